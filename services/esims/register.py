@@ -13,7 +13,7 @@ from services.esims.store import Delivery
 
 
 class Registration:
-    """Records deliveries; `registered` is called to wake the background work for them."""
+    """Records deliveries; `registered` is called after each, to wake the background work for new eSIMs."""
 
     def __init__(self, database: Database, clock: Clock, registered: Callable[[], None]) -> None:
         self._database = database
@@ -42,8 +42,9 @@ class Registration:
     async def top_up(self, delivery: Delivery, iccids: Sequence[str]) -> list[ESIM]:
         """Record that an order put its bundle on eSIMs that are registered already; repeatable.
 
-        They keep the order that they came with, and their bundles are fetched again. Raises Failure CONFLICT
-        if one of them is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not registered (ICCID_UNKNOWN).
+        Each eSIM stays linked to the order that delivered it, and its bundles are fetched again. Raises
+        Failure CONFLICT if one is another customer's (ICCID_OF_ANOTHER_CUSTOMER) or not registered
+        (ICCID_UNKNOWN).
         """
         now = self._clock.wall()
         async with self._database.system() as connection:

@@ -27,9 +27,9 @@ from services.orders.provider_order import (
 ASSIGNMENTS_TTL = 300.0
 # Rows per page; the provider's maximum is not documented.
 PAGE_SIZE = 100
-# A longer history since one attempt is an endless one.
+# Guards against a list that never ends.
 MAX_PAGES = 500
-# The provider lists no more of one eSIM.
+# The provider lists at most this many assignments of one eSIM.
 MAX_ASSIGNMENTS = 200
 
 
@@ -37,8 +37,8 @@ class OrdersDataSource:
     """The provider's order endpoints.
 
     Every method raises Failure: those of providers.esim_go.client, or UNAVAILABLE (PROVIDER_BAD_ANSWER) for
-    an answer without essential fields. Orders are never cached, as they are read to settle payments.
-    Calls have the first priority, which purchases need; other callers pass a lower one.
+    an answer without essential fields. Orders are never cached, because payments are settled by them. Calls
+    have the highest priority, for purchases, unless the caller passes a lower one.
     """
 
     def __init__(self, provider: Provider, cache: Cache) -> None:
@@ -47,9 +47,9 @@ class OrdersDataSource:
 
     @property
     def held(self) -> float:
-        """Seconds for which no orders are sent, as the provider requested a pause.
+        """Seconds for which no orders are sent because the provider requested a pause.
 
-        Infinity while another call probes if the provider accepts calls again.
+        Infinity while another call probes whether the provider accepts calls again.
         """
         return self._provider.held("POST", "/orders")
 
@@ -70,7 +70,7 @@ class OrdersDataSource:
 
         With an ICCID the bundle goes to that eSIM, or with `allow_reassign` to a new one if it doesn't fit.
         According to the provider's guide the answer contains the eSIMs, except perhaps above 5 bundles.
-        Raises Failure UNCLEAR if it may have been bought, as after an unreadable answer.
+        Raises Failure UNCLEAR if the provider may have accepted it, for example after an unreadable answer.
         """
         answer = await self._provider.send(
             "POST",
@@ -83,9 +83,9 @@ class OrdersDataSource:
             raise bad_answer(failure.details["problem"], Kind.UNCLEAR) from failure
 
     async def get_balance(self) -> Decimal:
-        """Return the organisation's balance, test credit included: GET /organisation.
+        """Return the organization's balance, including test credit: GET /organisation.
 
-        That answer also holds the API key and personal data, so nothing else of it is used.
+        The response also contains the API key and personal data, so only its balance is read.
         """
         answer = await self._provider.get("/organisation", priority=Priority.SYNC)
         found = balance(answer.get("balance")) if isinstance(answer, dict) else None
@@ -102,7 +102,7 @@ class OrdersDataSource:
         allow_reassign: bool = False,
         priority: Priority = Priority.WRITE,
     ) -> Validation:
-        """Validate an order at the provider: its price, and if it would be accepted; charges nothing.
+        """Return the price of an order, and whether the provider would accept it. Charges nothing.
 
         Raises Failure REFUSED with the provider's reason when it would not.
         """
@@ -120,9 +120,9 @@ class OrdersDataSource:
         return read_validation(answer)
 
     async def get_price(self, bundle_name: str, max_age: float) -> Validation:
-        """Return the price of one, confirmed by `validate_order` at most `max_age` seconds ago.
+        """Return the price of one bundle, confirmed by `validate_order` at most `max_age` seconds ago.
 
-        Only a price is cached: an answer that confirms none holds for its own call. Raises Failure as
+        Only confirmed prices are cached; every failure is raised and not cached. Raises Failure as
         `validate_order` does, and REFUSED (NOT_VALID) if the order would not be accepted.
         """
 
@@ -190,7 +190,7 @@ class OrdersDataSource:
         return read_esims(await self._provider.get("/esims/assignments", params, priority=priority))
 
     async def get_cached_order_assignments(self, reference: str) -> list[DeliveredESIM]:
-        """Return the same, at most 300 s old; cached in this process's memory only, as they are secrets."""
+        """Return install details at most 300 s old, cached only in memory because they are secret."""
         return await self._cache.get_or_load(
             "order_assignments",
             reference,
@@ -222,8 +222,8 @@ class OrdersDataSource:
         """Revoke one bundle of an order, or with `validate` check if that would succeed.
 
         The provider cancels no orders: an order is cancelled by this call for each of its bundles.
-        Returns the provider's text, which alone describes the refund (see `read_refund`). Safe to repeat, as
-        it names the assignment: one that is revoked is REFUSED.
+        Returns the provider's text, the only description of the refund (see `read_refund`). Safe to repeat,
+        because it names the assignment: if that is revoked already, the call is REFUSED.
         """
         path = f"/esims/{segment(iccid)}/bundles/{segment(bundle)}/assignments/{segment(assignment_id)}"
         params = {
@@ -250,7 +250,7 @@ class OrdersDataSource:
 
 
 def _nothing_done(failure: Failure) -> Failure:
-    """Return the failure for a validation of unclear outcome, which changes nothing in any case."""
+    """Return the failure for a validation without a clear answer, which can't have bought anything."""
     return Failure(
         Kind.UNAVAILABLE,
         "PROVIDER_ERROR",

@@ -60,6 +60,6 @@ select target_iccid from orders.esim_orders where target_iccid = any($1::text[])
 
 
 async def known_iccids(connection: Connection, iccids: Sequence[str]) -> frozenset[str]:
-    """Return those of the ICCIDs that an order here has delivered, or bought something for."""
+    """Return the ICCIDs that an order of this platform has delivered or topped up."""
     rows = await connection.fetch(KNOWN, list(iccids))
     return frozenset(row["iccid"] for row in rows)

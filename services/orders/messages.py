@@ -27,7 +27,7 @@ from services.orders.timeline_store import Entry
 
 STATUSES: Mapping[OrderStatus, "pb.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: pb.ORDER_STATUS_PROCESSING,
-    # Customers see work in progress; `needs_review` is for operators.
+    # Customers see a review as processing; for operators, `needs_review` is set in addition.
     OrderStatus.NEEDS_REVIEW: pb.ORDER_STATUS_PROCESSING,
     OrderStatus.COMPLETED: pb.ORDER_STATUS_COMPLETED,
     OrderStatus.FAILED: pb.ORDER_STATUS_FAILED,
@@ -50,7 +50,7 @@ EXTENTS: Mapping[Extent, "pb.CancellationExtent.ValueType"] = {
 
 
 def statuses_of(values: Sequence[int]) -> list[OrderStatus]:
-    """Return the stored statuses that are shown as one of these."""
+    """Return the stored statuses that clients see as one of these values."""
     return [status for status, value in STATUSES.items() if value in values]
 
 

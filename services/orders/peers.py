@@ -14,7 +14,7 @@ from services.orders.order import DeliveredESIM, Order, Plan, Target
 
 
 class Catalogue:
-    """Plans, read with the buyer's own session; `timeout` in seconds."""
+    """Reads plans from the catalogue with the buyer's session; `timeout` is in seconds."""
 
     def __init__(self, channel: grpc.aio.Channel, *, timeout: float) -> None:
         self._stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
@@ -69,9 +69,9 @@ class Catalogue:
 
 
 class ESIMs:
-    """The esims service, called with the service role key, and for reads with the buyer's session.
+    """Calls the esims service: reads with the buyer's session, writes with the service role key.
 
-    `timeout` in seconds.
+    `timeout` is in seconds.
     """
 
     def __init__(self, channel: grpc.aio.Channel, service_role_key: str, *, timeout: float) -> None:
@@ -82,9 +82,9 @@ class ESIMs:
     async def get_target(
         self, esim_id: UUID, customer_id: UUID, bundle_name: str, token: str
     ) -> Target:
-        """Return the customer's own eSIM, and whether the bundle fits it by the provider's answer.
+        """Return an eSIM of the customer, and whether the provider reports it as compatible with the bundle.
 
-        Raises Failure NOT_FOUND (ESIM_NOT_FOUND), for another customer's too.
+        Raises Failure NOT_FOUND (ESIM_NOT_FOUND), also for another customer's eSIM.
         """
         # This call does not refresh the eSIM: a purchase does not wait for that.
         answered = await rpc_client.call(
@@ -103,7 +103,8 @@ class ESIMs:
             self._stub.CheckCompatibility,
             esims_pb2.CheckCompatibilityRequest(esim_id=str(esim_id), bundle_name=bundle_name),
             token=token,
-            timeout=2 * self._timeout,  # it queries the provider, queued with other requests
+            timeout=2
+            * self._timeout,  # the esims service queries the provider, and may have to wait in the queue
         )
         return Target(esim_id, found.iccid, answer.compatible)
 

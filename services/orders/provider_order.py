@@ -27,8 +27,8 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 class ProviderOrder:
     """One row of the provider's order history; `total` is in units of `currency`, None if unknown.
 
-    `created_at` is None if it is missing or implausible. `item` and `quantity` are those of its only line,
-    if that is a purchase of bundles; other rows (topup, several lines, ...) have item None.
+    `created_at` is None if it is missing or implausible. If the order has exactly one line, and that buys
+    bundles, `item` and `quantity` are those of the line. Otherwise `item` is None.
     """
 
     reference: str
@@ -40,11 +40,11 @@ class ProviderOrder:
     quantity: int
     esims: tuple[DeliveredESIM, ...]
     source_address: str = ""
-    balance: Decimal | None = None  # the organisation's, after it
+    balance: Decimal | None = None  # of the organization, after the order
 
     @property
     def iccids(self) -> frozenset[str]:
-        """The eSIMs that it put bundles on, without malformed ICCIDs."""
+        """The ICCIDs of the eSIMs that received bundles from the order, without malformed ones."""
         return frozenset(e.iccid for e in self.esims if iccid.FORM.fullmatch(e.iccid))
 
     @property
@@ -84,7 +84,7 @@ def read_order(shape: Any) -> ProviderOrder:
     if not isinstance(shape, Mapping):
         raise bad_answer("an order is not an object")
     reference = text(shape.get("orderReference"))
-    # Older published schemas call it createDate.
+    # Older published schemas name the field createDate.
     created = timestamps.from_provider(shape.get("createdDate") or shape.get("createDate"))
     lines = shape.get("order", shape.get("Order"))
     if not reference or not isinstance(lines, list):
@@ -108,7 +108,7 @@ def read_order(shape: Any) -> ProviderOrder:
 
 
 def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
-    """Return the eSIMs with install details, then those that are only named."""
+    """Return the eSIMs with install details, then those of which only the ICCID is listed."""
     esims = read_esims(line.get("esims"))
     known = {esim.iccid for esim in esims}
     named = line.get("iccids")
@@ -133,7 +133,7 @@ def read_orders(shape: Any) -> tuple[list[Any], int | None]:
             return rows, pages if plausible else None
         if "orderReference" in shape:
             return [shape], None
-    raise bad_answer("GET /orders answered no list")
+    raise bad_answer("the response of GET /orders is not a list of orders")
 
 
 def read_validation(shape: Any) -> Validation:
@@ -175,7 +175,7 @@ def _iccid(value: Any) -> str:
 def text(value: Any) -> str:
     """Return text that PostgreSQL can store, or a whole number as text, as ids may be either.
 
-    Empty for anything else, and for too long text.
+    Returns an empty string for anything else, and for text that is too long.
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""

@@ -82,22 +82,22 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     ) -> pb.CreateOrderResponse:
         session = rpc_guard.session()
         customer_id = self._buyers.check(session)
-        order, repeated = await self._bought(session, requests.buy(request, customer_id))
+        order, repeated = await self._buy(session, requests.buy(request, customer_id))
         return pb.CreateOrderResponse(order=order, repeated_request=repeated)
 
     async def CreateOrderForCustomer(
         self, request: pb.CreateOrderForCustomerRequest, context: Context
     ) -> pb.CreateOrderForCustomerResponse:
         session = rpc_guard.session()
-        order, repeated = await self._bought(session, requests.buy_for(request))
+        order, repeated = await self._buy(session, requests.buy_for(request))
         return pb.CreateOrderForCustomerResponse(order=order, repeated_request=repeated)
 
-    async def _bought(self, session: Session, request: OrderRequest) -> tuple[pb.Order, bool]:
-        """Return the order of a request after a bounded wait, and whether an earlier call made it."""
+    async def _buy(self, session: Session, request: OrderRequest) -> tuple[pb.Order, bool]:
+        """Claim the order and wait a bounded time for it; also return if an earlier call created it."""
         claimed = await self._claims.claim(session, request)
         order = claimed.order
         if order.status is OrderStatus.PROCESSING:
-            order = await self._worked_on(session, order.id)
+            order = await self._wait_for_work(session, order.id)
         return messages.order_to_proto(order, session), claimed.repeated
 
     async def ValidateOrder(
@@ -137,7 +137,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         session = rpc_guard.session()
         criteria, size = requests.listing(request, session)
         async with self._database.session(session) as connection:
-            # One more than requested, to know if there is a next page.
+            # One more than requested, to find out if there is a next page.
             orders = await list_orders.list_orders(connection, criteria, size + 1)
             total = (
                 await list_orders.count_orders(connection, criteria) if request.with_total else 0
@@ -178,7 +178,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             await self._cancellation.request(
                 order, esims, session.user_id, unused_only=request.unused_only
             )
-            order = await self._worked_on(session, order.id)
+            order = await self._wait_for_work(session, order.id)
         async with self._database.session(session) as connection:
             revoked = await revocation_store.list_revocations(connection, order.id)
         return messages.cancellation_to_proto(order, revoked, session)
@@ -216,7 +216,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(rpc_guard.session()) as connection:
             seen = [order.id for order in await store.get(connection, ids)]
-        # Sessions can't read the steps; these orders are the caller's to see.
+        # Row security hides steps from sessions: read them as the system, for orders that the caller may see.
         async with self._database.system() as connection:
             entries = await timeline_store.list_entries(connection, seen)
         return pb.BatchListOrderTimelinesResponse(timelines=messages.timelines_to_proto(entries))
@@ -279,13 +279,13 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         erased = await customer_store.erase(self._database, customer_id)
         return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
-    async def _worked_on(self, session: Session, order_id: UUID) -> Order:
-        """Return the order after work on it ended, or after a bounded wait; the work continues then."""
+    async def _wait_for_work(self, session: Session, order_id: UUID) -> Order:
+        """Wait a bounded time for the work on an order, and return the order. Unfinished work continues."""
         await self._recovery.wait(order_id, self._seconds_left())
         return await find.one(self._database, session, order_id)
 
     def _seconds_left(self) -> float:
-        """Return how long a call may wait for work, so that its answer is in time."""
+        """Return how many seconds a call may wait for work and still respond before its deadline."""
         left = rpc_guard.time_left()
         return self._wait if left is None else min(self._wait, left - ANSWER_TIME)
 

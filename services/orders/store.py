@@ -76,7 +76,7 @@ async def claim(
     return read_row(row) if row else None
 
 
-# The second of two clicks waits until the first one's order is committed.
+# Equal requests run one at a time: the second click waits until the first one's order is committed.
 LOCK_DUPLICATES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
 DUPLICATE_WINDOW = timedelta(seconds=30)
@@ -90,7 +90,7 @@ order by o.created_at desc limit 1
 
 
 async def find_duplicate(connection: Connection, request: OrderRequest) -> Order | None:
-    """Return an equal order of the last moments; equal requests wait until the transaction ends."""
+    """Return an equal order from the last seconds, and block equal requests until the transaction ends."""
     name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
     await connection.execute(LOCK_DUPLICATES, name)
     row = await connection.fetchrow(
@@ -118,12 +118,12 @@ GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"
 
 
 async def get(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
-    """Return those that exist and that the session may see, in no particular order."""
+    """Return the orders that exist and that the session may see, in no particular order."""
     return [read_row(row) for row in await connection.fetch(GET, list(order_ids))]
 
 
 class LeaseLostError(Exception):
-    """Another run took the order over; this one must not write any more."""
+    """Another run has taken over the order, so this one must not write any more."""
 
 
 # True if work on the order has to continue after a step to the status $3.
@@ -135,8 +135,8 @@ changed as (
     set status = $3, recovery_point = $4, status_reason = $5, updated_at = now(),
         operator_detail = coalesce($6, o.operator_detail),
         failure_reason = $10,
-        -- The step that finishes the order also ends the run, so that a request of a moment later starts a
-        -- new run.
+        -- The step that finishes the order also releases the lease, so that a request right after it can
+        -- start a new run.
         lease_owner = case when {UNFINISHED} then o.lease_owner end,
         leased_until = case when {UNFINISHED} then now() + $7::interval end,
         next_run_at = case when {UNFINISHED} then o.next_run_at end
@@ -149,11 +149,11 @@ event as (
     select id, old_status, status, $8, $9 from changed
 )
 select {COLUMNS} from changed as o
-"""  # noqa: S608 - only words of this file go in
+"""  # noqa: S608 - only constants of this file go in
 
 
 class Changes(TypedDict, total=False):
-    """What a step changes of its order: `detail` is for operators, `reason` for the customer."""
+    """The changes of a step to its order; `detail` is for operators, `reason` for the customer."""
 
     status: OrderStatus
     point: RecoveryPoint
@@ -172,7 +172,7 @@ async def step(
     actor: str,
     **changes: Unpack[Changes],
 ) -> Order:
-    """Change an order and record the event; what is not in `changes` stays, except for the failure.
+    """Change an order and record the event; fields not in `changes` stay, but `failure` is cleared.
 
     Renews the lease, or ends it if the order is finished or in review. Raises LeaseLostError if the run no
     longer has the lease.
@@ -205,12 +205,12 @@ insert into orders.order_events (order_id, to_status, actor, reason) values ($1,
 async def record_request(
     connection: Connection, order: Order, actor: UUID | None, what: str
 ) -> None:
-    """Record a user's request as a step; None is the service role key."""
+    """Record a user's request as a step; `actor` is None for the service role key."""
     await record_step(connection, order, str(actor or "service"), what)
 
 
 async def record_step(connection: Connection, order: Order, actor: str, what: str) -> None:
-    """Add a step to the order's history that changes nothing of the order."""
+    """Add a step to the order's history without changing the order."""
     await connection.execute(RECORD_EVENT, order.id, order.status, actor, what)
     step_log.step_of(order, what, actor)
 
@@ -265,7 +265,7 @@ OWNED = (
 
 
 async def owned_references(connection: Connection, references: Sequence[str]) -> set[str]:
-    """Return those of the references that an order here has."""
+    """Return the references that already belong to an order of this platform."""
     rows = await connection.fetch(OWNED, list(references))
     return {row["provider_reference"] for row in rows}
 

@@ -1,4 +1,4 @@
-"""A run on one order under its lease: commits its steps, and says how long to wait between them."""
+"""A run on one order under its lease: commits its steps, and computes the pauses between them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,8 @@ class Work:
     ) -> None:
         """Commit a step of the order, in the given transaction or in its own.
 
-        With a connection, `order` shows the step before its commit: no `except` may continue with it.
+        With a connection, `order` includes the step before it is committed: if the transaction fails, this
+        object must not be used any more.
         """
         if connection is None:
             async with self.database.system() as own:
@@ -50,7 +51,7 @@ class Work:
             self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
 
     async def explain(self, reason: str) -> None:
-        """Record, once, the reason for the customer why the order takes longer."""
+        """Record, for the customer, why the order takes longer, unless that reason is recorded already."""
         if self.order.status_reason != reason:
             await self.step("waiting", reason=reason)
 

@@ -1,4 +1,4 @@
-"""Applies the callbacks about eSIMs of one call in one transaction, whatever their order."""
+"""Applies the events of one ApplyEvents call in one transaction; their order doesn't matter."""
 
 import asyncio
 import logging
@@ -26,9 +26,10 @@ from services.esims.snapshots.record import save_with_status
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Concurrent eSIMs while events are applied one by one: the pool has ten connections, also for customers.
+# eSIMs with concurrent transactions when events are applied one by one. The pool's ten connections are also
+# for customers.
 MAX_CONCURRENT = 6
-# The provider's answers may lag behind its callbacks, and would undo a change if it were queried at once.
+# The provider's answers may lag behind its callbacks: a query right after a callback could undo its change.
 CONFIRM_AFTER = timedelta(seconds=30)
 
 
@@ -44,7 +45,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An event's outcome; `detail` says why it FAILED. `doubted` is an eSIM of uncertain country."""
+    """An event's outcome; `detail` says why it FAILED. `doubted` is an eSIM whose country is uncertain."""
 
     outcome: Outcome
     detail: str = ""
@@ -76,7 +77,8 @@ class Events:
     async def apply(self, events: Sequence[Event]) -> dict[UUID, Result]:
         """Return the result of each event by its id; events of one eSIM are applied in the given order.
 
-        Raises Failure when the database is unavailable: events committed before may be applied again.
+        Raises Failure if the database is unavailable. Some events may be committed then; applying them again
+        is safe.
         """
         try:
             results = await self._apply_together(events)
@@ -132,7 +134,7 @@ class Events:
             changed: set[str] = set()
             to_read: set[UUID] = set()
             to_confirm: set[UUID] = set()
-            # The next event of an eSIM builds on the effect of this one.
+            # One event of each eSIM per round, because its next event builds on the effect of this one.
             for batch in zip_longest(*(waiting[iccid] for iccid in esims)):
                 reports: list[Report] = []
                 ids = [esim.id for esim in esims.values()]

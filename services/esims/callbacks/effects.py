@@ -26,6 +26,7 @@ from services.esims.profile import after_callback
 
 # Callbacks have whole seconds, the provider's other answers fractions.
 SAME_MOMENT = timedelta(seconds=1)
+# The states in the order in which an assignment goes through them.
 LIFE = list(AssignmentState)
 IN_USE = frozenset({AssignmentState.ACTIVE, AssignmentState.DEPLETED})
 OPEN = IN_USE | {AssignmentState.PROCESSING, AssignmentState.QUEUED}
@@ -84,7 +85,7 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             if _older(received, esim.state_read_at):
                 return Effect(esim, read=True)
             state = ProviderState.DEACTIVATED
-            # With the time, so that the answer to an earlier query can't undo it.
+            # The time is stored so that the answer to an earlier query can't undo the change.
             return Effect(replace(esim, provider_state=state, state_read_at=received))
         case NumberChanged(msisdn):
             if _older(received, esim.msisdn_at):
@@ -122,8 +123,8 @@ def _bundle_used(
     else:
         known = _same_start(use, of_name)
         if known is None:
-            # No known bundle started then. If exactly one has not started, the event is probably about it:
-            # another bundle of the same name may not have been fetched yet.
+            # No known bundle started at that time. If exactly one has not started, the event is probably
+            # about it. Another bundle of the same name may not have been fetched yet.
             waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
             known, certain = (waiting[0] if len(waiting) == 1 else None), False
     if known is not None and known.absent:
@@ -135,7 +136,8 @@ def _bundle_used(
     unlimited = use.unlimited if known_limit is None else known_limit
     used_up = use.remaining_bytes == 0 and not unlimited
     if use.unlimited not in (None, unlimited) or (used_up and unlimited is None):
-        # Zero bytes left mean used up, or throttled if the bundle is unlimited, so that has to be certain.
+        # Zero remaining bytes mean used up or, if the bundle is unlimited, only throttled. Query the provider
+        # if the callback and the known bundle disagree about that, or if it is unknown.
         return Effect(esim, read=True)
     reported = Assignment(
         id=base.id if base else use.assignment_id or f"{ANNOUNCED}{use.name}",

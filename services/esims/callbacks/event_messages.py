@@ -147,7 +147,7 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
 
 
 def _code(assigned: pb.CodeAssigned, at: datetime | None) -> Change:
-    """Parse an activation code; the provider has to be queried about an invalid one."""
+    """Parse an activation code; return Unclear for an invalid one, so that the provider is queried."""
     code = ACTIVATION_CODE.fullmatch(assigned.activation_code.strip())
     if code is None or len(code[0]) > MAX_CHARACTERS:
         return events.Unclear()

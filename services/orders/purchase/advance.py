@@ -1,4 +1,4 @@
-"""The forward path of a purchase: place, deliver, complete; each step commits on its own."""
+"""Carries out a purchase: place, deliver, complete. Each step is committed separately."""
 
 import asyncio
 import logging
@@ -33,12 +33,12 @@ CLAIM_LIFETIME = timedelta(hours=1)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-# Seconds. A requested pause of up to this is waited for in the queue of calls; during a longer one, no
-# attempt is made.
+# Seconds. If the provider requests a pause of up to this, a call waits for its end in the queue. During a
+# longer pause, no attempt is started.
 SHORT_HOLD = 2.0
-# Seconds until an order tries again while another one probes if the provider accepts calls.
+# Seconds until an order is tried again while another call probes whether the provider accepts calls.
 AFTER_PROBE = 1.0
-# Kinds that certainly bought nothing. Every other failure counts as unclear.
+# Kinds of failure after which certainly nothing was bought. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
 NOT_SENT = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE})
 
@@ -166,7 +166,7 @@ class Purchase:
             return Pause(max(failure.retry_after or 0.0, FIRST_BACK_OFF * 2 ** (tried - 1)))
 
     async def _record_placed(self, work: Work, attempt: UUID, answer: ProviderOrder) -> None:
-        """Record the answer, with retries: until then only this process knows of the payment."""
+        """Record the provider's answer, with retries: until then only this process knows of the payment."""
         for pause in (*RECORD_PAUSES, None):
             placed = replace(work)
             try:
@@ -174,13 +174,15 @@ class Purchase:
                     if await store.owned_references(connection, [answer.reference]):
                         await attempt_store.end(connection, attempt, "UNCLEAR")
                         await deliver.send_to_review(
-                            placed, f"{answer.reference} is another order's too", connection
+                            placed,
+                            f"{answer.reference} already belongs to another order",
+                            connection,
                         )
                     else:
-                        await self._place_as(connection, placed, attempt, answer)
+                        await self._write_placed(connection, placed, attempt, answer)
             except (Failure, TimeoutError):
                 logger.exception(
-                    "order %s is placed as %s, and that could not be recorded",
+                    "order %s was placed at the provider as %s, but recording it failed",
                     work.order.id,
                     answer.reference,
                 )
@@ -202,7 +204,7 @@ class Purchase:
         except (Failure, TimeoutError) as error:
             logger.warning("the provider's balance was not recorded: %s", error)
 
-    async def _place_as(
+    async def _write_placed(
         self, connection: Connection, work: Work, attempt: UUID, answer: ProviderOrder
     ) -> None:
         await attempt_store.end(connection, attempt, "PLACED")

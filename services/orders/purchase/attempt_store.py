@@ -33,13 +33,13 @@ async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
 
 
 async def record_source(connection: Connection, attempt: UUID, address: str) -> None:
-    """Record the address from which, by the provider's answer, the attempt was sent."""
+    """Record the address that the attempt was sent from, as the provider reported it."""
     await connection.execute(
         "update orders.order_attempts set source_address = $2 where id = $1", attempt, address
     )
 
 
-# The newest answers show which addresses are ours now; a thousand are more than any change needs.
+# The newest thousand attempts are enough to find all addresses that the platform uses now.
 SOURCES = """
 select distinct source_address from (
     select source_address from orders.order_attempts
@@ -50,7 +50,7 @@ select distinct source_address from (
 
 
 async def own_addresses(connection: Connection) -> frozenset[str]:
-    """Return the addresses that this platform bought from in the last day, by the provider's answers."""
+    """Return the addresses that this platform bought from in the last day, as the provider reported them."""
     return frozenset(row["source_address"] for row in await connection.fetch(SOURCES))
 
 
@@ -72,7 +72,7 @@ where order_id = $1 and outcome in ('OPEN', 'UNCLEAR')
 
 
 async def end_unclear(connection: Connection, order_id: UUID, outcome: str) -> None:
-    """Settle open attempts of an order by an operator's finding: PLACED or ABSENT."""
+    """Settle the open and unclear attempts of an order as an operator decided: PLACED or ABSENT."""
     await connection.execute(END_UNCLEAR, order_id, outcome)
 
 
@@ -87,13 +87,13 @@ async def counts(connection: Connection, order_id: UUID) -> Mapping[str, int]:
     return {r["outcome"]: r["number"] for r in await connection.fetch(COUNTS, order_id)}
 
 
-# Attempts of one bundle, quantity and target are settled one at a time, so that all decisions see the same
-# state.
+# Equal attempts (same bundle, quantity and target) are settled one at a time, so that each settlement sees
+# the results of the others.
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1 || coalesce($3, ''), $2))"
 
 
 async def lock(connection: Connection, order: Order) -> None:
-    """Prevent others from settling attempts like this order's until the transaction ends."""
+    """Block other settlements of attempts equal to this order's until the transaction ends."""
     await connection.execute(LOCK, order.bundle_name, order.quantity, order.bound_iccid)
 
 
@@ -106,9 +106,9 @@ where a.bundle_name = $1 and a.quantity = $2 and a.outcome in ('OPEN', 'UNCLEAR'
 
 
 async def unsettled(connection: Connection, order: Order) -> list[Attempt]:
-    """Return all attempts like the order's that are in flight or may have bought.
+    """Return all attempts equal to the order's that are in flight or may have bought.
 
-    Alike are those of the same bundle and quantity, for the same eSIM or all for new ones.
+    Equal attempts have the same bundle, quantity and target: the same eSIM, or a new one.
     """
     rows = await connection.fetch(UNSETTLED, order.bundle_name, order.quantity, order.bound_iccid)
     return [
@@ -132,7 +132,7 @@ where a.bundle_name = $1 and a.quantity = $2 and a.outcome = 'UNCLEAR' and o.sta
 
 
 async def oldest_unclear(connection: Connection, order: Order) -> tuple[datetime, datetime]:
-    """Return when the oldest unsettled attempt like the order's began, and the time now."""
+    """Return the start of the oldest unclear attempt that equals the order's, and the database's time."""
     row = await connection.fetchrow(OLDEST, order.bundle_name, order.quantity, order.bound_iccid)
     if row is None or row["started_at"] is None:
         raise LookupError(f"order {order.id} has no unclear attempt")

@@ -14,7 +14,7 @@ from services.orders.purchase.prices import Prices
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The order of a request; `repeated` if an earlier call made it."""
+    """The order of a request; `repeated` is true if an earlier call created it."""
 
     order: Order
     repeated: bool
@@ -60,14 +60,14 @@ class Claims:
             return earlier
         if refusal is not None:
             raise refusal
-        raise LookupError("an order whose key is taken cannot be read by its customer")
+        raise LookupError("the idempotency key belongs to an order that its customer can't read")
 
     async def _new(self, session: Session, request: OrderRequest) -> Claimed | None:
         """Return the new order, or one that `prevent_duplicates` found; None if the key is taken."""
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, session.token)
         by_service = session.role is Role.SERVICE
         if not request.prevent_duplicates:
-            # Before the provider is called, so that a customer above a limit costs no call.
+            # Checked before the provider is called, so that a customer above a limit causes no call.
             async with self._database.system() as connection:
                 total = plan.price * request.quantity
                 await self._limits.check(
@@ -92,7 +92,7 @@ class Claims:
     ) -> bool:
         """Check the limits; False if another call with the same key came first.
 
-        Raises Failure REFUSED (PURCHASE_LIMIT_...); holds the limits' locks until the claim commits.
+        Raises Failure REFUSED (PURCHASE_LIMIT_...). Holds the limits' locks until the transaction ends.
         """
         await self._limits.lock(connection, request.customer_id)
         key = request.idempotency_key

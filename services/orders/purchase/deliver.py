@@ -17,17 +17,17 @@ from services.orders.work import Pause, Work, growing_pause
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Three times what the provider's guide allows for a delivery.
-DELIVERY_PATIENCE = timedelta(minutes=30)
-# After this time the eSIMs are fetched whatever the order's status is, as the provider documents only
-# `completed`.
+# An order goes to review after this time without eSIMs: three times what the provider's guide allows.
+MAX_DELIVERY_TIME = timedelta(minutes=30)
+# After this time the eSIMs are fetched regardless of the order's status, because `completed` is the only
+# status that the provider documents.
 FETCH_ANYWAY = timedelta(minutes=1)
 
 
 def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
     """Return whether everything that the order bought has been delivered.
 
-    For an eSIM that the customer has already, its ICCID is enough.
+    For an eSIM that the customer already has, ICCIDs are enough; new eSIMs also need install details.
     """
     if order.bound_iccid is not None:
         return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
@@ -35,7 +35,7 @@ def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
 
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
-    """Record a complete delivery, and whether it came on another eSIM than was named; repeatable."""
+    """Record a complete delivery, and whether it is on another eSIM than the requested one; repeatable."""
     await delivery_store.record(connection, order, esims)
     if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
         await store.record_reassigned(connection, order.id)
@@ -54,7 +54,7 @@ async def send_to_review(work: Work, detail: str, connection: "Connection | None
 
 
 class Delivery:
-    """Brings a PLACED order to REGISTERED."""
+    """Advances an order from PLACED to REGISTERED."""
 
     def __init__(self, database: Database, datasource: OrdersDataSource, esims: ESIMs) -> None:
         self._database = database
@@ -79,7 +79,8 @@ class Delivery:
         bound = work.order.bound_iccid
         if bound is not None and [esim.iccid for esim in esims] != [bound]:
             await send_to_review(
-                work, f"{work.order.provider_reference} went to another eSIM than the one named"
+                work,
+                f"{work.order.provider_reference} was delivered on another eSIM than the requested one",
             )
             return None
         return await self._register(work, esims, age)
@@ -91,23 +92,25 @@ class Delivery:
         try:
             placed = await self._datasource.get_order(reference)
             if placed.failed:
-                await send_to_review(work, f"the provider says {placed.status!r} of {reference}")
+                await send_to_review(
+                    work, f"the provider reports the status {placed.status!r} of {reference}"
+                )
                 return []
             if is_complete(work.order, placed.esims):
                 return list(placed.esims)
             if not placed.completed and age < FETCH_ANYWAY:
-                return await self._prepared(work, age)
+                return await self._wait(work, age)
             found = await self._datasource.get_order_assignments(reference)
             if is_complete(work.order, found):
                 return found
         except Failure as failure:
             detail = f"{failure.reason} {dict(failure.details)}"
-        if age > DELIVERY_PATIENCE:
+        if age > MAX_DELIVERY_TIME:
             await send_to_review(work, f"no eSIMs for {reference}: {detail}")
             return []
-        return await self._prepared(work, age)
+        return await self._wait(work, age)
 
-    async def _prepared(self, work: Work, age: timedelta) -> Pause:
+    async def _wait(self, work: Work, age: timedelta) -> Pause:
         await work.explain(order.MESSAGE_DELIVERY)
         return growing_pause(age, 0.5, 30)
 

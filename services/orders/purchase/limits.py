@@ -44,8 +44,9 @@ def parse(text: str) -> dict[str, Decimal]:
     return found
 
 
-# Newest first, with the sum of each order and all newer ones. The orders in excess have to leave the window
-# before another order fits, and the newest of them leaves it last.
+# The seconds until another order fits, or null if it fits now. `number` and `amount` are running totals of an
+# order and all newer ones. An order whose totals leave no room for another one has to leave the window first;
+# the newest of these leaves it last.
 SPENT = """
 select extract(epoch from max(created_at) filter (where number >= $3) + $2::interval - now())
         as orders,
@@ -63,7 +64,7 @@ select count(*) from (
     select from orders.esim_orders where customer_id = $1 and status = 'PROCESSING' limit $2
 ) unfinished
 """
-# Until the transaction ends: purchases that share a limit are decided one after the other.
+# Held until the transaction ends, so that purchases that share a limit are checked one after the other.
 LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
@@ -71,8 +72,8 @@ LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 class PurchaseLimits:
     """Checks purchases against the limits, and the number of unfinished purchases of a customer.
 
-    Orders count from their claim, at the price that they expect until the provider charged them. Those
-    that failed don't count; those that were cancelled later do.
+    An order counts from its claim on, first with its expected price and later with the price that the
+    provider charged. Failed orders don't count; cancelled orders do.
     """
 
     limits: Mapping[str, Decimal]
@@ -83,10 +84,10 @@ class PurchaseLimits:
         self.metrics.limits(self.limits)
 
     async def lock(self, connection: Connection, customer_id: UUID) -> None:
-        """Let other purchases under the same limits wait until the transaction ends."""
-        # Always in this order, so that no two purchases wait for each other.
+        """Block other purchases under the same limits until the transaction ends."""
+        # Always in this order, so that two purchases can't deadlock.
         for scope in SCOPES:
-            # A customer's unfinished purchases have a limit in any case.
+            # The number of a customer's unfinished purchases is always limited.
             if scope == "customer" or any(name.startswith(scope) for name in self.limits):
                 owner = customer_id if scope == "customer" else "all"
                 await connection.execute(LOCK, f"purchase limits of {scope} {owner}")
@@ -96,7 +97,7 @@ class PurchaseLimits:
     ) -> None:
         """Raise Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
 
-        A service buys for customers who paid it, so its number of unfinished purchases is not limited.
+        Purchases by a service have no limit on unfinished purchases, because its customers have paid already.
         """
         if not by_service:
             await self._check_unfinished(connection, customer_id)
@@ -137,7 +138,7 @@ class PurchaseLimits:
         )
 
     def _refused(self, scope: str, window: str, kind: str, seconds: float | None) -> Failure:
-        """Return the refusal; without seconds, this order alone exceeds the limit."""
+        """Return the refusal; `seconds` is None if this order alone exceeds the limit."""
         name = f"{scope}_{window}_{kind}"
         self.metrics.limited(name)
         whose = "This account has" if scope == "customer" else "The shop has"

@@ -20,18 +20,19 @@ from services.orders.provider_order import MAX_PLACES, Validation
 from services.orders.purchase import refusals
 from services.orders.work import Pause, Work
 
-# Seconds until the provider is queried again for a price that it could not confirm.
+# Seconds until the provider is queried again after it did not confirm a price.
 PRICE_PAUSE = 5.0
-# Kinds that do not prove that the order can't be bought.
+# Kinds of failure without an answer: the provider may still accept the order later.
 NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
 
 
 class Prices:
     """Decides at which price an order may be placed.
 
-    If the buyer set a limit, the provider confirms the price right before every attempt; for the first one,
-    the confirmation of the claim is enough if it is at most `holds` old. Without a limit, a confirmation at
-    most `ttl` ago is enough, and the price may exceed the catalogue's by the fraction `tolerance`.
+    With a price limit of the buyer, the provider confirms the price at the claim and right before every
+    attempt. The first attempt skips this if the claim's confirmation is at most `holds` old. Without a limit,
+    a price that was confirmed at most `ttl` ago is enough, and a newly confirmed price may exceed the
+    catalogue's by the fraction `tolerance`.
     """
 
     def __init__(
@@ -45,8 +46,8 @@ class Prices:
     async def quote(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
         """Return the price that the order will expect.
 
-        Raises Failure REFUSED with PRICE_CHANGED or what the provider would refuse the order for;
-        UNAVAILABLE (PRICE_NOT_CONFIRMED) for a limit that can't be checked.
+        Raises Failure REFUSED with PRICE_CHANGED or the reason why the provider would refuse the order, and
+        UNAVAILABLE (PRICE_NOT_CONFIRMED) if the buyer's limit can't be checked.
         """
         if request.limited:
             return await self._limited(request, plan, target)
@@ -101,7 +102,7 @@ class Prices:
         """Confirm a limited order's price right before it is placed.
 
         Fails the order if it costs more than its buyer allowed or would be refused. Returns a pause if the
-        provider confirms no price: nothing may be bought then.
+        provider did not confirm a price: then the order must not be placed.
         """
         subject = work.order
         if not subject.limited or self._just_confirmed(subject):
@@ -136,7 +137,7 @@ class Prices:
         confirmed_at = subject.price_confirmed_at
         return (
             confirmed_at is not None
-            # No step since the claim, hence no attempt.
+            # There was no step since the claim, hence no attempt.
             and subject.updated_at == subject.created_at
             and timedelta() <= _age(confirmed_at) <= self._holds
         )

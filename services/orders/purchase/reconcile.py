@@ -9,10 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A call that may have bought, of one bundle and quantity.
+    """A call to the provider that may have bought something.
 
-    `ended_at` is None while it is in flight: then it is not decided yet, but an order that it places must
-    not be matched with another attempt.
+    `ended_at` is None while the call is in flight. Such an attempt gets no decision yet, but an order that it
+    places must not be matched with another attempt.
     """
 
     id: UUID
@@ -24,10 +24,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider order of that bundle, quantity and target which no order here owns.
+    """A provider order that may be an attempt's: it belongs to no order of this platform yet.
 
-    `created_at` is None if the provider's time for it is implausible. `source_address` is where it was
-    bought from; empty if the provider didn't say.
+    `created_at` is None if the provider's time for it is implausible. `source_address` is the
+    address that it was bought from, empty if the provider didn't report it.
     """
 
     reference: str
@@ -63,20 +63,20 @@ def match(
     tolerance: timedelta,
     own_addresses: frozenset[str] = frozenset(),
 ) -> Mapping[UUID, Decision]:
-    """Return a decision for each attempt that ended; those in review are never decided here.
+    """Return a decision for each ended attempt that is not in review.
 
-    All attempts and candidates are of one bundle, quantity and target, so any candidate made since
-    an attempt may be its own, and candidates are interchangeable. `read_at` is when the provider's
-    list was read, `settling` how long an order may take to be listed, `tolerance` by how much the
-    provider's clock may be off. `own_addresses` are where this platform was seen to buy from.
+    All attempts and candidates must have the same bundle, quantity and target. So candidates are
+    interchangeable, and each may belong to any attempt that started before it. `read_at` is when the
+    provider's list was read, `settling` how long an order may take to be listed, and `tolerance` by how much
+    the provider's clock may be off. `own_addresses` are the addresses that this platform buys from, if known.
 
-    Where more candidates than attempts are left, those that were made long after the attempts or from
-    elsewhere are treated as foreign. This only chooses between candidates: that none is left never counts
-    as proof that nothing was bought.
+    If there are more candidates than attempts, those made long after the attempts or from another address are
+    ignored as foreign, but only if exactly one candidate per attempt remains. An attempt never counts as
+    ABSENT because its candidates were ignored.
 
-    Longer than other functions on purpose: the order of the rules decides, and is read best in one place.
+    It is one long function on purpose, because the order of the rules matters.
     """
-    questions = sorted(
+    undecided = sorted(
         (a for a in attempts if a.ended_at is not None and not a.in_review),
         key=lambda a: (a.started_at, a.id),
     )
@@ -89,8 +89,8 @@ def match(
         return made is None or made >= attempt.started_at - tolerance
 
     possible = sorted(
-        (c for c in candidates if any(could_be(c, a) for a in questions)),
-        # Those of unknown time last, as they fit any attempt.
+        (c for c in candidates if any(could_be(c, a) for a in undecided)),
+        # Candidates of unknown time last, because they fit any attempt.
         key=lambda c: (c.created_at is None, c.created_at or read_at, c.reference),
     )
 
@@ -101,40 +101,40 @@ def match(
         made = candidate.created_at
         return from_here and any(
             made is None or (a.ended_at is not None and made <= a.ended_at + settling + tolerance)
-            for a in questions
+            for a in undecided
         )
 
-    if len(possible) > len(questions):
+    if len(possible) > len(undecided):
         narrowed = [c for c in possible if likely(c)]
-        # With fewer, a foreign order can't be distinguished from an unusual one of ours.
-        if len(narrowed) == len(questions):
+        # If fewer remain, a foreign order can't be distinguished from an unusual one of ours.
+        if len(narrowed) == len(undecided):
             possible = narrowed
 
     def settled(attempt: Attempt) -> bool:
         return attempt.ended_at is not None and read_at >= attempt.ended_at + settling
 
     def all_as(outcome: Outcome) -> dict[UUID, Decision]:
-        return {a.id: Decision(outcome) for a in questions}
+        return {a.id: Decision(outcome) for a in undecided}
 
     if not possible:
-        return {a.id: Decision(Outcome.ABSENT if settled(a) else Outcome.WAIT) for a in questions}
+        return {a.id: Decision(Outcome.ABSENT if settled(a) else Outcome.WAIT) for a in undecided}
     if any(could_be(c, a) for c in possible for a in in_flight):
         return all_as(Outcome.WAIT)
     if any(could_be(c, a) for c in possible for a in in_review):
         return all_as(Outcome.REVIEW)
-    # The k-th oldest candidate needs k attempts that began before it; otherwise it is foreign.
+    # The k-th oldest candidate needs k attempts that began before it; otherwise one candidate is foreign.
     explained = all(
-        sum(could_be(candidate, a) for a in questions) >= rank
+        sum(could_be(candidate, a) for a in undecided) >= rank
         for rank, candidate in enumerate(possible, start=1)
     )
-    if len(possible) > len(questions) or not explained:
+    if len(possible) > len(undecided) or not explained:
         return all_as(Outcome.REVIEW)
-    if len(possible) < len(questions) and not all(settled(a) for a in questions):
+    if len(possible) < len(undecided) and not all(settled(a) for a in undecided):
         # An order that is not listed yet could change the matching.
         return all_as(Outcome.WAIT)
     # Oldest to oldest: each candidate takes the first remaining attempt that began before it.
     decisions = all_as(Outcome.ABSENT)
-    for candidate, attempt in zip(possible, questions, strict=False):
+    for candidate, attempt in zip(possible, undecided, strict=False):
         decisions[attempt.id] = Decision(Outcome.PLACED, candidate.reference)
     return decisions
 
@@ -142,10 +142,10 @@ def match(
 def doubted(
     decision: Decision, attempt: Attempt, read_at: datetime, settling: timedelta
 ) -> Decision:
-    """Return the decision if an unreadable row of the provider's list may be this attempt's order.
+    """Replace a decision that is unsafe because an unreadable row of the list may be this attempt's order.
 
-    Nothing is bought again or matched then: the row may become readable while the list settles, and after
-    that an operator has to decide.
+    The attempt is neither matched nor counted as absent. The order waits until the settling time is over, in
+    case the row becomes readable, and then goes to an operator.
     """
     if decision.outcome not in (Outcome.PLACED, Outcome.ABSENT):
         return decision

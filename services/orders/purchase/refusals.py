@@ -1,4 +1,4 @@
-"""Why an order is refused: the meaning of the provider's texts, and limits of price."""
+"""Refusals of orders: checks the buyer's price limit, and maps the provider's texts to reasons."""
 
 import re
 from decimal import Decimal
@@ -34,14 +34,14 @@ def within(
     max_price: Decimal | None, max_total: Decimal | None, quantity: int, total: Decimal
 ) -> bool:
     """Return whether the total price of that quantity is within the buyer's limits."""
-    # Multiplied, not divided by the quantity, to stay exact.
+    # The limit is multiplied instead of dividing the total, to stay exact.
     return (max_price is None or total <= max_price * quantity) and (
         max_total is None or total <= max_total
     )
 
 
 def price_changed(quote: Quote, *, limited: bool) -> Failure:
-    """Return the refusal of a price above the buyer's limit, or without one, above the catalogue's price."""
+    """Return the refusal of a price above the buyer's limit or, without one, above the catalogue's."""
     price, total, currency = money.plain(quote.each), money.plain(quote.total), quote.currency
     why = "above your limit" if limited else "more than the catalogue shows"
     what = "a higher limit" if limited else "maxPrice or maxTotal"

@@ -1,4 +1,4 @@
-"""Settles a purchase of unclear outcome: reads what the provider sold since, and decides."""
+"""Settles a purchase of unclear outcome by reading the provider's list of orders since the attempt."""
 
 import logging
 from datetime import timedelta
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 # An order is placed again once if the first attempt certainly bought nothing. A second attempt of unclear
 # outcome that bought nothing fails the order: more would only add load to a broken provider.
 MAX_UNCLEAR = 2
-# Bounds of the longest pause between two polls, in seconds: it is a tenth of the settling time. The first
-# polls come sooner, as an order that was placed is nearly always listed at once.
+# Seconds. The longest pause between two polls is a tenth of the settling time, within these bounds. The first
+# polls come sooner, because a placed order is nearly always listed at once.
 MIN_POLL, MAX_POLL = 0.2, 15.0
 FIRST_PAUSE = 1.0
 
 
 class Settlement:
-    """Settles one order at a time; concurrent decisions about equal orders wait for each other."""
+    """Settles orders; those of the same bundle, quantity and target are settled one at a time."""
 
     def __init__(
         self,
@@ -98,13 +98,13 @@ class Settlement:
         left = [o for o in same if o.reference not in owned]
         target = work.order.bound_iccid
         if target is None:
-            # An order for an eSIM that was here before is a top-up, which is matched separately.
+            # An order for an eSIM that is already known here is a top-up, which is matched separately.
             known = await delivery_store.known_iccids(
                 connection, [i for o in left for i in o.iccids]
             )
             left = [o for o in left if not o.iccids & known]
         else:
-            # An order that names no eSIM yet may be ours; its delivery is checked later.
+            # A provider order that lists no eSIM yet may be ours; its delivery is checked later.
             left = [o for o in left if not o.iccids or target in o.iccids]
         return [Candidate(o.reference, o.created_at, o.source_address) for o in left]
 

@@ -37,7 +37,7 @@ where id = $1 and lease_owner = $2
 
 
 async def release(connection: Connection, order_id: UUID, run: UUID, again_in: timedelta) -> None:
-    """End a run that has to wait; a run that finished the order has ended with that step."""
+    """Release the lease of a run that has to wait; the step that finishes an order releases it too."""
     await connection.execute(RELEASE, order_id, run, again_in)
 
 
@@ -60,8 +60,8 @@ async def leased(connection: Connection, order_id: UUID) -> bool:
     )
 
 
-# The process that records work starts it immediately, and waits out short pauses itself. Other processes
-# take over only after this time.
+# The process that records an order starts it immediately, and resumes it after short pauses. Other processes
+# take over only if it is overdue by this time.
 GRACE = timedelta(seconds=1)
 OVERDUE = """
 select id, trace_parent from orders.esim_orders

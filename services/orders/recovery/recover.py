@@ -28,10 +28,10 @@ from services.orders.work import Pause, Work
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Orders that the recovery loop resumes at a time, besides those that buyers wait for, as the provider's rate
-# limit allows no more.
+# Orders that the recovery loop resumes at a time, in addition to those that buyers wait for. The provider's
+# rate limit allows no more.
 MAX_CONCURRENT = 20
-# Seconds until an order is tried again after an unexpected error, so that one bad row can't spin.
+# Seconds until an order is tried again after an unexpected error, so that a bad row can't cause a busy loop.
 AFTER_ERROR = 15.0
 # Seconds. A longer pause ends the run: the recovery loop of any replica resumes the order.
 MAX_SLEEP = 5.0
@@ -64,7 +64,7 @@ class Recovery:
         self._every = every
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._resumed: set[UUID] = set()
-        # True at the start: a pause that the previous process waited for may be over.
+        # True at the start, because orders may still wait for a pause that ended while no process ran.
         self._hold_released = True
         self._metrics = metrics
 
@@ -92,10 +92,10 @@ class Recovery:
             await background.sleep(FOLLOW_EVERY, self._stop)
 
     def start(self, order_id: UUID, began: SpanContext | None = None) -> "asyncio.Task[None]":
-        """Work on an order until it is finished or has to wait long; joins a run in flight.
+        """Work on an order until it is finished or has to wait long; if a run is in flight, return its task.
 
-        An order that waits is left waiting, however often this is called. The task never raises. It belongs
-        to the caller's trace, or else to a new one that is linked to the trace in which the order `began`.
+        Does nothing before the order's next run is due. The task never raises. Its span belongs to the
+        caller's trace or, without a caller, to a new trace that links to the one in which the order `began`.
         """
         running = self._running.get(order_id)
         if running is not None:
@@ -132,7 +132,9 @@ class Recovery:
     async def _bring_forward(self) -> None:
         if not self._hold_released:
             return
-        self._hold_released = False  # before the statement: a wake during it needs another one
+        self._hold_released = (
+            False  # cleared first, so that a `wake` during the statement causes another one
+        )
         try:
             async with self._database.system() as connection:
                 await lease_store.bring_forward(connection)
@@ -141,7 +143,7 @@ class Recovery:
             raise
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the running work to rest, then cancel it: another process resumes it."""
+        """Wait up to `seconds` for work to end or pause, then cancel it: another process resumes it."""
         if not self._running:
             return
         _, late = await asyncio.wait(self._running.values(), timeout=seconds)
@@ -175,7 +177,7 @@ class Recovery:
                 return
 
     async def _advance(self, order_id: UUID) -> Pause | None:
-        """Run once under the lease; return the pause before the next run, None if none is due."""
+        """Run once under the lease; return the pause before the next run, or None if none is needed."""
         run = uuid4()
         async with self._database.system() as connection:
             order = await lease_store.take_lease(connection, order_id, run, self._lease)
