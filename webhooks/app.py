@@ -38,7 +38,7 @@ STORED_HEADERS = (
 
 
 def refusal_body(message: str, code: str) -> dict[str, Any]:
-    """Return the body of an error outside the handlers: no such path, another method, or malformed HTTP."""
+    """Return the body of an error outside the handlers, such as an unknown path or malformed HTTP."""
     return {"received": False, "error": message, "code": code}
 
 
@@ -89,8 +89,8 @@ class Callbacks:
     async def receive(self, request: web.Request) -> web.Response:
         """Answer 200 only after the commit: an acknowledged callback is stored.
 
-        The signature alone decides who sent a callback. From a known sender every body is stored, also one
-        that is not understood.
+        Only the signature proves who sent a callback. Every accepted body is stored, even if it is not
+        understood.
         """
         request_id.adopt_or_create(request.headers.get("X-Request-Id", ""))
         received = await self._read(request)
@@ -108,7 +108,7 @@ class Callbacks:
             if name in request.headers
         }
         understood = understand(body.best)
-        # Unknown types are arbitrary text of the sender.
+        # An unknown type is arbitrary text of the sender, which must not become a span attribute.
         known = understood.type if understood.owner is not None else UNKNOWN
         tracing.set_attribute("esimgo.callback.type", known)
         return await self._store(
@@ -137,7 +137,7 @@ class Callbacks:
     def _is_signed(self, request: web.Request, body: content.Content) -> bool | web.Response:
         """Return whether the body is signed, or the refusal of one whose signature is wrong or missing."""
         claimed = request.headers.get(signature.HEADER)
-        # The sender signs the body that it writes, and a proxy may compress it on the way.
+        # The sender signs the uncompressed body, and a proxy may compress it on the way.
         signed = signature.is_valid(body.received, claimed, self._settings.keys) or (
             body.best != body.received
             and signature.is_valid(body.best, claimed, self._settings.keys)

@@ -106,7 +106,7 @@ class DeliveryWorker:
         for one in results:
             self._metrics.attempted(self._owner, one.state, one.outcome)
             event = events[one.id]
-            # A foreign event waited for its eSIM to be registered, not for its delivery.
+            # A foreign event waited until its eSIM was registered, so its age is no measure of the delivery.
             if one.state is State.DELIVERED and not event.foreign:
                 age = datetime.now(UTC) - event.received_at
                 self._metrics.delivered(understood[one.id].type, age.total_seconds())
@@ -156,14 +156,14 @@ class DeliveryWorker:
                 raise
             if len(events) == 1:
                 return {ids[0]: Outcome(Disposition.REFUSED, "INVALID", failure.message)}
-        # The owner refuses one of them, which must not block the rest.
+        # The owner refuses the batch because of one event, which must not block the rest.
         outcomes: dict[UUID, Outcome] = {}
         for event in events:
             outcomes |= await self._call([event])
         return outcomes
 
     def _result(self, due: Due, outcome: Outcome) -> AttemptResult:
-        # A foreign event is retried for months, which is no failure: only earlier attempts count.
+        # Retries of a foreign event are no failures, so they are not counted.
         attempts = due.attempts + (not due.foreign)
         error = outcome.detail or outcome.name
         age = (datetime.now(UTC) - due.received_at).total_seconds()
@@ -175,7 +175,7 @@ class DeliveryWorker:
             case Disposition.UNKNOWN if (
                 due.foreign or age >= self._foreign_after or attempts >= self._max_attempts
             ):
-                # The provider account is also used elsewhere, or the order is still being registered.
+                # Another system uses the same provider account, or the registration here isn't finished yet.
                 if not due.foreign:
                     logger.info("event %s is foreign: %s", due.id, error)
                 pause = min(max(age / 2, FIRST_PAUSE), MAX_FOREIGN_PAUSE)
@@ -190,7 +190,7 @@ class DeliveryWorker:
     async def _back_off(self, failure: Failure) -> None:
         self._failures += 1
         if self._failures == 1:
-            logger.warning("events for %s wait, as it is unavailable: %s", self._owner, failure)
+            logger.warning("events for %s wait because it is unavailable: %s", self._owner, failure)
         self._metrics.absent(self._owner)
         pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), MAX_BACKOFF)
         await background.sleep(_jittered(pause), self._stop)

@@ -14,7 +14,10 @@ from webhooks.callback import Owner
 
 
 class State(StrEnum):
-    """State of a delivery; the migration's comment says what each one means."""
+    """State of a delivery.
+
+    PENDING: to be delivered. DELIVERED: applied by its owner. DEAD: a dead letter. KEPT: stored without an
+    owner. FOREIGN: about an eSIM or order that is not registered here, retried at growing intervals."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -23,7 +26,8 @@ class State(StrEnum):
     FOREIGN = "FOREIGN"
 
 
-# The column has KEPT for foreign events too, as in older versions, which may run beside this one.
+# In the table, foreign events have the state KEPT and an owner, because older versions, which may run at the
+# same time during an upgrade, don't know FOREIGN.
 IS_FOREIGN = "state = 'KEPT' and owner is not null"
 STATE = "case when d.state = 'KEPT' and d.owner is not null then 'FOREIGN' else d.state end"
 
@@ -36,7 +40,7 @@ class Due:
     received_at: datetime
     body: bytes
     attempts: int
-    trace: SpanContext | None  # of the request that brought it
+    trace: SpanContext | None  # of the request that delivered it
     repeated: bool = False
     foreign: bool = False
 
@@ -96,7 +100,7 @@ where event_id = any($1::uuid[]) and state = 'PENDING'
 
 
 async def release(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Return events that could not be attempted: due at once, in their old order."""
+    """Release claimed events that could not be attempted: they are due at once, in their former order."""
     await connection.execute(RELEASE, ids)
 
 

@@ -1,4 +1,4 @@
-"""Stores concurrent callbacks in one transaction; each waits for its own commit."""
+"""Stores concurrent callbacks in one transaction; each request waits until its callback is committed."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ class Intake:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             try:
                 await self._commit(batch)
-            except Exception as error:  # noqa: BLE001 - logged, and tried one by one
+            except Exception as error:  # noqa: BLE001 - logged, and the callbacks are retried one by one
                 # One callback that the database rejects must not fail the others.
                 episodes.record(
                     "callbacks are stored one at a time",

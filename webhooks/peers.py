@@ -20,7 +20,7 @@ TIMEOUT = 5.0
 
 
 class Disposition(StrEnum):
-    """What follows from an owner's outcome of an event."""
+    """How the delivery worker treats an owner's outcome of an event."""
 
     DONE = "DONE"
     UNKNOWN = "UNKNOWN"  # its eSIM or order isn't registered, or not yet
@@ -40,7 +40,7 @@ DISPOSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An owner's result for one event; `name` and `detail` are the owner's own words."""
+    """An owner's result for one event; `name` and `detail` are as the owner returned them."""
 
     disposition: Disposition
     name: str

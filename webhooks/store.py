@@ -21,10 +21,10 @@ class Callback:
     headers: dict[str, str]
     signed: bool
     understood: Understood
-    trace: SpanContext | None = None  # of the request that brought it
+    trace: SpanContext | None = None  # of the request that delivered it
 
 
-# Transactions with equal bodies wait for each other. All replicas lock in the same order.
+# Transactions with equal bodies run one at a time. All lock in the same order, which prevents deadlocks.
 LOCK_DIGESTS = """
 select pg_advisory_xact_lock(l.key) from (
     select distinct hashtextextended(encode(n.digest, 'hex'), 0) as key
@@ -74,8 +74,8 @@ async def store(
 ) -> list[tuple[UUID, bool]]:
     """Store callbacks, or count them as repeats of an equal body of the last `window` seconds.
 
-    Return for each the event's id and whether it is new, in the same order. The number of statements
-    doesn't depend on how many there are.
+    Return the event's id and whether it is new, for each callback in the given order. The number of
+    statements doesn't depend on the number of callbacks.
     """
     digests = [hashlib.sha256(callback.body).digest() for callback in callbacks]
     copies = Counter(digests)

@@ -1,4 +1,4 @@
-"""Interprets callbacks: both versions of the provider's, and the documented platform events."""
+"""Parses callbacks: both versions of the provider's alerts, and its documented platform events."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -86,14 +86,14 @@ def _esim_event(kind: str, body: Body, read: Callable[[str, Body], ESIMEvent]) -
 def _use(kind: str, body: Body) -> ESIMEvent:
     bundle = fields.object_(body, "bundle")
     if not quantities.is_data_unit(unit := bundle.get("unit")):
-        # Minutes or messages, which say nothing about the data in the same bundle.
+        # Minutes or messages: the callback doesn't contain the data of the same bundle.
         raise NotUnderstood("no unit of data")
     limit = bundle.get("unlimited")
     unlimited = limit if isinstance(limit, bool) else None
     initial = quantities.in_bytes(bundle.get("initialQuantity"), unit)
     remaining = quantities.in_bytes(bundle.get("remainingQuantity"), unit)
     if not unlimited and (remaining is None or (initial is not None and remaining > initial)):
-        raise NotUnderstood("no remainingQuantity of the initialQuantity")
+        raise NotUnderstood("remainingQuantity is missing or above initialQuantity")
     use = esims_pb.BundleUse(
         assignment_id=fields.digits_or_text(bundle.get("id")),
         name=fields.text(bundle, "name"),
@@ -144,7 +144,7 @@ def _message_failed(kind: str, body: Body) -> ESIMEvent:
 
 
 def _profile(kind: str, body: Body) -> ESIMEvent:
-    # The provider has not published the name of the time either.
+    # The provider has not published the name of the timestamp field either.
     times = (fields.time(body, name) for name in ("timestamp", "date", "time", "dateTime"))
     changed = esims_pb.ProfileChanged(
         profile_status=fields.text(body, "profileStatus", fields.MAX_WORD),
