@@ -54,11 +54,11 @@ class BoundMetrics:
 
     def __init__(self) -> None:
         self._unread = metrics.gauge(
-            "esimgo_rpc_unread_bytes", "Bytes of answers that callers have not read yet"
+            "esimgo_rpc_unread_bytes", "Bytes of responses that callers have not read yet"
         )
         self._closed = metrics.counter(
             "esimgo_rpc_connections_closed",
-            "Connections that were closed, as their callers did not read",
+            "Connections that were closed because their callers did not read responses",
         )
 
     def unread(self, change: int) -> None:
