@@ -62,13 +62,13 @@ def test_alerts_fire_when_they_should() -> None:
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])
-def test_an_alert_says_what_to_do(alert: dict[str, Any]) -> None:
+def test_an_alert_links_to_its_runbook(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in ("page", "ticket")
     page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
     assert anchor in anchors(ROOT / page)
 
 
-def test_no_runbook_is_about_an_alert_that_is_gone() -> None:
+def test_every_runbook_belongs_to_an_existing_alert() -> None:
     linked = {alert["annotations"]["runbook_url"].partition("#")[2] for alert in alerts()}
     page = (ROOT / "docs" / "runbooks" / "alerts.md").read_text()
     sections = {text.lower() for text in re.findall(r"^## (.+)$", page, re.MULTILINE)}
@@ -76,7 +76,7 @@ def test_no_runbook_is_about_an_alert_that_is_gone() -> None:
 
 
 @pytest.mark.parametrize("page", ["docs/runbooks/alerts.md", "docs/slo.md"])
-def test_its_links_lead_somewhere(page: str) -> None:
+def test_every_link_of_a_runbook_resolves(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
         file, _, anchor = target.partition("#")
@@ -86,7 +86,7 @@ def test_its_links_lead_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
-def test_a_rule_reads_metrics_that_exist(rule: dict[str, Any]) -> None:
+def test_every_metric_in_a_rule_exists(rule: dict[str, Any]) -> None:
     expression = re.sub(r"esimgo:[\w:]+", "", rule["expr"])
     recorded = {other["record"] for other in rules() if "record" in other}
     assert set(re.findall(r"esimgo:[\w:]+", rule["expr"])) <= recorded

@@ -28,7 +28,7 @@ OURS = ("migrate", "cli", *(process.name for process in PROCESSES))
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_every_variable_is_one_that_is_read(service: str) -> None:
+def test_every_variable_is_read_by_its_process(service: str) -> None:
     for name in SERVICES[service]["environment"].keys() - OF_THE_IMAGE:
         assert name in KNOWN or name.removesuffix("_FILE") in SECRET, name
 
@@ -42,7 +42,7 @@ def test_every_setting_can_be_set_in_the_env_file(process: Process) -> None:
 
 
 @pytest.mark.parametrize("service", [*OURS, "auth"])
-def test_the_files_that_are_named_are_the_secrets_that_are_mounted(service: str) -> None:
+def test_the_named_secret_files_are_the_mounted_secrets(service: str) -> None:
     named = {n: v for n, v in SERVICES[service]["environment"].items() if n.endswith("_FILE")}
     assert set(named.values()) == {f"/run/secrets/{name}" for name in SERVICES[service]["secrets"]}
     for name, path in named.items():
@@ -55,7 +55,7 @@ def test_a_process_gets_no_secret_that_it_does_not_read(process: Process) -> Non
     assert set(SERVICES[process.name]["secrets"]) <= own
 
 
-def test_every_secret_is_made() -> None:
+def test_every_secret_is_created() -> None:
     made = (DEPLOY / "make-secrets").read_text()
     mounted = {name for service in SERVICES.values() for name in service.get("secrets", ())}
     for name in mounted:
@@ -73,7 +73,7 @@ def test_nothing_runs_as_root_or_with_capabilities_or_writes_to_its_disk() -> No
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
-def test_health_is_asked_over_http(process: Process) -> None:
+def test_health_checks_use_http(process: Process) -> None:
     asked = SERVICES[process.name]["environment"]["HEALTHCHECK"]
     assert asked.startswith("http://127.0.0.1:")
     if process.speaks == "grpc":

@@ -40,7 +40,7 @@ def test_no_name_in_kit_is_about_the_domain(path: Path) -> None:
     assert guilty == {}
 
 
-def test_a_name_about_the_domain_would_be_found() -> None:
+def test_a_name_about_the_domain_is_detected() -> None:
     tree = ast.parse("class OrderStore:\n    def place(self, plan_ids): ...\nBUNDLES = 1\n")
     assert {name for name in names(tree) if domain_words(name)} == {
         "OrderStore",

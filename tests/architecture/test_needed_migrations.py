@@ -22,7 +22,7 @@ def newest(owner: str, root: Path = files.ROOT) -> str:
     return [migration.name for migration in files.find(root) if migration.name in own][-1]
 
 
-def test_every_owner_is_known() -> None:
+def test_every_table_owner_is_known() -> None:
     assert OWNERS == ["catalogue", "esims", "orders", "webhooks"]
 
 

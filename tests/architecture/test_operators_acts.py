@@ -33,7 +33,7 @@ FREE_TEXT = {"note", "reference", "customer_reference"}
 
 
 @pytest.mark.parametrize(("service", "acts"), SERVICES, ids=lambda part: getattr(part, "name", ""))
-def test_every_act_is_logged_with_fields_that_its_request_has(
+def test_every_logged_operator_action_names_fields_of_its_request(
     service: ServiceDescriptor, acts: Acts
 ) -> None:
     changing = {m.name for m in service.methods if not m.name.startswith(READS)} - OTHERS

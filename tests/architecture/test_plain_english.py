@@ -69,5 +69,5 @@ def test_the_help_of_a_command_uses_standard_terms(page: str) -> None:
         "For Whoever reads it.",
     ],
 )
-def test_a_wrong_word_is_found_across_lines(text: str) -> None:
+def test_a_banned_term_is_found_across_lines(text: str) -> None:
     assert len(wrong(text)) == 1

@@ -84,6 +84,6 @@ def test_log_lines_are_found_in_runbooks() -> None:
     "phrase",
     ["events for ... wait, because it rains", "provider call succeeded", "N letters are dead"],
 )
-def test_a_line_that_never_appears_is_noticed(phrase: str) -> None:
+def test_a_line_that_no_code_writes_is_detected(phrase: str) -> None:
     assert quoted(f"Look for `{phrase}`.") == [phrase]
     assert not is_written(phrase)

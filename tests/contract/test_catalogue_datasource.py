@@ -54,7 +54,7 @@ async def neighbour(http: aiohttp.ClientSession) -> AsyncIterator[Neighbour]:
 
 @each_set
 @pytest.mark.parametrize("name", ["catalogue-page.json", "catalogue-array.json"])
-async def test_both_shapes_of_a_catalogue_are_read(
+async def test_both_formats_of_a_catalogue_are_parsed(
     neighbour: Neighbour, examples: Examples, name: str
 ) -> None:
     body = examples.response(name)
@@ -70,7 +70,7 @@ async def test_both_shapes_of_a_catalogue_are_read(
 
 
 @each_set
-def test_one_bundle_is_read(examples: Examples) -> None:
+def test_one_bundle_is_parsed(examples: Examples) -> None:
     row = exact_json.loads(exact_json.dumps(examples.response("bundle.json")))
     bundle = read_bundle(row)
     assert (bundle.name, list(bundle.groups)) == (row["name"], row["group"])
@@ -78,7 +78,7 @@ def test_one_bundle_is_read(examples: Examples) -> None:
 
 
 @each_set
-async def test_only_the_currency_of_an_organisation_is_read(
+async def test_only_the_currency_of_an_organization_is_parsed(
     neighbour: Neighbour, examples: Examples
 ) -> None:
     body = examples.response("organisation.json")
@@ -106,7 +106,7 @@ async def test_errors_keep_their_kind(
 
 
 @each_set
-def test_no_catalogue_file_is_forgotten(examples: Examples) -> None:
+def test_every_catalogue_file_is_tested(examples: Examples) -> None:
     names = examples.response_names()
     catalogue = {name for name in names if name.startswith(("catalogue", "bundle", "organisation"))}
     # Prices per GB are for organisations with another billing; groups and top-ups are not read here.
@@ -118,21 +118,19 @@ def test_no_catalogue_file_is_forgotten(examples: Examples) -> None:
 @pytest.mark.parametrize(
     "body", [None, {}, {"bundles": {}}, {"bundles": [1]}, [{}], {"bundles": [{"name": "x"}]}]
 )
-async def test_a_catalogue_that_can_not_be_read_is_a_bad_answer(
-    neighbour: Neighbour, body: Any
-) -> None:
+async def test_an_unreadable_catalogue_is_a_bad_response(neighbour: Neighbour, body: Any) -> None:
     await neighbour.answer_with("/catalogue", body, count=2)
     with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
         await neighbour.source.read_catalogue(lambda read, expected: None)
 
 
-async def test_a_currency_is_read_in_any_case(neighbour: Neighbour) -> None:
+async def test_a_currency_is_parsed_in_any_case(neighbour: Neighbour) -> None:
     await neighbour.answer_with("/organisation", {"currency": " usd "})
     assert await neighbour.source.get_currency() == "USD"
 
 
 @pytest.mark.parametrize("body", [[], {}, {"currency": "US$"}, {"currency": None}])
-async def test_an_organisation_without_currency_is_a_bad_answer(
+async def test_an_organization_without_a_currency_is_a_bad_response(
     neighbour: Neighbour, body: Any
 ) -> None:
     await neighbour.answer_with("/organisation", body)
@@ -152,7 +150,7 @@ async def whole(neighbour: Neighbour) -> list[Bundle]:
     return [read_bundle(row) for row in rows]
 
 
-async def test_all_plans_are_every_page_of_the_sandbox(neighbour: Neighbour) -> None:
+async def test_reading_the_catalogue_reads_every_page(neighbour: Neighbour) -> None:
     told: list[tuple[int, int]] = []
     reading = await neighbour.source.read_catalogue(lambda *progress: told.append(progress))
     bundles = reading.bundles
@@ -169,7 +167,7 @@ async def test_a_provider_that_ignores_pages_does_not_loop(neighbour: Neighbour)
     assert await neighbour.requests("/catalogue") == 2
 
 
-async def test_the_catalogue_is_asked_for_once_an_hour(neighbour: Neighbour) -> None:
+async def test_the_catalogue_is_fetched_once_an_hour(neighbour: Neighbour) -> None:
     await neighbour.source.get_all_plans()
     asked = await neighbour.requests("/catalogue")
     await neighbour.source.get_plans_by_region("Europe")
@@ -206,7 +204,7 @@ Read = Callable[[CatalogueDataSource], Awaitable[list[Bundle]]]
     ],
     ids=["region", "iso", "country", "search"],
 )
-async def test_lists_hold_what_belongs_and_nothing_else(
+async def test_lists_contain_exactly_the_matching_plans(
     neighbour: Neighbour, read: Read, belongs: Callable[[Bundle], bool]
 ) -> None:
     found = await read(neighbour.source)
@@ -214,6 +212,6 @@ async def test_lists_hold_what_belongs_and_nothing_else(
     assert found
 
 
-async def test_featured_plans_are_of_different_regions(neighbour: Neighbour) -> None:
+async def test_featured_plans_cover_different_regions(neighbour: Neighbour) -> None:
     found = await neighbour.source.get_featured_plans(5)
     assert len({bundle.region for bundle in found}) == len(found) == 5

@@ -34,7 +34,7 @@ from tests.fixtures.neighbours import PlayedProvider
         ("esim-details-deactivated.json", ProviderState.DEACTIVATED, "Deactivated"),
     ],
 )
-def test_details_are_read(
+def test_details_are_parsed(
     examples: Examples, name: str, state: ProviderState, profile_status: str
 ) -> None:
     body = examples.response(name)
@@ -46,7 +46,7 @@ def test_details_are_read(
 
 
 @each_set
-def test_a_list_is_read(examples: Examples) -> None:
+def test_a_list_is_parsed(examples: Examples) -> None:
     rows, pages = read_list(examples.response("esims-list.json"))
     assert pages == 1
     assert [row.state for row in rows].count(ProviderState.SUSPENDED) == 1
@@ -54,7 +54,7 @@ def test_a_list_is_read(examples: Examples) -> None:
 
 
 @each_set
-def test_bundles_are_read(examples: Examples) -> None:
+def test_bundles_are_parsed(examples: Examples) -> None:
     body = examples.response("esim-bundles.json")
     queued, active = read_bundles(body).assignments
     assert queued.state is AssignmentState.QUEUED
@@ -75,7 +75,7 @@ def test_bundles_are_read(examples: Examples) -> None:
 
 
 @each_set
-def test_small_answers_are_read(examples: Examples) -> None:
+def test_small_responses_are_parsed(examples: Examples) -> None:
     assert read_compatible(examples.response("compatible.json")) is False
     body = examples.response("location.json")
     location = read_location(body)
@@ -135,7 +135,7 @@ async def test_every_page_of_esims_is_read(
 
 
 @pytest.mark.parametrize("switches", [{"smdp_scheme": True}, {"allowance_unit": "MB"}])
-async def test_shapes_that_nobody_promised_are_read_too(
+async def test_undocumented_formats_are_parsed_too(
     source: ESIMsDataSource, provider: PlayedProvider, switches: dict[str, Any]
 ) -> None:
     await provider.control("POST", "/switches", switches)
@@ -145,7 +145,9 @@ async def test_shapes_that_nobody_promised_are_read_too(
     assert assignment.initial_bytes == 10**9
 
 
-async def test_refusals_are_told_apart(source: ESIMsDataSource, provider: PlayedProvider) -> None:
+async def test_refusals_have_distinct_reasons(
+    source: ESIMsDataSource, provider: PlayedProvider
+) -> None:
     (sold,) = (await buy(provider)).esims
     iccid = sold["iccid"]
     with pytest.raises(Failure) as foreign:

@@ -67,13 +67,13 @@ def read(examples: Examples, file: str) -> Any:
     return json.loads((examples.folder / file).read_text())
 
 
-def test_responses_and_requests_fit(examples: Examples, contract: Document) -> None:
+def test_responses_and_requests_match_the_contract(examples: Examples, contract: Document) -> None:
     rows = examples.index()["responses"]
     assert {row["file"] for row in rows} == {f"responses/{n}" for n in examples.response_names()}
     assert [m for row in rows for m in misfits(contract, row, read(examples, row["file"]))] == []
 
 
-def test_callbacks_fit(examples: Examples, contract: Document) -> None:
+def test_callbacks_match_the_contract(examples: Examples, contract: Document) -> None:
     rows = examples.index()["callbacks"]
     assert len(rows) == len(examples.callbacks())
     schemas = contract["components"]["schemas"]
@@ -86,7 +86,7 @@ def test_callbacks_fit(examples: Examples, contract: Document) -> None:
     ] == []
 
 
-def test_every_operation_that_answers_in_json_has_an_own_example() -> None:
+def test_every_operation_with_a_json_response_has_its_own_example() -> None:
     shown = {
         (row["method"], row["path"]) for row in OWN.index()["responses"] if row["status"] < 300
     }
@@ -97,14 +97,14 @@ def test_every_operation_that_answers_in_json_has_an_own_example() -> None:
     }
 
 
-def test_every_kind_of_callback_has_an_own_example() -> None:
+def test_every_kind_of_callback_has_its_own_example() -> None:
     shown = {row["schema"] for row in OWN.index()["callbacks"]}
     options = SANDBOX["paths"]["/your-usage-callback-url/"]["post"]["requestBody"]
     known = options["content"][JSON]["schema"]["anyOf"]
     assert shown == {option["$ref"].rsplit("/", 1)[1] for option in known}
 
 
-def test_a_body_request_or_query_that_does_not_fit_is_noticed() -> None:
+def test_a_body_request_or_query_that_violates_the_contract_is_detected() -> None:
     rows = {row["file"]: row for row in OWN.index()["responses"]}
     order = rows["responses/order-validate.json"]
     body = read(OWN, order["file"])

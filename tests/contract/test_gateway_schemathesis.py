@@ -119,7 +119,7 @@ async def aside(run: Callable[[], None]) -> None:
     await asyncio.to_thread(run)
 
 
-async def test_whatever_the_schema_allows_is_answered(asked: Asked) -> None:
+async def test_every_request_that_the_schema_allows_gets_a_response(asked: Asked) -> None:
     def run() -> None:
         schema = schemathesis.graphql.from_url(asked.url)
         found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should
@@ -144,7 +144,7 @@ async def test_whatever_the_schema_allows_is_answered(asked: Asked) -> None:
     assert asked.outcomes["answered"] > EXAMPLES
 
 
-async def test_whatever_is_sent_is_answered_or_refused(asked: Asked) -> None:
+async def test_every_request_gets_a_response_or_is_refused(asked: Asked) -> None:
     @seed(SEED)
     @settings(SETTINGS, max_examples=EXAMPLES * 20)
     @given(body=BODIES, who=TOKENS)

@@ -33,7 +33,7 @@ from tests.fixtures.examples import Examples, each_set
         ("order-detail.json", 2),
     ],
 )
-def test_orders_are_read(examples: Examples, name: str, esims: int) -> None:
+def test_orders_are_parsed(examples: Examples, name: str, esims: int) -> None:
     body = examples.response(name)
     order = read_order(body)
     (line,) = body["order"]
@@ -51,7 +51,7 @@ def test_orders_are_read(examples: Examples, name: str, esims: int) -> None:
 
 @each_set
 @pytest.mark.parametrize("name", ["orders-list.json", "orders-list-with-iccids.json"])
-def test_lists_are_read_and_only_purchases_have_an_item(examples: Examples, name: str) -> None:
+def test_lists_are_parsed_and_only_purchases_have_an_item(examples: Examples, name: str) -> None:
     body = examples.response(name)
     rows, pages = read_orders(body)
     orders = [read_order(row) for row in rows]
@@ -62,7 +62,7 @@ def test_lists_are_read_and_only_purchases_have_an_item(examples: Examples, name
 
 
 @each_set
-def test_a_validation_is_read(examples: Examples) -> None:
+def test_a_validation_is_parsed(examples: Examples) -> None:
     body = examples.response("order-validate.json")
     answer = read_validation(body)
     assert (answer.valid, answer.total, answer.currency) == (True, body["total"], body["currency"])
@@ -77,21 +77,21 @@ def test_a_validation_is_read(examples: Examples) -> None:
         ("assignments-install-url.json", 1),
     ],
 )
-def test_install_details_are_read(examples: Examples, name: str, number: int) -> None:
+def test_install_details_are_parsed(examples: Examples, name: str, number: int) -> None:
     esims = read_esims(examples.response(name))
     assert len(esims) == number
     assert all(esim.installable for esim in esims)
 
 
 @each_set
-def test_bundles_are_read(examples: Examples) -> None:
+def test_bundles_are_parsed(examples: Examples) -> None:
     bundles = read_bundles(examples.response("esim-bundles.json"))
     assert bundles
     assert all(b.assignment_id and b.bundle_name and b.reference for b in bundles)
 
 
 @each_set
-def test_a_revoke_names_its_refund(examples: Examples) -> None:
+def test_a_revocation_reports_its_refund(examples: Examples) -> None:
     status = examples.response("revoke.json")["status"]
     expected = Refund.BALANCE if "to balance" in status else Refund.INVENTORY
     assert read_refund(status) is expected
@@ -125,7 +125,7 @@ def since() -> datetime:
     return datetime.now(UTC) - timedelta(minutes=1)
 
 
-async def test_what_is_bought_is_read_again_by_every_way(bench: Bench) -> None:
+async def test_a_purchase_is_returned_by_every_method(bench: Bench) -> None:
     bought = await bench.source.create_order(bench.bundle, 2)
     assert (bought.item, bought.quantity, len(bought.esims)) == (bench.bundle, 2, 2)
     assert await bench.source.get_order(bought.reference) == bought
@@ -148,7 +148,7 @@ async def test_an_unknown_bundle_is_refused(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("shape", ["array", "object"])
-async def test_every_page_is_read_also_where_pages_are_smaller_than_asked(
+async def test_every_page_is_read_even_if_pages_are_smaller_than_requested(
     bench: Bench, shape: str
 ) -> None:
     bench.switches.orders_shape = shape
@@ -158,7 +158,7 @@ async def test_every_page_is_read_also_where_pages_are_smaller_than_asked(
     assert {order.reference for order in orders} == bought
 
 
-async def test_orders_outside_of_the_time_asked_are_left_out(bench: Bench) -> None:
+async def test_orders_outside_the_requested_time_are_omitted(bench: Bench) -> None:
     await bench.source.create_order(bench.bundle, 1)
     bench.running.world.clock.advance(timedelta(days=2))
     later = await bench.source.create_order(bench.bundle, 1)
@@ -170,7 +170,7 @@ async def test_orders_outside_of_the_time_asked_are_left_out(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("key", ["smdpAddress", "rspUrl"])
-async def test_install_details_are_bare_hosts_under_either_key(bench: Bench, key: str) -> None:
+async def test_install_details_are_bare_host_names_under_either_key(bench: Bench, key: str) -> None:
     bench.switches.assignments_address = key
     bench.switches.smdp_scheme = True
     bought = await bench.source.create_order(bench.bundle, 2)
@@ -179,7 +179,7 @@ async def test_install_details_are_bare_hosts_under_either_key(bench: Bench, key
     assert all(e.smdp_address and "/" not in e.smdp_address for e in found)
 
 
-async def test_kept_install_details_are_read_once(bench: Bench) -> None:
+async def test_cached_install_details_are_fetched_once(bench: Bench) -> None:
     bought = await bench.source.create_order(bench.bundle, 1)
     first = await bench.source.get_cached_order_assignments(bought.reference)
     second = await bench.source.get_cached_order_assignments(bought.reference)
@@ -192,7 +192,7 @@ async def test_kept_install_details_are_read_once(bench: Bench) -> None:
     ("refunds", "to_balance", "expected"),
     [(True, True, Refund.BALANCE), (True, False, Refund.INVENTORY), (False, True, Refund.NONE)],
 )
-async def test_a_revoke_tells_its_refund_in_the_answer_and_in_the_history(
+async def test_a_revocation_reports_its_refund_in_the_response_and_in_the_history(
     bench: Bench, refunds: bool, to_balance: bool, expected: Refund
 ) -> None:
     bench.switches.refunds = refunds
@@ -218,7 +218,7 @@ async def test_a_revoke_tells_its_refund_in_the_answer_and_in_the_history(
     assert raised.value.kind is Kind.REFUSED
 
 
-async def test_an_unreadable_answer_to_a_purchase_is_unclear(bench: Bench) -> None:
+async def test_an_unreadable_response_to_a_purchase_is_unclear(bench: Bench) -> None:
     fault = {"method": "POST", "path": "/orders", "status": 200, "body": {"status": "completed"}}
     async with aiohttp.ClientSession() as http:
         door = f"{bench.running.control_url}/faults"

@@ -32,7 +32,7 @@ def client(http: aiohttp.ClientSession, sandbox: Running) -> Provider:
     return Provider(http, ProviderSettings(sandbox.url, settings.api_key, timeout=PATIENT))
 
 
-async def test_one_process_alone_is_never_refused(
+async def test_a_single_process_is_never_rate_limited(
     http: aiohttp.ClientSession, sandbox: Running
 ) -> None:
     provider = client(http, sandbox)
@@ -43,7 +43,7 @@ async def test_one_process_alone_is_never_refused(
     assert await statuses(http, sandbox) == {200: 23}
 
 
-async def test_processes_that_share_an_address_get_everything_done(
+async def test_processes_that_share_an_address_complete_all_calls(
     http: aiohttp.ClientSession, sandbox: Running
 ) -> None:
     await asyncio.gather(
@@ -56,7 +56,9 @@ async def test_processes_that_share_an_address_get_everything_done(
     assert (await statuses(http, sandbox))[200] == 36
 
 
-async def test_a_refusal_is_waited_out(http: aiohttp.ClientSession, sandbox: Running) -> None:
+async def test_a_rate_limited_call_waits_and_succeeds(
+    http: aiohttp.ClientSession, sandbox: Running
+) -> None:
     provider = client(http, sandbox)
     for _ in range(10):  # another client at the same address that ignores the limit
         async with http.get(f"{sandbox.url}/organisation", headers={"X-API-Key": "wrong"}):

@@ -120,19 +120,25 @@ class Comparison:
             yield from self.contents(own, their, f"{where} {status}")
 
 
-def test_own_document_is_valid_openapi(ours: Document) -> None:
+def test_the_sandbox_document_is_valid_openapi(ours: Document) -> None:
     validate(ours)
 
 
-def test_every_operation_of_the_contract_is_in_ours(ours: Document, theirs: Document) -> None:
+def test_every_operation_of_the_contract_is_in_the_sandbox_document(
+    ours: Document, theirs: Document
+) -> None:
     assert set(operations(theirs)) <= set(operations(ours))
 
 
-def test_ours_has_no_operation_that_the_contract_lacks(ours: Document, theirs: Document) -> None:
+def test_the_sandbox_document_has_no_operation_that_the_contract_lacks(
+    ours: Document, theirs: Document
+) -> None:
     assert set(operations(ours)) <= set(operations(theirs))
 
 
-def test_parameters_bodies_and_answers_agree(ours: Document, theirs: Document) -> None:
+def test_parameters_bodies_and_responses_equal_the_contract(
+    ours: Document, theirs: Document
+) -> None:
     comparison = Comparison(ours, theirs)
     mine = operations(ours)
     problems = [
@@ -144,7 +150,7 @@ def test_parameters_bodies_and_answers_agree(ours: Document, theirs: Document) -
     assert problems == []
 
 
-def test_the_comparison_notices_what_is_missing(ours: Document) -> None:
+def test_the_comparison_detects_missing_parts(ours: Document) -> None:
     lacking = document("http://127.0.0.1:4010/v2.5")
     del lacking["paths"]["/esims"]["get"]["responses"]["429"]
     lacking["paths"]["/esims"]["get"]["parameters"].pop()

@@ -147,7 +147,7 @@ def operations(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [operation.id for operation in OPERATIONS])
-def test_answers_fit_the_contract_for_good_input(
+def test_responses_to_valid_input_match_the_contract(
     target: Target, operations: dict[str, Any], name: str
 ) -> None:
     known = target.stocked()
@@ -186,7 +186,7 @@ def test_bad_input_is_refused(target: Target, operations: dict[str, Any], name: 
     run()
 
 
-def test_methods_that_no_path_has_are_405(target: Target, operations: dict[str, Any]) -> None:
+def test_unsupported_methods_are_405(target: Target, operations: dict[str, Any]) -> None:
     @SETTINGS
     @given(case=operations["listCatalogue"].as_strategy(GenerationMode.POSITIVE))
     def run(case: Any) -> None:

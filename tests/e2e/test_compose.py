@@ -18,13 +18,13 @@ STAND_INS = ("sandbox", "auth")
 MOST_ADDED = 150_000_000
 
 
-async def test_a_customer_goes_the_whole_way_through_containers(
+async def test_a_customer_completes_the_whole_journey_in_containers(
     containers: Containers, http: aiohttp.ClientSession
 ) -> None:
     await travel(containers.stack, http)
 
 
-async def test_all_get_healthy_and_the_migrations_ended_well(containers: Containers) -> None:
+async def test_all_containers_become_healthy_and_migrations_succeed(containers: Containers) -> None:
     every = containers.all()
     migrate = every.pop("migrate")
     assert (migrate.status, migrate.attrs["State"]["ExitCode"]) == ("exited", 0)
@@ -36,7 +36,7 @@ async def test_all_get_healthy_and_the_migrations_ended_well(containers: Contain
         assert container.attrs["RestartCount"] == 0, container.name
 
 
-def test_nobody_is_root_or_can_write_or_become_more(containers: Containers) -> None:
+def test_no_container_runs_as_root_or_writes_or_gains_privileges(containers: Containers) -> None:
     for name, container in containers.all().items():
         host = container.attrs["HostConfig"]
         assert host["ReadonlyRootfs"], name
@@ -57,7 +57,7 @@ def test_nobody_is_root_or_can_write_or_become_more(containers: Containers) -> N
         assert containers.one(name).exec_run(["id", "-u"]).output.strip() == b"999"
 
 
-def test_only_two_doors_and_the_stand_ins_are_open_and_only_to_this_machine(
+def test_only_expected_ports_are_open_and_only_on_localhost(
     containers: Containers,
 ) -> None:
     published = {
@@ -73,7 +73,7 @@ def test_only_two_doors_and_the_stand_ins_are_open_and_only_to_this_machine(
     }
 
 
-def test_no_environment_or_command_line_or_log_holds_a_secret(containers: Containers) -> None:
+def test_no_environment_command_line_or_log_contains_a_secret(containers: Containers) -> None:
     # The sandbox's key is documented, so it is no secret.
     files = [f for f in containers.secrets.iterdir() if f.name != "ESIM_GO_API_KEY"]
     secrets = [text for file in files if (text := file.read_text().strip())]
@@ -84,7 +84,7 @@ def test_no_environment_or_command_line_or_log_holds_a_secret(containers: Contai
         assert not [s for s in secrets if s in shown], name
 
 
-def test_a_container_holds_only_the_secrets_that_it_needs(containers: Containers) -> None:
+def test_a_container_has_only_the_secrets_that_it_needs(containers: Containers) -> None:
     listing = "import os; print(' '.join(sorted(os.listdir('/run/secrets'))))"
     assert run(containers, "gateway", listing)[1].split() == [
         "REDIS_URL",
@@ -97,7 +97,7 @@ def test_a_container_holds_only_the_secrets_that_it_needs(containers: Containers
     ]
 
 
-def test_the_image_holds_the_platform_and_neither_stand_ins_nor_an_installer(
+def test_the_image_contains_the_platform_but_no_emulators_and_no_installer(
     containers: Containers,
 ) -> None:
     image = containers.engine.images.get(containers.environment["ESIMGO_IMAGE"])
@@ -123,7 +123,7 @@ def test_operators_run_the_command_line_in_a_container(containers: Containers) -
     assert listed.returncode == 0, listed.stderr
 
 
-async def test_the_cache_answers_repeated_requests_of_public_data(
+async def test_the_cache_serves_repeated_requests_for_public_data(
     containers: Containers, http: aiohttp.ClientSession
 ) -> None:
     # A named service is started whatever its profile is.
@@ -148,7 +148,7 @@ async def test_the_cache_answers_repeated_requests_of_public_data(
     assert removed.returncode == 0, removed.stderr
 
 
-async def test_each_killed_container_comes_back_and_buying_goes_on(
+async def test_each_killed_container_restarts_and_purchases_continue(
     containers: Containers, http: aiohttp.ClientSession
 ) -> None:
     assert await buy(containers, http)

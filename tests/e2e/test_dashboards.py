@@ -86,7 +86,7 @@ async def empty(http: aiohttp.ClientSession, api: str) -> list[tuple[str, str]]:
     return found
 
 
-async def test_every_panel_shows_something_and_every_rule_is_evaluated(
+async def test_every_panel_has_data_and_every_rule_is_evaluated(
     starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     assert len(list(queries())) > 50

@@ -6,7 +6,7 @@ from tests.e2e.journey import Stack, travel
 from tests.fixtures.one_machine import Starting
 
 
-async def test_every_documented_operation_from_browsing_to_cancelling(
+async def test_every_documented_operation_works_from_browsing_to_cancelling(
     starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession
 ) -> None:
     one_machine["ESIMS_FRESH_SECONDS"] = "0"  # every read of an eSIM calls the provider

@@ -53,7 +53,7 @@ def documented() -> dict[str, Documented]:
     return found
 
 
-async def test_every_documented_metric_exists_and_moves_and_no_other_is_there(
+async def test_exactly_the_documented_metrics_exist_and_change(
     starting: Starting, one_machine: dict[str, str], http: aiohttp.ClientSession
 ) -> None:
     one_machine.update(SETTINGS)

@@ -29,7 +29,7 @@ def released(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_newest_release_serves_a_whole_journey_on_the_newest_schema(
+async def test_the_newest_release_completes_a_journey_on_the_newest_schema(
     released: Path, http: aiohttp.ClientSession
 ) -> None:
     newer = {file.name for file in (ROOT / "migrations").glob("*/*.sql")} - {

@@ -60,7 +60,7 @@ async def served(shop: Path, up: Up, http: aiohttp.ClientSession) -> AsyncIterat
         await process.wait()
 
 
-async def test_a_customer_signs_up_browses_and_buys_on_a_page_of_localhost(
+async def test_a_customer_signs_up_browses_and_buys_in_the_example_shop(
     starting: Starting, shop_example: Path, browser: Browser, http: aiohttp.ClientSession
 ) -> None:
     lines = [

@@ -39,7 +39,7 @@ async def joins(
     return joined()
 
 
-async def test_the_spans_of_five_processes_join_at_a_collector(
+async def test_spans_of_five_processes_form_one_trace_at_a_collector(
     starting: Starting,
     one_machine: dict[str, str],
     collector: Collector,

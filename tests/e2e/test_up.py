@@ -41,7 +41,7 @@ async def typed(command: str, up: Up) -> Any:
     return json.loads(out)["data"]
 
 
-async def test_a_newcomer_buys_and_finds_it_again_after_a_restart(starting: Starting) -> None:
+async def test_a_purchase_survives_a_restart_of_a_fresh_installation(starting: Starting) -> None:
     async with starting() as up:
         await up.until(r"up +\| ready in")
         await up.until("myESIMs")
@@ -71,7 +71,7 @@ async def test_a_newcomer_buys_and_finds_it_again_after_a_restart(starting: Star
         assert [p for p in family if p.is_running()] == []
 
 
-async def test_each_killed_process_comes_back_and_no_other_is_touched(starting: Starting) -> None:
+async def test_each_killed_process_restarts_and_no_other_does(starting: Starting) -> None:
     async with starting() as up:
         await up.until("myESIMs")
         featured, buy, _ = up.commands()
@@ -89,7 +89,7 @@ async def test_each_killed_process_comes_back_and_no_other_is_touched(starting: 
         assert await up.stop() == 0
 
 
-async def test_a_killed_up_leaves_nothing_behind_and_the_next_one_starts(
+async def test_killing_esimgo_up_leaves_no_process_behind_and_the_next_start_works(
     starting: Starting,
 ) -> None:
     async with starting() as up:
@@ -108,7 +108,7 @@ async def test_a_killed_up_leaves_nothing_behind_and_the_next_one_starts(
         assert await up.stop() == 0
 
 
-async def test_a_taken_port_is_told_before_anything_starts(
+async def test_a_taken_port_is_reported_before_anything_starts(
     starting: Starting, one_machine: dict[str, str]
 ) -> None:
     port = int(one_machine["ORDERS_PORT"])

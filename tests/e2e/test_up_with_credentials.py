@@ -44,7 +44,7 @@ async def command(machine: dict[str, str], *arguments: str) -> tuple[int, str]:
     return await process.wait(), out.decode()
 
 
-async def test_all_real_neighbours_are_used_and_none_is_played(
+async def test_real_dependencies_are_used_and_no_emulator_runs(
     real_machine: dict[str, str],
     starting: Starting,
     databases: Databases,
@@ -81,7 +81,7 @@ async def test_all_real_neighbours_are_used_and_none_is_played(
         assert await up.stop() == 0
 
 
-async def test_a_real_project_gives_no_token_without_a_password(
+async def test_a_real_project_issues_no_token_without_a_password(
     real_machine: dict[str, str],
 ) -> None:
     status, said = await command(real_machine, "token", "--email", EMAIL, "--admin")
@@ -110,7 +110,7 @@ async def test_the_doctor_names_a_refused_key_a_missing_migration_and_a_dead_red
         assert secret not in report
 
 
-async def test_the_doctor_says_what_does_not_answer(real_machine: dict[str, str]) -> None:
+async def test_the_doctor_reports_unreachable_dependencies(real_machine: dict[str, str]) -> None:
     real_machine |= {
         "ESIM_GO_BASE_URL": "http://127.0.0.1:1/v2.5",
         "SUPABASE_URL": "http://127.0.0.1:1",
@@ -124,7 +124,9 @@ async def test_the_doctor_says_what_does_not_answer(real_machine: dict[str, str]
     assert "hidden-password" not in report
 
 
-async def test_up_says_which_database_it_cannot_reach(real_machine: dict[str, str]) -> None:
+async def test_esimgo_up_names_the_database_that_it_cannot_reach(
+    real_machine: dict[str, str],
+) -> None:
     real_machine["DATABASE_URL"] = "postgresql://postgres:hidden-password@127.0.0.1:1/postgres"
     status, said = await command(real_machine, "up")
     assert status == 1

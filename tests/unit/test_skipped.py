@@ -14,5 +14,5 @@ from tests.fixtures.skipped import summary
         (["Skipped: nothing changed"], "skipped: 1 because nothing changed"),
     ],
 )
-def test_skipped_tests_are_counted_by_what_they_need(reasons: list[str], line: str) -> None:
+def test_skipped_tests_are_counted_by_missing_requirement(reasons: list[str], line: str) -> None:
     assert summary(reasons) == line

@@ -33,7 +33,7 @@ def settings_of(manifests: list[Manifest]) -> Manifest:
 @pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_every_object_is_what_kubernetes_takes(overlay: str, version: str) -> None:
+def test_every_object_is_valid_for_kubernetes(overlay: str, version: str) -> None:
     for manifest in render(f"overlays/{overlay}"):
         kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -72,7 +72,7 @@ def test_every_secret_is_a_reference(overlay: str) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_process_gets_the_ports_that_it_listens_on(name: str, overlay: str) -> None:
+def test_every_port_that_a_process_listens_on_is_configured(name: str, overlay: str) -> None:
     manifests = render(f"overlays/{overlay}")
     [container] = pods(manifests)[name]["spec"]["containers"]
     configured = settings_of(manifests)
@@ -83,7 +83,7 @@ def test_a_process_gets_the_ports_that_it_listens_on(name: str, overlay: str) ->
     assert service.port in {port["containerPort"] for port in container["ports"]}
 
 
-def test_every_process_is_replaced_without_a_gap_and_scaled_in_production() -> None:
+def test_every_process_is_replaced_without_downtime_and_scaled_in_production() -> None:
     manifests = render("overlays/production")
     scaled = {one["spec"]["scaleTargetRef"]["name"] for one in of_kind(manifests, HPA)}
     budgets = {one["metadata"]["name"] for one in of_kind(manifests, "PodDisruptionBudget")}
@@ -97,7 +97,7 @@ def test_every_process_is_replaced_without_a_gap_and_scaled_in_production() -> N
 
 
 @pytest.mark.parametrize("name", ["catalogue", "orders", "esims"])
-def test_callers_find_every_replica_by_name(name: str) -> None:
+def test_callers_resolve_every_replica_by_name(name: str) -> None:
     manifests = render("overlays/production")
     [service] = [s for s in of_kind(manifests, "Service") if s["metadata"]["name"] == name]
     configured = settings_of(manifests)
@@ -123,7 +123,7 @@ def test_with_mutual_tls_every_process_has_its_own_certificate_and_finds_it() ->
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_services_are_probed_where_a_flood_of_their_calls_holds_up_nothing(overlay: str) -> None:
+def test_services_are_probed_on_a_port_that_a_flood_of_calls_cannot_block(overlay: str) -> None:
     for name, template in pods(render(f"overlays/{overlay}")).items():
         container = template["spec"]["containers"][0]
         if name in SERVICES:

@@ -97,12 +97,12 @@ def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
     assert expected - found == set(), "in the table, and not reached"
 
 
-def test_without_the_policies_everybody_reaches_everybody() -> None:
+def test_without_the_policies_every_pod_reaches_every_port() -> None:
     """A control for the evaluation: without policies everything is allowed."""
     assert reaches([], NEIGHBOUR, INTRUDER, 50052)
 
 
-def test_one_rule_too_many_is_seen() -> None:
+def test_an_overly_broad_network_policy_is_detected() -> None:
     manifests = render("overlays/production")
     hole = {
         "metadata": {"namespace": NAMESPACE},

@@ -5,7 +5,7 @@ from tests.chaos.callbacks.run import Outcome, Plan, Run, open_stage
 SMALL = Plan(events=240, kills=4, seed=1, rate=150)
 
 
-async def test_whatever_is_killed_every_acknowledged_callback_has_its_effect_once() -> None:
+async def test_every_acknowledged_callback_takes_effect_once_despite_killed_processes() -> None:
     stage = await open_stage(SMALL.seed, durable=False)
     try:
         run = await Run.prepare(stage, SMALL)
@@ -19,7 +19,7 @@ async def test_whatever_is_killed_every_acknowledged_callback_has_its_effect_onc
         await stage.close()
 
 
-async def test_acknowledging_before_the_commit_is_found_out() -> None:
+async def test_acknowledging_before_the_commit_is_detected() -> None:
     plan = Plan(events=240, kills=3, seed=1, rate=150)
     stage = await open_stage(plan.seed, durable=False)
     try:

@@ -13,9 +13,7 @@ pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
 SMALL = ("a database that only reads", "a provider that asks for a pause of a day")
 
 
-async def test_what_fails_without_a_neighbour_fails_with_its_code_and_is_well_again_by_itself() -> (
-    None
-):
+async def test_an_outage_fails_with_the_expected_code_and_recovers_automatically() -> None:
     async with fleet.running(SETTINGS, each=1, traced=True) as opened:
         # The time of recovery is measured by the whole run only.
         report = await run(opened, seconds=3, within=PATIENCE, only=SMALL.__contains__)

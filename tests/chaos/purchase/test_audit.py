@@ -43,17 +43,17 @@ def broken(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
     return [f.rule for f in audit(charges, orders, heard, seen, steady) if f.broken]
 
 
-def test_books_that_agree_break_no_rule() -> None:
+def test_consistent_books_violate_no_rule() -> None:
     assert broken([CHARGE], [ORDER, FAILED]) == []
 
 
-def test_a_charge_without_an_order_is_found() -> None:
+def test_a_charge_without_an_order_is_detected() -> None:
     assert broken([CHARGE, replace(CHARGE, reference="ref-2")], [ORDER]) == [
         "every charge belongs to exactly one order"
     ]
 
 
-def test_a_charge_of_a_failed_order_is_found() -> None:
+def test_a_charge_for_a_failed_order_is_detected() -> None:
     assert "every charge belongs to exactly one order" in broken([CHARGE], [FAILED])
     assert "every FAILED order has no charge and no eSIM" in broken(
         [CHARGE], [replace(FAILED, reference="ref-1")]
@@ -68,7 +68,9 @@ def test_a_charge_of_a_failed_order_is_found() -> None:
         lambda c: replace(c, bundle="another"),
     ],
 )
-def test_a_charge_for_something_else_is_found(change: Callable[[Charge], Charge]) -> None:
+def test_a_charge_that_differs_from_its_order_is_detected(
+    change: Callable[[Charge], Charge],
+) -> None:
     assert broken([change(CHARGE)], [ORDER]) == [
         "every order that was charged paid exactly its price"
     ]
@@ -83,20 +85,20 @@ def test_a_charge_for_something_else_is_found(change: Callable[[Charge], Charge]
         replace(ORDER, delivered=(), registered=()),
     ],
 )
-def test_a_missing_or_foreign_esim_is_found(changed: Recorded) -> None:
+def test_a_missing_or_foreign_esim_is_detected(changed: Recorded) -> None:
     assert broken([CHARGE], [changed]) == [
         "every COMPLETED order has exactly its eSIMs, in both services"
     ]
 
 
-def test_an_esim_in_two_orders_is_found() -> None:
+def test_an_esim_in_two_orders_is_detected() -> None:
     other = replace(ORDER, id="order-3", key="key-3", reference="ref-3")
     assert broken([CHARGE, replace(CHARGE, reference="ref-3")], [ORDER, other]) == [
         "no eSIM came with two orders"
     ]
 
 
-def test_a_top_up_shares_the_esim_that_it_is_for_and_no_other() -> None:
+def test_a_top_up_may_share_only_the_esim_that_it_is_for() -> None:
     iccids = ("8944001",)
     top_up = replace(
         ORDER, id="order-4", key="key-4", quantity=1, delivered=iccids, registered=iccids
@@ -110,7 +112,7 @@ def test_a_top_up_shares_the_esim_that_it_is_for_and_no_other() -> None:
     )
 
 
-def test_an_order_without_an_end_is_found() -> None:
+def test_an_unfinished_order_is_detected() -> None:
     going_on = replace(FAILED, status="PROCESSING")
     assert broken([], [going_on]) == ["no order is PROCESSING, and no attempt open"]
     assert broken([], [replace(FAILED, open_attempts=1)]) == [
@@ -118,7 +120,7 @@ def test_an_order_without_an_end_is_found() -> None:
     ]
 
 
-def test_two_orders_of_one_key_are_found() -> None:
+def test_two_orders_with_one_key_are_detected() -> None:
     twin = replace(FAILED, key="key-1")
     heard = {"key-1": Heard({"order-1", "order-2"}, "COMPLETED")}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in (ORDER, twin)}
@@ -126,14 +128,14 @@ def test_two_orders_of_one_key_are_found() -> None:
     assert "every key is one order, and was always answered with it" in found
 
 
-def test_a_customer_who_sees_something_else_is_found() -> None:
+def test_a_wrong_answer_to_a_customer_is_detected() -> None:
     heard = {"key-1": Heard({"order-1"}, "COMPLETED")}
     for seen in ({}, {"order-1": ("COMPLETED", frozenset({"8944001"}))}):
         found = [f.rule for f in audit([CHARGE], [ORDER], heard, seen, steady) if f.broken]
         assert found == ["customers see exactly what is in the tables"]
 
 
-def test_an_order_for_an_operator_is_found() -> None:
+def test_an_order_in_review_is_detected() -> None:
     in_review = replace(FAILED, status="NEEDS_REVIEW", open_attempts=1)
     heard = {"key-2": Heard({"order-2"}, "PROCESSING")}
     seen: dict[str, tuple[str, frozenset[str]]] = {"order-2": ("PROCESSING", frozenset())}
@@ -144,7 +146,7 @@ def test_an_order_for_an_operator_is_found() -> None:
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_a_limit_that_a_known_price_exceeded_is_found() -> None:
+def test_a_purchase_above_its_price_limit_is_detected() -> None:
     above = replace(ORDER, unit=Decimal("1.10"), max_price=Decimal(1), placed_at=AT)
     assert broken([CHARGE], [above]) == [
         "no limit was exceeded by a price that held before the attempt"
@@ -157,7 +159,7 @@ def test_a_limit_that_a_known_price_exceeded_is_found() -> None:
     assert [f.rule for f in found if f.broken] == []
 
 
-def test_an_incident_that_was_not_recorded_is_found() -> None:
+def test_an_unrecorded_incident_is_detected() -> None:
     silent = replace(ORDER, unit=Decimal("1.00"))
     assert broken([CHARGE], [silent]) == ["every charge above the expected price is an incident"]
     assert broken([CHARGE], [replace(silent, charged_above=Decimal("0.20"))]) == []
@@ -168,7 +170,7 @@ def test_an_incident_that_was_not_recorded_is_found() -> None:
     ]
 
 
-def test_a_refusal_at_confirming_the_price_needs_no_order_and_any_other_does() -> None:
+def test_only_a_refused_price_confirmation_may_have_no_order() -> None:
     for code, rules in (
         ("PRICE_CHANGED", []),
         ("NOT_SOLD_NOW", []),
@@ -179,7 +181,7 @@ def test_a_refusal_at_confirming_the_price_needs_no_order_and_any_other_does() -
         assert [f.rule.partition(",")[0] for f in found if f.broken] == rules
 
 
-def test_the_lowest_price_is_of_every_move_that_may_have_held() -> None:
+def test_the_lowest_price_considers_every_price_that_may_have_applied() -> None:
     second = timedelta(seconds=1)
     moves = [
         Move(Decimal(price), AT + start * second, AT + (start + 1) * second)

@@ -3,7 +3,7 @@
 from tests.chaos.purchase.run import shop
 
 
-async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
+async def test_nothing_is_bought_twice_or_lost_despite_failures() -> None:
     async with shop() as opened:
         for seed in (1, 2, 3):
             await opened.run(orders=15, kills=3, seed=seed)
@@ -14,7 +14,7 @@ async def test_nothing_is_bought_twice_or_lost_whatever_breaks() -> None:
     assert report.looked_at("no limit was exceeded") > 5
 
 
-async def test_a_service_that_buys_again_when_in_doubt_is_found_out() -> None:
+async def test_a_service_that_repeats_unclear_purchases_is_detected() -> None:
     async with shop(broken=True) as opened:
         await opened.run(orders=12, kills=0, seed=1)
         report = await opened.close_books()

@@ -80,7 +80,7 @@ async def test_without_a_session_every_method_refuses(service: Service) -> None:
         assert caught.value.kind is Kind.UNAUTHENTICATED
 
 
-async def test_another_customers_esim_is_not_found_by_any_method(service: Service) -> None:
+async def test_no_method_finds_another_customers_esim(service: Service) -> None:
     (esim,) = await service.deliver()
     for name, make in OF_ONE.items():
         with pytest.raises(Failure) as caught:
@@ -90,7 +90,7 @@ async def test_another_customers_esim_is_not_found_by_any_method(service: Servic
     assert (unchanged.state, unchanged.customer_ref) == ("active", "")
 
 
-async def test_another_customers_esims_are_left_out_of_every_list(service: Service) -> None:
+async def test_no_list_contains_another_customers_esims(service: Service) -> None:
     (esim,) = await service.deliver()
     for name, (make, field) in OF_MANY.items():
         method = getattr(service.stub, name)
@@ -120,7 +120,7 @@ async def test_only_services_export_a_customer(service: Service) -> None:
         assert caught.value.kind is (Kind.FORBIDDEN if signed_in else Kind.UNAUTHENTICATED)
 
 
-async def test_an_admin_may_help_a_customer(service: Service) -> None:
+async def test_an_admin_may_act_for_a_customer(service: Service) -> None:
     (esim,) = await service.deliver()
     request = pb.SuspendESIMRequest(esim_id=esim.id)
     answer = await service.ask(service.stub.SuspendESIM, request, service.admin)
@@ -146,7 +146,7 @@ async def test_only_admins_list_by_customer(service: Service) -> None:
 
 
 @pytest.mark.parametrize("table", ["esims", "esim_bundles"])
-async def test_a_customers_role_can_write_nothing(service: Service, table: str) -> None:
+async def test_the_customer_role_cannot_write(service: Service, table: str) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     connection = await asyncpg.connect(service.databases.url("esims"))
@@ -165,7 +165,7 @@ async def test_a_customers_role_can_write_nothing(service: Service, table: str) 
 
 
 @pytest.mark.parametrize("table", ["esims", "esim_bundles"])
-async def test_the_owner_of_the_tables_sees_no_row_either(service: Service, table: str) -> None:
+async def test_row_security_applies_to_the_table_owner_too(service: Service, table: str) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     admin = service.databases.admin
@@ -175,9 +175,7 @@ async def test_the_owner_of_the_tables_sees_no_row_either(service: Service, tabl
 
 
 @pytest.mark.parametrize("table", ["esims", "esim_bundles"])
-async def test_each_table_by_itself_shows_a_customer_only_their_rows(
-    service: Service, table: str
-) -> None:
+async def test_every_table_shows_a_customer_only_their_rows(service: Service, table: str) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     stranger = await service.auth.user_id("bob@example.com")

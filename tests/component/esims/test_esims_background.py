@@ -24,7 +24,9 @@ async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator
         yield running
 
 
-async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(parts: Parts) -> None:
+async def test_an_esim_that_activates_on_delivery_is_polled_until_its_bundle_is_active(
+    parts: Parts,
+) -> None:
     (esim,) = await parts.deliver(auto_activate=True)
     assert await parts.poller.poll() == 1
     assert await parts.poller.poll() == 0  # not due again yet
@@ -37,7 +39,7 @@ async def test_an_esim_to_activate_is_followed_until_its_bundle_is_in_force(part
     assert await parts.poller.poll() == 0
 
 
-async def test_a_bundle_ends_by_its_known_end_though_the_provider_is_away(parts: Parts) -> None:
+async def test_a_bundle_expires_on_time_while_the_provider_is_unavailable(parts: Parts) -> None:
     ended, lasting = await parts.deliver(2)
     endings = BundleExpiry(parts.database, parts.clock)
     await parts.provider.control("POST", f"/esims/{ended.iccid}/use-data", {"megabytes": 1})
@@ -56,7 +58,7 @@ async def test_a_bundle_ends_by_its_known_end_though_the_provider_is_away(parts:
     assert await endings.expire() == 0
 
 
-async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
+async def test_an_esim_that_fails_to_expire_does_not_block_others(
     parts: Parts, caplog: pytest.LogCaptureFixture
 ) -> None:
     esims = await parts.deliver(2)
@@ -79,7 +81,7 @@ async def test_one_esim_that_cannot_be_settled_keeps_no_other_from_ending(
     assert any(str(broken.id) in message for message in caplog.messages)
 
 
-async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
+async def test_an_esim_is_polled_after_its_bundle_ends(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh_all([esim])
@@ -93,7 +95,7 @@ async def test_the_end_of_a_bundle_is_looked_at_after_it(parts: Parts) -> None:
     assert await parts.poller.poll() == 0
 
 
-async def test_an_esim_that_starts_at_first_use_is_not_followed(parts: Parts) -> None:
+async def test_an_esim_that_starts_at_first_use_is_not_polled(parts: Parts) -> None:
     await parts.deliver(auto_activate=False)
     assert await parts.poller.poll() == 0
 
@@ -135,7 +137,7 @@ async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
         await asyncio.sleep(0)  # until both requests have arrived
 
 
-async def test_a_look_sees_what_happened_while_a_reading_was_on_its_way(parts: Parts) -> None:
+async def test_a_poll_sees_changes_made_during_a_refresh_in_flight(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await asked_but_not_answered(parts, esim)
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
@@ -145,7 +147,7 @@ async def test_a_look_sees_what_happened_while_a_reading_was_on_its_way(parts: P
     assert await parts.status(esim.id) == "ACTIVE"
 
 
-async def test_a_forced_reading_sees_what_happened_while_another_was_on_its_way(
+async def test_a_forced_refresh_sees_changes_made_during_another_refresh(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
@@ -167,7 +169,7 @@ async def test_two_replicas_share_the_polls(parts: Parts) -> None:
     assert await parts.asked("/bundles") == 4
 
 
-async def test_polls_without_an_answer_become_rarer_and_end(parts: Parts) -> None:
+async def test_unanswered_polls_back_off_and_end(parts: Parts) -> None:
     await parts.deliver(auto_activate=True)
     await parts.provider.control("POST", "/faults", {"path": "/esims/*", "status": 403, "count": 0})
     polls = 0
@@ -199,7 +201,7 @@ async def test_a_reference_that_could_not_be_sent_is_sent_later(parts: Parts) ->
     assert at_provider(parts.provider, esim.iccid).customer_ref == "Rome"
 
 
-async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(parts: Parts) -> None:
+async def test_a_reference_changed_during_sending_is_sent_again(parts: Parts) -> None:
     (esim,) = await parts.deliver(customer_ref="Rome")
     async with parts.database.system() as connection:
         (pending,) = await reference_store.claim(connection, parts.clock.wall(), LEASE, 1)
@@ -211,7 +213,7 @@ async def test_a_reference_changed_while_the_older_was_sent_is_sent_once_more(pa
     assert at_provider(parts.provider, esim.iccid).customer_ref == "Oslo"
 
 
-async def test_a_refused_reference_is_given_up(parts: Parts) -> None:
+async def test_a_refused_reference_is_not_retried(parts: Parts) -> None:
     await parts.deliver(customer_ref="Rome")
     await parts.provider.control(
         "POST", "/faults", {"method": "PUT", "path": "/esims", "status": 400, "count": 0}
@@ -221,7 +223,7 @@ async def test_a_refused_reference_is_given_up(parts: Parts) -> None:
     assert await parts.references.send_pending() == 0
 
 
-async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(parts: Parts) -> None:
+async def test_a_refresh_completes_once_after_its_caller_times_out(parts: Parts) -> None:
     esims = await parts.deliver(quantity=2)
     for esim in esims:
         await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
@@ -232,7 +234,7 @@ async def test_a_caller_out_of_time_leaves_a_reading_that_is_finished_once(parts
     assert await parts.asked("/bundles") == 2
 
 
-async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: Parts) -> None:
+async def test_a_cancelled_caller_does_not_end_a_shared_refresh(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     first = asyncio.create_task(parts.fetcher.refresh([esim]))
@@ -244,7 +246,9 @@ async def test_a_caller_who_goes_away_does_not_end_the_reading_of_others(parts: 
     assert await parts.asked("/bundles") == 1
 
 
-async def test_a_long_list_is_read_within_the_rate_limit_and_each_esim_once(parts: Parts) -> None:
+async def test_a_long_list_is_refreshed_within_the_rate_limit_and_each_esim_once(
+    parts: Parts,
+) -> None:
     # The provider delivers orders of more than five eSIMs later.
     esims = [esim for _ in range(6) for esim in await parts.deliver(quantity=5)]
     await parts.provider.control("POST", "/switches", {"tokens_per_second": 20})

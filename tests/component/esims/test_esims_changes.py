@@ -25,7 +25,7 @@ def state_at_provider(service: Service, esim: pb.ESIM) -> str:
     return str(at_provider(service.provider, esim.iccid).state)
 
 
-async def test_suspend_and_restore_reach_the_provider_and_may_be_repeated(service: Service) -> None:
+async def test_suspend_and_restore_reach_the_provider_and_are_idempotent(service: Service) -> None:
     (esim,) = await service.deliver()
     suspended = await suspend(service, esim)
     assert (suspended.status, suspended.last_action) == (pb.ESIM_STATUS_SUSPENDED, "Suspended")
@@ -39,7 +39,7 @@ async def test_suspend_and_restore_reach_the_provider_and_may_be_repeated(servic
     assert (await restore(service, esim)).status == pb.ESIM_STATUS_ASSIGNED
 
 
-async def test_a_bundle_in_force_is_suspended_and_active_again_after_it(service: Service) -> None:
+async def test_an_active_bundle_is_suspended_with_its_esim_and_restored(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.device(esim, "use-data", megabytes=1)
     assert (await service.get(esim)).status == pb.ESIM_STATUS_ACTIVE
@@ -86,7 +86,7 @@ async def test_a_deactivated_esim_is_cancelled_and_not_suspendable(service: Serv
 
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"status": 500}, {"status": 503}])
-async def test_an_unclear_answer_after_it_was_done_counts_as_done(
+async def test_a_lost_response_after_the_change_counts_as_success(
     service: Service, fault: dict[str, object]
 ) -> None:
     (esim,) = await service.deliver()
@@ -94,7 +94,7 @@ async def test_an_unclear_answer_after_it_was_done_counts_as_done(
     assert (await suspend(service, esim)).status == pb.ESIM_STATUS_SUSPENDED
 
 
-async def test_an_unclear_answer_before_it_was_done_can_be_tried_again(service: Service) -> None:
+async def test_a_lost_response_before_the_change_can_be_retried(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.provider.control("POST", "/faults", SUSPEND_PATH | {"status": 500})
     with pytest.raises(Failure) as caught:
@@ -104,7 +104,7 @@ async def test_an_unclear_answer_before_it_was_done_can_be_tried_again(service: 
     assert (await suspend(service, esim)).status == pb.ESIM_STATUS_SUSPENDED
 
 
-async def test_a_reference_reaches_the_provider_and_may_be_sent_again(service: Service) -> None:
+async def test_a_reference_reaches_the_provider_and_is_idempotent(service: Service) -> None:
     (esim,) = await service.deliver()
     request = pb.UpdateESIMReferenceRequest(esim_id=esim.id, reference="Grandma's trip ✈")
     for _ in range(2):
@@ -114,7 +114,7 @@ async def test_a_reference_reaches_the_provider_and_may_be_sent_again(service: S
     assert (await service.get(esim)).customer_ref == "Grandma's trip ✈"
 
 
-async def test_a_reference_that_the_provider_took_without_an_answer_counts(
+async def test_a_reference_that_the_provider_stored_without_a_response_is_stored(
     service: Service,
 ) -> None:
     (esim,) = await service.deliver()
@@ -125,7 +125,7 @@ async def test_a_reference_that_the_provider_took_without_an_answer_counts(
     assert answer.esim.customer_ref == "Rome"
 
 
-async def test_a_reference_that_the_provider_did_not_take_is_not_kept(service: Service) -> None:
+async def test_a_reference_that_the_provider_did_not_store_is_not_stored(service: Service) -> None:
     (esim,) = await service.deliver(customer_ref="before")
     fault = {"method": "PUT", "path": "/esims", "status": 500, "count": 0}
     await service.provider.control("POST", "/faults", fault)
@@ -137,7 +137,7 @@ async def test_a_reference_that_the_provider_did_not_take_is_not_kept(service: S
 
 
 @pytest.mark.parametrize("reference", ["x" * 101, "two\nlines"])
-async def test_a_bad_reference_is_named(service: Service, reference: str) -> None:
+async def test_a_bad_reference_is_reported_by_field(service: Service, reference: str) -> None:
     (esim,) = await service.deliver()
     request = pb.UpdateESIMReferenceRequest(esim_id=esim.id, reference=reference)
     with pytest.raises(Failure) as caught:
@@ -146,7 +146,7 @@ async def test_a_bad_reference_is_named(service: Service, reference: str) -> Non
     assert list(caught.value.fields) == ["reference"]
 
 
-async def test_a_cancelled_order_cancels_its_esims_and_may_be_repeated(service: Service) -> None:
+async def test_a_cancelled_order_cancels_its_esims_and_is_idempotent(service: Service) -> None:
     first, second = await service.deliver(quantity=2)
     await service.bundles(first)  # the other eSIM's bundle is not known yet
     request = pb.CancelOrderBundlesRequest(order_id=first.order_id)
@@ -162,7 +162,7 @@ async def test_a_cancelled_order_cancels_its_esims_and_may_be_repeated(service: 
     assert (await service.get(second)).status == pb.ESIM_STATUS_CANCELLED
 
 
-async def test_a_refresh_is_asked_for_once_only(service: Service) -> None:
+async def test_a_refresh_is_queued_only_once(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.provider.control(
         "POST", "/faults", {"path": "/esims/*/refresh", "status": 500, "count": 0}

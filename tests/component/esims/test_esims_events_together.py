@@ -42,7 +42,9 @@ async def apply(parts: Parts, *told: tuple[ESIM, Change]) -> list[Outcome]:
     return [results[event.id].outcome for event in events]
 
 
-async def test_statements_do_not_grow_with_the_events_of_a_call(parts: Parts) -> None:
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_events(
+    parts: Parts,
+) -> None:
     first, *others = await parts.deliver(5)
     counts = []
     for some in ([first], others):
@@ -54,7 +56,7 @@ async def test_statements_do_not_grow_with_the_events_of_a_call(parts: Parts) ->
     assert counts[0] == counts[1]
 
 
-async def test_an_event_that_cannot_be_taken_in_harms_only_itself(parts: Parts) -> None:
+async def test_an_event_that_cannot_be_applied_does_not_affect_others(parts: Parts) -> None:
     sound, broken = await parts.deliver(2)
     admin = parts.databases.admin
     await admin.execute(
@@ -80,7 +82,7 @@ async def test_an_event_that_cannot_be_taken_in_harms_only_itself(parts: Parts) 
     }
 
 
-async def test_an_event_finds_what_the_one_before_it_did(parts: Parts) -> None:
+async def test_an_event_sees_the_effect_of_the_previous_event(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     outcomes = await apply(
         parts,

@@ -50,7 +50,7 @@ async def apply(service: Service, esim: pb.ESIM, **change: Any) -> None:
 
 
 @pytest.mark.parametrize("time", IMPOSSIBLE)
-async def test_a_stored_time_that_cannot_be_breaks_no_answer_and_no_refresh(
+async def test_an_implausible_stored_time_breaks_no_response_and_no_refresh(
     service: Service, time: str
 ) -> None:
     poisoned, sound = await service.deliver(2)
@@ -71,7 +71,7 @@ async def test_a_stored_time_that_cannot_be_breaks_no_answer_and_no_refresh(
 
 
 @pytest.mark.parametrize("seconds", [-62135596800, 253402300799, 10**15, -(10**15), 0])
-async def test_no_event_stores_a_time_that_cannot_be(service: Service, seconds: int) -> None:
+async def test_no_event_stores_an_implausible_time(service: Service, seconds: int) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     odd = Timestamp(seconds=seconds)
@@ -98,7 +98,7 @@ async def test_no_event_stores_a_time_that_cannot_be(service: Service, seconds: 
     assert (kept["started_at"], kept["ends_at"], kept["remaining_bytes"]) == (None, None, 5)
 
 
-async def test_what_has_happened_is_not_dated_in_the_future(service: Service) -> None:
+async def test_a_report_dated_in_the_future_does_not_shadow_later_reports(service: Service) -> None:
     (esim,) = await service.deliver()
     later = Timestamp()
     later.FromDatetime(datetime.now(UTC) + timedelta(days=2))
@@ -109,7 +109,7 @@ async def test_what_has_happened_is_not_dated_in_the_future(service: Service) ->
     assert (await service.get(esim)).profile_status != "A"
 
 
-async def test_the_migration_forgets_impossible_times_and_has_those_esims_refreshed(
+async def test_the_migration_clears_implausible_times_and_queues_those_esims_for_refresh(
     databases: Databases, provider: PlayedProvider
 ) -> None:
     (migration,) = [m for m in files.find() if m.name == MIGRATION]

@@ -15,7 +15,7 @@ async def page(service: Service, **fields: object) -> pb.ListESIMsResponse:
     return answer
 
 
-async def test_pages_hold_every_esim_once_newest_first(service: Service) -> None:
+async def test_pages_contain_every_esim_once_newest_first(service: Service) -> None:
     delivered = [*await service.deliver(quantity=5), *await service.deliver(quantity=2)]
     seen: list[pb.ESIM] = []
     token = ""
@@ -31,7 +31,7 @@ async def test_pages_hold_every_esim_once_newest_first(service: Service) -> None
     assert {e.order_id for e in seen[:2]} == {delivered[-1].order_id}
 
 
-async def test_a_filter_by_status_and_by_iccid(service: Service) -> None:
+async def test_esims_are_filtered_by_status_and_by_iccid(service: Service) -> None:
     first, _, third = await service.deliver(quantity=3)
     await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=third.id))
     suspended = await page(service, filter=pb.ESIMFilter(statuses=[pb.ESIM_STATUS_SUSPENDED]))
@@ -41,7 +41,7 @@ async def test_a_filter_by_status_and_by_iccid(service: Service) -> None:
         assert [esim.id for esim in found.esims] == [first.id]
 
 
-async def test_the_total_counts_the_callers_own_on_all_pages(service: Service) -> None:
+async def test_the_total_counts_only_the_callers_esims_on_all_pages(service: Service) -> None:
     await service.deliver(quantity=5)
     counted = await page(service, page_size=3, with_total=True)
     assert (len(counted.esims), counted.total_size) == (3, 5)
@@ -66,7 +66,7 @@ async def test_the_total_counts_the_callers_own_on_all_pages(service: Service) -
         ({"filter": pb.ESIMFilter(statuses=[pb.ESIM_STATUS_UNSPECIFIED])}, "filter.statuses"),
     ],
 )
-async def test_a_bad_request_for_a_page_names_its_field(
+async def test_a_bad_page_request_names_the_field(
     service: Service, fields: dict[str, object], named: str
 ) -> None:
     with pytest.raises(Failure) as caught:
@@ -76,7 +76,7 @@ async def test_a_bad_request_for_a_page_names_its_field(
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-async def test_a_page_with_bundles_holds_what_the_batches_answer(
+async def test_a_page_with_bundles_equals_the_batch_responses(
     service: Service, fresh: bool
 ) -> None:
     delivered = await service.deliver(quantity=3)
@@ -92,7 +92,7 @@ async def test_a_page_with_bundles_holds_what_the_batches_answer(
     assert not (await page(service, fresh=fresh)).bundles
 
 
-async def test_a_page_token_serves_its_own_filter_only(service: Service) -> None:
+async def test_a_page_token_is_valid_for_its_own_filter_only(service: Service) -> None:
     await service.deliver(quantity=2)
     token = (await page(service, page_size=1)).next_page_token
     with pytest.raises(Failure) as caught:
@@ -102,7 +102,7 @@ async def test_a_page_token_serves_its_own_filter_only(service: Service) -> None
     assert caught.value.reason == "INVALID_PAGE_TOKEN"
 
 
-async def test_a_page_token_is_good_whatever_comes_with_the_esims(service: Service) -> None:
+async def test_a_page_token_is_valid_with_any_included_data(service: Service) -> None:
     delivered = await service.deliver(quantity=2)
     first = await page(service, page_size=1)
     rest = await page(
@@ -111,7 +111,7 @@ async def test_a_page_token_is_good_whatever_comes_with_the_esims(service: Servi
     assert {esim.id for esim in (*first.esims, *rest.esims)} == {esim.id for esim in delivered}
 
 
-async def test_batches_leave_unknown_ids_out(service: Service) -> None:
+async def test_batches_omit_unknown_ids(service: Service) -> None:
     esims = await service.deliver(quantity=2)
     ids = [esim.id for esim in esims]
     request = pb.BatchGetESIMsRequest(esim_ids=[*ids, str(uuid4()), ids[0]])
@@ -123,7 +123,7 @@ async def test_batches_leave_unknown_ids_out(service: Service) -> None:
 
 
 @pytest.mark.parametrize("ids", [[], ["x"], [str(uuid4())] * 1001])
-async def test_a_batch_of_none_of_bad_or_of_too_many_ids_is_refused(
+async def test_a_batch_of_zero_malformed_or_too_many_ids_is_refused(
     service: Service, ids: list[str]
 ) -> None:
     with pytest.raises(Failure) as caught:

@@ -64,7 +64,7 @@ async def refused(service: Service, token: str | None = None, **fields: Any) -> 
     return caught.value
 
 
-async def test_an_esim_is_told_as_it_is_and_after_each_change(service: Service) -> None:
+async def test_a_watcher_receives_the_esim_and_every_change(service: Service) -> None:
     (esim,) = await service.deliver()
     async with watching(service, esim) as stream:
         (now,) = await stream.next()
@@ -76,7 +76,7 @@ async def test_an_esim_is_told_as_it_is_and_after_each_change(service: Service) 
         await stream.until(pb.ESIM_STATUS_ASSIGNED)
 
 
-async def test_use_is_told_to_its_end(service: Service) -> None:
+async def test_a_watcher_receives_usage_until_the_data_is_used_up(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.device(esim, "install")
     async with watching(service, esim) as stream:
@@ -91,7 +91,7 @@ async def test_use_is_told_to_its_end(service: Service) -> None:
 
 
 @pytest.mark.parametrize("unlimited", [True, False])
-async def test_what_is_left_of_a_fresh_plan_is_unknown_until_it_was_read(
+async def test_remaining_data_of_a_new_plan_is_unknown_until_the_first_refresh(
     service: Service, unlimited: bool
 ) -> None:
     plans = service.provider.world.catalogue.all()
@@ -113,7 +113,7 @@ async def test_what_is_left_of_a_fresh_plan_is_unknown_until_it_was_read(
             assert (now.data_used_mb, now.data_remaining_mb) == (0, 1000)
 
 
-async def test_an_old_esim_that_is_watched_is_read_from_the_provider(service: Service) -> None:
+async def test_a_watched_stale_esim_is_refreshed_from_the_provider(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     await service.age(400)
@@ -123,7 +123,7 @@ async def test_an_old_esim_that_is_watched_is_read_from_the_provider(service: Se
         await stream.until(pb.ESIM_STATUS_SUSPENDED)
 
 
-async def test_all_of_a_customer_are_told_and_new_ones_too(service: Service) -> None:
+async def test_a_watcher_of_all_esims_receives_new_ones_too(service: Service) -> None:
     async with watching(service) as stream:
         assert await stream.next() == []
         esims = await service.deliver(2)
@@ -138,7 +138,7 @@ async def test_all_of_a_customer_are_told_and_new_ones_too(service: Service) -> 
         assert {seen.esim.id for seen in await stream.next()} == {esim.id for esim in esims}
 
 
-async def test_what_nobody_can_see_is_not_told(service: Service) -> None:
+async def test_changes_that_the_watcher_cannot_see_are_not_sent(service: Service) -> None:
     one, other = await service.deliver(2)
     await service.bundles(one, other)
     await all_heard(service, other)
@@ -160,7 +160,7 @@ async def test_another_customers_esim_is_not_found(service: Service) -> None:
     assert (await refused(service, esim_ids=mixed)).reason == "ESIM_NOT_FOUND"
 
 
-async def test_requests_that_cannot_be_meant_are_refused(service: Service) -> None:
+async def test_invalid_watch_requests_are_refused(service: Service) -> None:
     customer = str(service.customer)
     assert (await refused(service, customer_id=customer)).kind is Kind.FORBIDDEN
     for fields, token, path in (
@@ -174,7 +174,7 @@ async def test_requests_that_cannot_be_meant_are_refused(service: Service) -> No
         assert any(name.startswith(path) for name in failure.fields), failure.fields
 
 
-async def test_changes_while_the_notices_were_lost_are_told_after(service: Service) -> None:
+async def test_changes_during_lost_notifications_are_sent_afterwards(service: Service) -> None:
     (esim,) = await service.deliver()
     async with watching(service, esim) as stream:
         await stream.next()

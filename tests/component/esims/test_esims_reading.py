@@ -8,7 +8,7 @@ from protos.esims.v1 import esims_pb2 as pb
 from tests.component.esims.conftest import Service, at_provider
 
 
-async def test_a_registered_esim_shows_what_installs_it(service: Service) -> None:
+async def test_a_registered_esim_returns_its_install_details(service: Service) -> None:
     (esim,) = await service.deliver(customer_ref="Trip to London")
     assert esim.status == pb.ESIM_STATUS_ASSIGNED
     assert esim.customer_ref == "Trip to London"
@@ -30,7 +30,7 @@ async def test_an_unused_bundle_is_inactive_with_all_its_data(service: Service) 
     assert (usage.total_used_mb, usage.total_remaining_mb, usage.active_bundles) == (0, 1000, 0)
 
 
-async def test_used_data_shows_when_the_reading_is_300_s_old(service: Service) -> None:
+async def test_usage_is_refreshed_once_the_snapshot_is_300_s_old(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     await service.device(esim, "use-data", bytes=123_456_789)
@@ -49,7 +49,7 @@ async def test_used_data_shows_when_the_reading_is_300_s_old(service: Service) -
     assert (await service.get(esim)).status == pb.ESIM_STATUS_ACTIVE
 
 
-async def test_used_data_shows_at_once_after_a_refresh(service: Service) -> None:
+async def test_usage_is_current_right_after_a_refresh(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.bundles(esim)
     await service.device(esim, "use-data", megabytes=250)
@@ -58,7 +58,7 @@ async def test_used_data_shows_at_once_after_a_refresh(service: Service) -> None
     assert (await service.usage(esim)).total_used_mb == 250
 
 
-async def test_a_used_up_bundle_ends_the_esim(service: Service) -> None:
+async def test_a_used_up_bundle_expires_the_esim(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.device(esim, "use-data", bytes=10**9)
     (bundle,) = await service.bundles(esim)
@@ -117,7 +117,7 @@ async def test_a_bundle_revoked_elsewhere_is_cancelled_though_the_list_hides_it(
     assert (await service.get(esim)).status == pb.ESIM_STATUS_CANCELLED
 
 
-async def test_while_the_provider_is_down_the_kept_values_show_with_their_age(
+async def test_while_the_provider_is_down_stored_values_are_returned_with_their_age(
     service: Service,
 ) -> None:
     (esim,) = await service.deliver()
@@ -135,7 +135,7 @@ async def test_while_the_provider_is_down_the_kept_values_show_with_their_age(
     assert (await service.get(esim)).status == pb.ESIM_STATUS_ASSIGNED
 
 
-async def test_a_suspension_by_policy_shows_on_esim_and_bundle(service: Service) -> None:
+async def test_a_suspension_by_policy_is_reported_on_esim_and_bundle(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.device(esim, "use-data", megabytes=1)
     await service.device(esim, "policy-suspend")
@@ -145,7 +145,7 @@ async def test_a_suspension_by_policy_shows_on_esim_and_bundle(service: Service)
     assert (got.status, got.last_action) == (pb.ESIM_STATUS_SUSPENDED, "Suspended")
 
 
-async def test_one_bundle_can_be_asked_for(service: Service) -> None:
+async def test_a_single_bundle_can_be_requested(service: Service) -> None:
     (esim,) = await service.deliver()
     await service.device(esim, "use-data", megabytes=5)
     request = pb.GetBundleStatusRequest(esim_id=esim.id, bundle_name=esim.bundle_name)
@@ -170,7 +170,7 @@ async def test_location_is_not_found_before_the_first_attachment(service: Servic
     assert location.HasField("last_seen")
 
 
-async def test_history_is_newest_first_and_new_after_a_refresh(service: Service) -> None:
+async def test_history_is_newest_first_and_current_after_a_refresh(service: Service) -> None:
     (esim,) = await service.deliver()
     request = pb.ListHistoryRequest(esim_id=esim.id)
     first = (await service.ask(service.stub.ListHistory, request)).entries
@@ -181,7 +181,7 @@ async def test_history_is_newest_first_and_new_after_a_refresh(service: Service)
     assert [entry.name for entry in entries] == ["eSIM Refreshed", "Bundle Applied"]
 
 
-async def test_install_details_are_asked_for_once_a_day(service: Service) -> None:
+async def test_install_details_are_fetched_once_a_day(service: Service) -> None:
     (esim,) = await service.deliver()
     request = pb.GetInstallDetailsRequest(esim_id=esim.id)
     details = await service.ask(service.stub.GetInstallDetails, request)
@@ -194,7 +194,7 @@ async def test_install_details_are_asked_for_once_a_day(service: Service) -> Non
     assert await service.ask(service.stub.GetInstallDetails, request) == details
 
 
-async def test_compatibility_of_a_bundle(service: Service) -> None:
+async def test_the_compatibility_of_a_bundle_is_reported(service: Service) -> None:
     (esim,) = await service.deliver()
     request = pb.CheckCompatibilityRequest(esim_id=esim.id, bundle_name=esim.bundle_name)
     assert (await service.ask(service.stub.CheckCompatibility, request)).compatible
@@ -205,7 +205,7 @@ async def test_compatibility_of_a_bundle(service: Service) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../../orders", "a\\b", "x" * 201, "a\tb"])
-async def test_a_bundle_name_that_is_none_is_refused(service: Service, name: str) -> None:
+async def test_a_malformed_bundle_name_is_refused(service: Service, name: str) -> None:
     (esim,) = await service.deliver()
     for method, request in (
         (

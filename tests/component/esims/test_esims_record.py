@@ -76,7 +76,9 @@ LIFE = [("queued", GB), ("active", GB // 2), ("active", GB // 4), ("depleted", 0
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(len(LIFE))))[::17])
-async def test_answers_in_any_order_end_alike(parts: Parts, order: tuple[int, ...]) -> None:
+async def test_responses_in_any_order_lead_to_the_same_state(
+    parts: Parts, order: tuple[int, ...]
+) -> None:
     (esim,) = await parts.deliver()
     for index in (*order, order[0]):
         state, remaining = LIFE[index]
@@ -89,7 +91,9 @@ async def test_answers_in_any_order_end_alike(parts: Parts, order: tuple[int, ..
 
 @pytest.mark.parametrize("ended", ["expired", "lapsed", "revoked"])
 @pytest.mark.parametrize("later", list(AssignmentState))
-async def test_an_end_is_final_but_for_a_newer_answer(parts: Parts, ended: str, later: str) -> None:
+async def test_only_a_newer_response_reopens_an_ended_bundle(
+    parts: Parts, ended: str, later: str
+) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, ended), after=2)
     await take_in(parts, esim, told(esim, later), after=1)
@@ -101,7 +105,7 @@ async def test_an_end_is_final_but_for_a_newer_answer(parts: Parts, ended: str, 
 
 
 @pytest.mark.parametrize(("skipped", "left"), [(0, {"215001"}), (1, {"215000", "215001"})])
-async def test_what_a_list_lacks_is_gone_unless_part_of_it_could_not_be_read(
+async def test_a_bundle_missing_from_a_fully_readable_list_is_removed(
     parts: Parts, skipped: int, left: set[str]
 ) -> None:
     (esim,) = await parts.deliver()
@@ -131,7 +135,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_a_newer_answer_corrects_a_wrong_report_in_both_directions(
+async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
     parts: Parts, wrong: Callable[[ESIM], Change]
 ) -> None:
     (esim,) = await parts.deliver()
@@ -154,7 +158,7 @@ async def test_a_newer_answer_corrects_a_wrong_report_in_both_directions(
     assert more.status is ESIMStatus.ACTIVE
 
 
-async def test_a_late_report_older_than_the_answer_has_the_provider_asked(parts: Parts) -> None:
+async def test_a_report_older_than_the_last_response_queries_the_provider(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "active", GB // 2), after=5)
     assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
@@ -162,7 +166,7 @@ async def test_a_late_report_older_than_the_answer_has_the_provider_asked(parts:
     assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
 
 
-async def test_a_use_that_the_provider_knows_nothing_of_is_taken_back(parts: Parts) -> None:
+async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"))
     ends = parts.clock.wall() + timedelta(days=7)
@@ -177,7 +181,7 @@ async def test_a_use_that_the_provider_knows_nothing_of_is_taken_back(parts: Par
     assert (bundle.state, dates) == (BundleState.INACTIVE, (None, None))
 
 
-async def test_an_announced_bundle_that_the_provider_does_not_list_was_none(parts: Parts) -> None:
+async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"))
     wrong = BundleActivated("esim_never_bought", esim.created_at, None)
@@ -206,7 +210,7 @@ async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
     assert await parts.status(esim.id) == "ACTIVE"
 
 
-async def test_a_new_bundle_on_an_expired_esim_brings_it_back(parts: Parts) -> None:
+async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     old = told(esim, "expired", 0)
     assert (await take_in(parts, esim, old)).status is ESIMStatus.EXPIRED
@@ -214,7 +218,9 @@ async def test_a_new_bundle_on_an_expired_esim_brings_it_back(parts: Parts) -> N
     assert topped_up.status is ESIMStatus.ASSIGNED
 
 
-async def test_a_bundle_that_the_list_lacked_by_mistake_comes_back(parts: Parts) -> None:
+async def test_a_bundle_that_was_missing_from_one_list_is_restored_by_the_next(
+    parts: Parts,
+) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "active"))
     assert (await take_in(parts, esim, after=2)).status is ESIMStatus.CANCELLED
@@ -222,7 +228,7 @@ async def test_a_bundle_that_the_list_lacked_by_mistake_comes_back(parts: Parts)
     assert back.status is ESIMStatus.ACTIVE
 
 
-async def test_an_old_list_does_not_bring_back_what_a_newer_one_lacks(parts: Parts) -> None:
+async def test_a_late_list_does_not_restore_a_bundle_that_a_newer_list_lacks(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"))
     await take_in(parts, esim, after=3)
@@ -230,7 +236,7 @@ async def test_an_old_list_does_not_bring_back_what_a_newer_one_lacks(parts: Par
     assert late.status is ESIMStatus.CANCELLED
 
 
-async def test_an_old_list_does_not_take_a_newer_bundle_off(parts: Parts) -> None:
+async def test_a_late_list_does_not_remove_a_newer_bundle(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"), after=5)
     assert (await take_in(parts, esim, after=4)).status is ESIMStatus.ASSIGNED
@@ -238,7 +244,7 @@ async def test_an_old_list_does_not_take_a_newer_bundle_off(parts: Parts) -> Non
     assert bundle.state is BundleState.INACTIVE
 
 
-async def test_one_bundle_told_alone_takes_no_other_off(parts: Parts) -> None:
+async def test_a_response_about_one_bundle_removes_no_other(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued"), told(esim, "queued", number=1))
     await take_in(parts, esim, told(esim, "active"), after=2, listed=False)
@@ -246,7 +252,7 @@ async def test_one_bundle_told_alone_takes_no_other_off(parts: Parts) -> None:
     assert states == [BundleState.ACTIVE, BundleState.INACTIVE]
 
 
-async def test_a_list_cut_off_at_its_limit_takes_nothing_off(parts: Parts) -> None:
+async def test_a_list_truncated_at_its_limit_removes_nothing(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await take_in(parts, esim, told(esim, "queued", number=999))
     full = [told(esim, "queued", number=number) for number in range(200)]
@@ -255,7 +261,7 @@ async def test_a_list_cut_off_at_its_limit_takes_nothing_off(parts: Parts) -> No
     assert all(bundle.usable for bundle in await kept_bundles(parts, esim))
 
 
-async def test_a_list_asked_for_before_the_order_was_cancelled_reopens_nothing(
+async def test_a_list_requested_before_a_cancellation_reopens_nothing(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
@@ -264,7 +270,7 @@ async def test_a_list_asked_for_before_the_order_was_cancelled_reopens_nothing(
     assert late.status is ESIMStatus.CANCELLED
 
 
-async def test_a_cancelled_order_leaves_the_bundles_of_others_in_force(parts: Parts) -> None:
+async def test_a_cancelled_order_does_not_cancel_bundles_of_other_orders(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     other = replace(told(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
     await take_in(parts, esim, told(esim, "queued"), other)
@@ -277,7 +283,7 @@ async def test_a_cancelled_order_leaves_the_bundles_of_others_in_force(parts: Pa
     assert sorted(states.values()) == [BundleState.CANCELLED, BundleState.INACTIVE]
 
 
-async def test_a_state_asked_for_before_a_newer_one_is_dropped(parts: Parts) -> None:
+async def test_a_state_requested_before_a_newer_one_is_dropped(parts: Parts) -> None:
     (esim,) = await parts.deliver()
 
     def details(state: ProviderState) -> Details:
@@ -292,7 +298,7 @@ async def test_a_state_asked_for_before_a_newer_one_is_dropped(parts: Parts) -> 
     assert newer.matching_id == esim.matching_id
 
 
-async def test_an_end_that_a_newer_answer_does_not_confirm_was_reported_wrongly(
+async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
@@ -308,7 +314,7 @@ async def test_an_end_that_a_newer_answer_does_not_confirm_was_reported_wrongly(
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
 
 
-async def test_the_number_is_the_one_that_the_provider_shows(parts: Parts) -> None:
+async def test_the_phone_number_is_the_one_that_the_provider_reports(parts: Parts) -> None:
     (esim,) = await parts.deliver()
 
     def details(msisdn: str | None) -> Details:
@@ -324,7 +330,7 @@ async def test_the_number_is_the_one_that_the_provider_shows(parts: Parts) -> No
     assert (await take_in(parts, esim, after=14, details=details("2"))).msisdn == "1"
 
 
-async def test_an_install_in_the_future_is_not_believed(parts: Parts) -> None:
+async def test_an_install_time_in_the_future_is_ignored(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     details = Details(esim.iccid, None, "Installed", "", "", "")
     later = replace(details, first_installed=esim.created_at + timedelta(days=400))
@@ -333,7 +339,7 @@ async def test_an_install_in_the_future_is_not_believed(parts: Parts) -> None:
     assert (await take_in(parts, esim, after=2, details=known)).installed_at == esim.created_at
 
 
-async def test_a_reading_without_news_is_no_update(parts: Parts) -> None:
+async def test_a_refresh_without_changes_keeps_the_update_time(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     first = await take_in(parts, esim, told(esim, "queued"))
     second = await take_in(parts, esim, told(esim, "queued"), after=2)

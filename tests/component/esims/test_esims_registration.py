@@ -14,7 +14,7 @@ async def count(service: Service) -> int:
     return int(await service.databases.admin.fetchval("select count(*) from esims.esims"))
 
 
-async def test_the_same_delivery_again_gives_the_same_esims(service: Service) -> None:
+async def test_a_repeated_delivery_returns_the_same_esims(service: Service) -> None:
     delivered = await buy(service.provider, quantity=3)
     first = await service.register(delivered)
     again = await service.register(delivered)
@@ -22,7 +22,7 @@ async def test_the_same_delivery_again_gives_the_same_esims(service: Service) ->
     assert await count(service) == 3
 
 
-async def test_an_iccid_with_a_filler_is_that_of_the_same_esim(service: Service) -> None:
+async def test_an_iccid_with_a_filler_digit_is_the_same_esim(service: Service) -> None:
     delivered = await buy(service.provider)
     (first,) = await service.register(delivered)
     again = registration(delivered, service.customer)
@@ -31,7 +31,7 @@ async def test_an_iccid_with_a_filler_is_that_of_the_same_esim(service: Service)
     assert [(e.id, e.iccid) for e in answer.esims] == [(first.id, first.iccid)]
 
 
-async def test_an_esim_of_another_customer_changes_nothing(service: Service) -> None:
+async def test_registering_another_customers_esim_changes_nothing(service: Service) -> None:
     ours = await buy(service.provider)
     await service.register(ours)
     theirs = await buy(service.provider)
@@ -51,7 +51,7 @@ async def test_an_esim_of_another_order_is_a_conflict(service: Service) -> None:
     assert caught.value.reason == "ICCID_OF_ANOTHER_ORDER"
 
 
-async def test_an_esim_without_its_matching_id_is_processing_until_the_provider_has_it(
+async def test_an_esim_is_processing_until_the_provider_returns_its_matching_id(
     service: Service,
 ) -> None:
     delivered = await buy(service.provider)
@@ -89,7 +89,7 @@ async def test_a_later_delivery_completes_an_earlier_one(service: Service) -> No
         ({"esims": [pb.DeliveredESIM(iccid="8" * 19, matching_id="a\nb")]}, "esims[0].matching_id"),
     ],
 )
-async def test_a_bad_delivery_is_refused_by_field(
+async def test_a_bad_delivery_is_refused_with_the_field_name(
     service: Service, change: dict[str, object], field: str
 ) -> None:
     delivered = await buy(service.provider)
@@ -100,7 +100,9 @@ async def test_a_bad_delivery_is_refused_by_field(
     assert await count(service) == 0
 
 
-async def test_after_a_delivery_the_service_does_the_rest_by_itself(service: Service) -> None:
+async def test_a_delivery_is_refreshed_and_its_reference_sent_in_the_background(
+    service: Service,
+) -> None:
     delivered = await buy(service.provider)
     iccid = delivered.esims[0]["iccid"]
     await service.provider.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 1})

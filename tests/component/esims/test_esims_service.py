@@ -30,7 +30,7 @@ async def test_a_call_does_not_wait_for_a_slow_provider(
     await provider.control("DELETE", "/faults")
 
 
-async def test_stored_esims_are_there_after_a_restart(
+async def test_stored_esims_survive_a_restart(
     provider: PlayedProvider, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
@@ -44,7 +44,7 @@ async def test_stored_esims_are_there_after_a_restart(
     assert seen[0] == seen[1] == [delivered.esims[0]["iccid"]]
 
 
-async def test_an_unavailable_provider_is_reported_only_where_it_is_needed(
+async def test_an_unavailable_provider_fails_only_calls_that_need_it(
     settings: Settings, provider: PlayedProvider, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
@@ -64,7 +64,7 @@ async def test_an_unavailable_provider_is_reported_only_where_it_is_needed(
         assert (await service.get(esim)).status == pb.ESIM_STATUS_ASSIGNED
 
 
-def test_it_does_not_start_without_a_key_and_names_all_that_is_missing() -> None:
+def test_the_service_refuses_to_start_without_a_key_and_names_all_missing_settings() -> None:
     bare = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
     ended = subprocess.run(
         [sys.executable, "-m", "services.esims"],

@@ -58,7 +58,7 @@ async def serve(parts: Parts, auth: Auth) -> Running:
 
 
 @pytest.mark.parametrize("method", ["BatchListBundles", "BatchGetUsage"])
-async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_esims(
     databases: Databases, provider: PlayedProvider, auth: Auth, method: str
 ) -> None:
     customer = await auth.user_id("ada@example.com")
@@ -92,7 +92,7 @@ async def test_the_statements_of_a_call_do_not_grow_with_its_esims(
     assert counts == [11, 11]
 
 
-async def test_a_customers_page_is_read_from_an_index(databases: Databases) -> None:
+async def test_a_customers_page_uses_an_index(databases: Databases) -> None:
     admin = databases.admin
     await admin.execute(
         """

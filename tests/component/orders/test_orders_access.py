@@ -48,7 +48,7 @@ async def buy(shop: Shop, orders: Any, buyer: Metadata, **changes: Any) -> order
     return order
 
 
-async def test_nobody_reaches_nothing(shop: Shop) -> None:
+async def test_a_caller_without_a_session_reaches_no_order(shop: Shop) -> None:
     methods = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].methods_by_name
     async with shop.open() as orders:
         for name, make in (*ALL_CALLS, *OPERATORS_CALLS, *SERVICES_CALLS):
@@ -60,7 +60,7 @@ async def test_nobody_reaches_nothing(shop: Shop) -> None:
     assert covered == set(methods)
 
 
-async def test_only_services_reach_all_of_a_customers_data(shop: Shop) -> None:
+async def test_only_services_read_or_erase_all_data_of_a_customer(shop: Shop) -> None:
     methods = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"].methods_by_name
     sessions = [
         await shop.session("ann@example.com"),
@@ -78,7 +78,7 @@ async def test_only_services_reach_all_of_a_customers_data(shop: Shop) -> None:
     assert str((await shop.row(order.id))["customer_id"]) == ann
 
 
-async def test_customers_do_not_reach_what_is_for_operators(shop: Shop) -> None:
+async def test_customers_cannot_call_operator_methods(shop: Shop) -> None:
     customer = await shop.session("one@example.com")
     async with shop.open() as orders:
         order = await buy(shop, orders, customer)
@@ -88,7 +88,7 @@ async def test_customers_do_not_reach_what_is_for_operators(shop: Shop) -> None:
             assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED, name
 
 
-async def test_one_customer_sees_nothing_of_another(shop: Shop) -> None:
+async def test_a_customer_sees_no_order_of_another_customer(shop: Shop) -> None:
     one, two = await shop.session("one@example.com"), await shop.session("two@example.com")
     async with shop.open() as orders:
         order = await buy(shop, orders, one)
@@ -106,7 +106,9 @@ async def test_one_customer_sees_nothing_of_another(shop: Shop) -> None:
         ]
 
 
-async def test_administrators_and_services_see_all_and_may_name_a_customer(shop: Shop) -> None:
+async def test_administrators_and_services_see_all_orders_and_may_filter_by_customer(
+    shop: Shop,
+) -> None:
     one, two = await shop.session("one@example.com"), await shop.session("two@example.com")
     admin = await shop.session("admin@example.com", admin=True)
     async with shop.open() as orders:
@@ -128,7 +130,7 @@ async def test_administrators_and_services_see_all_and_may_name_a_customer(shop:
     assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_pages_hold_every_order_once_newest_first(shop: Shop) -> None:
+async def test_pages_contain_every_order_once_newest_first(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         made = [(await buy(shop, orders, buyer)).id for _ in range(5)]
@@ -152,7 +154,7 @@ async def test_pages_hold_every_order_once_newest_first(shop: Shop) -> None:
     assert reason_of(raised.value) == "INVALID_PAGE_TOKEN"
 
 
-async def test_filters_of_status_and_time(shop: Shop) -> None:
+async def test_orders_are_filtered_by_status_and_time(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         good = await buy(shop, orders, buyer)
@@ -179,7 +181,7 @@ async def test_filters_of_status_and_time(shop: Shop) -> None:
             assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_list_of_a_customer_is_read_from_an_index(shop: Shop) -> None:
+async def test_a_customers_list_uses_an_index(shop: Shop) -> None:
     admin = shop.databases.admin
     await admin.execute(
         "insert into orders.esim_orders (customer_id, plan_id, bundle_name, quantity, unit_price,"
@@ -215,7 +217,7 @@ async def test_a_list_of_a_customer_is_read_from_an_index(shop: Shop) -> None:
         "select provider_text from orders.order_revocations",
     ],
 )
-async def test_a_users_role_writes_nothing_and_reads_no_operators_columns(
+async def test_the_customer_role_cannot_write_or_read_operator_columns(
     shop: Shop, statement: str
 ) -> None:
     admin = shop.databases.admin
@@ -235,7 +237,7 @@ async def test_a_users_role_writes_nothing_and_reads_no_operators_columns(
         ("COMPLETED", "PROCESSING"),
     ],
 )
-async def test_a_finished_order_never_changes_back(shop: Shop, status: str, change: str) -> None:
+async def test_a_finished_order_cannot_be_reopened(shop: Shop, status: str, change: str) -> None:
     admin = shop.databases.admin
     # A new order can't be inserted as finished either.
     await admin.execute("set session_replication_role = replica")
@@ -254,7 +256,7 @@ async def test_a_finished_order_never_changes_back(shop: Shop, status: str, chan
         )
 
 
-async def test_the_tables_owner_is_held_by_row_security_too(shop: Shop) -> None:
+async def test_row_security_applies_to_the_table_owner_too(shop: Shop) -> None:
     forced = await shop.databases.admin.fetch(
         "select relname from pg_class where relnamespace = 'orders'::regnamespace and relkind = 'r'"
         " and not (relrowsecurity and relforcerowsecurity)"

@@ -7,7 +7,7 @@ from tests.component.orders.shop import Shop, request
 from tests.fixtures.patience import until
 
 
-async def test_what_somebody_bought_past_the_platform_is_reported_once(shop: Shop) -> None:
+async def test_a_purchase_made_outside_the_platform_is_reported_once(shop: Shop) -> None:
     operator = await shop.session("ops@example.com", admin=True)
     name = shop.catalogue.bundles[shop.plan_id].name
     line = {"type": "bundle", "item": name, "quantity": 3}
@@ -32,7 +32,7 @@ async def test_what_somebody_bought_past_the_platform_is_reported_once(shop: Sho
     assert await shop.databases.admin.fetchval("select count(*) from orders.esim_orders") == 1
 
 
-async def test_a_row_that_can_not_be_read_is_reported_and_stops_no_comparison(
+async def test_an_unreadable_row_is_reported_and_does_not_stop_the_comparison(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = {"type": "bundle", "item": "esim_elsewhere", "quantity": 1}

@@ -31,7 +31,7 @@ async def stored(shop: Shop) -> Decimal | None:
     return balance
 
 
-async def test_the_balance_is_read_before_anything_was_bought_and_again_at_each_audit(
+async def test_the_balance_is_read_before_the_first_purchase_and_at_every_audit(
     shop: Shop,
 ) -> None:
     async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0):
@@ -45,7 +45,7 @@ async def test_the_balance_is_read_before_anything_was_bought_and_again_at_each_
         assert await stored(shop) == 41
 
 
-async def test_a_purchase_and_a_callback_report_it_and_older_news_change_nothing(
+async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_not(
     shop: Shop,
 ) -> None:
     async with shop.open() as orders:

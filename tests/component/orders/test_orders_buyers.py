@@ -32,7 +32,7 @@ def on_behalf(shop: Shop, customer: str, **wanted: Any) -> Any:
     )
 
 
-async def test_an_anonymous_session_browses_and_does_not_buy(shop: Shop) -> None:
+async def test_an_anonymous_session_may_browse_but_not_buy(shop: Shop) -> None:
     nobody = await anonymous(shop)
     async with shop.open() as orders:
         assert await refused(orders.CreateOrder(request(shop), metadata=nobody)) == (
@@ -43,14 +43,14 @@ async def test_an_anonymous_session_browses_and_does_not_buy(shop: Shop) -> None
     assert await orders_recorded(shop) == shop.charges == 0
 
 
-async def test_an_anonymous_session_buys_where_that_is_allowed(shop: Shop) -> None:
+async def test_an_anonymous_session_may_buy_if_the_setting_allows_it(shop: Shop) -> None:
     nobody = await anonymous(shop)
     async with shop.open(buyers=Buyers(anonymous=True)) as orders:
         answer = await orders.CreateOrder(request(shop), metadata=nobody)
     assert answer.order.status == COMPLETED
 
 
-async def test_where_only_services_buy_customers_do_not(shop: Shop) -> None:
+async def test_customers_may_not_buy_if_only_services_may(shop: Shop) -> None:
     async with shop.open(buyers=Buyers(service_only=True)) as orders:
         for buyer in (
             await shop.session("ann@example.com"),
@@ -63,7 +63,7 @@ async def test_where_only_services_buy_customers_do_not(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("service_only", [False, True])
-async def test_a_service_buys_on_a_customers_behalf(shop: Shop, service_only: bool) -> None:
+async def test_a_service_may_buy_on_behalf_of_a_customer(shop: Shop, service_only: bool) -> None:
     ann = await shop.session("ann@example.com")
     ann_id = str(await shop.auth.user_id("ann@example.com"))
     async with shop.open(buyers=Buyers(service_only=service_only)) as orders:
@@ -87,7 +87,7 @@ async def test_a_service_buys_on_a_customers_behalf(shop: Shop, service_only: bo
     assert actor == "service"
 
 
-async def test_on_behalf_a_key_and_a_customer_are_required(shop: Shop) -> None:
+async def test_buying_on_behalf_requires_a_key_and_a_customer(shop: Shop) -> None:
     async with shop.open() as orders:
         for wanted, field in (
             (on_behalf(shop, str(uuid4()), idempotency_key=""), "order.idempotency_key"),
@@ -101,7 +101,7 @@ async def test_on_behalf_a_key_and_a_customer_are_required(shop: Shop) -> None:
     assert await orders_recorded(shop) == 0
 
 
-async def test_the_limits_hold_for_what_a_service_buys_too(shop: Shop) -> None:
+async def test_purchase_limits_apply_to_services_too(shop: Shop) -> None:
     customer = str(uuid4())
     async with shop.open(purchase_limits=parse("customer_hour_orders=1")) as orders:
         await orders.CreateOrderForCustomer(on_behalf(shop, customer), metadata=shop.service_key)

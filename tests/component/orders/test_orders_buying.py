@@ -39,7 +39,7 @@ async def test_an_order_is_paid_delivered_and_completed(shop: Shop) -> None:
     assert shop.catalogue.tokens == [buyer[0][1]]
 
 
-async def test_no_log_line_holds_what_installs_an_esim_or_opens_a_door(
+async def test_no_log_line_contains_install_details_or_credentials(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -53,7 +53,7 @@ async def test_no_log_line_holds_what_installs_an_esim_or_opens_a_door(
         assert secret not in caplog.text
 
 
-async def test_a_catalogue_that_is_away_means_that_nothing_is_recorded(shop: Shop) -> None:
+async def test_no_order_is_recorded_while_the_catalogue_is_unavailable(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open(catalogue_address="localhost:1") as orders:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -62,7 +62,7 @@ async def test_a_catalogue_that_is_away_means_that_nothing_is_recorded(shop: Sho
     assert await shop.databases.admin.fetchval("select count(*) from orders.esim_orders") == 0
 
 
-async def test_every_step_is_in_the_events(shop: Shop) -> None:
+async def test_every_step_is_recorded_as_an_event(shop: Shop) -> None:
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))
     events = await shop.databases.admin.fetch(
@@ -78,7 +78,7 @@ async def test_every_step_is_in_the_events(shop: Shop) -> None:
     assert (events[-1]["from_status"], events[-1]["to_status"]) == ("PROCESSING", "COMPLETED")
 
 
-async def test_same_key_same_request_is_the_same_order(shop: Shop) -> None:
+async def test_the_same_key_and_request_return_the_same_order(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open() as orders:
         first = await orders.CreateOrder(request(shop), metadata=buyer)
@@ -89,7 +89,9 @@ async def test_same_key_same_request_is_the_same_order(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("change", [{"quantity": 2}, {"customer_reference": "other"}])
-async def test_same_key_other_request_is_a_conflict(shop: Shop, change: dict[str, object]) -> None:
+async def test_the_same_key_with_another_request_is_a_conflict(
+    shop: Shop, change: dict[str, object]
+) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop), metadata=buyer)
@@ -100,7 +102,7 @@ async def test_same_key_other_request_is_a_conflict(shop: Shop, change: dict[str
     assert shop.charges == 1
 
 
-async def test_same_key_of_another_customer_is_another_order(shop: Shop) -> None:
+async def test_the_same_key_of_another_customer_creates_another_order(shop: Shop) -> None:
     async with shop.open() as orders:
         one = await orders.CreateOrder(request(shop), metadata=await shop.session("a@example.com"))
         two = await orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))
@@ -108,7 +110,7 @@ async def test_same_key_of_another_customer_is_another_order(shop: Shop) -> None
     assert shop.charges == 2
 
 
-async def test_without_a_key_every_call_buys(shop: Shop) -> None:
+async def test_without_a_key_every_call_places_an_order(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open() as orders:
         for _ in range(2):
@@ -116,7 +118,7 @@ async def test_without_a_key_every_call_buys(shop: Shop) -> None:
     assert shop.charges == 2
 
 
-async def test_twenty_calls_at_once_with_one_key_pay_once(shop: Shop) -> None:
+async def test_twenty_concurrent_calls_with_one_key_are_charged_once(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open() as orders:
         calls = (orders.CreateOrder(request(shop), metadata=buyer) for _ in range(20))
@@ -127,7 +129,7 @@ async def test_twenty_calls_at_once_with_one_key_pay_once(shop: Shop) -> None:
     assert shop.charges == 1
 
 
-async def test_an_order_of_many_bundles_is_fetched_when_the_provider_is_ready(shop: Shop) -> None:
+async def test_a_large_order_completes_when_the_provider_is_ready(shop: Shop) -> None:
     shop.sandbox.world.switches.async_seconds = 1
     async with shop.open() as orders:
         answer = await orders.CreateOrder(
@@ -137,7 +139,7 @@ async def test_an_order_of_many_bundles_is_fetched_when_the_provider_is_ready(sh
     assert len(shop.esims.registered[answer.order.id].esims) == 10
 
 
-async def test_an_order_still_prepared_answers_processing_with_a_reason(shop: Shop) -> None:
+async def test_an_order_in_preparation_is_processing_with_a_reason(shop: Shop) -> None:
     shop.sandbox.world.switches.async_seconds = 3600
     async with shop.open(purchase_wait=0.5) as orders:
         answer = await orders.CreateOrder(
@@ -151,7 +153,7 @@ async def test_an_order_still_prepared_answers_processing_with_a_reason(shop: Sh
     assert shop.charges == 1
 
 
-async def test_an_order_that_the_provider_gives_up_goes_to_review(shop: Shop) -> None:
+async def test_an_order_that_the_provider_abandons_goes_to_review(shop: Shop) -> None:
     await shop.fault(
         method="GET",
         path="/orders/*",
@@ -176,7 +178,7 @@ async def test_an_order_that_the_provider_gives_up_goes_to_review(shop: Shop) ->
     assert shown.order.needs_review
 
 
-async def test_an_empty_balance_fails_the_order_in_the_shops_own_words(shop: Shop) -> None:
+async def test_an_insufficient_balance_fails_the_order_with_our_own_message(shop: Shop) -> None:
     await shop.control("balance", set=0)
     async with shop.open() as orders:
         answer = await orders.CreateOrder(
@@ -189,7 +191,7 @@ async def test_an_empty_balance_fails_the_order_in_the_shops_own_words(shop: Sho
     assert shop.charges == 0
 
 
-async def test_a_provider_that_is_full_is_asked_again(shop: Shop) -> None:
+async def test_a_rate_limited_purchase_is_retried(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
     async with shop.open() as orders:
         answer = await orders.CreateOrder(
@@ -199,7 +201,7 @@ async def test_a_provider_that_is_full_is_asked_again(shop: Shop) -> None:
     assert shop.charges == 1
 
 
-async def test_a_plan_that_is_not_there_or_not_on_sale_records_nothing(shop: Shop) -> None:
+async def test_an_unknown_or_withdrawn_plan_records_no_order(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     shop.catalogue.withdrawn.add(shop.plan_id)
     unknown = "11111111-1111-4111-8111-111111111111"
@@ -223,7 +225,9 @@ async def test_a_plan_that_is_not_there_or_not_on_sale_records_nothing(shop: Sho
         ({"idempotency_key": "k" * 201}, "idempotency_key"),
     ],
 )
-async def test_bad_input_is_named(shop: Shop, change: dict[str, object], field: str) -> None:
+async def test_bad_input_is_refused_with_the_field_name(
+    shop: Shop, change: dict[str, object], field: str
+) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -232,7 +236,7 @@ async def test_bad_input_is_named(shop: Shop, change: dict[str, object], field: 
     assert field in str(raised.value.details())
 
 
-async def test_the_service_key_buys_nothing(shop: Shop) -> None:
+async def test_the_service_key_alone_cannot_buy(shop: Shop) -> None:
     async with shop.open() as orders:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await orders.CreateOrder(request(shop), metadata=shop.service_key)
@@ -240,7 +244,7 @@ async def test_the_service_key_buys_nothing(shop: Shop) -> None:
     assert reason_of(raised.value) == "CUSTOMER_SESSION_REQUIRED"
 
 
-async def test_validating_tells_the_price_and_buys_nothing(shop: Shop) -> None:
+async def test_validating_returns_the_price_and_buys_nothing(shop: Shop) -> None:
     shop.sandbox.world.switches.validate_checks_balance = True
     buyer = await shop.session("b@example.com")
     wanted = orders_pb2.ValidateOrderRequest(plan_id=shop.plan_id, quantity=3)

@@ -41,7 +41,7 @@ async def use_one(shop: Shop, order: orders_pb2.Order) -> None:
     await shop.control(f"esims/{iccid}/use-data", megabytes=10)
 
 
-async def test_an_unused_order_says_what_cancelling_gives_back_and_then_does_so(shop: Shop) -> None:
+async def test_the_preview_of_an_unused_order_equals_the_refund(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -63,7 +63,7 @@ async def test_an_unused_order_says_what_cancelling_gives_back_and_then_does_so(
     assert (ended.extent, ended.code, len(ended.bundles)) == (NOTHING, "ORDER_CANCELLED", 0)
 
 
-async def test_where_refunds_are_off_nothing_comes_back(shop: Shop) -> None:
+async def test_the_preview_reports_no_refund_if_refunds_are_off(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer)
@@ -73,7 +73,7 @@ async def test_where_refunds_are_off_nothing_comes_back(shop: Shop) -> None:
     assert money.from_proto(found.refund_total) == 0
 
 
-async def test_of_an_order_that_is_partly_in_use_the_rest_can_be_cancelled(shop: Shop) -> None:
+async def test_the_unused_part_of_an_order_can_be_cancelled(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -93,7 +93,7 @@ async def test_of_an_order_that_is_partly_in_use_the_rest_can_be_cancelled(shop:
     assert (rest.extent, rest.code) == (NOTHING, "ORDER_IN_USE")
 
 
-async def test_a_used_order_and_a_failed_one_can_not_be_cancelled(shop: Shop) -> None:
+async def test_used_and_failed_orders_cannot_be_cancelled(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         used = await bought(shop, orders, buyer)
@@ -108,7 +108,7 @@ async def test_a_used_order_and_a_failed_one_can_not_be_cancelled(shop: Shop) ->
     assert "failed" in found[failed.id].message
 
 
-async def test_one_order_that_the_provider_does_not_answer_for_hides_no_other(shop: Shop) -> None:
+async def test_one_order_without_a_provider_response_hides_no_other(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         one = await bought(shop, orders, buyer)
@@ -123,7 +123,7 @@ async def test_one_order_that_the_provider_does_not_answer_for_hides_no_other(sh
     assert found[two.id].extent == WHOLE
 
 
-async def test_an_answer_that_does_not_come_in_time_is_unknown(shop: Shop) -> None:
+async def test_a_preview_is_unknown_if_the_provider_times_out(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer)
@@ -135,7 +135,7 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown(shop: Shop) -> No
     assert (found.extent, found.code) == (UNKNOWN, "DEADLINE_EXCEEDED")
 
 
-async def test_nobody_previews_anothers_orders_nor_too_many(shop: Shop) -> None:
+async def test_previews_of_other_customers_orders_or_of_too_many_are_refused(shop: Shop) -> None:
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, ann)

@@ -33,7 +33,7 @@ def states(shop: Shop, order: orders_pb2.Order) -> list[str]:
     ]
 
 
-async def test_an_unused_order_is_refunded_where_refunds_are_on(shop: Shop) -> None:
+async def test_an_unused_order_is_refunded_if_refunds_are_on(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     before = shop.sandbox.world.account.balance
@@ -50,7 +50,7 @@ async def test_an_unused_order_is_refunded_where_refunds_are_on(shop: Shop) -> N
     assert shop.esims.cancelled == [order.id]
 
 
-async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(shop: Shop) -> None:
+async def test_an_unused_order_is_cancelled_without_a_refund_if_refunds_are_off(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer)
@@ -72,7 +72,7 @@ async def test_an_unused_order_is_cancelled_without_money_where_refunds_are_off(
     ]
 
 
-async def test_a_used_order_stays(shop: Shop) -> None:
+async def test_a_used_order_is_not_cancelled(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer, quantity=2)
@@ -87,7 +87,7 @@ async def test_a_used_order_stays(shop: Shop) -> None:
     assert await shop.stored_status(order.id) == "COMPLETED"
 
 
-async def test_a_failed_order_holds_nothing_to_cancel(shop: Shop) -> None:
+async def test_a_failed_order_has_nothing_to_cancel(shop: Shop) -> None:
     await shop.control("balance", set=0)
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -97,7 +97,7 @@ async def test_a_failed_order_holds_nothing_to_cancel(shop: Shop) -> None:
     assert reason_of(raised.value) == "ORDER_NOT_CANCELLABLE"
 
 
-async def test_an_order_being_worked_on_cannot_be_cancelled_yet(shop: Shop) -> None:
+async def test_an_order_in_progress_cannot_be_cancelled_yet(shop: Shop) -> None:
     shop.sandbox.world.switches.async_seconds = 3600
     buyer = await shop.session("b@example.com")
     async with shop.open(purchase_wait=0.3) as orders:
@@ -108,7 +108,7 @@ async def test_an_order_being_worked_on_cannot_be_cancelled_yet(shop: Shop) -> N
 
 
 @pytest.mark.parametrize("effect", ["done", "none"])
-async def test_a_revoke_whose_answer_was_lost_is_looked_up_and_its_refund_known(
+async def test_a_revocation_with_a_lost_response_is_looked_up_with_its_refund(
     shop: Shop, effect: str
 ) -> None:
     shop.sandbox.world.switches.refunds = True
@@ -125,7 +125,7 @@ async def test_a_revoke_whose_answer_was_lost_is_looked_up_and_its_refund_known(
     assert refunds(shop) == [Decimal(str(shop.catalogue.bundles[shop.plan_id].price))]
 
 
-async def test_a_refusal_to_validate_leaves_everything_as_it_was(shop: Shop) -> None:
+async def test_a_refused_validation_changes_nothing(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer, quantity=2)
@@ -137,7 +137,7 @@ async def test_a_refusal_to_validate_leaves_everything_as_it_was(shop: Shop) -> 
     assert (await shop.row(order.id))["cancel_requested_at"] is None
 
 
-async def test_what_is_refused_after_all_is_told_and_the_rest_stays_with_the_customer(
+async def test_a_partly_refused_cancellation_reports_what_was_cancelled_and_keeps_the_rest(
     shop: Shop,
 ) -> None:
     buyer = await shop.session("b@example.com")
@@ -159,7 +159,7 @@ async def test_what_is_refused_after_all_is_told_and_the_rest_stays_with_the_cus
     assert states(shop, order) == ["revoked"] * 2
 
 
-async def test_a_cancellation_goes_on_after_a_restart(shop: Shop) -> None:
+async def test_a_cancellation_resumes_after_a_restart(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer, quantity=2)
@@ -197,7 +197,7 @@ def refunds(shop: Shop) -> list[Decimal]:
     return [entry.amount for entry in shop.sandbox.world.ledger if entry.kind == "refund"]
 
 
-async def test_of_an_order_in_use_only_the_unused_part_is_cancelled_when_asked(shop: Shop) -> None:
+async def test_only_the_unused_part_of_an_order_in_use_is_cancelled_on_request(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -226,7 +226,7 @@ async def test_of_an_order_in_use_only_the_unused_part_is_cancelled_when_asked(s
 @pytest.mark.parametrize(
     "name", ["esim_1GB/7D_V2", "a b?c#d%2F&é", "one/two/three/", "back\\slash"]
 )
-async def test_whatever_a_plan_is_called_it_can_be_cancelled(shop: Shop, name: str) -> None:
+async def test_a_plan_with_any_name_can_be_cancelled(shop: Shop, name: str) -> None:
     plan_id = shop.plan_id
     bundle = replace(shop.catalogue.bundles[plan_id], name=name)
     shop.sandbox.world.catalogue.put_on_sale(bundle.to_json(unlimited_mb=-1))

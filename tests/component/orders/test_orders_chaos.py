@@ -22,7 +22,7 @@ FAULTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_every_payment_belongs_to_one_order_and_every_order_to_one_payment(
+async def test_every_charge_belongs_to_one_order_and_every_order_to_one_charge(
     shop: Shop, seed: int
 ) -> None:
     chance = random.Random(seed)

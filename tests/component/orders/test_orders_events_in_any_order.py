@@ -149,7 +149,7 @@ class Events(RuleBasedStateMachine):
         self.run(until(rest))
 
 
-async def test_whatever_happens_in_whatever_order(shop: Shop) -> None:
+async def test_events_in_any_order_preserve_the_invariants(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     operator = await shop.session("ops@example.com", admin=True)
     async with shop.open(settling=0.2, purchase_wait=0.3, clock_tolerance=5.0) as orders:

@@ -15,7 +15,7 @@ PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
 
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"status": 500}, {"status": 503}])
-async def test_an_order_that_took_effect_in_the_dark_is_found_and_not_repeated(
+async def test_a_purchase_with_a_lost_response_is_found_and_not_repeated(
     shop: Shop, fault: dict[str, Any]
 ) -> None:
     await shop.fault(method="POST", path="/orders", effect="done", **fault)
@@ -28,7 +28,7 @@ async def test_an_order_that_took_effect_in_the_dark_is_found_and_not_repeated(
     assert await outcomes(shop) == ["PLACED"]
 
 
-async def test_an_order_that_took_no_effect_is_placed_again_once_that_is_sure(shop: Shop) -> None:
+async def test_an_order_that_certainly_had_no_effect_is_placed_again(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="none")
     async with shop.open(settling=0.5) as orders:
         answer = await orders.CreateOrder(
@@ -39,7 +39,7 @@ async def test_an_order_that_took_no_effect_is_placed_again_once_that_is_sure(sh
     assert await outcomes(shop) == ["ABSENT", "PLACED"]
 
 
-async def test_a_provider_that_never_takes_it_fails_the_order_unpaid(shop: Shop) -> None:
+async def test_an_order_that_the_provider_never_accepts_fails_without_a_charge(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", status=500, count=0)
     async with shop.open(settling=0.2) as orders:
         answer = await orders.CreateOrder(
@@ -51,7 +51,7 @@ async def test_a_provider_that_never_takes_it_fails_the_order_unpaid(shop: Shop)
     assert shop.charges == 0
 
 
-async def test_until_the_outcome_is_sure_the_order_is_processing(shop: Shop) -> None:
+async def test_an_order_is_processing_until_the_outcome_is_certain(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="none")
     async with shop.open(settling=3600.0, purchase_wait=0.5) as orders:
         answer = await orders.CreateOrder(
@@ -63,7 +63,7 @@ async def test_until_the_outcome_is_sure_the_order_is_processing(shop: Shop) -> 
     assert shop.charges == 0
 
 
-async def test_more_orders_than_attempts_are_left_to_a_person(shop: Shop) -> None:
+async def test_more_provider_orders_than_attempts_go_to_review(shop: Shop) -> None:
     bundle = shop.catalogue.bundles[shop.plan_id].name
     buyer = await shop.session("b@example.com")
     body = {
@@ -93,7 +93,7 @@ async def test_more_orders_than_attempts_are_left_to_a_person(shop: Shop) -> Non
     assert await outcomes(shop) == ["UNCLEAR"]
 
 
-async def test_equal_orders_in_the_dark_are_told_apart_by_number(shop: Shop) -> None:
+async def test_equal_orders_with_lost_responses_are_matched_by_count(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="done", count=2)
     await shop.fault(method="POST", path="/orders", drop=True, effect="none", count=1)
     buyers = [await shop.session(f"b{i}@example.com") for i in range(3)]
@@ -110,7 +110,7 @@ async def test_equal_orders_in_the_dark_are_told_apart_by_number(shop: Shop) -> 
     assert len(references) == 3
 
 
-async def test_a_caller_that_goes_away_does_not_stop_its_order(shop: Shop) -> None:
+async def test_a_cancelled_call_does_not_stop_its_order(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", delay_seconds=1)
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -122,7 +122,7 @@ async def test_a_caller_that_goes_away_does_not_stop_its_order(shop: Shop) -> No
     assert shop.charges == 1
 
 
-async def test_a_short_deadline_answers_processing_and_the_order_completes(shop: Shop) -> None:
+async def test_a_short_deadline_returns_processing_and_the_order_completes(shop: Shop) -> None:
     shop.esims.may_answer.clear()
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
@@ -141,7 +141,7 @@ async def test_a_short_deadline_answers_processing_and_the_order_completes(shop:
     assert shop.charges == 1
 
 
-async def test_a_stopping_service_waits_for_the_purchase_on_its_way(shop: Shop) -> None:
+async def test_a_stopping_service_waits_for_the_purchase_in_flight(shop: Shop) -> None:
     shop.esims.may_answer.clear()
     async with shop.open(purchase_wait=0.2) as orders:
         answer = await orders.CreateOrder(
@@ -168,7 +168,7 @@ async def test_esims_are_registered_once_their_service_is_back(shop: Shop) -> No
     assert shop.charges == 1
 
 
-async def test_what_cannot_be_recorded_is_not_bought(shop: Shop) -> None:
+async def test_a_purchase_that_cannot_be_recorded_is_not_made(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         await shop.databases.admin.execute("revoke insert on orders.esim_orders from orders_system")
@@ -177,7 +177,7 @@ async def test_what_cannot_be_recorded_is_not_bought(shop: Shop) -> None:
     assert shop.charges == 0
 
 
-async def test_an_unreadable_row_about_another_bundle_stops_no_settlement(shop: Shop) -> None:
+async def test_an_unreadable_row_of_another_bundle_does_not_block_settlement(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="none")
     rows = [{"orderReference": "odd", "order": [{"item": "another"}]}, {"order": [{"item": "x"}]}]
     await shop.fault(method="GET", path="/orders", status=200, body=rows, count=0)
@@ -190,7 +190,7 @@ async def test_an_unreadable_row_about_another_bundle_stops_no_settlement(shop: 
 
 
 @pytest.mark.parametrize("row", [None, 7, {}, {"orderReference": "odd", "order": None}])
-async def test_an_unreadable_row_that_may_be_the_purchase_is_left_to_a_person(
+async def test_an_unreadable_row_that_may_be_the_purchase_goes_to_review(
     shop: Shop, row: Any
 ) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="none")

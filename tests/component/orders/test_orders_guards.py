@@ -32,7 +32,7 @@ async def orders_recorded(shop: Shop) -> int:
     return int(await shop.databases.admin.fetchval("select count(*) from orders.esim_orders"))
 
 
-async def test_fifty_calls_at_once_with_one_key_are_one_charge(shop: Shop) -> None:
+async def test_fifty_concurrent_calls_with_one_key_are_charged_once(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as one, shop.open() as two:
         answers = await asyncio.gather(
@@ -43,7 +43,7 @@ async def test_fifty_calls_at_once_with_one_key_are_one_charge(shop: Shop) -> No
     assert shop.charges == 1
 
 
-async def test_clicks_at_once_are_one_order_when_the_client_asked_for_that(shop: Shop) -> None:
+async def test_concurrent_clicks_are_one_order_with_the_double_click_guard(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     wanted = request(shop, idempotency_key="", prevent_duplicates=True)
     async with shop.open() as one, shop.open() as two:
@@ -64,7 +64,7 @@ async def test_clicks_at_once_are_one_order_when_the_client_asked_for_that(shop:
     assert shop.charges == 5
 
 
-async def test_the_guard_and_a_key_do_not_go_together(shop: Shop) -> None:
+async def test_the_double_click_guard_and_a_key_exclude_each_other(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         call = orders.CreateOrder(request(shop, prevent_duplicates=True), metadata=buyer)
@@ -72,7 +72,9 @@ async def test_the_guard_and_a_key_do_not_go_together(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("limit", ["max_price", "max_total"])
-async def test_above_the_buyers_limit_nothing_is_recorded_or_bought(shop: Shop, limit: str) -> None:
+async def test_a_price_above_the_buyers_limit_records_and_buys_nothing(
+    shop: Shop, limit: str
+) -> None:
     buyer = await shop.session("b@example.com")
     each = price(shop)
     fits = each if limit == "max_price" else each * 2
@@ -86,7 +88,7 @@ async def test_above_the_buyers_limit_nothing_is_recorded_or_bought(shop: Shop, 
     assert shop.charges == 1
 
 
-async def test_another_limit_under_one_key_is_another_request(shop: Shop) -> None:
+async def test_another_price_limit_under_one_key_is_a_conflict(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop, max_price=usd("9999")), metadata=buyer)
@@ -102,7 +104,7 @@ async def test_another_limit_under_one_key_is_another_request(shop: Shop) -> Non
         ("computer says no", "NOT_SOLD_NOW", "NOT_SOLD_NOW"),
     ],
 )
-async def test_refusals_have_a_reason_and_none_of_the_providers_words(
+async def test_a_provider_refusal_returns_a_reason_without_the_providers_message(
     shop: Shop, words: str, reason: str, operators: str
 ) -> None:
     buyer = await shop.session("b@example.com")
@@ -119,7 +121,7 @@ async def test_refusals_have_a_reason_and_none_of_the_providers_words(
     assert words in (await shop.row(answer.order.id))["operator_detail"]
 
 
-async def test_what_the_provider_withdrew_is_not_bought(shop: Shop) -> None:
+async def test_a_withdrawn_plan_is_not_bought(shop: Shop) -> None:
     shop.catalogue.withdrawn.add(shop.plan_id)
     async with shop.open() as orders:
         call = orders.CreateOrder(request(shop), metadata=await shop.session("b@example.com"))

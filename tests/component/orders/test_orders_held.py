@@ -28,7 +28,7 @@ def believing(shop: Shop, seconds: float) -> Any:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_purchases_go_on_by_themselves_although_the_provider_named_a_day(
+async def test_purchases_resume_long_before_the_end_of_a_requested_pause_of_a_day(
     shop: Shop, status: int
 ) -> None:
     """503 leaves the outcome open: the first purchase is settled before it continues."""
@@ -52,7 +52,7 @@ async def test_purchases_go_on_by_themselves_although_the_provider_named_a_day(
     assert set(found) <= {"PLACED", first, "NOT_SENT"}
 
 
-async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) -> None:
+async def test_a_pause_is_reported_to_customers_operators_and_health(shop: Shop) -> None:
     # Two by one customer: the first meets the pause, the second is made during it.
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     date = {"Retry-After": f"{tomorrow:%a, %d %b %Y %H:%M:%S GMT}"}
@@ -90,7 +90,7 @@ async def test_a_pause_is_shown_to_customers_operators_and_health(shop: Shop) ->
     assert sorted(await outcomes(shop)) == ["NOT_SENT"]
 
 
-async def test_orders_that_waited_for_an_hour_are_taken_up_when_the_service_starts(
+async def test_orders_that_waited_for_an_hour_resume_when_the_service_starts(
     shop: Shop,
 ) -> None:
     await shop.fault(method="POST", path="/orders", status=429, headers=DAY)
@@ -106,7 +106,7 @@ async def test_orders_that_waited_for_an_hour_are_taken_up_when_the_service_star
         await reaches(shop, made.order.id, "COMPLETED")
 
 
-async def test_a_cancellation_that_meets_a_pause_goes_on_by_itself(shop: Shop) -> None:
+async def test_a_cancellation_interrupted_by_a_pause_resumes_automatically(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open(

@@ -31,7 +31,7 @@ def buying(shop: Shop, orders: Any, buyer: Any, key: str, **wanted: Any) -> Any:
 
 @pytest.mark.parametrize("window", ["hour", "day"])
 @pytest.mark.parametrize("scope", ["customer", "shop"])
-async def test_so_many_orders_and_no_more(shop: Shop, scope: str, window: str) -> None:
+async def test_the_limit_of_orders_is_enforced(shop: Shop, scope: str, window: str) -> None:
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
     name = f"{scope}_{window}_orders"
     seconds = {"hour": 3600, "day": 86_400}[window]
@@ -58,7 +58,7 @@ async def test_so_many_orders_and_no_more(shop: Shop, scope: str, window: str) -
         await buying(shop, orders, ann, "3")
 
 
-async def test_so_much_money_and_no_more(shop: Shop) -> None:
+async def test_the_limit_of_spending_is_enforced(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     most = 3 * price(shop)
     async with shop.open(purchase_limits=parse(f"customer_day_amount={most}")) as orders:
@@ -75,7 +75,7 @@ async def test_so_much_money_and_no_more(shop: Shop) -> None:
     assert shop.charges == 2
 
 
-async def test_it_says_when_enough_of_the_money_counts_no_more(shop: Shop) -> None:
+async def test_a_spending_refusal_says_when_enough_spending_expires(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     most = 3 * price(shop)
     async with shop.open(purchase_limits=parse(f"customer_hour_amount={most}")) as orders:
@@ -93,7 +93,7 @@ async def test_it_says_when_enough_of_the_money_counts_no_more(shop: Shop) -> No
     assert 1100 < (two.retry_after or 0) <= 1200
 
 
-async def test_what_failed_does_not_count(shop: Shop) -> None:
+async def test_failed_orders_do_not_count_towards_limits(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     await shop.fault(method="POST", path="/orders", status=400)
     async with shop.open(purchase_limits=parse("customer_day_orders=1")) as orders:
@@ -105,7 +105,7 @@ async def test_what_failed_does_not_count(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("limit", ["customer_hour_orders=3", "shop_day_orders=3"])
-async def test_purchases_at_once_never_pass_a_limit_together(shop: Shop, limit: str) -> None:
+async def test_concurrent_purchases_never_exceed_a_limit(shop: Shop, limit: str) -> None:
     buyer = await shop.session("ann@example.com")
     limits = parse(limit)
     async with shop.open(purchase_limits=limits) as one, shop.open(purchase_limits=limits) as two:
@@ -121,7 +121,7 @@ async def test_purchases_at_once_never_pass_a_limit_together(shop: Shop, limit: 
     assert len(bought) == await orders_recorded(shop) == shop.charges == 3
 
 
-async def test_a_key_that_is_sent_twice_at_once_is_one_order_below_the_limit(shop: Shop) -> None:
+async def test_concurrent_calls_with_one_key_count_as_one_order(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     limits = parse("customer_hour_orders=1, shop_day_amount=1000")
     async with shop.open(purchase_limits=limits) as one, shop.open(purchase_limits=limits) as two:
@@ -132,7 +132,7 @@ async def test_a_key_that_is_sent_twice_at_once_is_one_order_below_the_limit(sho
     assert shop.charges == 1
 
 
-async def test_a_double_click_at_the_limit_is_one_order(shop: Shop) -> None:
+async def test_a_double_click_at_the_limit_returns_one_order(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     wanted = request(shop, idempotency_key="", prevent_duplicates=True)
     async with shop.open(purchase_limits=parse("customer_hour_orders=1")) as orders:
@@ -143,7 +143,7 @@ async def test_a_double_click_at_the_limit_is_one_order(shop: Shop) -> None:
     assert shop.charges == 1
 
 
-async def test_a_limit_of_none_closes_the_shop(shop: Shop) -> None:
+async def test_a_limit_of_zero_refuses_every_purchase(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     async with shop.open(purchase_limits=parse("shop_day_orders=0")) as orders:
         failure = await refusal(buying(shop, orders, buyer, "1"))
@@ -151,7 +151,7 @@ async def test_a_limit_of_none_closes_the_shop(shop: Shop) -> None:
     assert await orders_recorded(shop) == 0
 
 
-async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
+async def test_spending_counts_the_charged_price(shop: Shop) -> None:
     buyer = await shop.session("ann@example.com")
     shop.catalogue.stored_price = Decimal("0.01")  # the provider charges more
     async with shop.open(purchase_limits=parse(f"customer_day_amount={price(shop)}")) as orders:
@@ -160,7 +160,7 @@ async def test_money_counts_at_the_price_that_was_charged(shop: Shop) -> None:
     assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
 
 
-async def test_only_so_many_purchases_of_one_customer_are_in_work_at_once(shop: Shop) -> None:
+async def test_the_number_of_concurrent_purchases_of_a_customer_is_limited(shop: Shop) -> None:
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
     day = {"Retry-After": "86400"}
     await shop.fault(method="POST", path="/orders", status=429, headers=day, count=0)

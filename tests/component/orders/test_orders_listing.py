@@ -67,7 +67,7 @@ PAGES: list[tuple[dict[str, Any], OrderFilter, int]] = [
 ]
 
 
-async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -> None:
+async def test_a_page_uses_an_index_and_reads_few_extra_rows(full: Any) -> None:
     for session, wanted, found in PAGES:
         await claims(full, session)
         statement = list_orders.Statement(wanted, SIZE)
@@ -81,7 +81,7 @@ async def test_a_page_reads_its_index_and_little_more_than_it_shows(full: Any) -
         assert times == sorted(times, reverse=True)
 
 
-async def test_counting_stops_at_its_limit(full: Any) -> None:
+async def test_the_count_stops_at_its_limit(full: Any) -> None:
     await claims(full, ADMIN)
     assert await list_orders.count_orders(full, OrderFilter()) == MAX_COUNTED
     assert (
@@ -98,7 +98,7 @@ async def test_counting_stops_at_its_limit(full: Any) -> None:
     assert await list_orders.count_orders(full, OrderFilter(statuses=(OrderStatus.COMPLETED,))) == 2
 
 
-async def test_the_total_is_the_callers_own_and_cursors_are_the_same_with_and_without_it(
+async def test_the_total_counts_only_the_callers_orders_and_does_not_change_cursors(
     shop: Shop,
 ) -> None:
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")

@@ -19,7 +19,7 @@ async def until(stream: Any, *statuses: "orders_pb2.OrderStatus.ValueType") -> o
     raise AssertionError("the stream ended")
 
 
-async def test_a_cancelled_order_is_heard_of_by_who_watches_it(shop: Shop) -> None:
+async def test_a_watcher_receives_the_cancellation_of_an_order(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         bought = (await orders.CreateOrder(request(shop), metadata=buyer)).order
@@ -43,7 +43,7 @@ async def test_another_customers_order_is_not_found(shop: Shop) -> None:
         assert reason_of(raised.value) == "ORDER_NOT_FOUND"
 
 
-async def test_leases_and_next_looks_are_not_told(shop: Shop) -> None:
+async def test_changes_of_leases_and_retry_times_are_not_sent(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         bought, other = [

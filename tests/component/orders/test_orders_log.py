@@ -22,7 +22,7 @@ def lines(caplog: pytest.LogCaptureFixture, of: str = "") -> list[str]:
     ]
 
 
-async def test_each_step_of_a_purchase_and_its_refund_is_a_line(
+async def test_every_step_of_a_purchase_and_its_refund_is_logged(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -62,7 +62,7 @@ async def test_each_step_of_a_purchase_and_its_refund_is_a_line(
     assert not [part for part in (customer, "Anna", *secrets) if part in text]
 
 
-async def test_a_refusal_says_why_and_a_refused_act_too(
+async def test_refused_purchases_and_operator_actions_are_logged_with_the_reason(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -94,7 +94,7 @@ async def test_a_refusal_says_why_and_a_refused_act_too(
         assert lines(caplog) == []
 
 
-async def test_a_step_that_is_rolled_back_is_no_line(
+async def test_a_step_that_is_rolled_back_is_not_logged(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

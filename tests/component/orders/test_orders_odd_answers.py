@@ -34,7 +34,9 @@ def placed(shop: Shop, **changes: Any) -> dict[str, Any]:
     return answer | changes
 
 
-async def test_what_no_column_holds_keeps_no_purchase_from_being_recorded(shop: Shop) -> None:
+async def test_values_that_no_column_can_store_do_not_prevent_recording_a_purchase(
+    shop: Shop,
+) -> None:
     odd = {"orderReference": "reference\x00-1", "sourceIP": "\x00", "runningBalance": "1e999999999"}
     await shop.fault(method="POST", path="/orders", status=200, body=placed(shop, **odd))
     buyer = await shop.session("b@example.com")
@@ -69,9 +71,7 @@ async def test_a_charge_in_another_currency_is_an_incident(
 
 
 @pytest.mark.parametrize("named", [8943108169900000000, "17", "", None])
-async def test_a_top_up_that_the_list_shows_without_its_esim_is_not_bought_again(
-    shop: Shop, named: Any
-) -> None:
+async def test_a_top_up_listed_without_its_esim_is_not_bought_again(shop: Shop, named: Any) -> None:
     """The answer is lost, and the list's ICCID is a number that lost digits, or missing."""
     buyer = await shop.session("b@example.com")
     fitting, _ = names(shop)
@@ -94,7 +94,9 @@ async def test_a_top_up_that_the_list_shows_without_its_esim_is_not_bought_again
     assert (row["recovery_point"], row["provider_reference"]) == ("PLACED", "reference-1")
 
 
-async def test_an_odd_assignment_of_another_order_hides_no_cancellation(shop: Shop) -> None:
+async def test_a_malformed_assignment_of_another_order_does_not_hide_a_cancellation(
+    shop: Shop,
+) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:

@@ -103,7 +103,7 @@ async def test_an_order_in_review_is_settled_as_not_bought(shop: Shop) -> None:
         assert await refusal(resumed) == "ORDER_NOT_STUCK"
 
 
-async def test_a_reference_serves_one_order_and_must_fit_it(shop: Shop) -> None:
+async def test_a_provider_reference_settles_one_order_and_must_match_it(shop: Shop) -> None:
     operator = await shop.session("ops@example.com", admin=True)
     async with shop.open(purchase_wait=5) as orders:
         buyer = await shop.session("a@example.com")
@@ -128,7 +128,7 @@ async def test_a_reference_serves_one_order_and_must_fit_it(shop: Shop) -> None:
     assert await shop.stored_status(order.id) == REVIEW
 
 
-async def test_a_resumed_order_is_looked_at_by_the_usual_rules(shop: Shop) -> None:
+async def test_a_resumed_order_is_settled_by_the_usual_rules(shop: Shop) -> None:
     operator = await shop.session("ops@example.com", admin=True)
     async with shop.open(purchase_wait=0.2) as orders:
         order, references = await in_review(shop, orders)
@@ -139,7 +139,7 @@ async def test_a_resumed_order_is_looked_at_by_the_usual_rules(shop: Shop) -> No
         assert len(references) == shop.charges == 2
 
 
-async def test_no_program_can_place_an_order_again_that_may_be_bought(shop: Shop) -> None:
+async def test_the_database_refuses_another_attempt_for_an_order_in_review(shop: Shop) -> None:
     async with shop.open(purchase_wait=0.2) as orders:
         order, _ = await in_review(shop, orders)
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -150,7 +150,7 @@ async def test_no_program_can_place_an_order_again_that_may_be_bought(shop: Shop
         )
 
 
-async def test_the_command_line_shows_and_settles_it(shop: Shop) -> None:
+async def test_the_command_line_shows_and_settles_an_order_in_review(shop: Shop) -> None:
     token = await shop.auth.token("ops@example.com", admin=True)
     async with shop.open(purchase_wait=0.2) as orders:
         order, references = await in_review(shop, orders)

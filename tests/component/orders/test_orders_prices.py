@@ -53,7 +53,7 @@ async def steps(shop: Shop, orders: Any, order_id: str) -> list[str]:
         (3, {"max_price": "9.98", "max_total": "50"}),
     ],
 )
-async def test_a_limit_holds_against_the_provider_and_not_against_the_catalogue(
+async def test_a_price_limit_applies_to_the_providers_price_and_not_the_catalogues(
     shop: Shop, buyer: Metadata, quantity: int, limit: dict[str, str]
 ) -> None:
     limits = {name: usd(amount) for name, amount in limit.items()}
@@ -71,7 +71,7 @@ async def test_a_limit_holds_against_the_provider_and_not_against_the_catalogue(
     assert order.status_reason == ""
 
 
-async def test_a_price_that_fell_is_the_one_that_counts(shop: Shop, buyer: Metadata) -> None:
+async def test_a_lower_provider_price_is_the_one_that_applies(shop: Shop, buyer: Metadata) -> None:
     async with shop.open() as orders:
         await reprice(shop, Decimal("0.505"))
         wanted = request(shop, quantity=3, max_total=usd("1.515"))
@@ -79,9 +79,7 @@ async def test_a_price_that_fell_is_the_one_that_counts(shop: Shop, buyer: Metad
     assert money.from_proto(order.total_price) == Decimal("1.515")
 
 
-async def test_a_limited_purchase_asks_for_the_price_once_when_all_goes_well(
-    shop: Shop, buyer: Metadata
-) -> None:
+async def test_a_limited_purchase_confirms_the_price_once(shop: Shop, buyer: Metadata) -> None:
     # Strikes the second call, which is the purchase itself.
     await shop.fault(method="POST", path="/orders", skip=1, status=400)
     async with shop.open() as orders:
@@ -90,7 +88,7 @@ async def test_a_limited_purchase_asks_for_the_price_once_when_all_goes_well(
         assert await outcomes(shop) == ["REFUSED"]
 
 
-async def test_a_confirmation_that_is_too_old_does_not_serve_the_first_attempt(
+async def test_a_stale_confirmation_is_renewed_before_the_first_attempt(
     shop: Shop, buyer: Metadata
 ) -> None:
     # Strikes the second call, which confirms the price again.
@@ -119,7 +117,7 @@ async def newest(shop: Shop) -> Any:
         {"status": 200, "body": {"valid": True, "total": "NaN", "currency": "USD"}},
     ],
 )
-async def test_with_a_limit_nothing_is_bought_at_a_price_that_nobody_confirms(
+async def test_a_limited_purchase_is_not_made_at_an_unconfirmed_price(
     shop: Shop, buyer: Metadata, fault: dict[str, Any]
 ) -> None:
     await shop.fault(method="POST", path="/orders", **fault)
@@ -218,7 +216,9 @@ async def test_a_charge_above_the_expected_price_is_an_incident(
     assert f"order {order_id} was charged 9.99 USD" in caplog.text
 
 
-async def test_a_charge_that_is_found_later_is_compared_too(shop: Shop, buyer: Metadata) -> None:
+async def test_a_charge_found_by_reconciliation_is_compared_too(
+    shop: Shop, buyer: Metadata
+) -> None:
     await reprice(shop, NEW)
     await shop.fault(method="POST", path="/orders", drop=True, effect="done")
     async with shop.open() as orders:
@@ -230,7 +230,7 @@ async def test_a_charge_that_is_found_later_is_compared_too(shop: Shop, buyer: M
 
 
 @pytest.mark.parametrize(("price", "bought"), [("1.39", True), ("1.40", False), ("9.99", False)])
-async def test_without_a_limit_an_old_price_may_have_moved_by_the_tolerance(
+async def test_without_a_limit_a_stale_price_may_differ_by_the_tolerance(
     shop: Shop, buyer: Metadata, price: str, bought: bool
 ) -> None:
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
@@ -249,7 +249,7 @@ async def test_without_a_limit_an_old_price_may_have_moved_by_the_tolerance(
             assert (await orders.CreateOrder(known, metadata=buyer)).order.status == COMPLETED
 
 
-async def test_without_a_limit_the_provider_confirms_a_price_once_for_all_buyers(
+async def test_without_a_limit_one_price_confirmation_serves_all_buyers(
     shop: Shop, buyer: Metadata
 ) -> None:
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
@@ -260,7 +260,7 @@ async def test_without_a_limit_the_provider_confirms_a_price_once_for_all_buyers
     assert "charged 9.99 USD instead of 1.37 USD" in order.status_reason
 
 
-async def test_without_a_limit_the_stored_price_serves_while_the_provider_confirms_none(
+async def test_without_a_limit_the_stored_price_applies_if_none_can_be_confirmed(
     shop: Shop, buyer: Metadata
 ) -> None:
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
@@ -272,7 +272,7 @@ async def test_without_a_limit_the_stored_price_serves_while_the_provider_confir
 
 
 @pytest.mark.parametrize("answer", [{"valid": False, "total": 0}, {"valid": True}])
-async def test_an_answer_that_confirms_no_price_holds_for_one_purchase_only(
+async def test_a_response_without_a_price_is_not_cached_for_other_purchases(
     shop: Shop, buyer: Metadata, answer: dict[str, Any]
 ) -> None:
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(hours=1)
@@ -288,7 +288,7 @@ async def test_an_answer_that_confirms_no_price_holds_for_one_purchase_only(
         assert await refused(again) == "PRICE_CHANGED"
 
 
-async def test_what_the_provider_refuses_to_confirm_is_not_bought(
+async def test_a_plan_that_the_provider_refuses_to_confirm_is_not_bought(
     shop: Shop, buyer: Metadata
 ) -> None:
     await shop.fault(

@@ -11,7 +11,7 @@ from tests.fixtures.health import NOT_SERVING, SERVING, health
 from tests.fixtures.patience import until
 
 
-async def test_an_open_circuit_shows_while_the_service_itself_is_well(shop: Shop) -> None:
+async def test_an_open_circuit_is_reported_while_the_service_is_healthy(shop: Shop) -> None:
     async with (
         shop.serving(serve, shop.settings) as port,
         grpc.aio.insecure_channel(f"localhost:{port}") as channel,

@@ -62,7 +62,7 @@ AT_CLAIMED = "update orders.esim_orders set recovery_point = 'CLAIMED'"
     ],
     ids=["claimed", "attempted", "placed", "delivered"],
 )
-async def test_resumes_from_every_recovery_point(
+async def test_an_order_resumes_from_every_recovery_point(
     shop: Shop, statements: list[str], charges: int
 ) -> None:
     order_id = await left_at(shop, *statements)
@@ -72,7 +72,7 @@ async def test_resumes_from_every_recovery_point(
     assert shop.charges == charges
 
 
-async def test_a_claim_that_nobody_waits_for_any_more_is_not_bought(shop: Shop) -> None:
+async def test_an_abandoned_claim_is_not_bought(shop: Shop) -> None:
     order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
     await shop.databases.admin.execute(
         "update orders.esim_orders set created_at = now() - interval '61 minutes'"
@@ -82,7 +82,7 @@ async def test_a_claim_that_nobody_waits_for_any_more_is_not_bought(shop: Shop) 
     assert shop.charges == 1  # of the purchase that created the row
 
 
-async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> None:
+async def test_a_repeated_call_does_not_hasten_a_scheduled_retry(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "600"})
     async with shop.open() as orders:
@@ -92,7 +92,7 @@ async def test_asking_again_does_not_hurry_an_order_that_waits(shop: Shop) -> No
     assert await outcomes(shop) == ["NOT_SENT"]
 
 
-async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts(
+async def test_an_order_that_is_never_accepted_fails_after_its_attempts(
     shop: Shop,
 ) -> None:
     order_id = await left_at(shop, NO_ESIMS, NO_ATTEMPTS, NO_ANSWER, AT_CLAIMED)
@@ -109,7 +109,7 @@ async def test_a_provider_that_takes_nothing_fails_the_order_after_some_attempts
     assert shop.charges == 1  # of the purchase that created the row
 
 
-async def test_esims_that_never_come_are_left_to_a_person(shop: Shop) -> None:
+async def test_esims_that_are_never_delivered_go_to_review(shop: Shop) -> None:
     await shop.fault(method="GET", path="/orders/*", status=400, count=0)
     order_id = await left_at(shop, NO_ESIMS, AT_PLACED)
     await shop.databases.admin.execute(
@@ -119,7 +119,7 @@ async def test_esims_that_never_come_are_left_to_a_person(shop: Shop) -> None:
         await reaches(shop, order_id, "NEEDS_REVIEW")
 
 
-async def test_esims_of_another_customer_are_left_to_a_person(shop: Shop) -> None:
+async def test_esims_of_another_customer_go_to_review(shop: Shop) -> None:
     shop.esims.failure = Failure(Kind.CONFLICT, "ICCID_OF_ANOTHER_CUSTOMER", "not theirs")
     async with shop.open() as orders:
         answer = await orders.CreateOrder(
@@ -129,7 +129,7 @@ async def test_esims_of_another_customer_are_left_to_a_person(shop: Shop) -> Non
     assert shop.charges == 1
 
 
-async def test_resumes_from_registered(shop: Shop) -> None:
+async def test_an_order_resumes_after_registration(shop: Shop) -> None:
     order_id = await left_at(shop)
     async with shop.open():
         await reaches(shop, order_id, "COMPLETED")
@@ -151,7 +151,7 @@ async def test_an_order_under_another_processs_lease_is_left_alone(shop: Shop) -
     assert again.order.status == PROCESSING
 
 
-async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: Shop) -> None:
+async def test_two_services_on_one_database_buy_once_and_both_return_the_order(shop: Shop) -> None:
     await shop.fault(method="POST", path="/orders", delay_seconds=1)
     buyer = await shop.session("b@example.com")
     async with shop.open() as one, shop.open() as two:
@@ -163,7 +163,7 @@ async def test_two_services_on_one_database_buy_once_and_both_wait_for_it(shop: 
     assert shop.charges == 1
 
 
-async def test_a_run_that_ends_leaves_its_turn_to_what_was_asked_for_meanwhile(shop: Shop) -> None:
+async def test_a_run_that_ends_preserves_a_retry_requested_meanwhile(shop: Shop) -> None:
     """As when an operator resumes an order at the moment in which it goes into review."""
     order_id = UUID(await left_at(shop, NO_ESIMS, AT_PLACED))
     run, lease = uuid4(), timedelta(minutes=2)

@@ -24,7 +24,7 @@ async def bought(shop: Shop, orders: Any, session: Metadata, key: str) -> UUID:
     return UUID(answer.order.id)
 
 
-async def test_only_what_is_old_and_finished_is_taken_out(shop: Shop) -> None:
+async def test_only_old_and_finished_data_is_deleted(shop: Shop) -> None:
     admin = shop.databases.admin
     ann = await shop.session("ann@example.com")
     async with shop.open() as orders:
@@ -57,7 +57,7 @@ async def test_only_what_is_old_and_finished_is_taken_out(shop: Shop) -> None:
     assert await admin.fetchval("select count(*) from orders.esim_orders") == 3
 
 
-async def test_without_days_everything_is_kept(shop: Shop) -> None:
+async def test_without_a_retention_period_nothing_is_deleted(shop: Shop) -> None:
     async with shop.open() as orders:
         ann = await shop.session("ann@example.com")
         await bought(shop, orders, ann, "old")

@@ -156,7 +156,7 @@ class Row(RuleBasedStateMachine):
             assert (self.point, self.reference != "") == ("REGISTERED", True)
 
 
-async def test_no_event_in_any_order_makes_an_illegal_step(databases: Databases) -> None:
+async def test_no_sequence_of_events_makes_an_illegal_transition(databases: Databases) -> None:
     loop = asyncio.get_running_loop()
 
     def play() -> None:

@@ -34,7 +34,7 @@ def on_esim(shop: Shop, iccid: str) -> list[str]:
     return [a.reference.rpartition("-")[0] for a in found if a.iccid == iccid]
 
 
-async def test_a_plan_goes_onto_the_customers_own_esim(shop: Shop) -> None:
+async def test_a_top_up_adds_the_plan_to_the_customers_esim(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     fitting, _ = names(shop)
     async with platform(shop) as services:
@@ -60,7 +60,7 @@ async def test_a_plan_goes_onto_the_customers_own_esim(shop: Shop) -> None:
     assert shop.charges == 2
 
 
-async def test_a_plan_that_does_not_fit_is_refused_or_comes_on_a_new_esim(shop: Shop) -> None:
+async def test_an_incompatible_plan_is_refused_or_delivered_on_a_new_esim(shop: Shop) -> None:
     buyer = await shop.session("b@example.com")
     fitting, other = names(shop)
     async with platform(shop) as services:
@@ -81,7 +81,7 @@ async def test_a_plan_that_does_not_fit_is_refused_or_comes_on_a_new_esim(shop: 
     ("changes", "field"),
     [({"quantity": 2}, "quantity"), ({"allow_reassign": True, "esim_id": ""}, "allow_reassign")],
 )
-async def test_what_makes_no_sense_for_one_esim_is_refused(
+async def test_options_that_do_not_apply_to_a_top_up_are_refused(
     shop: Shop, changes: dict[str, Any], field: str
 ) -> None:
     buyer = await shop.session("b@example.com")
@@ -92,7 +92,7 @@ async def test_what_makes_no_sense_for_one_esim_is_refused(
     assert field in str(raised.value.details())
 
 
-async def test_another_customers_esim_is_not_there(shop: Shop) -> None:
+async def test_topping_up_another_customers_esim_is_not_found(shop: Shop) -> None:
     one, two = await shop.session("one@example.com"), await shop.session("two@example.com")
     fitting, _ = names(shop)
     async with platform(shop) as services:
@@ -104,7 +104,7 @@ async def test_another_customers_esim_is_not_there(shop: Shop) -> None:
     assert shop.charges == 1
 
 
-async def test_a_lost_answer_to_a_top_up_is_not_taken_for_a_new_esims_and_back(shop: Shop) -> None:
+async def test_lost_top_ups_and_lost_new_esims_are_not_confused(shop: Shop) -> None:
     """Both are of one bundle and quantity, and both answers are lost."""
     buyer = await shop.session("b@example.com")
     fitting, _ = names(shop)

@@ -8,7 +8,7 @@ from tests.fixtures.tracing import Spans, arrives, orphans
 ORDERS = "orders.v1.OrdersService/"
 
 
-async def test_work_that_goes_on_after_a_crash_is_linked_to_the_purchase(
+async def test_work_resumed_after_a_crash_is_linked_to_the_trace_of_the_purchase(
     shop: Shop, spans: Spans
 ) -> None:
     async with shop.open() as orders:
@@ -31,7 +31,7 @@ async def test_work_that_goes_on_after_a_crash_is_linked_to_the_purchase(
     assert [link.context.trace_id for link in resumed.links] == [bought.context.trace_id]
 
 
-async def test_a_lost_answer_shows_and_so_does_how_it_was_settled(shop: Shop, spans: Spans) -> None:
+async def test_a_lost_response_and_its_settlement_are_traced(shop: Shop, spans: Spans) -> None:
     await shop.fault(method="POST", path="/orders", drop=True, effect="done")
     async with shop.open() as orders:
         answer = await orders.CreateOrder(

@@ -19,7 +19,7 @@ from tests.component.orders.shop import Shop, reaches, request
 from tests.fixtures.patience import until
 
 
-async def test_a_plan_of_the_catalogue_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
+async def test_a_purchased_plan_becomes_an_esim_of_its_buyer(shop: Shop) -> None:
     shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("buyer@example.com")
     async with platform(shop) as services:
@@ -75,7 +75,7 @@ async def process(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process,
         await running.communicate()
 
 
-async def test_a_purchase_whose_process_was_killed_is_found_and_paid_once(shop: Shop) -> None:
+async def test_a_purchase_whose_process_was_killed_is_found_and_charged_once(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
 
     async def paid() -> bool:

@@ -20,7 +20,7 @@ where usename = 'orders_service' and datname = current_database();
 """
 
 
-async def test_a_purchase_without_writes_is_refused_with_a_reason_and_later_works(
+async def test_a_purchase_during_a_write_outage_is_refused_with_a_reason_and_works_later(
     shop: Shop,
 ) -> None:
     buyer = await shop.session("b@example.com")

@@ -64,7 +64,7 @@ async def test_v2_is_not_signed(play: Play, receiver: Receiver) -> None:
     assert [signature for _, signature in receiver.got] == [None, None]
 
 
-async def test_every_delivery_is_on_record(play: Play, receiver: Receiver) -> None:
+async def test_every_delivery_is_recorded(play: Play, receiver: Receiver) -> None:
     client = await play({"callback_url": receiver.url})
     iccid = await client.esim()
     receiver.status = 500
@@ -80,7 +80,7 @@ async def test_every_delivery_is_on_record(play: Play, receiver: Receiver) -> No
     assert shown[0]["attempts"] == 2
 
 
-async def test_retries_are_made_when_asked_for(play: Play, receiver: Receiver) -> None:
+async def test_failed_deliveries_are_retried_if_configured(play: Play, receiver: Receiver) -> None:
     client = await play({"callback_url": receiver.url}, callback_retries=2)
     receiver.status = 500
     await client.control("callbacks/send", {"alertType": "Strange"})
@@ -88,7 +88,7 @@ async def test_retries_are_made_when_asked_for(play: Play, receiver: Receiver) -
     assert receiver.types() == ["Strange"] * 3
 
 
-async def test_a_receiver_that_is_not_there_is_an_error_on_record(client: Client) -> None:
+async def test_an_unreachable_receiver_is_recorded_as_an_error(client: Client) -> None:
     await client.control("callbacks", {"url": "http://127.0.0.1:1/hook"})
     await client.control("callbacks/send", {"alertType": "Strange"})
     await client.control("callbacks/drain", {})
@@ -104,7 +104,7 @@ async def test_without_an_address_callbacks_are_only_recorded(client: Client) ->
     assert [item["status"] for item in shown] == ["no-url", "no-url"]
 
 
-async def test_held_callbacks_come_later_and_in_the_wrong_order(
+async def test_held_callbacks_are_delivered_later_and_out_of_order(
     play: Play, receiver: Receiver
 ) -> None:
     client = await play({"callback_url": receiver.url})
@@ -117,7 +117,7 @@ async def test_held_callbacks_come_later_and_in_the_wrong_order(
     assert receiver.types() == ["CountryChange", "FirstAttachment"]
 
 
-async def test_time_brings_callbacks_about(play: Play, receiver: Receiver) -> None:
+async def test_advancing_time_triggers_callbacks(play: Play, receiver: Receiver) -> None:
     client = await play({"callback_url": receiver.url})
     await client.esim()
     await client.control("clock/advance", {"days": 187})
@@ -127,7 +127,7 @@ async def test_time_brings_callbacks_about(play: Play, receiver: Receiver) -> No
     assert set(json.loads(raw)) == {"date", "event", "iccid"}
 
 
-async def test_a_stop_leaves_what_was_not_sent_for_the_next_start(
+async def test_unsent_callbacks_are_delivered_after_a_restart(
     play: Play, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = tmp_path_factory.mktemp("sandbox") / "state"

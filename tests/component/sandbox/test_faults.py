@@ -14,7 +14,7 @@ ORDER = {
 }
 
 
-async def test_a_status_before_the_order_took_effect_buys_nothing(client: Client) -> None:
+async def test_an_error_before_the_effect_buys_nothing(client: Client) -> None:
     await client.control("faults", {"method": "POST", "path": "/orders", "status": 503})
     reply = await client.call("POST", "/orders", ORDER)
     assert (reply.status, reply.json) == (503, {"message": "fault on request"})
@@ -22,7 +22,7 @@ async def test_a_status_before_the_order_took_effect_buys_nothing(client: Client
     assert (await client.call("POST", "/orders", ORDER)).status == 200
 
 
-async def test_a_status_after_it_took_effect_has_bought(client: Client) -> None:
+async def test_an_error_after_the_effect_has_bought(client: Client) -> None:
     fault = {"path": "/orders", "status": 500, "effect": "done", "body": {"message": "oops"}}
     await client.control("faults", fault)
     reply = await client.call("POST", "/orders", ORDER)
@@ -31,7 +31,7 @@ async def test_a_status_after_it_took_effect_has_bought(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("effect", "bought"), [("none", 0), ("done", 1)])
-async def test_a_dropped_connection(client: Client, effect: str, bought: int) -> None:
+async def test_a_fault_can_drop_the_connection(client: Client, effect: str, bought: int) -> None:
     await client.control("faults", {"path": "/orders", "drop": True, "effect": effect})
     with pytest.raises(aiohttp.ClientError):
         await client.call("POST", "/orders", ORDER)
@@ -39,7 +39,7 @@ async def test_a_dropped_connection(client: Client, effect: str, bought: int) ->
 
 
 @pytest.mark.parametrize(("effect", "bought"), [("none", 0), ("done", 1)])
-async def test_a_delay_is_before_or_after_the_effect(
+async def test_a_fault_can_delay_before_or_after_the_effect(
     client: Client, effect: str, bought: int
 ) -> None:
     # Far longer than the test, which checks while the request is held and then disconnects.
@@ -54,7 +54,7 @@ async def test_a_delay_is_before_or_after_the_effect(
     waiting.cancel()
 
 
-async def test_a_delayed_order_takes_effect_though_its_buyer_has_gone(client: Client) -> None:
+async def test_a_delayed_order_takes_effect_after_its_caller_disconnects(client: Client) -> None:
     await client.control("faults", {"path": "/orders", "delay_seconds": 0.2})
     # A body in a separate packet, and a connection that is closed while the request is held.
     async with aiohttp.ClientSession() as hasty:
@@ -70,12 +70,12 @@ async def test_a_delayed_order_takes_effect_though_its_buyer_has_gone(client: Cl
         await asyncio.sleep(0.01)
 
 
-async def test_a_short_delay_lets_the_request_through(client: Client) -> None:
+async def test_a_short_delay_does_not_fail_the_request(client: Client) -> None:
     await client.control("faults", {"delay_seconds": 0.01})
     assert (await client.call("POST", "/orders", ORDER)).status == 200
 
 
-async def test_a_body_of_text_is_sent_as_it_is(client: Client) -> None:
+async def test_a_text_body_of_a_fault_is_sent_unchanged(client: Client) -> None:
     await client.control("faults", {"status": 200, "body": '{"esims": ['})
     async with client.http.get(
         f"{client.running.url}/esims", headers={"X-API-Key": "sandbox-api-key"}
@@ -84,7 +84,7 @@ async def test_a_body_of_text_is_sent_as_it_is(client: Client) -> None:
         assert answer.content_type == "application/json"
 
 
-async def test_headers_of_a_fault_win(client: Client) -> None:
+async def test_headers_of_a_fault_override_the_defaults(client: Client) -> None:
     fault = {"status": 429, "headers": {"Retry-After": "7", "X-Ratelimit-Remaining": "0"}}
     await client.control("faults", fault)
     reply = await client.call("GET", "/esims")

@@ -23,13 +23,13 @@ async def test_bad_keys_on_orders_may_be_403_too(play: Play) -> None:
     assert (await client.call("POST", "/orders", {}, key="wrong")).status == 403
 
 
-async def test_unknown_paths_and_methods_are_refused_in_the_envelope(client: Client) -> None:
+async def test_unknown_paths_and_methods_are_refused_in_the_error_format(client: Client) -> None:
     assert (await client.call("GET", "/nowhere")).json == {"message": "Not Found"}
     reply = await client.call("DELETE", "/orders")
     assert (reply.status, reply.headers["Allow"]) == (405, "GET, POST")
 
 
-async def test_every_answer_carries_the_rate_limit(play: Play) -> None:
+async def test_every_response_has_rate_limit_headers(play: Play) -> None:
     client = await play(tokens_per_second=1000)
     for key, path in (("wrong", "/esims"), ("sandbox-api-key", "/catalogue")):
         headers = (await client.call("GET", path, key=key)).headers
@@ -38,7 +38,7 @@ async def test_every_answer_carries_the_rate_limit(play: Play) -> None:
     assert headers["X-Ratelimit-Cost"] == "5"
 
 
-async def test_spent_tokens_are_429_with_retry_after(play: Play) -> None:
+async def test_exhausted_tokens_return_429_with_retry_after(play: Play) -> None:
     client = await play(tokens_per_second=10, token_costs={"listGroups": 10})
     # A window lasts a second; this ends once two requests meet in one.
     while (reply := await client.call("GET", "/organisation/groups")).status == 200:
@@ -67,7 +67,7 @@ async def test_spent_tokens_are_429_with_retry_after(play: Play) -> None:
         b'{"type": "validate", "order": [{"type": "bundle", "quantity": 1, "item": "\\ud800"}]}',
     ],
 )
-async def test_a_broken_order_is_400_and_says_what_is_wrong(client: Client, body: bytes) -> None:
+async def test_an_invalid_order_is_400_with_a_message(client: Client, body: bytes) -> None:
     reply = await client.call("POST", "/orders", data=body)
     assert reply.status == 400
     assert reply.json["message"]
@@ -80,7 +80,7 @@ async def test_errors_of_orders_may_be_plain_text(play: Play) -> None:
     assert reply.raw == b"body.order is missing"
 
 
-async def test_a_huge_body_is_refused_in_the_envelope(client: Client) -> None:
+async def test_an_oversized_body_is_refused_in_the_error_format(client: Client) -> None:
     reply = await client.call("POST", "/orders", data=b" " * 2_000_000)
     assert reply.status == 413
     assert "message" in reply.json
@@ -90,11 +90,11 @@ async def test_a_huge_body_is_refused_in_the_envelope(client: Client) -> None:
     "query",
     ["page=0", "page=x", "page=1&page=2", "perPage=0", "orderBy=colour", "direction=up", "page="],
 )
-async def test_nonsense_in_the_query_is_400(client: Client, query: str) -> None:
+async def test_an_invalid_query_is_400(client: Client, query: str) -> None:
     assert (await client.call("GET", f"/catalogue?{query}")).status == 400
 
 
-async def test_bytes_that_are_no_text_are_refused_calmly(client: Client) -> None:
+async def test_bytes_that_are_not_text_are_refused(client: Client) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(client.running.url).port)
     request = (
         b"GET /v2.5/esims/%FF%ED%A0%80?perPage=%FF HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -107,14 +107,14 @@ async def test_bytes_that_are_no_text_are_refused_calmly(client: Client) -> None
         assert answer.status == 200
 
 
-async def test_numbers_are_written_exactly(client: Client) -> None:
+async def test_numbers_are_written_with_exact_digits(client: Client) -> None:
     text = (await client.call("GET", "/catalogue?group=Standard Long Duration&perPage=1000")).raw
     prices = [item.split(b",")[0] for item in text.split(b'"price": ')[1:]]
     assert prices
     assert all(len(price.partition(b".")[2]) <= 3 for price in prices)
 
 
-async def test_the_catalogue_comes_in_pages_and_in_both_shapes(play: Play) -> None:
+async def test_the_catalogue_has_pages_and_both_formats(play: Play) -> None:
     client = await play(catalogue_page_most=500)
     names: list[str] = []
     page = 1
@@ -130,7 +130,7 @@ async def test_the_catalogue_comes_in_pages_and_in_both_shapes(play: Play) -> No
     assert len(await client.get("/catalogue")) == 50
 
 
-async def test_a_bundle_alone_calls_its_groups_group(client: Client) -> None:
+async def test_a_single_bundle_names_its_groups_group(client: Client) -> None:
     bundle = await client.get(f"/catalogue/bundle/{BUNDLE}")
     assert bundle["group"] == ["Standard Fixed"]
     assert "groups" not in bundle
@@ -158,13 +158,13 @@ async def test_networks_are_found_by_code_and_by_name(client: Client) -> None:
     assert names(await client.get("/networks?isos=GB&returnAll=true")) == everything
 
 
-async def test_the_own_document_is_served(client: Client) -> None:
+async def test_the_openapi_document_is_served(client: Client) -> None:
     async with client.http.get(client.running.openapi_url) as answer:
         shown = json.loads(await answer.read())
     assert shown["servers"] == [{"url": client.running.url}]
 
 
-async def test_the_door_lists_its_paths_and_refuses_what_it_does_not_know(client: Client) -> None:
+async def test_the_admin_api_lists_its_paths_and_refuses_unknown_ones(client: Client) -> None:
     assert "POST /_control/esims/{iccid}/{act}" in (await client.control(""))["paths"]
     assert "GET /_control lists" in await client.refused("colour", {}, status=404)
     assert "the switches are" in await client.refused("switches", {"colour": "red"})
@@ -182,7 +182,7 @@ async def test_the_door_lists_its_paths_and_refuses_what_it_does_not_know(client
     )
 
 
-async def test_a_reset_starts_from_nothing_with_another_seed(client: Client) -> None:
+async def test_a_reset_clears_everything_and_can_change_the_seed(client: Client) -> None:
     first = await client.esim()
     shown = await client.control("reset", {"seed": 2})
     assert (shown["seed"], shown["counts"]["esim"], shown["balance"]) == (2, 0, 10_000)

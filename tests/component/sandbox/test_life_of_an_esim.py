@@ -13,7 +13,7 @@ from tests.component.sandbox.conftest import BUNDLE, Client, Play
 ABROAD = "esim_1GB_7D_JP_V2"
 
 
-async def test_a_purchase_is_found_in_every_place(client: Client) -> None:
+async def test_a_purchase_appears_in_every_endpoint(client: Client) -> None:
     order = await client.buy(2)
     reference, iccids = order["orderReference"], order["order"][0]["iccids"]
     assert order["runningBalance"] == "9997.26"
@@ -29,7 +29,7 @@ async def test_a_purchase_is_found_in_every_place(client: Client) -> None:
     assert (await client.get("/organisation"))["balance"] == 9997.26
 
 
-async def test_validate_charges_nothing_and_answers_without_a_reference(client: Client) -> None:
+async def test_validating_charges_nothing_and_returns_no_reference(client: Client) -> None:
     line = {"type": "bundle", "quantity": 1, "item": BUNDLE}
     body = {"type": "validate", "assign": True, "order": [line]}
     reply = await client.call("POST", "/orders", body)
@@ -56,7 +56,7 @@ async def test_orders_are_listed_newest_first_by_time_and_page(client: Client) -
     assert (await client.call("GET", "/orders?createdAt=since:yesterday")).status == 400
 
 
-async def test_install_details_come_as_csv_json_and_qr_codes(client: Client) -> None:
+async def test_install_details_are_available_as_csv_json_and_qr_codes(client: Client) -> None:
     order = await client.buy(2)
     path = f"/esims/assignments?reference={order['orderReference']}"
     esims = order["order"][0]["esims"]
@@ -82,7 +82,7 @@ async def test_install_details_come_as_csv_json_and_qr_codes(client: Client) -> 
     assert old.raw == packed
 
 
-async def test_one_esim_s_details_are_an_object_and_several_may_be_one_too(play: Play) -> None:
+async def test_install_details_may_be_an_object_or_an_array(play: Play) -> None:
     client = await play(assignments_shape="object", assignments_address="rspUrl")
     accept = {"Accept": "application/json"}
     one, two = await client.buy(), await client.buy(2)
@@ -95,7 +95,7 @@ async def test_one_esim_s_details_are_an_object_and_several_may_be_one_too(play:
     assert len(await client.get(f"/esims/assignments?{both}", headers=accept)) == 3
 
 
-async def test_a_large_order_is_processing_then_done(client: Client) -> None:
+async def test_a_large_order_is_processing_and_then_completed(client: Client) -> None:
     await client.control("clock/freeze", {})
     order = await client.buy(6)
     assert (order["status"], order["order"][0]["iccids"]) == ("processing", [])
@@ -108,7 +108,7 @@ async def test_a_large_order_is_processing_then_done(client: Client) -> None:
     assert (await client.call("GET", path)).status == 200
 
 
-async def test_data_is_used_and_shown_everywhere(client: Client) -> None:
+async def test_used_data_appears_in_every_endpoint(client: Client) -> None:
     iccid = await client.esim()
     used = await client.control(f"esims/{iccid}/use-data", {"megabytes": 850, "country": "GB"})
     assert used["served"] == 850_000_000
@@ -145,7 +145,7 @@ async def test_the_limit_counts_assignments(client: Client) -> None:
     assert len(bundle["assignments"]) == 2
 
 
-async def test_suspending_and_lifting_it(client: Client) -> None:
+async def test_an_esim_is_suspended_and_restored(client: Client) -> None:
     iccid = await client.esim()
     path = f"/esims/{iccid}/suspend"
     done = await client.call("POST", path, {"suspend": True})
@@ -158,7 +158,7 @@ async def test_suspending_and_lifting_it(client: Client) -> None:
     assert (await client.call("POST", path, {"suspend": False})).status == 400
 
 
-async def test_a_policy_suspension_cannot_be_lifted_by_the_api(client: Client) -> None:
+async def test_a_suspension_by_policy_cannot_be_lifted_through_the_api(client: Client) -> None:
     iccid = await client.esim()
     await client.control(f"esims/{iccid}/policy-suspend", {})
     reply = await client.call("POST", f"/esims/{iccid}/suspend", {"suspend": False})
@@ -167,7 +167,7 @@ async def test_a_policy_suspension_cannot_be_lifted_by_the_api(client: Client) -
     assert await client.get(f"/esims/{iccid}/suspend") == {"suspended": False}
 
 
-async def test_the_customer_reference_is_set_by_query_body_or_both(client: Client) -> None:
+async def test_the_customer_reference_is_set_by_query_or_body_or_both(client: Client) -> None:
     iccid = await client.esim()
     query = f"/esims?iccid={iccid}&customerRef=first"
     assert (await client.call("PUT", query)).json == {"status": "success"}
@@ -189,7 +189,7 @@ async def test_pages_of_esims_have_the_published_sizes(client: Client) -> None:
     assert (await client.call("GET", "/esims?perPage=20")).status == 400
 
 
-async def test_bundles_of_the_inventory_are_applied_and_listed_as_orders(client: Client) -> None:
+async def test_inventory_bundles_are_applied_and_listed_as_orders(client: Client) -> None:
     await client.buy(4, assign=False)
     [stock] = (await client.get("/inventory"))["bundles"]
     assert stock["available"][0]["remaining"] == 4
@@ -220,7 +220,7 @@ async def test_bundles_of_the_inventory_are_applied_and_listed_as_orders(client:
         {"name": ABROAD, "iccid": "ESIM"},
     ],
 )
-async def test_applies_that_contradict_themselves_are_refused(
+async def test_contradictory_apply_requests_are_refused(
     client: Client, body: dict[str, object]
 ) -> None:
     iccid = await client.esim()
@@ -230,7 +230,7 @@ async def test_applies_that_contradict_themselves_are_refused(
     assert (await client.call("POST", "/esims/apply", meant)).status == 400
 
 
-async def test_a_revoked_bundle_is_refunded_where_refunds_are_on(play: Play) -> None:
+async def test_a_revoked_bundle_is_refunded_if_refunds_are_on(play: Play) -> None:
     client = await play(refunds=True)
     iccid = await client.esim()
     [assignment] = (await client.get(f"/esims/{iccid}/bundles/{BUNDLE}"))["assignments"]
@@ -246,7 +246,7 @@ async def test_a_revoked_bundle_is_refunded_where_refunds_are_on(play: Play) -> 
     assert twice.status == 400
 
 
-async def test_messages_reach_living_esims_only(client: Client) -> None:
+async def test_messages_to_suspended_esims_fail(client: Client) -> None:
     iccid = await client.esim()
     path = f"/esims/{iccid}/sms"
     assert (await client.call("POST", path, {"message": "Hello"})).json == {"status": "sent"}
@@ -259,7 +259,7 @@ async def test_messages_reach_living_esims_only(client: Client) -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True])
-async def test_a_deleted_esim_is_gone_or_deactivated(play: Play, kept: bool) -> None:
+async def test_a_deleted_esim_is_not_found_or_deactivated(play: Play, kept: bool) -> None:
     client = await play(deleted_esims="deactivated" if kept else "removed")
     order = await client.buy()
     iccid = order["order"][0]["iccids"][0]
@@ -276,7 +276,7 @@ async def test_a_deleted_esim_is_gone_or_deactivated(play: Play, kept: bool) -> 
     assert (gone.status, gone.json) == (410, {"message": "eSIM has been deactivated"})
 
 
-async def test_compatibility_is_a_matter_of_profiles(client: Client) -> None:
+async def test_compatibility_depends_on_the_profile(client: Client) -> None:
     iccid = await client.esim()
     for bundle, fits in ((BUNDLE, True), ("esim_1GB_7D_REUP_V2", True), (ABROAD, False)):
         shown = await client.get(f"/esims/{iccid}/compatible/{bundle}")
@@ -284,7 +284,7 @@ async def test_compatibility_is_a_matter_of_profiles(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(403, 403), (400, 400)])
-async def test_a_stranger_s_iccid(play: Play, status: int, expected: int) -> None:
+async def test_a_foreign_iccid_is_refused(play: Play, status: int, expected: int) -> None:
     client = await play(unknown_iccid=status)
     reply = await client.call("GET", "/esims/8943108170000000001")
     assert reply.status == expected

@@ -49,7 +49,7 @@ async def get(url: str) -> Any:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_cleanly_when_asked_to(spawn: Spawn, number: signal.Signals) -> None:
+async def test_the_process_stops_cleanly_on_a_signal(spawn: Spawn, number: signal.Signals) -> None:
     process, url = await spawn()
     assert (await get(f"{url}/organisation"))["balance"] == 10_000
     process.send_signal(number)
@@ -57,7 +57,7 @@ async def test_it_stops_cleanly_when_asked_to(spawn: Spawn, number: signal.Signa
     assert (process.returncode, errors) == (0, b"")
 
 
-async def test_orders_acknowledged_survive_a_kill(spawn: Spawn, tmp_path: Path) -> None:
+async def test_acknowledged_orders_survive_a_kill(spawn: Spawn, tmp_path: Path) -> None:
     state = ("--state", str(tmp_path / "state"), "--set", "tokens_per_second=0")
     process, url = await spawn(*state)
     acknowledged: list[str] = []
@@ -95,7 +95,7 @@ async def test_orders_acknowledged_survive_a_kill(spawn: Spawn, tmp_path: Path) 
         (("--host", "192.0.2.1"), b"can't listen on 192.0.2.1"),
     ],
 )
-async def test_options_that_make_no_sense_end_it_with_a_word(
+async def test_invalid_options_end_the_process_with_a_message(
     spawn: Spawn, options: tuple[str, ...], words: bytes
 ) -> None:
     process, url = await spawn(*options)
@@ -105,7 +105,7 @@ async def test_options_that_make_no_sense_end_it_with_a_word(
     assert b"Traceback" not in errors
 
 
-async def test_a_port_in_use_is_named(spawn: Spawn) -> None:
+async def test_a_port_in_use_is_reported(spawn: Spawn) -> None:
     _, url = await spawn()
     port = url.split(":")[2].split("/")[0]
     process, _ = await spawn("--port", port)

@@ -8,7 +8,7 @@ import pytest
 from tests.component.sandbox.conftest import BUNDLE, Client, Play
 
 
-async def test_orders_may_come_in_an_object(play: Play) -> None:
+async def test_orders_may_be_wrapped_in_an_object(play: Play) -> None:
     client = await play(orders_shape="object")
     await client.buy()
     shown = await client.get("/orders")
@@ -17,7 +17,9 @@ async def test_orders_may_come_in_an_object(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("arrays", "there"), [("empty", True), ("absent", False)])
-async def test_arrays_of_an_order_without_esims(play: Play, arrays: str, there: bool) -> None:
+async def test_an_order_without_esims_has_configurable_arrays(
+    play: Play, arrays: str, there: bool
+) -> None:
     client = await play(unassigned_arrays=arrays)
     [line] = (await client.buy(assign=False))["order"]
     assert ("iccids" in line, "esims" in line) == (there, there)
@@ -26,14 +28,16 @@ async def test_arrays_of_an_order_without_esims(play: Play, arrays: str, there: 
 @pytest.mark.parametrize(
     ("choice", "expected"), [("absent", {}), ("zero", {"x": 0}), ("null", {"x": None})]
 )
-async def test_an_esim_never_installed(play: Play, choice: str, expected: dict[str, Any]) -> None:
+async def test_an_esim_that_was_never_installed_has_configurable_fields(
+    play: Play, choice: str, expected: dict[str, Any]
+) -> None:
     client = await play(never_installed=choice)
     shown = await client.get(f"/esims/{await client.esim()}")
     key = "firstInstalledDateTime"
     assert ({"x": shown[key]} if key in shown else {}) == expected
 
 
-async def test_history_s_key_and_order(play: Play) -> None:
+async def test_the_key_and_order_of_the_history_are_configurable(play: Play) -> None:
     client = await play(history_key="bundle", history_order="oldest")
     iccid = await client.esim()
     await client.call("GET", f"/esims/{iccid}/refresh")
@@ -43,7 +47,9 @@ async def test_history_s_key_and_order(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("choice", "count"), [("latest", 1), ("all", 2)])
-async def test_the_status_of_a_bundle_bought_twice(play: Play, choice: str, count: int) -> None:
+async def test_the_status_of_a_bundle_bought_twice_is_configurable(
+    play: Play, choice: str, count: int
+) -> None:
     client = await play(bundle_status=choice)
     iccid = await client.esim()
     again = await client.buy(iccids=[iccid])
@@ -52,7 +58,7 @@ async def test_the_status_of_a_bundle_bought_twice(play: Play, choice: str, coun
     assert shown[0]["assignmentReference"] == f"{again['orderReference']}-0"
 
 
-async def test_states_may_be_capitalised(play: Play) -> None:
+async def test_states_may_be_capitalized(play: Play) -> None:
     client = await play(state_words="capital")
     iccid = await client.esim()
     assert (await client.get(f"/esims/{iccid}"))["state"] == "Active"
@@ -68,7 +74,7 @@ async def test_iccids_of_callbacks_may_be_numbers(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("unit", "left"), [("BYTES", 400_000_000), ("MB", 400)])
-async def test_the_unit_of_allowances(play: Play, unit: str, left: int) -> None:
+async def test_the_unit_of_allowances_is_configurable(play: Play, unit: str, left: int) -> None:
     client = await play(allowance_unit=unit)
     iccid = await client.esim()
     await client.control(f"esims/{iccid}/use-data", {"megabytes": 600})
@@ -78,7 +84,7 @@ async def test_the_unit_of_allowances(play: Play, unit: str, left: int) -> None:
     assert shown["allowances"][0]["unit"] == unit
 
 
-async def test_unlimited_amounts_in_the_catalogue(play: Play) -> None:
+async def test_unlimited_amounts_in_the_catalogue_are_configurable(play: Play) -> None:
     client = await play(unlimited_data_amount=50_000)
     bundle = await client.get("/catalogue/bundle/esim_UL_7D_GB_V2")
     assert (bundle["dataAmount"], bundle["allowances"][0]["amount"]) == (50_000, 50_000)
@@ -94,7 +100,7 @@ async def test_csv_may_be_quoted(play: Play) -> None:
     assert '"http://rsp-' in row
 
 
-async def test_validate_may_look_at_the_balance(client: Client) -> None:
+async def test_validating_may_check_the_balance(client: Client) -> None:
     await client.control("balance", {"set": 1})
     line = {"type": "bundle", "quantity": 1, "item": BUNDLE}
     body = {"type": "validate", "assign": True, "order": [line]}

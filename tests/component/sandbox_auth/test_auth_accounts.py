@@ -29,7 +29,7 @@ async def test_users_change_their_own_data_but_not_their_role(client: AsyncClien
     assert (await claims(client))["app_metadata"] == PLAIN
 
 
-async def test_a_new_password_ends_the_other_sessions(
+async def test_a_new_password_ends_all_other_sessions(
     client: AsyncClient, elsewhere: AsyncClient
 ) -> None:
     await sign_up(client)
@@ -65,7 +65,7 @@ async def test_anonymous_users_become_permanent_with_an_address(client: AsyncCli
     assert (await sign_in(client)).user.id == answer.user.id
 
 
-async def test_an_administrator_gives_and_takes_roles(
+async def test_an_administrator_grants_and_revokes_roles(
     admin: AsyncClient, client: AsyncClient
 ) -> None:
     made = await admin.auth.admin.create_user(
@@ -100,7 +100,7 @@ async def test_an_administrator_changes_and_deletes_users(
     assert await refusal_code(client.auth.get_user()) == "user_not_found"
 
 
-async def test_what_the_emulator_lacks_is_refused_not_ignored(admin: AsyncClient) -> None:
+async def test_unsupported_features_are_refused_and_not_ignored(admin: AsyncClient) -> None:
     banned = admin.auth.admin.create_user({"email": EMAIL, "ban_duration": "1h"})
     assert await refusal_code(banned) == "validation_failed"
     assert await admin.auth.admin.list_users() == []
@@ -125,7 +125,7 @@ async def test_users_are_listed_in_pages(admin: AsyncClient) -> None:
     ]
 
 
-async def test_the_anon_key_administers_nobody(client: AsyncClient) -> None:
+async def test_the_anon_key_cannot_administer_users(client: AsyncClient) -> None:
     assert await refusal_code(client.auth.admin.list_users()) == "bad_jwt"
 
 

@@ -19,7 +19,7 @@ from tests.component.sandbox_auth.supabase_client import (
 )
 
 
-async def test_signing_up_gives_a_session_and_a_user(client: AsyncClient) -> None:
+async def test_signing_up_returns_a_session_and_a_user(client: AsyncClient) -> None:
     answer = await client.auth.sign_up(
         {"email": EMAIL, "password": "correct horse", "options": {"data": {"name": "Ada"}}}
     )
@@ -43,7 +43,7 @@ async def test_signing_in_needs_the_right_password(client: AsyncClient) -> None:
     assert session.user.last_sign_in_at is not None
 
 
-async def test_an_address_signs_up_once(client: AsyncClient) -> None:
+async def test_an_address_can_sign_up_only_once(client: AsyncClient) -> None:
     await sign_up(client)
     assert await refusal_code(sign_up(client, EMAIL.upper())) == "user_already_exists"
 
@@ -55,7 +55,7 @@ async def test_bad_addresses_are_refused(client: AsyncClient, address: str) -> N
     assert await refusal_code(sign_up(client, address)) == "validation_failed"
 
 
-async def test_weak_and_huge_passwords_are_refused(client: AsyncClient) -> None:
+async def test_weak_and_oversized_passwords_are_refused(client: AsyncClient) -> None:
     with pytest.raises(AuthWeakPasswordError) as caught:
         await sign_up(client, password="short")
     assert caught.value.reasons == ["length"]
@@ -84,7 +84,9 @@ async def test_refreshing_rotates_both_tokens(client: AsyncClient) -> None:
     assert await client.auth.get_user(second.access_token) is not None
 
 
-async def test_a_lost_answer_may_be_asked_for_again(client: AsyncClient, clock: Clock) -> None:
+async def test_a_refresh_with_a_lost_response_can_be_repeated(
+    client: AsyncClient, clock: Clock
+) -> None:
     first = await sign_up(client)
     second = await refresh(client, first.refresh_token)
     clock.ahead += 3600
@@ -92,7 +94,7 @@ async def test_a_lost_answer_may_be_asked_for_again(client: AsyncClient, clock: 
     assert again.refresh_token == second.refresh_token
 
 
-async def test_tabs_that_refresh_at_once_all_stay_signed_in(
+async def test_concurrent_refreshes_of_several_tabs_keep_all_signed_in(
     client: AsyncClient, clock: Clock
 ) -> None:
     first = await sign_up(client)
@@ -116,11 +118,11 @@ async def test_a_stolen_refresh_token_ends_the_whole_session(
     assert await refusal_code(latest) == "refresh_token_already_used"
 
 
-async def test_made_up_refresh_tokens_are_refused(client: AsyncClient) -> None:
+async def test_unknown_refresh_tokens_are_refused(client: AsyncClient) -> None:
     assert await refusal_code(refresh(client, "made-up")) == "refresh_token_not_found"
 
 
-async def test_expired_access_token_is_refused(client: AsyncClient, clock: Clock) -> None:
+async def test_an_expired_access_token_is_refused(client: AsyncClient, clock: Clock) -> None:
     session = await sign_up(client)
     clock.ahead += 3600
     assert await refusal_code(client.auth.get_user(session.access_token)) == "bad_jwt"

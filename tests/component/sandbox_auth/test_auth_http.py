@@ -30,7 +30,7 @@ async def status_with(http: aiohttp.ClientSession, token: str) -> int:
         return response.status
 
 
-async def test_errors_have_the_shape_of_the_asked_version(http: aiohttp.ClientSession) -> None:
+async def test_errors_have_the_format_of_the_requested_version(http: aiohttp.ClientSession) -> None:
     path, body = "/auth/v1/token?grant_type=password", {"email": EMAIL, "password": "x"}
     async with http.post(path, json=body) as response:
         assert response.status == 400
@@ -129,7 +129,7 @@ async def test_health_and_keys_need_no_api_key(http: aiohttp.ClientSession) -> N
         ]
 
 
-async def test_web_pages_may_call_the_api_but_not_the_control_door(
+async def test_web_pages_may_call_the_api_but_not_the_admin_api(
     http: aiohttp.ClientSession,
 ) -> None:
     origin = {"Origin": "http://localhost:5173"}
@@ -167,7 +167,7 @@ async def test_scripts_choose_how_long_a_token_lives(http: aiohttp.ClientSession
     assert await status_with(http, expired["access_token"]) == 403
 
 
-async def test_old_keys_verify_until_they_are_dropped(http: aiohttp.ClientSession) -> None:
+async def test_old_keys_remain_valid_until_they_are_dropped(http: aiohttp.ClientSession) -> None:
     before = await mint(http)
     async with http.post("/_control/auth/rotate-key") as response:
         new = (await response.json())["kid"]

@@ -49,7 +49,7 @@ async def mint(url: str) -> dict[str, Any]:
         return session
 
 
-async def test_it_stops_cleanly_when_told_to() -> None:
+async def test_the_process_stops_cleanly_on_a_signal() -> None:
     async with run("--port", "0", *KEYS) as process:
         await mint(await ready(process))
         process.send_signal(signal.SIGTERM)
@@ -57,7 +57,7 @@ async def test_it_stops_cleanly_when_told_to() -> None:
         assert (process.returncode, errors) == (0, b"")
 
 
-async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+async def test_acknowledged_changes_survive_a_kill(tmp_path: Path) -> None:
     arguments = ["--port", "0", "--state", str(tmp_path / "new" / "auth.sqlite"), *KEYS]
     async with run(*arguments) as process:
         before = await mint(await ready(process))
@@ -71,7 +71,7 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     assert all(file.stat().st_mode & 0o077 == 0 for file in state_files)
 
 
-async def test_a_bad_start_says_why(tmp_path: Path) -> None:
+async def test_a_failed_start_reports_the_reason(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.write_text("this is no database, but long enough to look at" * 20)
     for arguments, words in [

@@ -37,7 +37,7 @@ async def control(http: aiohttp.ClientSession, path: str) -> None:
         assert response.status == 200
 
 
-async def test_a_customer_is_a_customer_whatever_they_say_of_themselves(
+async def test_user_metadata_does_not_change_the_role_of_a_customer(
     verifier: Verifier, client: AsyncClient
 ) -> None:
     session = await sign_up(client)
@@ -48,7 +48,7 @@ async def test_a_customer_is_a_customer_whatever_they_say_of_themselves(
     assert str(claimed.user_id) == session.user.id
 
 
-async def test_an_admin_is_made_by_the_service_role(
+async def test_the_service_role_creates_an_admin(
     verifier: Verifier, client: AsyncClient, admin: AsyncClient
 ) -> None:
     session = await sign_up(client)

@@ -18,7 +18,7 @@ def attached(iccid: str) -> dict[str, str]:
     return {"alertType": "FirstAttachment", "iccid": iccid}
 
 
-async def test_events_wait_for_an_unavailable_service_and_count_no_attempt(
+async def test_an_unavailable_service_delays_events_without_counting_attempts(
     open_esims: OpenESIMs, serve_esims: ServeESIMs, serve_webhooks: ServeWebhooks
 ) -> None:
     async with open_esims() as (platform, esims):
@@ -34,20 +34,24 @@ async def test_events_wait_for_an_unavailable_service_and_count_no_attempt(
                 assert (await post.settled(event))["attempts"] == 1
 
 
-async def test_an_owner_that_is_away_holds_up_no_other(platform: Platform) -> None:
+async def test_an_unavailable_owner_does_not_delay_events_of_other_owners(
+    platform: Platform,
+) -> None:
     esim = await platform.esim()
     low = await platform.post.send(LOW)  # no process listens at the address of orders
     await platform.post.deliver(attached(esim.iccid))
     assert (await platform.post.delivery(low))["state"] == "PENDING"
 
 
-async def test_an_event_about_nobodys_esim_is_tried_again_and_then_kept(platform: Platform) -> None:
+async def test_an_event_about_an_unknown_esim_is_retried_and_then_kept_as_foreign(
+    platform: Platform,
+) -> None:
     event = await platform.post.send(attached(STRANGE))
     row = await platform.post.settled(event, "KEPT")
     assert (row["attempts"], row["last_error"]) == (3, "UNKNOWN_ESIM")
 
 
-async def test_an_esim_that_is_registered_late_gets_its_event(platform: Platform) -> None:
+async def test_an_esim_that_is_registered_late_receives_its_event(platform: Platform) -> None:
     esim = await platform.esim()
     await platform.databases.admin.execute("update esims.esims set iccid = $1", STRANGE)
     event = await platform.post.send(attached(esim.iccid))
@@ -56,7 +60,7 @@ async def test_an_esim_that_is_registered_late_gets_its_event(platform: Platform
     assert (await platform.post.settled(event))["outcome"] == "APPLIED"
 
 
-async def test_what_a_dead_process_took_on_is_due_again(platform: Platform) -> None:
+async def test_events_leased_by_a_dead_process_become_due_again(platform: Platform) -> None:
     esim = await platform.esim()
     # As the lease of a replica that died during its call.
     taken = await platform.databases.admin.fetchrow(
@@ -73,7 +77,7 @@ async def test_what_a_dead_process_took_on_is_due_again(platform: Platform) -> N
     assert row["settled_at"] >= taken["next_attempt_at"]
 
 
-async def test_two_replicas_never_take_the_same_event(
+async def test_two_replicas_never_lease_the_same_event(
     databases: Databases, serve_webhooks: ServeWebhooks
 ) -> None:
     async with serve_webhooks() as post:
@@ -90,7 +94,7 @@ async def test_two_replicas_never_take_the_same_event(
     assert (len(mine), len(others), mine & others) == (8, 12, set())
 
 
-async def test_events_are_taken_out_when_they_are_old_and_no_dead_letters(
+async def test_old_events_are_deleted_except_dead_letters(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()

@@ -27,7 +27,7 @@ def utilisation(iccid: str, remaining: int, **bundle: Any) -> dict[str, Any]:
     }
 
 
-async def test_first_attachment_activates(platform: Platform) -> None:
+async def test_the_first_attachment_activates_the_esim(platform: Platform) -> None:
     esim = await platform.esim()
     row = await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
     assert row["outcome"] == "APPLIED"
@@ -41,7 +41,7 @@ async def test_an_iccid_as_a_number_keeps_its_digits(platform: Platform) -> None
     assert (await platform.row(esim))["status"] == "ACTIVE"
 
 
-async def test_utilisation_v3_is_taken_in_by_its_assignment(platform: Platform) -> None:
+async def test_utilisation_v3_is_applied_to_its_assignment(platform: Platform) -> None:
     esim = await platform.esim()
     body = utilisation(esim.iccid, 200_000_000, id="77", unlimited=False, description="1 GB")
     await platform.post.deliver(body)
@@ -52,7 +52,7 @@ async def test_utilisation_v3_is_taken_in_by_its_assignment(platform: Platform) 
     assert (await platform.row(esim))["status"] == "ACTIVE"
 
 
-async def test_what_is_left_never_grows_by_a_late_report(platform: Platform) -> None:
+async def test_a_late_report_never_increases_the_remaining_data(platform: Platform) -> None:
     esim = await platform.esim()
     await platform.post.deliver(utilisation(esim.iccid, 200_000_000, id="77"))
     late = await platform.post.deliver(utilisation(esim.iccid, 500_000_000, id="77"))
@@ -61,7 +61,9 @@ async def test_what_is_left_never_grows_by_a_late_report(platform: Platform) -> 
     assert bundle["remaining_bytes"] == 200_000_000
 
 
-async def test_utilisation_v2_finds_the_only_bundle_of_the_name(platform: Platform) -> None:
+async def test_utilisation_v2_is_applied_to_the_only_bundle_of_that_name(
+    platform: Platform,
+) -> None:
     esim = await platform.esim()
     await platform.read(esim)
     await platform.post.deliver(utilisation(esim.iccid, 200_000_000))
@@ -69,7 +71,9 @@ async def test_utilisation_v2_finds_the_only_bundle_of_the_name(platform: Platfo
     assert (bundle["state"], bundle["remaining_bytes"]) == ("active", 200_000_000)
 
 
-async def test_utilisation_v2_of_an_unread_esim_has_the_provider_asked(platform: Platform) -> None:
+async def test_utilisation_v2_of_an_esim_without_a_snapshot_queries_the_provider(
+    platform: Platform,
+) -> None:
     esim = await platform.esim()
     row = await platform.post.deliver(utilisation(esim.iccid, 200_000_000))
     assert row["outcome"] == "READ_QUEUED"
@@ -104,7 +108,7 @@ async def test_a_suspended_esim_is_not_made_active_by_a_late_callback(platform: 
     assert (await platform.row(esim))["status"] == "SUSPENDED"
 
 
-async def test_the_country_the_number_the_profile_and_a_failed_message_are_kept(
+async def test_country_number_profile_and_failed_message_are_stored(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()
@@ -124,7 +128,7 @@ async def test_the_country_the_number_the_profile_and_a_failed_message_are_kept(
     assert (kept["profile_status"], kept["msisdn"]) == ("Installed", "")
 
 
-async def test_an_assigned_code_is_kept_and_an_older_one_is_not(platform: Platform) -> None:
+async def test_an_assigned_code_is_stored_and_an_older_one_is_ignored(platform: Platform) -> None:
     esim = await platform.esim()
 
     async def assigned(code: str, date: str) -> Any:

@@ -9,7 +9,9 @@ from tests.component.webhooks.conftest import Platform, ServeESIMs, ServeWebhook
 from tests.component.webhooks.test_operators import STRANGE, ask, attached, esimgo, measured
 
 
-async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(platform: Platform) -> None:
+async def test_a_foreign_event_is_counted_separately_and_raises_no_alert(
+    platform: Platform,
+) -> None:
     event = await platform.post.send(attached(STRANGE))
     unknown = await platform.post.send({"event": "brand.new"})
     await platform.post.settled(event, "KEPT")
@@ -32,7 +34,7 @@ async def test_a_foreign_event_is_counted_apart_and_alerts_nobody(platform: Plat
     assert event not in kept
 
 
-async def test_an_esim_that_becomes_known_gets_what_was_foreign(platform: Platform) -> None:
+async def test_an_esim_that_becomes_known_receives_its_foreign_events(platform: Platform) -> None:
     esim = await platform.esim()
     admin = platform.databases.admin
     await admin.execute("update esims.esims set iccid = $1", STRANGE)
@@ -48,7 +50,7 @@ async def test_an_esim_that_becomes_known_gets_what_was_foreign(platform: Platfo
     assert (await platform.row(esim))["status"] == "ACTIVE"
 
 
-async def test_all_that_is_foreign_of_an_esim_is_delivered_with_its_first_known_event(
+async def test_the_first_known_event_of_an_esim_releases_its_foreign_events(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()
@@ -66,7 +68,7 @@ async def test_all_that_is_foreign_of_an_esim_is_delivered_with_its_first_known_
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(0, "KEPT"), (240, "PENDING")])
-async def test_an_event_is_foreign_after_a_short_wait_whatever_the_attempts(
+async def test_an_event_is_foreign_after_a_short_wait_regardless_of_attempts(
     serve_esims: ServeESIMs, serve_webhooks: ServeWebhooks, seconds: float, state: str
 ) -> None:
     async with (
@@ -80,7 +82,7 @@ async def test_an_event_is_foreign_after_a_short_wait_whatever_the_attempts(
         assert row["state"] == state
 
 
-async def test_foreign_events_are_replayed_by_their_own_state(platform: Platform) -> None:
+async def test_foreign_events_can_be_replayed_by_state(platform: Platform) -> None:
     admin = await platform.auth.token("root@example.com", admin=True)
     event = await platform.post.send(attached(STRANGE))
     await platform.post.settled(event, "KEPT")

@@ -52,7 +52,7 @@ def forged(body: bytes) -> "st.SearchStrategy[str | None]":
     ) | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=90)  # fmt: skip
 
 
-async def test_no_body_and_no_header_breaks_it_and_no_forgery_is_stored(
+async def test_no_body_or_header_causes_an_error_and_no_forgery_is_stored(
     settings: Settings, databases: Databases, http: aiohttp.ClientSession, serving: Serving
 ) -> None:
     loop = asyncio.get_running_loop()

@@ -44,7 +44,7 @@ async def test_a_signed_callback_is_stored_raw_before_it_is_acknowledged(
     assert row["signed"] is True
 
 
-async def test_equal_bodies_at_once_are_one_event(
+async def test_concurrent_equal_bodies_are_one_event(
     url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     async def post() -> int:
@@ -56,7 +56,7 @@ async def test_equal_bodies_at_once_are_one_event(
     assert row["times_received"] == 10
 
 
-async def test_an_old_key_still_counts_during_a_rotation(
+async def test_an_old_key_is_accepted_during_a_rotation(
     url: str, http: aiohttp.ClientSession
 ) -> None:
     async with http.post(url, data=BODY, headers=sign(BODY, "the-key-before")) as answer:
@@ -76,7 +76,7 @@ async def test_a_forged_or_unsigned_callback_is_refused_and_not_stored(
     assert await stored(databases) == []
 
 
-async def test_unsigned_ones_are_taken_only_when_allowed(
+async def test_unsigned_callbacks_are_accepted_only_if_allowed(
     serve_webhooks: ServeWebhooks, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     async with serve_webhooks(allow_unsigned=True) as post:
@@ -106,7 +106,7 @@ async def test_unsigned_ones_are_taken_only_when_allowed(
     ],
 )
 @pytest.mark.parametrize("allow_unsigned", [False, True])
-async def test_a_signed_callback_is_stored_whatever_its_headers_say(
+async def test_a_signed_callback_is_stored_with_any_headers(
     serve_webhooks: ServeWebhooks,
     http: aiohttp.ClientSession,
     databases: Databases,
@@ -147,7 +147,7 @@ COMPRESSED = {
 
 @pytest.mark.parametrize("encoding", list(COMPRESSED))
 @pytest.mark.parametrize("signed_plain", [False, True])
-async def test_a_compressed_callback_is_stored_as_what_it_says(
+async def test_a_compressed_callback_is_stored_decompressed(
     url: str, http: aiohttp.ClientSession, databases: Databases, encoding: str, signed_plain: bool
 ) -> None:
     sent = COMPRESSED[encoding]
@@ -160,7 +160,7 @@ async def test_a_compressed_callback_is_stored_as_what_it_says(
     assert (row["body"], row["event_type"]) == (BODY, "FirstAttachment")
 
 
-async def test_a_body_that_inflates_beyond_every_bound_is_stored_as_it_came(
+async def test_a_body_that_decompresses_beyond_the_limit_is_stored_compressed(
     url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
@@ -176,7 +176,7 @@ async def test_a_body_that_inflates_beyond_every_bound_is_stored_as_it_came(
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
-async def test_json_in_any_charset_is_understood(
+async def test_json_in_any_charset_is_parsed(
     url: str, http: aiohttp.ClientSession, databases: Databases, charset: str
 ) -> None:
     told = {"alertType": "CountryChange", "iccid": "8943108169900000016"}
@@ -191,7 +191,7 @@ async def test_json_in_any_charset_is_understood(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"[" * 60_000, b'{"event": 5}', b"null"])
-async def test_what_nobody_understands_is_kept_as_unknown(
+async def test_an_unparseable_callback_is_stored_as_unknown(
     url: str, http: aiohttp.ClientSession, databases: Databases, body: bytes
 ) -> None:
     async with http.post(url, data=body, headers=sign(body)) as answer:
@@ -200,7 +200,7 @@ async def test_what_nobody_understands_is_kept_as_unknown(
     assert (row["event_type"], row["body"]) == ("unknown", body)
 
 
-async def test_a_large_body_and_another_method_get_their_own_status(
+async def test_an_oversized_body_and_a_wrong_method_have_their_own_status(
     url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     large = b'"' + b"x" * 10_000_000 + b'"'
@@ -214,9 +214,7 @@ async def test_a_large_body_and_another_method_get_their_own_status(
     assert await stored(databases) == []
 
 
-async def test_headers_that_are_no_text_are_kept_as_what_they_are(
-    url: str, databases: Databases
-) -> None:
+async def test_headers_that_are_not_text_are_stored_escaped(url: str, databases: Databases) -> None:
     port = int(url.split(":")[2].split("/")[0])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = "".join(f"{name}: {value}\r\n" for name, value in sign(BODY).items())
@@ -232,7 +230,7 @@ async def test_headers_that_are_no_text_are_kept_as_what_they_are(
     assert "dcff" in str(row["headers"])
 
 
-async def test_only_allowed_addresses_may_send(
+async def test_callbacks_are_accepted_only_from_allowed_addresses(
     settings: Settings, serving: Serving, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     elsewhere = replace(settings, allowed_networks=networks("192.0.2.0/24"))
@@ -246,7 +244,7 @@ async def test_only_allowed_addresses_may_send(
     assert len(await stored(databases)) == 1
 
 
-async def test_without_the_database_the_sender_is_told_to_send_again(
+async def test_without_the_database_the_sender_is_asked_to_retry(
     url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     await databases.admin.execute("alter role webhooks_service connection limit 0")
@@ -261,7 +259,7 @@ async def test_without_the_database_the_sender_is_told_to_send_again(
         await databases.admin.execute("alter role webhooks_service connection limit -1")
 
 
-async def test_a_stopping_process_says_so_and_still_takes_callbacks_in(
+async def test_a_stopping_process_is_not_ready_but_still_accepts_callbacks(
     settings: Settings, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     stop = asyncio.Event()

@@ -16,7 +16,9 @@ def callback(number: int, event_type: str = "Topup") -> Callback:
     return Callback(body, {"user-agent": "test"}, True, understand(body))
 
 
-async def test_many_at_once_are_each_stored_once_with_a_delivery(databases: Databases) -> None:
+async def test_concurrent_callbacks_are_each_stored_once_with_a_delivery(
+    databases: Databases,
+) -> None:
     async with databases.open("webhooks") as database:
         intake = Intake(database, window=600)
         answers = await asyncio.gather(*(intake.store(callback(n)) for n in range(2 * BATCH + 3)))
@@ -32,7 +34,7 @@ async def test_many_at_once_are_each_stored_once_with_a_delivery(databases: Data
         assert transactions == 3
 
 
-async def test_equal_bodies_that_come_together_are_one_event(databases: Databases) -> None:
+async def test_equal_bodies_in_one_batch_are_one_event(databases: Databases) -> None:
     async with databases.open("webhooks") as database:
         intake = Intake(database, window=600)
         answers = await asyncio.gather(*(intake.store(callback(n % 3)) for n in range(30)))
@@ -46,7 +48,9 @@ async def test_equal_bodies_that_come_together_are_one_event(databases: Database
         assert [row["times_received"] for row in counts] == [10, 10, 11]
 
 
-async def test_two_replicas_that_get_the_same_bodies_store_each_once(databases: Databases) -> None:
+async def test_two_replicas_that_receive_the_same_bodies_store_each_once(
+    databases: Databases,
+) -> None:
     async with databases.open("webhooks") as one, databases.open("webhooks") as other:
         intakes = [Intake(database, window=600) for database in (one, other)]
         numbers = [*range(40), *reversed(range(40))]
@@ -60,7 +64,9 @@ async def test_two_replicas_that_get_the_same_bodies_store_each_once(databases: 
         )
 
 
-async def test_one_that_the_database_refuses_takes_no_other_along(databases: Databases) -> None:
+async def test_a_callback_that_the_database_refuses_does_not_fail_its_batch(
+    databases: Databases,
+) -> None:
     async with databases.open("webhooks") as database:
         intake = Intake(database, window=600)
         bad = Callback(b"{}", {"user-agent": "\x00"}, True, understand(b"{}"))

@@ -71,7 +71,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_dead_letter_moves_the_metrics_and_its_replay_moves_them_back(
+async def test_metrics_count_a_dead_letter_until_it_is_replayed(
     http: aiohttp.ClientSession, open_esims: OpenESIMs
 ) -> None:
     async with open_esims() as (platform, esims):

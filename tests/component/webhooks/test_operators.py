@@ -39,7 +39,7 @@ async def esimgo(platform: Platform, *arguments: str) -> str:
     return done.stdout
 
 
-async def test_commands_need_only_a_containers_environment(
+async def test_commands_run_with_only_the_environment_of_a_container(
     platform: Platform, tmp_path: Path
 ) -> None:
     """The environment of the webhook process in a cluster: secrets in files, no writable home."""
@@ -74,7 +74,7 @@ async def measured(platform: Platform) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_a_dead_letter_is_seen_mended_and_replayed(platform: Platform) -> None:
+async def test_a_dead_letter_is_listed_and_replayed_after_a_fix(platform: Platform) -> None:
     esim = await platform.esim()
     admin = platform.databases.admin
     await admin.execute("revoke update on esims.esims from esims_system")
@@ -107,7 +107,7 @@ async def ask(platform: Platform, method: str, request: Any, token: str | None) 
         return await rpc_client.call(getattr(stub, method), request, token=token, timeout=PATIENCE)
 
 
-async def test_only_administrators_may(platform: Platform) -> None:
+async def test_only_administrators_may_call_operator_methods(platform: Platform) -> None:
     customer = await platform.auth.token("ada@example.com")
     for method in ("ListEvents", "GetEvent", "ReplayEvents", "GetStats"):
         request = getattr(pb, f"{method}Request")()
@@ -119,7 +119,9 @@ async def test_only_administrators_may(platform: Platform) -> None:
     assert (await ask(platform, "GetStats", pb.GetStatsRequest(), admin)).stored == 0
 
 
-async def test_lists_have_pages_and_filters_and_show_no_activation_code(platform: Platform) -> None:
+async def test_lists_have_pages_and_filters_and_contain_no_activation_code(
+    platform: Platform,
+) -> None:
     admin = await platform.auth.token("root@example.com", admin=True)
     sent = [await platform.post.send(attached(STRANGE) | {"n": str(n)}) for n in range(3)]
     code = {"iccid": STRANGE, "qr_code": "LPA:1$a.example$SECRET"}
@@ -142,7 +144,7 @@ async def test_lists_have_pages_and_filters_and_show_no_activation_code(platform
     assert "SECRET" not in str(shown)
 
 
-async def test_statistics_stay_small_however_many_types_a_sender_makes_up(
+async def test_statistics_are_bounded_for_any_number_of_invented_types(
     platform: Platform,
 ) -> None:
     for number in range(40):
@@ -154,14 +156,14 @@ async def test_statistics_stay_small_however_many_types_a_sender_makes_up(
     assert stats.count("FirstAttachment") == 1
 
 
-async def test_a_replay_must_say_of_what(platform: Platform) -> None:
+async def test_a_replay_requires_a_selection(platform: Platform) -> None:
     admin = await platform.auth.token("root@example.com", admin=True)
     with pytest.raises(Failure) as caught:
         await ask(platform, "ReplayEvents", pb.ReplayEventsRequest(), admin)
     assert "filter" in caught.value.fields
 
 
-async def test_a_type_that_nobody_knew_is_replayed_once_somebody_does(platform: Platform) -> None:
+async def test_an_unknown_type_can_be_replayed_once_it_is_supported(platform: Platform) -> None:
     admin = await platform.auth.token("root@example.com", admin=True)
     esim = await platform.esim()
     event = await platform.post.send(attached(esim.iccid))

@@ -101,7 +101,9 @@ async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_any_order_and_repeats_end_in_the_same_state(platform: Platform, seed: int) -> None:
+async def test_any_order_with_repeats_leads_to_the_same_state(
+    platform: Platform, seed: int
+) -> None:
     expected = await state_after(platform, None)
     await platform.provider.control("DELETE", "/faults")
     assert expected[0][0] == "CANCELLED"

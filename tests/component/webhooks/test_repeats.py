@@ -57,7 +57,7 @@ def profile(iccid: str, status: str) -> bytes:
     ],
 )
 @pytest.mark.parametrize("rewritten", [False, True])
-async def test_news_without_a_time_counts_once(
+async def test_a_report_without_a_time_is_applied_once(
     platform: Platform, old: Any, new: Any, column: str, expected: str, rewritten: bool
 ) -> None:
     esim = await platform.esim()
@@ -84,7 +84,9 @@ async def test_a_repeat_that_contradicts_nothing_changes_nothing(platform: Platf
     assert (await platform.row(esim))["activated_at"] == before["activated_at"]
 
 
-async def test_news_that_was_never_delivered_counts_when_it_comes_again(platform: Platform) -> None:
+async def test_a_report_that_was_never_delivered_is_applied_when_repeated(
+    platform: Platform,
+) -> None:
     esim = await platform.esim()
     await platform.databases.admin.execute("revoke update on esims.esims from esims_system")
     dead = await platform.post.send(country(esim.iccid, "FR"))
@@ -95,7 +97,7 @@ async def test_news_that_was_never_delivered_counts_when_it_comes_again(platform
     assert (await platform.row(esim))["last_country"] == "FR"
 
 
-async def test_a_use_that_was_reported_before_does_not_expire_a_bundle_again(
+async def test_a_repeated_usage_report_does_not_expire_a_bundle_again(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()
@@ -127,7 +129,7 @@ async def test_a_use_that_was_reported_before_does_not_expire_a_bundle_again(
     )
 
 
-async def test_a_country_that_comes_again_is_that_in_which_the_provider_sees_the_esim(
+async def test_a_repeated_country_report_is_resolved_by_the_provider(
     platform: Platform,
 ) -> None:
     esim = await platform.esim()
@@ -151,7 +153,7 @@ async def asked_where(platform: Platform, iccid: str) -> bool:
 
 
 @pytest.mark.parametrize("date", ["2099-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-async def test_a_code_of_the_future_is_replaced_by_the_next_one(
+async def test_a_code_dated_in_the_future_is_replaced_by_the_next_one(
     platform: Platform, date: str
 ) -> None:
     esim = await platform.esim()
@@ -162,7 +164,7 @@ async def test_a_code_of_the_future_is_replaced_by_the_next_one(
     assert (await platform.row(esim))["matching_id"] == "SECOND"
 
 
-async def test_a_number_that_is_enabled_again_is_the_one_that_the_provider_shows(
+async def test_a_number_that_is_enabled_again_is_resolved_by_the_provider(
     platform: Platform,
 ) -> None:
     """The third body equals the first: it may be the first, sent again."""

@@ -18,7 +18,7 @@ def result(**changes: Any) -> Result:
     return Result("gateway", polite=polite, **memory)
 
 
-def test_one_request_in_two_hundred_may_fail() -> None:
+def test_one_failure_in_two_hundred_requests_is_tolerated() -> None:
     almost = [(0.01, "")] * 199 + [(0.01, "503 busy")]
     assert harm(result(polite={"during": almost}), Bounds()) == []
 

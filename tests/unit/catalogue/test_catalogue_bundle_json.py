@@ -16,7 +16,7 @@ from services.catalogue.provider_bundle import read_bundle
 LEAST: dict[str, Any] = {"name": "esim_x", "price": 2, "duration": 30}
 
 
-def test_the_least_that_can_be_sold() -> None:
+def test_a_minimal_bundle_is_parsed() -> None:
     assert read_bundle(LEAST) == Bundle(
         name="esim_x",
         description="esim_x",
@@ -33,7 +33,7 @@ def test_the_least_that_can_be_sold() -> None:
     )
 
 
-def test_prices_keep_every_digit() -> None:
+def test_prices_preserve_every_digit() -> None:
     row = exact_json.loads('{"name": "esim_x", "price": 135.163, "duration": 180}')
     assert read_bundle(row).price == Decimal("135.163")
 
@@ -47,24 +47,24 @@ def test_prices_keep_every_digit() -> None:
         ("2.2799999713897705", "2.28"),
     ],
 )
-def test_a_price_with_float_noise_is_the_price_meant(sent: str, price: str) -> None:
+def test_float_noise_is_removed_from_a_price(sent: str, price: str) -> None:
     row = exact_json.loads(f'{{"name": "esim_x", "price": {sent}, "duration": 180}}')
     assert str(read_bundle(row).price) == str(Decimal(price).quantize(Decimal("0.001")))
 
 
-def test_groups_come_under_two_names_and_in_two_forms() -> None:
+def test_groups_are_parsed_under_two_names_and_in_two_formats() -> None:
     assert read_bundle({**LEAST, "groups": ["A", "B"]}).groups == ("A", "B")
     assert read_bundle({**LEAST, "group": ["A"]}).groups == ("A",)
     assert read_bundle({**LEAST, "group": "A"}).groups == ("A",)
 
 
-def test_the_amount_of_an_unlimited_bundle_is_never_believed() -> None:
+def test_the_amount_of_an_unlimited_bundle_is_ignored() -> None:
     for amount in (-1, 50_000, None):
         assert read_bundle({**LEAST, "unlimited": True, "dataAmount": amount}).data_mb is None
 
 
 @pytest.mark.parametrize("amount", [-1, Decimal("-1.0")])
-def test_an_amount_of_minus_one_is_unlimited_where_nothing_else_is_said(amount: Any) -> None:
+def test_an_amount_of_minus_one_means_unlimited_by_default(amount: Any) -> None:
     bundle = read_bundle({**LEAST, "dataAmount": amount})
     assert (bundle.unlimited, bundle.data_mb) == (True, None)
     # Odd values of `unlimited` are ignored; false means limited by an unknown amount.
@@ -75,7 +75,7 @@ def test_an_amount_of_minus_one_is_unlimited_where_nothing_else_is_said(amount: 
     assert (limited.unlimited, limited.data_mb) == (False, None)
 
 
-def test_allowances_stand_in_for_deprecated_fields() -> None:
+def test_allowances_replace_deprecated_fields() -> None:
     fixed = {"type": "DATA", "amount": 3000, "unit": "MB", "unlimited": False}
     assert read_bundle({**LEAST, "allowances": [fixed]}).data_mb == 3000
     unlimited = {"type": "DATA", "amount": -1, "unit": "MB", "unlimited": True}
@@ -83,7 +83,7 @@ def test_allowances_stand_in_for_deprecated_fields() -> None:
     assert (bundle.unlimited, bundle.data_mb, bundle.allowances[0].amount) == (True, None, 0)
 
 
-def test_unknown_keys_and_odd_optional_ones_are_ignored() -> None:
+def test_unknown_keys_and_malformed_optional_ones_are_ignored() -> None:
     odd = {
         **LEAST,
         "countryNetworks": [1],
@@ -96,13 +96,13 @@ def test_unknown_keys_and_odd_optional_ones_are_ignored() -> None:
     assert read_bundle(odd) == read_bundle(LEAST)
 
 
-def test_text_that_is_too_long_for_an_index_is_left_out() -> None:
+def test_text_that_is_too_long_for_an_index_is_omitted() -> None:
     long = "x" * 501
     odd = {**LEAST, "description": long, "groups": [long, "A"], "profileName": long}
     assert read_bundle(odd) == replace(read_bundle(LEAST), groups=("A",))
 
 
-def test_signs_that_no_database_keeps_are_left_out() -> None:
+def test_characters_that_no_database_can_store_are_omitted() -> None:
     row = exact_json.loads(
         '{"name": "esim_x", "price": 2, "duration": 3, "description": "a\\u0000b\\ud800"}'
     )
@@ -159,7 +159,7 @@ def test_countries_keep_their_order() -> None:
         {**LEAST, "dataAmount": [1000]},
     ],
 )
-def test_what_a_sale_needs_must_be_there(row: Any) -> None:
+def test_fields_required_for_a_sale_must_be_present(row: Any) -> None:
     with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
         read_bundle(row)
 
@@ -173,7 +173,7 @@ KEYS = [*Bundle.__slots__, "group", "dataAmount", "duration", "speed", "profileN
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)))
-def test_any_json_is_a_bundle_or_a_failure_in_words(odd: dict[str, Any]) -> None:
+def test_any_json_is_a_bundle_or_a_failure_with_a_message(odd: dict[str, Any]) -> None:
     try:
         bundle = read_bundle(LEAST | odd)
     except Failure as failure:

@@ -79,7 +79,7 @@ PLAN = {"name": "esim_x", "price": 2, "duration": 30}
         ("Atlantis", "atlantis"),
     ],
 )
-def test_a_country_is_known_by_codes_aliases_and_names(text: str, key: str) -> None:
+def test_a_country_is_found_by_codes_aliases_and_names(text: str, key: str) -> None:
     assert country_key(text) == key
 
 
@@ -98,7 +98,7 @@ def test_a_country_is_known_by_codes_aliases_and_names(text: str, key: str) -> N
         ("XX", "Nowhere", "XX"),
     ],
 )
-def test_a_code_that_iso_lacks_is_corrected_where_the_country_is_known(
+def test_a_code_that_iso_lacks_is_corrected_if_the_country_is_known(
     iso: str, name: str, code: str
 ) -> None:
     assert code_of(iso, name) == code
@@ -119,11 +119,11 @@ def test_a_code_that_iso_lacks_is_corrected_where_the_country_is_known(
         ("AN", "", ""),
     ],
 )
-def test_alpha3_and_flag_are_empty_where_there_is_none(code: str, alpha3: str, emoji: str) -> None:
+def test_alpha3_and_flag_are_empty_if_there_is_none(code: str, alpha3: str, emoji: str) -> None:
     assert (iso3(code), flag(code)) == (alpha3, emoji)
 
 
-def test_a_country_listed_twice_in_a_bundle_is_there_once() -> None:
+def test_a_country_listed_twice_in_a_bundle_appears_once() -> None:
     listed = [
         {"name": "Poland", "iso": "PL", "region": "Europe"},
         {"name": "Poland", "iso": "PO", "region": "Europe"},

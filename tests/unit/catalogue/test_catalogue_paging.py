@@ -8,14 +8,14 @@ from services.catalogue.plan import PlanOrder
 
 
 @pytest.mark.parametrize("price", ["0", "2.285", "999999.999"])
-def test_a_price_is_read_back(price: str) -> None:
+def test_a_price_in_a_cursor_is_parsed_back(price: str) -> None:
     assert paging.read_key(PlanOrder.PRICE_ASC, [price, "a"]) == [Decimal(price), "a"]
 
 
 @pytest.mark.parametrize(
     "price", ["1e999999999", "1e12", "-1", "NaN", "Infinity", "0." + "0" * 1_000 + "1", "x", ""]
 )
-def test_a_price_that_no_plan_has_is_refused(price: str) -> None:
+def test_an_impossible_price_in_a_cursor_is_refused(price: str) -> None:
     for order in (PlanOrder.PRICE_ASC, PlanOrder.PRICE_DESC):
         with pytest.raises(Failure) as refusal:
             paging.read_key(order, [price, "a"])

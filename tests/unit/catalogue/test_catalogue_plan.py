@@ -50,11 +50,13 @@ def test_the_id_of_a_name_never_changes() -> None:
         ((Country("Nowhere", "XX", ""),), "Global"),
     ],
 )
-def test_the_region_is_that_of_more_than_half(countries: tuple[Country, ...], region: str) -> None:
+def test_the_region_of_a_plan_is_that_of_most_of_its_countries(
+    countries: tuple[Country, ...], region: str
+) -> None:
     assert replace(PLAIN, countries=countries).region == region
 
 
-def test_a_bundle_is_found_by_each_region_and_by_global_if_it_is() -> None:
+def test_a_bundle_is_found_by_each_of_its_regions_and_by_global_if_it_is_global() -> None:
     assert region_keys(replace(PLAIN, countries=(FRANCE, JAPAN))) == ["asia", "europe", "global"]
     assert region_keys(PLAIN) == ["europe"]
 
@@ -78,9 +80,9 @@ def test_a_bundle_is_found_by_codes_and_names() -> None:
         ("Straße", "strasse"),
     ],
 )
-def test_folding_forgets_case_accents_and_typography(text: str, folded: str) -> None:
+def test_folding_removes_case_accents_and_typography(text: str, folded: str) -> None:
     assert fold(text) == folded == fold(folded)
 
 
-def test_no_word_spans_two_fields() -> None:
+def test_no_search_term_spans_two_fields() -> None:
     assert "v2europe" not in search_text(PLAIN).replace(" ", "")

@@ -27,7 +27,7 @@ ODD: dict[str, Any] = {"name": "esim_odd", "price": 3, "duration": 7}
         ({"countries": 1}, 3),
     ],
 )
-def test_a_bad_record_is_named_with_its_price_if_that_can_be_trusted(
+def test_a_bad_record_is_reported_with_its_price_if_that_is_reliable(
     change: dict[str, Any], price: int | None
 ) -> None:
     read = read_records([{**ODD, **change}, GOOD])
@@ -39,7 +39,7 @@ def test_a_bad_record_is_named_with_its_price_if_that_can_be_trusted(
 
 
 @pytest.mark.parametrize("row", [None, 1, [], {}, {**ODD, "name": None}, {**ODD, "name": ["x"]}])
-def test_a_record_that_names_no_bundle_leaves_the_reading_incomplete(row: Any) -> None:
+def test_a_record_without_a_bundle_name_makes_the_snapshot_incomplete(row: Any) -> None:
     read = read_records([row, GOOD])
     assert [bundle.name for bundle in read.bundles] == ["esim_good"]
     assert [record.name for record in read.unusable] == [""]
@@ -52,20 +52,22 @@ def test_a_bundle_listed_twice_counts_once() -> None:
     assert (len(broken_too.bundles), broken_too.unusable) == (1, [])
 
 
-def test_a_bundle_listed_at_two_prices_has_none() -> None:
+def test_a_bundle_listed_at_two_prices_has_no_price() -> None:
     read = read_records([ODD, GOOD, {**ODD, "price": 4}, ODD])
     assert [bundle.name for bundle in read.bundles] == ["esim_good"]
     assert read.unusable == [Unusable("esim_odd", "bundle esim_odd is listed at two prices")]
 
 
-def test_records_of_which_none_is_usable_are_a_bad_answer() -> None:
+def test_records_without_a_usable_one_are_a_bad_response() -> None:
     with pytest.raises(Failure, match="none of its 2 records can be used") as caught:
         read_records([None, {**GOOD, "price": "2"}])
     assert caught.value.reason == "PROVIDER_BAD_ANSWER"
     assert read_records([]).bundles == []
 
 
-def test_an_unexpected_error_in_one_record_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_in_one_record_does_not_affect_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     read_bundle = provider_bundle.read_bundle
 
     def reads(row: Any) -> Any:

@@ -38,7 +38,7 @@ def usd(units: int, nanos: int = 0, code: str = "USD") -> Any:
         ({"include_unavailable": True}, PlanFilter(include_unavailable=True)),
     ],
 )
-def test_what_makes_sense_is_taken(conditions: dict[str, Any], wanted: PlanFilter) -> None:
+def test_valid_requests_are_accepted(conditions: dict[str, Any], wanted: PlanFilter) -> None:
     checks = Checks()
     assert plan_filter(checks, pb.PlanFilter(**conditions)) == wanted
     assert checks.problems == {}
@@ -65,7 +65,9 @@ def test_what_makes_sense_is_taken(conditions: dict[str, Any], wanted: PlanFilte
         ({"country": "", "duration_days": 0}, {"filter.country", "filter.duration_days"}),
     ],
 )
-def test_nonsense_is_noted_field_by_field(conditions: dict[str, Any], fields: set[str]) -> None:
+def test_invalid_requests_are_reported_field_by_field(
+    conditions: dict[str, Any], fields: set[str]
+) -> None:
     checks = Checks()
     plan_filter(checks, pb.PlanFilter(**conditions))
     assert set(checks.problems) == fields

@@ -24,14 +24,14 @@ BASE = Bundle(
 )
 
 
-def test_prices_a_day_are_rounded_half_away_from_zero() -> None:
+def test_prices_per_day_are_rounded_half_away_from_zero() -> None:
     assert price_per_day(replace(BASE, price=Decimal(1), duration_days=3)) == Decimal("0.333333")
     assert price_per_day(replace(BASE, price=Decimal("0.000005"), duration_days=10)) == Decimal(
         "0.000001"
     )
 
 
-def test_equal_prices_a_day_are_decided_by_name() -> None:
+def test_equal_prices_per_day_are_ordered_by_name() -> None:
     same = replace(BASE, name="b", price=Decimal(1), duration_days=5)
     assert cheapest_by_region([same, BASE], 10) == [BASE]
 
@@ -69,9 +69,9 @@ def test_regions_with_more_bundles_come_first_then_by_name() -> None:
         (PlanFilter(min_data_mb=1001), False),
     ],
 )
-def test_every_condition_counts(wanted: PlanFilter, found: bool) -> None:
+def test_every_condition_of_a_filter_applies(wanted: PlanFilter, found: bool) -> None:
     assert matches(BASE, wanted) is found
 
 
-def test_unlimited_has_any_amount() -> None:
+def test_an_unlimited_plan_matches_any_amount() -> None:
     assert matches(replace(BASE, unlimited=True, data_mb=None), PlanFilter(min_data_mb=10**9))

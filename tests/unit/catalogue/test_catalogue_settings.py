@@ -18,7 +18,7 @@ def read(**values: str) -> Settings:
     return settings
 
 
-def test_defaults_read_hourly_and_refuse_to_shrink() -> None:
+def test_by_default_the_catalogue_syncs_hourly_and_refuses_to_shrink() -> None:
     settings = read()
     assert (settings.service.port, settings.sync_seconds) == (50051, 3600)
     assert not settings.allow_shrink
@@ -29,17 +29,17 @@ def test_settings_are_read() -> None:
     assert (settings.sync_seconds, settings.allow_shrink) == (60, True)
 
 
-def test_a_missing_key_is_named() -> None:
+def test_a_missing_key_is_reported() -> None:
     with pytest.raises(SettingsError, match="eSIM Go API key not configured: set ESIM_GO_API_KEY"):
         read(ESIM_GO_API_KEY="")
 
 
-def test_reading_every_second_is_refused() -> None:
+def test_a_sync_interval_of_a_second_is_refused() -> None:
     with pytest.raises(SettingsError, match="CATALOGUE_SYNC_SECONDS"):
         read(CATALOGUE_SYNC_SECONDS="1")
 
 
-def test_secrets_are_known_to_the_log_and_not_shown() -> None:
+def test_secrets_are_redacted_in_logs_and_in_repr() -> None:
     settings = read()
     for secret in ("key-of-a-test", "role-key-of-a-test", LEAST["CATALOGUE_DATABASE_URL"]):
         assert secret in settings.secrets()

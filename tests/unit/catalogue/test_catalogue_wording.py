@@ -39,7 +39,7 @@ UNLIMITED = replace(PLAIN, unlimited=True, data_mb=None, groups=("Standard Unlim
         ),
     ],
 )
-def test_a_title_says_place_data_and_duration(bundle: Bundle, text: str) -> None:
+def test_a_title_contains_place_data_and_duration(bundle: Bundle, text: str) -> None:
     assert title(bundle) == text
 
 
@@ -56,12 +56,14 @@ def test_a_title_says_place_data_and_duration(bundle: Bundle, text: str) -> None
         ((), None),
     ],
 )
-def test_fair_use_is_what_the_group_states(groups: tuple[str, ...], limit: FairUse | None) -> None:
+def test_the_fair_use_policy_is_that_of_the_group(
+    groups: tuple[str, ...], limit: FairUse | None
+) -> None:
     assert fair_use(replace(UNLIMITED, groups=groups)) == limit
     assert fair_use(replace(PLAIN, groups=groups)) is None
 
 
-def test_features_of_a_fixed_plan() -> None:
+def test_a_plan_with_a_fixed_amount_lists_its_features() -> None:
     assert features(PLAIN) == ["4G", "Starts at first use"]
 
 
@@ -73,18 +75,18 @@ def test_features_of_a_fixed_plan() -> None:
         ("Standard Unlimited Plus", "Throttled to 2 Mbps after 2GB a day"),
     ],
 )
-def test_unlimited_plans_tell_their_daily_limit(group: str, limit: str) -> None:
+def test_unlimited_plans_state_their_daily_limit(group: str, limit: str) -> None:
     unlimited = replace(PLAIN, unlimited=True, data_mb=None, groups=(group,))
     assert limit in features(unlimited)
     assert limit not in features(replace(PLAIN, groups=(group,)))
 
 
-def test_nothing_is_promised_that_the_provider_does_not_say() -> None:
+def test_no_feature_is_stated_that_the_provider_does_not_report() -> None:
     bare = replace(PLAIN, speeds=(), autostart=True, groups=("Special Unlimited",), unlimited=True)
     assert features(bare) == ["Unlimited data"]
 
 
-def test_voice_and_messages_are_told() -> None:
+def test_voice_and_messages_are_stated() -> None:
     allowances = (
         Allowance("VOICE", "STANDARD", "", 100, "MINS", False),
         Allowance("SMS", "ROAMING", "", 0, "SMS", True),

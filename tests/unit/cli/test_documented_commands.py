@@ -116,7 +116,7 @@ def test_a_page_names_commands_that_exist(page: Path) -> None:
     assert refusals(code_of(page))[1] == []
 
 
-def test_our_own_messages_name_commands_that_exist() -> None:
+def test_messages_name_commands_that_exist() -> None:
     seen, wrong = 0, []
     for source in SOURCES:
         number, refused = refusals(messages_of(source))
@@ -153,7 +153,7 @@ def test_documents_name_many_commands() -> None:
         "doctor now",
     ],
 )
-def test_a_command_that_click_would_refuse_is_noticed(text: str) -> None:
+def test_a_command_that_click_would_refuse_is_detected(text: str) -> None:
     with pytest.raises(click.UsageError):
         check(text)
 
@@ -170,5 +170,5 @@ def test_a_command_that_click_would_refuse_is_noticed(text: str) -> None:
         "token --email ... --password",
     ],
 )
-def test_a_command_that_click_takes_is_not_refused(text: str) -> None:
+def test_a_command_that_click_accepts_is_not_reported(text: str) -> None:
     check(text)

@@ -60,25 +60,25 @@ def reported(effect: Effect) -> tuple[str, AssignmentState, int | None]:
     return effect.reported.id, effect.reported.state, effect.reported.remaining_bytes
 
 
-def test_a_start_tells_which_of_two_bundles_of_one_name_is_meant() -> None:
+def test_the_started_one_of_two_bundles_with_one_name_is_meant() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     effect = after(used(5, NOW), bundle("2"), running)
     assert reported(effect) == ("1", AssignmentState.ACTIVE, 5)
     assert not effect.read
 
 
-def test_two_unused_bundles_of_one_name_have_the_provider_asked() -> None:
+def test_two_unused_bundles_with_one_name_query_the_provider() -> None:
     effect = after(used(5, NOW), bundle("1"), bundle("2"))
     assert effect == Effect(ESIM_, read=True)
 
 
-def test_the_only_unused_one_is_taken_and_the_provider_asked_as_well() -> None:
+def test_the_only_unused_bundle_is_updated_and_the_provider_queried() -> None:
     effect = after(used(5, NOW), bundle("1"))
     assert reported(effect) == ("1", AssignmentState.ACTIVE, 5)
     assert effect.read
 
 
-def test_nothing_left_is_used_up() -> None:
+def test_a_bundle_with_zero_remaining_is_depleted() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     assert reported(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
 
@@ -87,7 +87,7 @@ RUNNING = bundle("1", AssignmentState.ACTIVE, started=NOW)
 UNLIMITED = bundle("1", AssignmentState.ACTIVE, started=NOW, unlimited=True)
 
 
-def test_nothing_left_of_an_unlimited_bundle_means_throttled() -> None:
+def test_an_unlimited_bundle_with_zero_remaining_is_throttled() -> None:
     for report in (used(0, NOW), used(0, NOW, "1"), used(0, NOW, "1", unlimited=True)):
         # It is in use, which is known already.
         assert after(replace(report, ends_at=None), UNLIMITED) == Effect(ESIM_)
@@ -95,7 +95,7 @@ def test_nothing_left_of_an_unlimited_bundle_means_throttled() -> None:
     assert reported(began) == ("1", AssignmentState.ACTIVE, None)
 
 
-def test_nothing_left_is_the_end_only_of_a_bundle_that_is_known_to_be_limited() -> None:
+def test_zero_remaining_depletes_only_a_bundle_known_to_be_limited() -> None:
     assert after(used(0, NOW, "1")) == Effect(ESIM_, read=True)
     announced = bundle("announced:b", AssignmentState.ACTIVE, started=NOW)
     assert after(used(0, NOW), announced) == Effect(ESIM_, read=True)
@@ -103,12 +103,12 @@ def test_nothing_left_is_the_end_only_of_a_bundle_that_is_known_to_be_limited() 
     assert reported(limited) == ("1", AssignmentState.DEPLETED, 0)
 
 
-def test_a_report_that_contradicts_what_is_known_of_the_limit_has_the_provider_asked() -> None:
+def test_a_report_that_contradicts_the_known_limit_queries_the_provider() -> None:
     assert after(used(0, NOW, "1", unlimited=False), UNLIMITED) == Effect(ESIM_, read=True)
     assert after(used(None, NOW, "1", unlimited=True), RUNNING) == Effect(ESIM_, read=True)
 
 
-def test_a_report_of_bundles_older_than_their_last_list_has_the_provider_asked() -> None:
+def test_a_report_older_than_the_last_list_queries_the_provider() -> None:
     read = replace(ESIM_, bundles_read_at=NOW)
     for change in (used(0, NOW, "1"), BundleExpired("b"), events.BundleActivated("b", NOW, None)):
         assert after(change, RUNNING, esim=read) == Effect(read, read=True)
@@ -116,29 +116,29 @@ def test_a_report_of_bundles_older_than_their_last_list_has_the_provider_asked()
         assert after(change, RUNNING, esim=newer).esim == newer
 
 
-def test_a_deletion_older_than_the_last_answer_has_the_provider_asked() -> None:
+def test_a_deletion_older_than_the_last_response_queries_the_provider() -> None:
     read = replace(ESIM_, state_read_at=NOW)
     assert after(events.Deleted(), esim=read) == Effect(read, read=True)
     newer = after(events.Deleted(), esim=replace(ESIM_, state_read_at=NOW - timedelta(seconds=1)))
     assert newer.esim.provider_state is ProviderState.DEACTIVATED
 
 
-def test_a_report_of_less_than_is_known_to_be_used_is_no_news() -> None:
+def test_a_report_of_less_usage_than_known_is_ignored() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW, left=5)
     assert after(replace(used(6, NOW, "1"), ends_at=None), running) == Effect(ESIM_)
 
 
-def test_the_use_of_a_bundle_that_was_taken_off_has_the_provider_asked() -> None:
+def test_usage_of_a_removed_bundle_queries_the_provider() -> None:
     assert after(used(5, NOW, "1"), bundle("1", absent=True)) == Effect(ESIM_, read=True)
 
 
-def test_an_ended_bundle_takes_what_was_left_and_nothing_else() -> None:
+def test_a_report_on_an_ended_bundle_updates_only_its_remaining_data() -> None:
     ended = bundle("1", AssignmentState.EXPIRED, started=NOW, left=9)
     # The SQL statement preserves the state of ended bundles.
     assert reported(after(used(5, NOW, "1"), ended))[2] == 5
 
 
-def test_the_bundle_in_use_is_the_one_that_expires() -> None:
+def test_an_expiry_applies_to_the_bundle_in_use() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     assert reported(after(BundleExpired("b"), running, bundle("2")))[:2] == (
         "1",
@@ -146,7 +146,7 @@ def test_the_bundle_in_use_is_the_one_that_expires() -> None:
     )
 
 
-def test_an_expiry_that_may_be_that_of_an_ended_bundle_has_the_provider_asked() -> None:
+def test_an_expiry_that_may_concern_an_ended_bundle_queries_the_provider() -> None:
     ended = bundle("1", AssignmentState.EXPIRED, started=NOW)
     running = bundle("2", AssignmentState.ACTIVE, started=NOW)
     assert after(BundleExpired("b"), ended, running) == Effect(ESIM_, read=True)
@@ -161,7 +161,7 @@ def test_a_bundle_assigned_after_the_announcement_prevents_the_deletion() -> Non
     assert with_status(announced, [older, newer], NOW).deletion_date is None
 
 
-def test_an_older_country_number_or_code_changes_nothing() -> None:
+def test_an_older_country_or_number_or_code_changes_nothing() -> None:
     known = replace(ESIM_, last_country="FR", last_country_at=NOW, msisdn="44", msisdn_at=NOW)
     known = replace(known, code_assigned_at=NOW)
     early = NOW - timedelta(minutes=1)

@@ -28,7 +28,7 @@ def read(esim: ESIM, status: str, seconds: float, installed: datetime | None = N
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_callbacks_end_alike_in_any_order(order: tuple[int, ...]) -> None:
+def test_callbacks_in_any_order_lead_to_the_same_state(order: tuple[int, ...]) -> None:
     told_of = [("Downloaded", 0), ("Installed", 0), ("Released", 60)]
     esim = NEW
     for index in order:
@@ -36,28 +36,28 @@ def test_callbacks_end_alike_in_any_order(order: tuple[int, ...]) -> None:
     assert (esim.profile_status, esim.installed_at) == ("Released", NOW)
 
 
-def test_a_download_and_an_install_of_one_second_are_an_install() -> None:
+def test_a_download_and_an_install_in_the_same_second_are_an_install() -> None:
     for one, other in (("Downloaded", "Installed"), ("Installed", "Downloaded")):
         assert told(told(NEW, one, 0), other, 0).profile_status == "Installed"
 
 
-def test_an_older_callback_changes_nothing_after_a_reading() -> None:
+def test_a_callback_older_than_the_snapshot_changes_nothing() -> None:
     esim = read(NEW, "Released", 60, installed=NOW)
     assert told(esim, "Installed", 0) == esim
 
 
 @pytest.mark.parametrize("word", ["Installed", "Unavailable", "A new word"])
-def test_a_callback_of_about_a_fetcher_time_is_the_providers_to_settle(word: str) -> None:
+def test_a_callback_close_to_the_snapshot_time_is_resolved_by_the_provider(word: str) -> None:
     assert after_callback(read(NEW, "Released", 0.3), word, NOW) is None
 
 
-def test_an_answer_of_before_an_install_takes_nothing_back() -> None:
+def test_a_response_from_around_an_install_does_not_revert_it() -> None:
     esim = told(NEW, "Installed", 0)
     assert read(esim, "Released", 0.3).profile_status == "Installed"
     assert read(esim, "Released", 6).profile_status == "Released"
 
 
-def test_an_install_that_the_provider_knows_nothing_of_was_reported_wrongly() -> None:
+def test_an_install_that_the_provider_does_not_confirm_is_reverted() -> None:
     esim = told(NEW, "Installed", 0)
     assert esim.installed_at == NOW
     corrected = read(esim, "Released", 6)
@@ -66,17 +66,17 @@ def test_an_install_that_the_provider_knows_nothing_of_was_reported_wrongly() ->
     assert (removed.profile_status, removed.installed_at) == ("Released", NOW)
 
 
-def test_a_late_answer_changes_nothing() -> None:
+def test_a_late_response_changes_nothing() -> None:
     esim = read(NEW, "Installed", 60)
     assert read(esim, "Released", 0) == esim
 
 
-def test_fetcher_show_an_install_that_no_callback_told_of() -> None:
+def test_a_snapshot_reveals_an_install_without_a_callback() -> None:
     esim = read(read(NEW, "Released", 0), "Installed", 2, installed=after(1))
     assert (esim.profile_status, esim.installed_at) == ("Installed", after(1))
 
 
-def test_an_answer_without_a_word_says_nothing() -> None:
+def test_a_response_without_a_profile_status_changes_nothing() -> None:
     esim = told(NEW, "Installed", 0)
     assert read(esim, "", 60) == esim
 
@@ -93,7 +93,7 @@ def test_an_answer_without_a_word_says_nothing() -> None:
         (ESIMStatus.CANCELLED, "", False),
     ],
 )
-def test_an_install_is_awaited_while_it_can_come(
+def test_an_install_is_awaited_while_it_is_possible(
     status: ESIMStatus, word: str, waits: bool
 ) -> None:
     assert awaits_install(replace(NEW, status=status, profile_status=word)) is waits

@@ -40,7 +40,7 @@ def read(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("word", ["Suspended", "SUSPENDED", "suspended"])
-def test_a_state_is_read_in_any_case(word: str) -> None:
+def test_a_state_is_parsed_in_any_case(word: str) -> None:
     assert read_details({**DETAILS, "state": word}).state is ProviderState.SUSPENDED
 
 
@@ -54,7 +54,7 @@ def test_a_deactivated_profile_deactivates_the_esim() -> None:
     assert read_details(body).state is ProviderState.DEACTIVATED
 
 
-def test_details_take_either_name_of_the_smdp_address_and_hold_no_pin() -> None:
+def test_details_accept_either_name_of_the_smdp_address_and_contain_no_pin() -> None:
     body = {**DETAILS, "rspUrl": "https://rsp.example", "matchingId": "M", "pin": "1", "puk": "2"}
     details = read_details(body)
     assert details.smdp_address == "rsp.example"
@@ -87,7 +87,7 @@ def test_a_list_may_be_an_array_or_an_object_with_pages() -> None:
         )
 
 
-def test_an_assignment_told_twice_counts_once() -> None:
+def test_an_assignment_listed_twice_counts_once() -> None:
     bundle = {"name": "b", "assignments": [assignment(), assignment(bundleState="active")]}
     (found,) = read_bundles({"bundles": [bundle]}).assignments
     assert found.state is AssignmentState.ACTIVE
@@ -103,7 +103,7 @@ def test_an_assignment_told_twice_counts_once() -> None:
         None,
     ],
 )
-def test_an_odd_assignment_is_skipped_and_the_others_are_read(odd: Any) -> None:
+def test_a_malformed_assignment_is_skipped_and_the_others_are_parsed(odd: Any) -> None:
     listing = read_bundles(
         {
             "bundles": [
@@ -123,7 +123,7 @@ def test_an_odd_assignment_is_skipped_and_the_others_are_read(odd: Any) -> None:
     "fields",
     [{"bundleState": "QUEUED"}, {"bundleState": ..., "bundleStatus": "queued"}, {"id": 215}],
 )
-def test_an_assignment_is_read_in_its_other_spellings(fields: dict[str, Any]) -> None:
+def test_an_assignment_is_parsed_in_alternative_spellings(fields: dict[str, Any]) -> None:
     found = read(**fields)
     assert (found.id, found.state) == ("215", AssignmentState.QUEUED)
 
@@ -148,7 +148,7 @@ def test_an_assignment_is_read_in_its_other_spellings(fields: dict[str, Any]) ->
         ({"initialQuantity": ..., "remainingQuantity": ...}, (None, None)),
     ],
 )
-def test_bytes_are_exact_and_absent_where_there_are_none(
+def test_bytes_are_exact_and_absent_if_not_reported(
     fields: dict[str, Any], expected: tuple[int | None, int | None]
 ) -> None:
     found = read(**fields)
@@ -164,7 +164,7 @@ def test_bytes_are_exact_and_absent_where_there_are_none(
         (None, 1_000_000_000, 400_500_000),
     ],
 )
-def test_allowances_stand_in_for_quantities_in_their_own_unit(
+def test_allowances_replace_quantities_in_their_own_unit(
     unit: str, initial: int, remaining: Any
 ) -> None:
     voice = {"type": "VOICE", "initialAmount": 60, "remainingAmount": 60, "unit": "MINS"}
@@ -174,7 +174,7 @@ def test_allowances_stand_in_for_quantities_in_their_own_unit(
 
 
 @pytest.mark.parametrize("unit", ["MINS", "SMS", "furlongs", 7])
-def test_an_allowance_in_another_unit_is_no_amount_of_data(unit: Any) -> None:
+def test_an_allowance_in_another_unit_is_not_an_amount_of_data(unit: Any) -> None:
     data = {"type": "DATA", "initialAmount": 60, "remainingAmount": 0, "unit": unit}
     found = read(initialQuantity=..., remainingQuantity=..., allowances=[data])
     assert (found.initial_bytes, found.remaining_bytes) == (None, None)
@@ -188,7 +188,7 @@ def test_an_allowance_in_another_unit_is_no_amount_of_data(unit: Any) -> None:
         {"unlimited": None, "allowances": [{"type": "DATA", "unlimited": True}]},
     ],
 )
-def test_an_unlimited_bundle_is_never_used_up(fields: dict[str, Any]) -> None:
+def test_an_unlimited_bundle_is_never_depleted(fields: dict[str, Any]) -> None:
     found = read(bundleState="depleted", **{"remainingQuantity": 0, **fields})
     assert (found.unlimited, found.state) == (True, AssignmentState.ACTIVE)
     assert (found.initial_bytes, found.remaining_bytes) == (None, None)
@@ -202,7 +202,7 @@ UNBELIEVABLE: list[Any] = [
 
 
 @pytest.mark.parametrize("value", UNBELIEVABLE)
-def test_a_time_that_cannot_be_is_unknown_in_every_answer(value: Any) -> None:
+def test_an_implausible_time_is_unknown_in_every_response(value: Any) -> None:
     found = read(assignmentDateTime=value, startTime=value, endTime=value)
     assert (found.assigned_at, found.started_at, found.ends_at) == (None, None, None)
     assert read_details({**DETAILS, "firstInstalledDateTime": value}).first_installed is None
@@ -232,7 +232,7 @@ def test_history_may_be_one_object_and_name_the_bundle_either_way() -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"mobileNetworkCode": "", "networkName": "", "country": "", "lastSeen": ""}]
 )
-def test_a_location_without_a_network_or_a_time_is_none(body: dict[str, Any]) -> None:
+def test_a_location_without_a_network_or_a_time_is_absent(body: dict[str, Any]) -> None:
     assert read_location(body) is None
 
 
@@ -256,7 +256,7 @@ def test_a_location_without_a_network_or_a_time_is_none(body: dict[str, Any]) ->
         (read_location, "nowhere"),
     ],
 )
-def test_an_answer_without_the_essential_is_a_bad_answer(
+def test_a_response_without_required_fields_is_a_bad_response(
     reader: Callable[[Any], Any], body: Any
 ) -> None:
     with pytest.raises(Failure) as caught:
@@ -264,7 +264,7 @@ def test_an_answer_without_the_essential_is_a_bad_answer(
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
 
 
-def test_one_odd_row_hides_none_of_the_others() -> None:
+def test_a_malformed_row_does_not_hide_others() -> None:
     good = {"iccid": "8944000000000000001"}
     found, _ = read_list({"esims": [None, {"state": "active"}, good, 7], "pageCount": True})
     assert [row.iccid for row in found] == ["8944000000000000001"]
@@ -281,7 +281,7 @@ def test_one_odd_row_hides_none_of_the_others() -> None:
         (" 👨‍👩‍👧 ", "👨‍👩‍👧"),
     ],
 )
-def test_a_text_that_no_column_holds_takes_no_bundle_along(written: str, read_as: str) -> None:
+def test_text_that_no_column_can_store_does_not_drop_the_bundle(written: str, read_as: str) -> None:
     bundle = {
         "name": "b",
         "description": written,
@@ -293,7 +293,7 @@ def test_a_text_that_no_column_holds_takes_no_bundle_along(written: str, read_as
     assert [each.id for each in found[1:]] == [read_as] * bool(read_as)
 
 
-def test_a_number_is_known_where_the_details_state_it() -> None:
+def test_the_phone_number_is_known_if_the_details_state_it() -> None:
     assert read_details(DETAILS).msisdn is None
     assert read_details({**DETAILS, "msisdn": None}).msisdn is None
     assert read_details({**DETAILS, "msisdn": ""}).msisdn == ""

@@ -67,14 +67,12 @@ def bundle(
         ("revoked", BundleState.CANCELLED),
     ],
 )
-def test_each_state_of_the_provider_has_one_that_customers_see(
-    state: str, shown: BundleState
-) -> None:
+def test_every_provider_state_maps_to_a_customer_status(state: str, shown: BundleState) -> None:
     assert bundle(state).state is shown
 
 
 @pytest.mark.parametrize("state", ["processing", "queued", "depleted", "expired", "revoked"])
-def test_only_a_bundle_in_force_is_held_back_by_a_suspension(state: str) -> None:
+def test_a_suspension_affects_only_an_active_bundle(state: str) -> None:
     assert bundle("active", suspended=True).state is BundleState.SUSPENDED
     assert bundle(state, suspended=True).state is bundle(state).state
 
@@ -87,7 +85,7 @@ def test_only_a_bundle_in_force_is_held_back_by_a_suspension(state: str) -> None
         ("expired", BundleState.EXPIRED),
     ],
 )
-def test_a_bundle_that_the_provider_no_longer_lists_was_taken_off_unless_it_had_ended(
+def test_a_bundle_missing_from_the_list_was_removed_unless_it_had_ended(
     state: str, shown: BundleState
 ) -> None:
     assert bundle(state, absent=True).state is shown
@@ -145,7 +143,7 @@ def test_the_status_follows_from_state_and_bundles(
         (ESIMStatus.PROCESSING, {}, ["queued"], "Assigned"),
     ],
 )
-def test_a_change_of_status_is_the_last_action(
+def test_a_status_change_is_the_last_action(
     before: ESIMStatus, fields: dict[str, object], states: list[str], action: str
 ) -> None:
     later = NOW + timedelta(hours=1)
@@ -153,12 +151,12 @@ def test_a_change_of_status_is_the_last_action(
     assert (after.last_action, after.action_date) == (action, later)
 
 
-def test_an_unchanged_status_is_no_action() -> None:
+def test_an_unchanged_status_does_not_change_the_last_action() -> None:
     same = esim(status=ESIMStatus.ACTIVE)
     assert with_status(same, [bundle("active")], NOW + timedelta(hours=1)) == same
 
 
-def test_usage_sums_what_is_in_force_or_unused() -> None:
+def test_usage_sums_active_and_unused_bundles() -> None:
     usage = usage_of(
         [
             bundle("active", remaining=GB // 4),
@@ -181,13 +179,13 @@ def test_usage_with_an_unlimited_bundle_has_no_sums() -> None:
     assert (usage.used_bytes, usage.remaining_bytes, usage.active_bundles) == (None, None, 1)
 
 
-def test_usage_of_nothing_is_as_old_as_the_last_reading_and_unknown_before_it() -> None:
+def test_usage_without_bundles_is_as_old_as_the_last_refresh_and_unknown_before_it() -> None:
     assert usage_of([], as_of=NOW) == Usage(0, 0, 0, NOW)
     assert usage_of([bundle("revoked")], as_of=NOW) == Usage(0, 0, 0, NOW)
     assert usage_of([], as_of=None) == Usage(None, None, 0, None)
 
 
-def test_usage_of_a_used_up_esim_is_that_of_its_last_bundle() -> None:
+def test_usage_of_a_depleted_esim_is_that_of_its_last_bundle() -> None:
     last = bundle("depleted", initial=3 * GB, remaining=0, read_at=NOW - timedelta(hours=1))
     older = bundle("expired", remaining=GB // 2)
     usage = usage_of([bundle("revoked"), last, older], as_of=NOW)
@@ -196,7 +194,7 @@ def test_usage_of_a_used_up_esim_is_that_of_its_last_bundle() -> None:
     assert usage_of([unlimited, older], as_of=NOW) == Usage(None, None, 0, NOW)
 
 
-def test_usage_with_an_unknown_amount_is_unknown_and_calls_are_no_data() -> None:
+def test_usage_with_an_unknown_amount_is_unknown_and_ignores_calls() -> None:
     unknown = bundle("active", initial=None, remaining=None)
     assert usage_of([bundle("active"), unknown], as_of=NOW) == Usage(None, None, 2, NOW)
     calls = bundle("active", initial=0, remaining=0)
@@ -211,7 +209,7 @@ def test_a_deleted_esim_has_no_live_bundle(state: str) -> None:
     assert replace(bundle("expired"), esim_deactivated=True).state is BundleState.EXPIRED
 
 
-def test_a_provider_that_adds_data_makes_no_negative_use() -> None:
+def test_data_added_by_the_provider_never_makes_usage_negative() -> None:
     assert bundle("active", initial=GB, remaining=2 * GB).used_bytes == 0
 
 
@@ -227,11 +225,11 @@ def test_megabytes_are_base_10_and_rounded_half_up(count: int, mb: str) -> None:
     "address",
     ["rsp.example.com", "http://rsp.example.com", "HTTPS://rsp.example.com/", " rsp.example.com "],
 )
-def test_an_smdp_address_is_a_bare_host(address: str) -> None:
+def test_an_smdp_address_is_a_bare_host_name(address: str) -> None:
     assert bare_host(address) == "rsp.example.com"
 
 
-def test_secrets_do_not_show_when_an_esim_is_printed() -> None:
+def test_secrets_are_absent_from_the_repr_of_an_esim() -> None:
     assert "matching" not in repr(esim()).replace("matching_id", "")
 
 
@@ -247,7 +245,7 @@ def test_secrets_do_not_show_when_an_esim_is_printed() -> None:
         ({"status": ESIMStatus.CANCELLED, "auto_activate": True}, False),
     ],
 )
-def test_who_is_followed(fields: dict[str, object], followed: bool) -> None:
+def test_only_esims_awaiting_a_change_are_polled(fields: dict[str, object], followed: bool) -> None:
     assert needs_following(esim(**fields)) is followed
 
 
@@ -258,7 +256,7 @@ def next_poll_after(count: int, after: timedelta) -> datetime | None:
     return next_poll(followed, Due(esim(auto_activate=True), count, now + LEASE), now)
 
 
-def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
+def test_polls_back_off_up_to_a_bound_and_end() -> None:
     assert next_poll_after(1, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + FIRST_PAUSE
     assert next_poll_after(3, timedelta(seconds=1)) == NOW + timedelta(seconds=1) + 4 * FIRST_PAUSE
     assert next_poll_after(1000, timedelta(days=1)) == NOW + timedelta(days=1) + MAX_PAUSE
@@ -266,7 +264,7 @@ def test_looks_become_rarer_up_to_a_bound_and_end() -> None:
 
 
 @pytest.mark.parametrize("asked", [None, NOW - timedelta(microseconds=1)])
-def test_a_look_without_an_answer_to_its_own_question_is_made_again(asked: datetime | None) -> None:
+def test_a_poll_that_was_not_answered_is_repeated(asked: datetime | None) -> None:
     due = Due(esim(), 1, NOW + LEASE)
     assert next_poll(esim(state_read_at=asked), due, NOW) == NOW + FIRST_PAUSE
     assert next_poll(esim(state_read_at=NOW), due, NOW + timedelta(seconds=2)) is None

@@ -33,9 +33,7 @@ def loader(source: Source) -> Loader[str, int]:
     return Loader(source.read)
 
 
-async def test_what_is_asked_for_at_once_is_one_call(
-    source: Source, loader: Loader[str, int]
-) -> None:
+async def test_concurrent_loads_are_one_call(source: Source, loader: Loader[str, int]) -> None:
     one, two, three = await asyncio.gather(
         loader.load("a"), loader.many(["bb", "a"]), loader.load("ccc")
     )
@@ -43,19 +41,19 @@ async def test_what_is_asked_for_at_once_is_one_call(
     assert source.asked == [["a", "bb", "ccc"]]
 
 
-async def test_a_key_is_read_once(source: Source, loader: Loader[str, int]) -> None:
+async def test_a_key_is_loaded_once(source: Source, loader: Loader[str, int]) -> None:
     assert await loader.many(["a", "bb"]) == [1, 2]
     assert await loader.many(["bb", "ccc"]) == [2, 3]
     assert source.asked == [["a", "bb"], ["ccc"]]
 
 
-async def test_what_is_known_is_not_read(source: Source, loader: Loader[str, int]) -> None:
+async def test_a_known_value_is_not_loaded(source: Source, loader: Loader[str, int]) -> None:
     loader.add({"a": 7})
     assert await loader.many(["a", "a"]) == [7, 7]
     assert source.asked == []
 
 
-async def test_what_comes_while_a_call_is_under_way_is_the_next_one(
+async def test_loads_during_a_call_form_the_next_call(
     source: Source, loader: Loader[str, int]
 ) -> None:
     first = asyncio.ensure_future(loader.load("a"))
@@ -66,7 +64,7 @@ async def test_what_comes_while_a_call_is_under_way_is_the_next_one(
     assert source.asked == [["a"], ["bb"]]
 
 
-async def test_a_failure_is_every_askers_and_is_remembered(
+async def test_a_failure_reaches_every_caller_and_is_remembered(
     source: Source, loader: Loader[str, int]
 ) -> None:
     source.failure = RuntimeError("away")
@@ -78,7 +76,7 @@ async def test_a_failure_is_every_askers_and_is_remembered(
     assert source.asked == [["a", "bb"]]
 
 
-async def test_more_than_a_call_may_hold_are_several_calls(
+async def test_keys_beyond_the_maximum_of_a_call_are_split(
     source: Source, loader: Loader[str, int]
 ) -> None:
     keys = [str(n) for n in range(MAX_BATCH + 1)]
@@ -86,7 +84,7 @@ async def test_more_than_a_call_may_hold_are_several_calls(
     assert sorted(map(len, source.asked)) == [1, MAX_BATCH]
 
 
-async def test_who_goes_away_leaves_the_others_their_answer(
+async def test_a_cancelled_caller_does_not_affect_the_others(
     source: Source, loader: Loader[str, int]
 ) -> None:
     leaving, staying = (asyncio.ensure_future(loader.load("a")) for _ in range(2))

@@ -26,7 +26,7 @@ def methods(made: Schema) -> list[resolving.Method]:
     return [method for method in found if method is not None]
 
 
-def test_short_calls_are_computed_once_and_long_ones_each_time() -> None:
+def test_short_arguments_are_cached_and_long_ones_are_not() -> None:
     calls: list[tuple[str, str | None]] = []
 
     @bounded_cache(2, longest=5)
@@ -41,7 +41,7 @@ def test_short_calls_are_computed_once_and_long_ones_each_time() -> None:
     assert calls == [("abcd", None), ("ab", "cde"), ("abcd", "ef"), ("abcd", "ef")]
 
 
-def test_the_characters_of_all_calls_together_are_bounded() -> None:
+def test_the_total_length_of_cached_arguments_is_bounded() -> None:
     calls: list[str] = []
 
     @bounded_cache(10)
@@ -62,7 +62,7 @@ def test_the_characters_of_all_calls_together_are_bounded() -> None:
     )
 
 
-def test_the_characters_of_nested_texts_count() -> None:
+def test_the_length_of_nested_strings_counts() -> None:
     assert characters((str, "abc")) == 4
     assert characters((list, ((str, "ab"), (str, "\N{PARTY POPPER}")))) == 6
     assert characters(b"abc") == 3
@@ -88,7 +88,7 @@ async def test_no_long_operation_is_cached(text: str, kept: int) -> None:
         ({"countries": ["FR"] * resolving.MAX_CHARACTERS}, 0),
     ],
 )
-async def test_no_long_arguments_are_kept(filter_: dict[str, Any], kept: int) -> None:
+async def test_no_long_arguments_are_cached(filter_: dict[str, Any], kept: int) -> None:
     made = schema()
     query = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 3) { id } }"
     for _ in range(2):
@@ -97,7 +97,7 @@ async def test_no_long_arguments_are_kept(filter_: dict[str, Any], kept: int) ->
     assert sum(len(method._cached) for method in methods(made)) == kept
 
 
-def test_no_long_header_is_kept() -> None:
+def test_no_long_header_is_cached() -> None:
     client_address._cached_find.cache_clear()
     proxies = ("192.0.2.1," * 200 + "198.51.100.7",)
     assert client_address.of("127.0.0.1", proxies, ()) == "127.0.0.1"

@@ -15,7 +15,7 @@ from kit.values import timestamps
     seconds=st.integers(-70_000_000_000, 260_000_000_000),
     nanos=st.one_of(st.integers(0, 10**9 - 1), st.integers(0, 10**6 - 1).map(lambda n: n * 1000)),
 )
-def test_a_time_is_written_as_its_moment_is(seconds: int, nanos: int) -> None:
+def test_a_time_is_formatted_like_its_datetime(seconds: int, nanos: int) -> None:
     stamp = Timestamp(seconds=seconds, nanos=nanos)
     try:
         moment: datetime = timestamps.from_proto(stamp)
@@ -27,6 +27,6 @@ def test_a_time_is_written_as_its_moment_is(seconds: int, nanos: int) -> None:
 
 
 @pytest.mark.parametrize("nanos", [-1, 10**9])
-def test_what_is_no_part_of_a_second_is_refused(nanos: int) -> None:
+def test_invalid_nanoseconds_are_refused(nanos: int) -> None:
     with pytest.raises(ValueError, match="not a valid number of nanoseconds"):
         format_time(Timestamp(nanos=nanos))

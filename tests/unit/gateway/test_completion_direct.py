@@ -73,7 +73,7 @@ def nothing_counted() -> None:
         (ORDER, VARIABLES),
     ],
 )
-async def test_the_second_time_needs_no_executor(query: str, variables: Any) -> None:
+async def test_a_repeated_operation_bypasses_the_executor(query: str, variables: Any) -> None:
     first = await ask(query, asking(seed=1), variables)
     EXECUTED.clear()
     second = await ask(query, asking(seed=1), variables)
@@ -82,7 +82,7 @@ async def test_the_second_time_needs_no_executor(query: str, variables: Any) -> 
     assert second.data == first.data
 
 
-async def test_each_is_answered_with_their_own_data() -> None:
+async def test_every_caller_receives_their_own_data() -> None:
     await ask(ORDER, asking(seed=1), VARIABLES)
     EXECUTED.clear()
     asked = {seed: await ask(ORDER, asking(seed), VARIABLES) for seed in range(2, 12)}
@@ -100,7 +100,7 @@ async def test_each_is_answered_with_their_own_data() -> None:
         "query Several($n: Int!) { myESIMs(first: $n) { qrCode usage { asOf } } regions { name } }",
     ],
 )
-async def test_nothing_of_a_request_stays(query: str) -> None:
+async def test_no_reference_to_a_request_remains(query: str) -> None:
     for _ in range(2):
         asked = asking(seed=1)
         gone = weakref.ref(asked)
@@ -110,7 +110,7 @@ async def test_nothing_of_a_request_stays(query: str) -> None:
         assert gone() is None
 
 
-async def test_who_has_no_session_is_refused_whoever_asked_before() -> None:
+async def test_a_caller_without_a_session_is_refused_after_a_signed_in_caller() -> None:
     query = "{ myESIMs { id } }"
     for _ in range(2):
         await ask(query, asking(seed=1))
@@ -121,7 +121,7 @@ async def test_who_has_no_session_is_refused_whoever_asked_before() -> None:
     assert error.original_error.reason == "UNAUTHENTICATED"
 
 
-async def test_what_fails_is_asked_for_once_and_told_where() -> None:
+async def test_a_failed_call_is_made_once_and_reported_with_its_path() -> None:
     await ask(ORDER, asking(seed=1), VARIABLES)
     CALLS.clear()
     failed = await ask(ORDER, asking(seed=1, wild=1.0), VARIABLES)
@@ -133,7 +133,7 @@ async def test_what_fails_is_asked_for_once_and_told_where() -> None:
     assert isinstance(error.original_error, Failure)
 
 
-async def test_what_cannot_be_completed_is_not_asked_for_again() -> None:
+async def test_a_failed_fast_path_does_not_repeat_the_call() -> None:
     query = "{ myESIMs { status } }"
     await ask(query, asking(seed=1))
     EXECUTED.clear()

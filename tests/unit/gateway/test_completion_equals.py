@@ -68,7 +68,7 @@ async def body(
     keyword=st.sampled_from(["query", "query", "query", "mutation"]),
     maybe=st.booleans(),
 )
-def test_any_document_is_answered_as_by_the_stock_executor(
+def test_every_document_has_the_same_result_as_with_the_stock_executor(
     seed: int, wild: float, keyword: str, maybe: bool
 ) -> None:
     root = CORE.query_type if keyword == "query" else CORE.mutation_type

@@ -34,7 +34,7 @@ SCHEMA.execution_context_class = Counting
         "{ myOrders { createdAt esims { iccid activationCode bundles { startDate } } } }",
     ],
 )
-async def test_no_field_below_the_top_is_resolved_by_itself(query: str) -> None:
+async def test_no_field_below_the_top_is_resolved_individually(query: str) -> None:
     RESOLVED.clear()
     result = await SCHEMA.execute(
         query,
@@ -46,7 +46,7 @@ async def test_no_field_below_the_top_is_resolved_by_itself(query: str) -> None:
     assert RESOLVED == {"Query": 1}
 
 
-async def test_an_object_with_code_of_its_own_is_left_to_graphql_core() -> None:
+async def test_an_object_with_a_custom_resolver_is_left_to_graphql_core() -> None:
     RESOLVED.clear()
     query = "{ myESIMs { qrCode bundles { name } } }"
     result = await SCHEMA.execute(query, context_value=context(seed=1, wild=0.0))

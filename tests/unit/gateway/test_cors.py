@@ -25,7 +25,7 @@ LOCAL = Origins.parse("localhost")
         "HTTP://LOCALHOST:5173",
     ],
 )
-def test_localhost_stands_for_every_page_of_this_machine(origin: str) -> None:
+def test_localhost_allows_every_local_page(origin: str) -> None:
     assert LOCAL.allow(origin)
     assert not Origins.parse("https://shop.example").allow(origin)
 
@@ -44,7 +44,7 @@ def test_localhost_stands_for_every_page_of_this_machine(origin: str) -> None:
         "http://[",
     ],
 )
-def test_localhost_stands_for_no_other_page(origin: str) -> None:
+def test_localhost_allows_no_other_page(origin: str) -> None:
     assert not LOCAL.allow(origin)
 
 
@@ -75,7 +75,7 @@ def test_named_origins_are_compared_as_browsers_send_them() -> None:
         ("capacitor://localhost", "capacitor://localhost"),
     ],
 )
-def test_an_origin_may_be_written_as_people_know_it(written: str, sent: str) -> None:
+def test_an_origin_is_accepted_in_common_spellings(written: str, sent: str) -> None:
     assert Origins.parse(written).allow(sent)
 
 
@@ -86,7 +86,7 @@ def test_an_origin_may_be_written_as_people_know_it(written: str, sent: str) -> 
         *("https://[", "https://ü..example", "null"),
     ],
 )
-def test_what_no_browser_would_send_is_refused_at_the_start(text: str) -> None:
+def test_an_impossible_origin_is_refused_at_startup(text: str) -> None:
     env = Env({"GATEWAY_CORS_ORIGINS": text, "SUPABASE_URL": "https://p.supabase.co"})
     Settings.read(env)
     assert any("GATEWAY_CORS_ORIGINS" in p and "https://shop.example" in p for p in env.problems)
@@ -101,7 +101,7 @@ def test_what_no_browser_would_send_is_refused_at_the_start(text: str) -> None:
         ({"GATEWAY_CORS_ORIGINS": "https://shop.example, localhost"}, True),
     ],
 )
-def test_pages_of_this_machine_may_call_in_development(values: dict[str, str], local: bool) -> None:
+def test_local_pages_may_call_in_development(values: dict[str, str], local: bool) -> None:
     settings = Settings.read(Env(values))
     assert settings.cors_origins.allow("http://localhost:5173") is local
     development = values.get("APP_ENV") == "development"
@@ -130,7 +130,7 @@ def test_a_refused_origin_is_logged_once_with_the_setting_that_allows_it(
     assert "https://shop.example" in line
 
 
-def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_invented_origins_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     pages = Pages(Origins())
     with caplog.at_level(logging.WARNING):
         for number in range(MAX_LOGGED + 30):
@@ -140,14 +140,16 @@ def test_made_up_origins_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -
     assert "nor are any further ones" in caplog.messages[-1]
 
 
-def test_a_long_or_odd_origin_is_shown_short_and_escaped(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_or_unusual_origin_is_logged_truncated_and_escaped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.WARNING):
         assert not Pages(Origins()).allowed(asked_from("http://[\x1b" + "x" * 1000))
     assert "\\x1b" in caplog.messages[0]
     assert len(caplog.messages[0]) < MAX_LOGGED_LENGTH + 250
 
 
-async def test_a_preflight_grants_an_allowed_page_whatever_headers_its_libraries_add() -> None:
+async def test_a_preflight_grants_an_allowed_page_any_header() -> None:
     pages = Pages(LOCAL)
     wanted = {"Access-Control-Request-Headers": "authorization,sentry-trace,baggage"}
     for origin, granted in (("http://localhost:5173", True), ("https://evil.example", False)):

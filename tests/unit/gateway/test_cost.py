@@ -119,7 +119,7 @@ def test_a_variable_counts_like_a_literal() -> None:
     assert of(entities, r=[{}] * 9) == CALL + 9
 
 
-def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
+def test_a_cached_cost_equals_the_calculated_cost() -> None:
     query = "query($n: Int, $id: ID!) { dataPlans(first: $n) { id } dataPlan(id: $id) { id } }"
     known = Cost(MADE.prepare(query, None))
     for _ in range(2):
@@ -129,7 +129,7 @@ def test_what_is_kept_for_a_text_is_the_same_as_what_is_calculated() -> None:
     assert len(known._known) == 3  # the id is not a size
 
 
-def test_the_costs_that_are_kept_are_bounded() -> None:
+def test_the_number_of_cached_costs_is_bounded() -> None:
     query = "query($n: Int) { dataPlans(first: $n) { id } }"
     known = Cost(MADE.prepare(query, None))
     for n in range(cost.MAX_CACHED + 10):
@@ -137,7 +137,7 @@ def test_the_costs_that_are_kept_are_bounded() -> None:
     assert len(known._known) <= cost.MAX_CACHED
 
 
-def test_the_named_operation_counts() -> None:
+def test_the_named_operation_determines_the_cost() -> None:
     query = "query A { regions { name } } query B { featuredPlans(first: 3) { id } }"
     assert measured(query, "A").cost == CALL + 10
     assert measured(query, "B").cost == CALL + 3
@@ -153,7 +153,7 @@ def test_the_named_operation_counts() -> None:
         ("{ ... on Query { ...F } } fragment F on Query { x: __schema { description } }", True),
     ],
 )
-def test_reading_the_schema_is_told_from_naming_a_type(query: str, introspects: bool) -> None:
+def test_introspection_is_distinguished_from_typename(query: str, introspects: bool) -> None:
     assert measured(query).introspects is introspects
 
 
@@ -176,7 +176,7 @@ def test_every_list_of_the_schema_has_a_size() -> None:
     )
 
 
-def test_every_field_that_is_weighed_exists() -> None:
+def test_every_weighted_field_exists() -> None:
     for place in {*cost_units.WORK, *cost_units.ASSUMED_LENGTHS, *cost_units.PURCHASES}:
         kind, _, name = place.partition(".")
         owner = SCHEMA.get_type(kind)
@@ -185,7 +185,7 @@ def test_every_field_that_is_weighed_exists() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_every_documented_operation_may_be_asked(example: str) -> None:
+def test_every_documented_operation_is_within_the_limits(example: str) -> None:
     for operation in parse(example).definitions:
         assert isinstance(operation, OperationDefinitionNode)
         name = operation.name.value if operation.name else None
@@ -193,21 +193,21 @@ def test_every_documented_operation_may_be_asked(example: str) -> None:
         assert Cost(prepared).of({}).cost < COST_CUSTOMER / 5
 
 
-def test_tools_may_read_the_schema_and_a_shop_the_whole_catalogue() -> None:
+def test_introspection_and_the_whole_catalogue_are_within_the_limits() -> None:
     assert of(get_introspection_query()) < COST_ANONYMOUS
     assert of("{ dataPlans { id countries { iso } allowances { type } } }") < COST_ANONYMOUS
 
 
-def test_many_names_for_the_values_of_the_whole_catalogue_cost_too_much() -> None:
+def test_many_aliases_on_the_whole_catalogue_cost_too_much() -> None:
     names = " ".join(f"a{n}: name" for n in range(limits.MAX_ALIASES))
     assert of(f"{{ dataPlans {{ {names} }} }}") > COST_ANONYMOUS
 
 
-def test_a_long_name_on_every_plan_costs_too_much() -> None:
+def test_a_long_alias_on_every_plan_costs_too_much() -> None:
     assert of(f"{{ dataPlans {{ {'a' * 16_000}: id }} }}") > COST_ANONYMOUS
 
 
-def test_the_schemas_own_names_cost_nothing_more() -> None:
+def test_field_names_of_the_schema_add_no_cost() -> None:
     names = {
         name for kind in SCHEMA.type_map.values() if is_object_type(kind) for name in kind.fields
     }
@@ -240,24 +240,24 @@ def test_the_schemas_own_names_cost_nothing_more() -> None:
         ("{ regions { name } }", 0),
     ],
 )
-def test_purchases_are_counted_however_they_are_written(query: str, purchases: int) -> None:
+def test_purchases_are_counted_in_any_notation(query: str, purchases: int) -> None:
     assert measured(query).purchases == purchases
 
 
-def test_a_customer_may_ask_for_all_at_once() -> None:
+def test_a_customer_may_query_everything_in_one_operation() -> None:
     everything = """{
         myOrders { id dataPlan { name countries { iso } } timeline { at }
                    esims { iccid qrCode usage { totalUsed } bundles { name } plan { name } } } }"""
     assert COST_CUSTOMER / 3 < of(everything) < COST_CUSTOMER
 
 
-def test_a_customer_may_ask_what_could_be_cancelled_of_some_twenty_orders() -> None:
+def test_a_customer_may_query_the_cancellations_of_twenty_orders() -> None:
     asked = "{ myOrders(first: %d) { id cancellation { extent code bundles { iccid refund } } } }"
     assert of(asked % 20) < COST_CUSTOMER
     assert of(asked % 21) > COST_CUSTOMER
 
 
-def test_fragments_of_fragments_are_refused_before_they_are_added_up() -> None:
+def test_nested_fragments_are_refused_before_their_cost_is_computed() -> None:
     chain = " ".join(f"fragment F{n} on Query {{ {f'...F{n + 1} ' * 10} }}" for n in range(60))
     document = parse(f"{{ ...F0 }} {chain} fragment F60 on Query {{ regions {{ name }} }}")
     with pytest.raises(GraphQLError, match="selects more than one billion fields"):

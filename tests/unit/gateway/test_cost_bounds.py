@@ -48,7 +48,7 @@ async def data(document: str, variables: dict[str, Any], seed: int) -> Any:
 @pytest.mark.slow
 @settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), keyword=st.sampled_from(["query", "query", "mutation"]))
-def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keyword: str) -> None:
+def test_a_response_has_no_more_objects_than_its_cost(seed: int, keyword: str) -> None:
     root = CORE.query_type if keyword == "query" else CORE.mutation_type
     assert root is not None
     written = Documents(CORE, random.Random(seed)).write(keyword, root)
@@ -67,7 +67,7 @@ def test_an_answer_has_no_more_objects_than_its_operation_costs(seed: int, keywo
         assert objects(answer) - 1 <= cost, document
 
 
-def test_the_count_of_objects_counts() -> None:
+def test_the_object_count_is_correct() -> None:
     document = "{ myESIMs(first: 3) { id order { esims { bundles { id } } } } }"
     counts = [objects(asyncio.run(data(document, {}, seed))) for seed in range(20)]
     assert max(counts) > 10

@@ -31,7 +31,7 @@ def test_every_operation_has_an_example() -> None:
     assert used == operations
 
 
-def test_every_code_is_explained() -> None:
+def test_every_error_code_is_documented() -> None:
     source = (ROOT / "gateway" / "documents" / "persisted.py").read_text()
     named = re.findall(r'"((?:DOCUMENT|PERSISTED_QUERY)_[A-Z_]+)"', source)
     assert len(named) == 5

@@ -5,7 +5,7 @@ import asyncio
 from gateway.documents.persisted import STEPS, DocumentQueue
 
 
-async def test_others_run_between_two_turns() -> None:
+async def test_other_tasks_run_between_two_documents() -> None:
     queue, done = DocumentQueue(), []
 
     async def long(number: int) -> None:
@@ -22,7 +22,7 @@ async def test_others_run_between_two_turns() -> None:
     assert [one for one in done if one != "short"] == [f"long {number}" for number in range(5)]
 
 
-async def test_who_leaves_gives_the_turn_on() -> None:
+async def test_a_cancelled_waiter_passes_its_turn_on() -> None:
     queue = DocumentQueue()
     waiting = [asyncio.create_task(queue.wait()) for _ in range(3)]
     await asyncio.sleep(0)

@@ -57,14 +57,14 @@ def digest(text: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("field", PUBLIC)
-def test_the_shops_window_is_public(field: str) -> None:
+def test_catalogue_queries_are_public(field: str) -> None:
     text = field.replace("%s", " ".join(PLAN))
     assert digest(f"{{ {text} }}") is not None
     assert digest(f"query Window {{ ...All }} fragment All on Query {{ {text} }}") is not None
 
 
 @pytest.mark.parametrize("field", PRIVATE)
-def test_one_field_of_somebodys_own_makes_the_whole_document_private(field: str) -> None:
+def test_one_user_specific_field_makes_the_whole_document_private(field: str) -> None:
     for text in (
         f"{{ {field} }}",
         f"{{ regions {{ name }} x: {field} }}",
@@ -87,11 +87,11 @@ def test_one_field_of_somebodys_own_makes_the_whole_document_private(field: str)
         "",
     ],
 )
-def test_what_is_no_public_query_is_not_public(text: str) -> None:
+def test_documents_other_than_public_queries_are_private(text: str) -> None:
     assert digest(text) is None
 
 
-def test_white_space_and_comments_make_no_difference_and_names_do() -> None:
+def test_white_space_and_comments_do_not_matter_and_names_do() -> None:
     one = digest("{ regions { name } } # all")
     assert one == digest("{\n  regions\n  { name },\n}")
     assert one != digest("{ regions { n: name } }")
@@ -105,7 +105,7 @@ def test_white_space_and_comments_make_no_difference_and_names_do() -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_a_private_field_among_public_ones_is_always_found(
+def test_a_private_field_among_public_ones_is_always_detected(
     before: list[str], private: str, after: list[str], in_fragment: bool, conditional: bool
 ) -> None:
     hidden = f"p: {private}"
@@ -130,7 +130,7 @@ def test_every_field_of_the_schema_is_either_guarded_or_leads_to_public_objects(
             assert is_leaf_type(kind) or kind.name in PUBLIC_TYPES, name
 
 
-def test_no_public_object_leads_to_one_that_is_reached_by_guarded_fields_alone() -> None:
+def test_no_public_object_leads_to_a_type_behind_guarded_fields() -> None:
     for name in PUBLIC_TYPES:
         kind = SCHEMA.type_map[name]
         assert isinstance(kind, GraphQLObjectType)
@@ -141,7 +141,7 @@ def test_no_public_object_leads_to_one_that_is_reached_by_guarded_fields_alone()
             )
 
 
-def test_a_field_that_is_not_known_to_be_open_is_guarded() -> None:
+def test_a_field_is_guarded_unless_declared_public() -> None:
     foreign = build_ast_schema(parse("type Query { anything: String }"))
     assert foreign.query_type is not None
     assert guarded(foreign.query_type.fields["anything"])

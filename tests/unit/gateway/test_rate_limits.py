@@ -62,7 +62,7 @@ async def refused(
     return refusal.value.retry_after
 
 
-async def test_at_the_limit_one_passes_and_one_above_is_refused(
+async def test_a_request_at_the_limit_passes_and_the_next_is_refused(
     limits: RateLimits, clock: SteppedClock
 ) -> None:
     for _ in range(WORK_BURST):
@@ -76,7 +76,7 @@ async def test_at_the_limit_one_passes_and_one_above_is_refused(
     assert await refused(limits, of("203.0.113.7")) == 0.5
 
 
-async def test_who_keeps_to_the_rate_is_never_refused(
+async def test_a_client_within_the_rate_is_never_refused(
     limits: RateLimits, clock: SteppedClock
 ) -> None:
     for _ in range(10 * WORK_BURST):
@@ -84,21 +84,21 @@ async def test_who_keeps_to_the_rate_is_never_refused(
         clock.passed += 0.5
 
 
-async def test_a_user_is_counted_wherever_they_are(limits: RateLimits) -> None:
+async def test_a_user_is_counted_across_addresses(limits: RateLimits) -> None:
     for n in range(WORK_BURST):
         await limits.take(of(f"203.0.113.{n}"), user(1))
     await refused(limits, of("203.0.113.99"), user(1))
     await limits.take(of("203.0.113.99"), user(2))
 
 
-async def test_an_address_is_counted_whoever_asks_from_it(limits: RateLimits) -> None:
+async def test_an_address_is_counted_across_users(limits: RateLimits) -> None:
     for n in range(WORK_BURST):
         await limits.take(of("2001:db8:1:2::1"), user(n))
     await refused(limits, of("2001:db8:1:2:ffff::2"), user(999))
     await limits.take(of("2001:db8:1:3::1"), user(999))
 
 
-async def test_what_is_refused_is_not_counted(limits: RateLimits, clock: SteppedClock) -> None:
+async def test_refused_requests_are_not_counted(limits: RateLimits, clock: SteppedClock) -> None:
     for n in range(WORK_BURST):
         await limits.take(of(f"203.0.113.{n}"), user(1))
     for _ in range(100):
@@ -115,13 +115,13 @@ async def test_any_rate_lets_at_least_one_pass(clock: SteppedClock, rate: float)
     await limits.take(of("203.0.113.7"))
 
 
-async def test_0_is_no_limit(clock: SteppedClock) -> None:
+async def test_a_rate_of_zero_is_unlimited(clock: SteppedClock) -> None:
     limits = RateLimits(DefenceSettings(user_rate=0, address_rate=0), None, clock)
     for _ in range(2_000):
         await limits.take(of("203.0.113.7"), user(1))
 
 
-def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: SteppedClock) -> None:
+def test_the_number_of_buckets_is_bounded_and_the_newest_are_stored(clock: SteppedClock) -> None:
     memory = Memory(clock)
     for n in range(rate_limits.MAX_BUCKETS + 100):
         for _ in range(2 if n == rate_limits.MAX_BUCKETS else 1):
@@ -131,7 +131,7 @@ def test_what_is_remembered_is_bounded_and_the_newest_of_it(clock: SteppedClock)
     assert memory.take([Bucket("0", 0.1)]) == 0
 
 
-async def test_a_proxy_that_nobody_named_is_told_of_once(
+async def test_an_untrusted_proxy_is_logged_once(
     clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     unnamed = RateLimits(DefenceSettings(), None, clock)
@@ -159,7 +159,7 @@ async def test_processes_that_share_a_redis_count_together(server: Server) -> No
     await two.close()
 
 
-async def test_without_its_redis_each_process_counts_for_itself_and_nobody_is_shut_out(
+async def test_without_redis_each_process_counts_separately_and_refuses_no_client(
     server: Server, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = RateLimits(SETTINGS, server.url, clock, timeout=PATIENCE)

@@ -35,12 +35,12 @@ async def test_bodies_that_differ_in_a_variable_are_two_operations() -> None:
     assert (first.variables, second.variables) == ({"id": "1"}, {"id": "2"})
 
 
-async def test_a_body_of_any_size_is_read() -> None:
+async def test_a_body_of_any_size_is_parsed() -> None:
     query = "{ a }" + " " * requests.FREE_BYTES
     assert await asked(query=query) == await asked(query=query)
 
 
-async def test_a_body_that_was_refused_is_refused_again() -> None:
+async def test_a_repeated_invalid_body_is_refused_again() -> None:
     for _ in range(2):
         with pytest.raises(web.HTTPBadRequest) as refused:
             await read(b'{"query": NaN}')

@@ -30,7 +30,7 @@ async def keep(cache: ResponseCache, key: str, body: bytes = b"{}") -> None:
         reservation.store(body, cost=7)
 
 
-async def test_an_answer_is_found_until_it_is_old(
+async def test_a_response_is_cached_until_it_expires(
     cache: ResponseCache, clock: SteppedClock
 ) -> None:
     await keep(cache, "a", b"{1}")
@@ -42,20 +42,20 @@ async def test_an_answer_is_found_until_it_is_old(
     assert cache.find("a") is None
 
 
-async def test_equal_answers_have_one_mark_and_others_another(cache: ResponseCache) -> None:
+async def test_equal_responses_have_equal_etags_and_others_differ(cache: ResponseCache) -> None:
     for key, body in (("a", b"{1}"), ("b", b"{1}"), ("c", b"{2}")):
         await keep(cache, key, body)
     marks = [found.etag for key in "abc" if (found := cache.find(key))]
     assert marks[0] == marks[1] != marks[2]
 
 
-async def test_a_change_forgets_all(cache: ResponseCache) -> None:
+async def test_a_change_clears_the_cache(cache: ResponseCache) -> None:
     await keep(cache, "a")
     cache.drop()
     assert cache.find("a") is None
 
 
-async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: ResponseCache) -> None:
+async def test_a_response_read_before_a_change_is_not_cached_after_it(cache: ResponseCache) -> None:
     reservation = await cache.get_or_reserve("a")
     assert isinstance(reservation, Reservation)
     with reservation:
@@ -66,7 +66,7 @@ async def test_what_was_read_before_a_change_is_not_kept_after_it(cache: Respons
     assert cache.find("a") is None
 
 
-async def test_the_longest_unused_make_room(cache: ResponseCache) -> None:
+async def test_the_least_recently_used_responses_are_evicted(cache: ResponseCache) -> None:
     for key in "abcdefgh":
         await keep(cache, key, b"x" * BODY)
     assert cache.find("a") is not None
@@ -75,14 +75,14 @@ async def test_the_longest_unused_make_room(cache: ResponseCache) -> None:
     assert all(cache.find(key) for key in "acdefghi")
 
 
-async def test_an_answer_too_large_is_not_kept(cache: ResponseCache) -> None:
+async def test_an_oversized_response_is_not_cached(cache: ResponseCache) -> None:
     await keep(cache, "a")
     await keep(cache, "b", b"x" * (ROOM + 1))
     assert cache.find("b") is None
     assert cache.find("a") is not None
 
 
-async def test_an_answer_made_anew_counts_once(cache: ResponseCache, clock: SteppedClock) -> None:
+async def test_a_replaced_response_counts_once(cache: ResponseCache, clock: SteppedClock) -> None:
     for _ in range(20):
         await keep(cache, "a", b"x" * 400)
         clock.passed += SECONDS + 1
@@ -91,7 +91,7 @@ async def test_an_answer_made_anew_counts_once(cache: ResponseCache, clock: Step
     assert cache.find("b") is not None
 
 
-async def test_of_many_at_once_one_makes_it_and_the_others_get_it(cache: ResponseCache) -> None:
+async def test_concurrent_misses_compute_the_response_once(cache: ResponseCache) -> None:
     made = 0
     begun, ready = asyncio.Event(), asyncio.Event()
 
@@ -113,7 +113,9 @@ async def test_of_many_at_once_one_makes_it_and_the_others_get_it(cache: Respons
     assert made == 1
 
 
-async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: ResponseCache) -> None:
+async def test_concurrent_callers_continue_on_their_own_if_the_first_fails(
+    cache: ResponseCache,
+) -> None:
     begun, ready = asyncio.Event(), asyncio.Event()
 
     async def fail() -> None:
@@ -139,7 +141,7 @@ async def test_when_the_first_fails_the_others_go_on_by_themselves(cache: Respon
     assert await asking == b"{}"
 
 
-async def test_small_answers_count_with_their_keys(cache: ResponseCache) -> None:
+async def test_small_responses_count_with_their_keys(cache: ResponseCache) -> None:
     """Free text produces many answers; most are empty lists."""
     for number in range(1_000):
         await keep(cache, f"a text that nobody else types {number}", b"[]")
@@ -148,7 +150,7 @@ async def test_small_answers_count_with_their_keys(cache: ResponseCache) -> None
 
 
 @pytest.mark.parametrize("characters", [10, 1_500, 5_000, 20_000])
-async def test_the_size_covers_the_memory_that_entries_take(characters: int) -> None:
+async def test_the_counted_size_covers_the_memory_of_entries(characters: int) -> None:
     cache = ResponseCache(SECONDS)
     bodies = range(200)
     tracemalloc.start()
@@ -167,7 +169,7 @@ async def test_the_size_covers_the_memory_that_entries_take(characters: int) -> 
     assert after - before <= cache.size
 
 
-async def test_answers_that_expire_go_without_another_request(
+async def test_expired_responses_are_dropped_without_another_request(
     cache: ResponseCache, clock: SteppedClock
 ) -> None:
     await keep(cache, "a")

@@ -57,7 +57,7 @@ def test_auth_is_on_the_signed_in_fields_and_nowhere_else() -> None:
     assert "directive @auth(role: AuthRole) on FIELD_DEFINITION" in SDL
 
 
-def test_a_customers_things_are_reached_through_guarded_fields_only() -> None:
+def test_customer_data_is_reachable_only_through_guarded_fields() -> None:
     query = SCHEMA.query_type
     assert query is not None
     guarded = SIGNED_IN["Query"] | ADMINISTRATORS["Query"]
@@ -157,13 +157,13 @@ def test_enums_have_their_documented_values(name: str, documented: str) -> None:
     assert list(kind.values) == documented.split()
 
 
-def test_it_is_a_federation_2_subgraph() -> None:
+def test_the_schema_is_a_federation_2_subgraph() -> None:
     assert 'url: "https://specs.apollo.dev/federation/v2' in SDL
     for name in ("DataPlan", "Order", "ESIM"):
         assert f'type {name} @key(fields: "id")' in SDL
 
 
-async def test_the_subgraphs_own_sdl_is_the_committed_one() -> None:
+async def test_the_subgraph_sdl_equals_the_committed_file() -> None:
     result = await build(12).execute("{ _service { sdl } }", context_value=context(seed=1, wild=0))
     assert result.data is not None
     assert result.data["_service"]["sdl"] + "\n" == SDL

@@ -44,7 +44,7 @@ async def begun(service: Service, *calls: Any) -> list[asyncio.Task[Any]]:
     return tasks
 
 
-async def test_equal_reads_under_way_are_one_call_without_a_token(service: Service) -> None:
+async def test_equal_concurrent_reads_are_one_call_without_a_token(service: Service) -> None:
     reads = SharedCalls()
     tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(3)))
     service.may.set()
@@ -52,7 +52,7 @@ async def test_equal_reads_under_way_are_one_call_without_a_token(service: Servi
     assert service.calls == [(ASKED(), ())]
 
 
-async def test_an_answer_is_not_kept(service: Service) -> None:
+async def test_a_response_is_not_cached(service: Service) -> None:
     reads = SharedCalls()
     service.may.set()
     await reads.call(service.ask, ASKED(), timeout=5)
@@ -60,7 +60,7 @@ async def test_an_answer_is_not_kept(service: Service) -> None:
     assert len(service.calls) == 2
 
 
-async def test_a_read_from_before_a_change_is_not_heard_after_it(service: Service) -> None:
+async def test_a_read_started_before_a_change_is_not_shared_after_it(service: Service) -> None:
     reads = SharedCalls()
     (before,) = await begun(service, reads.call(service.ask, ASKED(), timeout=5))
     reads.forget()
@@ -72,7 +72,7 @@ async def test_a_read_from_before_a_change_is_not_heard_after_it(service: Servic
     assert len(service.calls) == 2
 
 
-async def test_other_requests_are_other_calls(service: Service) -> None:
+async def test_different_requests_are_different_calls(service: Service) -> None:
     reads = SharedCalls()
     service.may.set()
     await asyncio.gather(
@@ -82,7 +82,7 @@ async def test_other_requests_are_other_calls(service: Service) -> None:
     assert len(service.calls) == 2
 
 
-async def test_who_goes_away_leaves_the_others_their_answer(service: Service) -> None:
+async def test_a_cancelled_caller_does_not_affect_the_others(service: Service) -> None:
     reads = SharedCalls()
     first, second = await begun(
         service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2))
@@ -95,7 +95,7 @@ async def test_who_goes_away_leaves_the_others_their_answer(service: Service) ->
     assert len(service.calls) == 1
 
 
-async def test_all_hear_of_a_failure(service: Service) -> None:
+async def test_a_failure_reaches_all_callers(service: Service) -> None:
     reads = SharedCalls()
     service.answers = [Failure(Kind.UNAVAILABLE, "AWAY", "Not now")]
     tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2)))
@@ -104,7 +104,7 @@ async def test_all_hear_of_a_failure(service: Service) -> None:
     assert all(isinstance(failure, Failure) and failure.reason == "AWAY" for failure in heard)
 
 
-async def test_the_first_ones_deadline_is_not_the_others(service: Service) -> None:
+async def test_the_deadline_of_the_first_caller_does_not_apply_to_others(service: Service) -> None:
     reads = SharedCalls()
     service.answers = [Failure(Kind.DEADLINE, "DEADLINE", "Too late")]
     first, second = await begun(

@@ -13,13 +13,13 @@ from gateway.documents.source_positions import MAX_LOCATIONS, get_locations, ind
 
 
 @given(st.text("ab\r\n ", max_size=30), st.lists(st.integers(0, 30), min_size=1, max_size=5))
-def test_every_place_is_where_graphql_core_finds_it(text: str, offsets: list[int]) -> None:
+def test_every_position_equals_that_of_graphql_core(text: str, offsets: list[int]) -> None:
     source = Source(text)
     found = get_locations([(source, offset) for offset in offsets])
     assert found == [source.get_location(offset) for offset in offsets]
 
 
-def test_places_of_several_sources_are_told_apart() -> None:
+def test_positions_of_several_sources_are_distinguished() -> None:
     one, other = Source("a\nb"), Source("ab")
     assert get_locations([(one, 2), (other, 1)]) == [SourceLocation(2, 1), SourceLocation(1, 2)]
 
@@ -39,7 +39,7 @@ def test_errors_of_one_document_scan_it_once() -> None:
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
-def test_graphql_core_asks_the_index(nodes: int) -> None:
+def test_graphql_core_uses_the_index(nodes: int) -> None:
     """graphql-core looks the function up in its module for each error; another release may not."""
     (operation,) = parse("{ a b }").definitions
     selected = operation.selection_set.selections  # type: ignore[attr-defined] # it is an operation

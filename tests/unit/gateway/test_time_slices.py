@@ -18,7 +18,7 @@ class Slow(View):
         return super().of(proto)
 
 
-async def test_others_get_their_turn_after_each_slice() -> None:
+async def test_other_tasks_run_after_each_slice() -> None:
     turns = 0
 
     async def others() -> None:

@@ -71,7 +71,7 @@ def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path)
         ("query X { " + "a { " * 12 + "b" + " }" * 13, "13 fields deep"),
     ],
 )
-def test_documents_that_are_not_fit_are_named(
+def test_unsuitable_documents_are_reported(
     client: Path, tmp_path: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (client / "x.graphql").write_text(text)
@@ -90,7 +90,7 @@ def test_a_path_without_operations_is_refused(
     assert "does not exist" in errors
 
 
-def test_the_manifest_of_apollos_tools_is_read_too(tmp_path: Path) -> None:
+def test_the_manifest_format_of_apollo_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     operation = {"id": "a1", "name": "Plans", "type": "query", "body": f"{PLANS} {PLAN}"}
     file.write_text(
@@ -104,7 +104,9 @@ def test_the_manifest_of_apollos_tools_is_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"a": 1}', '{"a": ""}', '{"a": "{"}', '{"operations": [{"id": "a"}]}']
 )
-def test_a_start_with_another_file_is_refused_with_words(tmp_path: Path, text: str) -> None:
+def test_starting_with_an_invalid_manifest_is_refused_with_a_message(
+    tmp_path: Path, text: str
+) -> None:
     file = tmp_path / "manifest.json"
     file.write_text(text)
     env = Env({"TRUSTED_DOCUMENTS": "only", "TRUSTED_DOCUMENTS_FILE": str(file)})
@@ -112,7 +114,7 @@ def test_a_start_with_another_file_is_refused_with_words(tmp_path: Path, text: s
     assert any(p.startswith(f"TRUSTED_DOCUMENTS_FILE: {file}") for p in env.problems)
 
 
-def test_a_start_without_a_manifest_is_refused_with_words(tmp_path: Path) -> None:
+def test_starting_without_a_manifest_is_refused_with_a_message(tmp_path: Path) -> None:
     env = Env({"TRUSTED_DOCUMENTS": "allow"})
     Settings.read(env)
     assert "TRUSTED_DOCUMENTS=allow requires a manifest: set TRUSTED_DOCUMENTS_FILE" in env.problems

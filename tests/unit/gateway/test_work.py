@@ -65,7 +65,7 @@ def wait(work: Work, cost: int = 1) -> float:
     return failure.retry_after
 
 
-def test_what_was_ordered_beyond_the_burst_has_to_be_waited_for(clock: SteppedClock) -> None:
+def test_work_beyond_the_burst_has_to_wait(clock: SteppedClock) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
     shares.of("192.0.2.1").begin(measured(500))  # the bucket held no more than its burst
@@ -75,7 +75,7 @@ def test_what_was_ordered_beyond_the_burst_has_to_be_waited_for(clock: SteppedCl
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: SteppedClock) -> None:
+def test_a_large_operation_reserves_a_part_and_settles_its_actual_work(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for address, objects in (("192.0.2.1", 50_000), ("192.0.2.2", 8_000), ("192.0.2.3", 0)):
         work = shares.of(address)
@@ -86,14 +86,14 @@ def test_a_large_operation_takes_a_part_before_and_what_it_was_after(clock: Step
     shares.of("192.0.2.3").begin(measured(1))
 
 
-def test_many_at_once_are_refused_before_any_has_ended(clock: SteppedClock) -> None:
+def test_concurrent_operations_are_refused_before_any_has_ended(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for _ in range(int(WORK_BURST) + 1):
         shares.of("192.0.2.1").begin(measured(50_000, objects=50_000))
     assert wait(shares.of("192.0.2.1")) == 1.0
 
 
-def test_what_was_not_needed_comes_back(clock: SteppedClock) -> None:
+def test_unused_reserved_work_is_returned(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=RESERVED)
     for _ in range(100):  # short lists that were estimated to be long
         work = shares.of("192.0.2.1")
@@ -102,7 +102,7 @@ def test_what_was_not_needed_comes_back(clock: SteppedClock) -> None:
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_a_user_has_a_share_at_every_address(clock: SteppedClock) -> None:
+def test_a_user_has_one_budget_across_addresses(clock: SteppedClock) -> None:
     shares = Shares(clock, address_rate=0)
     shares.of("192.0.2.1", ALICE).begin(measured(int(BURST + RATE)))
     assert wait(shares.of("192.0.2.2", ALICE)) == 1.0
@@ -120,7 +120,7 @@ def test_a_user_has_a_share_at_every_address(clock: SteppedClock) -> None:
         (lambda work: work.body(262_144), 262_144 / BYTES),
     ],
 )
-def test_texts_values_and_bodies_count(
+def test_document_text_variables_and_bodies_count(
     clock: SteppedClock, take: Callable[[Work], None], units: float
 ) -> None:
     shares = Shares(clock)
@@ -129,7 +129,7 @@ def test_texts_values_and_bodies_count(
     assert wait(shares.of("192.0.2.1")) == pytest.approx(units / RATE, abs=0.001)
 
 
-def test_a_few_values_are_free(clock: SteppedClock) -> None:
+def test_a_few_variables_are_free(clock: SteppedClock) -> None:
     shares = Shares(clock)
     shares.of("192.0.2.1").begin(measured(int(BURST)))
     for _ in range(100):
@@ -137,7 +137,7 @@ def test_a_few_values_are_free(clock: SteppedClock) -> None:
     shares.of("192.0.2.1").begin(measured(1))
 
 
-def test_what_an_operation_took_itself_is_no_reason_to_refuse_it(clock: SteppedClock) -> None:
+def test_an_operation_is_not_refused_for_its_own_work(clock: SteppedClock) -> None:
     shares = Shares(clock)
     one, another = shares.of("192.0.2.1"), shares.of("192.0.2.1")
     one.document("x" * 16_384)
@@ -145,7 +145,7 @@ def test_what_an_operation_took_itself_is_no_reason_to_refuse_it(clock: SteppedC
     assert wait(another) > 0
 
 
-def test_an_event_counts_by_its_objects(clock: SteppedClock) -> None:
+def test_an_event_costs_its_number_of_objects(clock: SteppedClock) -> None:
     shares = Shares(clock)
     work = shares.of("192.0.2.1", ALICE)
     work.begin(measured(510, objects=500))

@@ -43,7 +43,7 @@ def test_an_address_of_postgresql_that_cannot_be_used_is_reported(url: str, said
         "postgresql://me@db/x?sslmode=verify-full&sslrootcert=system",
     ],
 )
-def test_every_form_of_a_good_address_is_taken(url: str) -> None:
+def test_every_form_of_a_valid_address_is_accepted(url: str) -> None:
     env = Env({"DATABASE_URL": url})
     assert env.url("DATABASE_URL", "", schemes=POSTGRES, secret=True) == url
     assert env.problems == []
@@ -60,7 +60,7 @@ def test_an_address_over_http_that_cannot_be_used_is_reported(url: str) -> None:
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "4000.5", "1e3", "nan", "http", "٤٠٠٠"])
-def test_what_is_no_port_is_reported(port: str) -> None:
+def test_an_invalid_port_is_reported(port: str) -> None:
     env = Env({"GATEWAY_PORT": port})
     env.port("GATEWAY_PORT", "", 4000)
     assert env.problems == [f"GATEWAY_PORT must be a port from 0 to 65535, not {port!r}"]

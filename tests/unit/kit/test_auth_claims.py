@@ -40,7 +40,7 @@ from tests.unit.kit.local_issuer import SECRET, START, USER_ID, Issuer, assert_r
     ],
     ids=str,
 )
-async def test_claims_out_of_order_are_refused(
+async def test_invalid_claims_are_refused(
     verifier: Verifier, secret_verifier: Verifier, issuer: Issuer, changed: Any, reason: str
 ) -> None:
     await assert_refused(verifier, issuer.token(**changed), reason)
@@ -68,13 +68,13 @@ async def test_a_token_may_be_for_several_audiences(
     assert session.user_id == USER_ID
 
 
-async def test_expired_token_says_so(verifier: Verifier, issuer: Issuer) -> None:
+async def test_an_expired_token_is_reported_as_expired(verifier: Verifier, issuer: Issuer) -> None:
     failure = await assert_refused(verifier, issuer.token(exp=int(START) - 3600), "TOKEN_EXPIRED")
     assert failure.message == "Not authenticated: the token has expired; sign in again"
 
 
 @pytest.mark.parametrize("claims", [[1, 2], "text", 3, None])
-async def test_signed_claims_that_are_no_object_are_refused(
+async def test_signed_claims_that_are_not_an_object_are_refused(
     secret_verifier: Verifier, claims: Any
 ) -> None:
     token = hand_made(
@@ -83,7 +83,7 @@ async def test_signed_claims_that_are_no_object_are_refused(
     await assert_refused(secret_verifier, token, "TOKEN_MALFORMED")
 
 
-async def test_app_metadata_makes_an_admin(verifier: Verifier, issuer: Issuer) -> None:
+async def test_the_role_in_app_metadata_makes_an_admin(verifier: Verifier, issuer: Issuer) -> None:
     session = await verifier.session(f"Bearer {issuer.token(app_metadata={'role': 'admin'})}")
     assert session.role is Role.ADMIN
     assert session.user_id == USER_ID

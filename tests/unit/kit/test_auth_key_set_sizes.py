@@ -10,7 +10,7 @@ async def test_a_compressed_key_set_is_read(verifier: Verifier, issuer: Issuer) 
     assert await verifier.session(f"Bearer {issuer.token()}")
 
 
-async def test_one_that_decompresses_to_megabytes_is_none(
+async def test_a_key_set_that_decompresses_to_megabytes_is_refused(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     issuer.padding = 100 * 1024 * 1024

@@ -88,7 +88,7 @@ async def test_several_keys_rotated_in_a_row_are_each_found_at_once(
     assert issuer.fetches == 5
 
 
-async def test_a_key_that_another_made_up_id_did_not_bring_is_found_at_once(
+async def test_a_new_key_is_found_at_once_after_a_fetch_for_an_unknown_id(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     assert await accepted(verifier, issuer.token())
@@ -112,7 +112,7 @@ async def test_one_unknown_key_id_causes_one_fetch_in_its_cooldown(
     assert issuer.fetches == 3
 
 
-async def test_made_up_key_ids_cause_a_bounded_number_of_fetches(
+async def test_unknown_key_ids_cause_a_bounded_number_of_fetches(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     assert await accepted(verifier, issuer.token())
@@ -147,7 +147,7 @@ async def test_a_fetch_that_began_before_a_key_was_published_does_not_refuse_it(
     assert await second
 
 
-async def test_a_dropped_key_takes_its_tokens_along_within_the_ttl(
+async def test_tokens_of_a_dropped_key_are_refused_within_the_ttl(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     token = issuer.token()
@@ -160,7 +160,7 @@ async def test_a_dropped_key_takes_its_tokens_along_within_the_ttl(
     assert await accepted(verifier, token)
 
 
-async def test_a_replaced_key_of_the_same_id_takes_its_tokens_along(
+async def test_tokens_of_a_replaced_key_with_the_same_id_are_refused(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     token = issuer.token()
@@ -170,7 +170,7 @@ async def test_a_replaced_key_of_the_same_id_takes_its_tokens_along(
     assert not await accepted(verifier, token)
 
 
-async def test_a_remembered_token_still_expires(verifier: Verifier, issuer: Issuer) -> None:
+async def test_a_cached_token_still_expires(verifier: Verifier, issuer: Issuer) -> None:
     token = issuer.token()
     assert await accepted(verifier, token)
     issuer.clock.now += 3610
@@ -179,9 +179,7 @@ async def test_a_remembered_token_still_expires(verifier: Verifier, issuer: Issu
     assert caught.value.reason == "TOKEN_EXPIRED"
 
 
-async def test_the_tokens_in_use_are_remembered(
-    issuer: Issuer, http: aiohttp.ClientSession
-) -> None:
+async def test_tokens_in_use_are_cached(issuer: Issuer, http: aiohttp.ClientSession) -> None:
     verifier = make_verifier(issuer, http, cache_size=2)
     often, once, new = (f"Bearer {issuer.token(jti=name)}" for name in ("often", "once", "new"))
     first = await verifier.session(often)
@@ -208,7 +206,7 @@ async def test_the_tokens_in_use_are_remembered(
         (200, " " * 70_000 + '{"keys": []}'),
     ],
 )
-async def test_known_keys_count_while_the_auth_server_is_out_of_order(
+async def test_known_keys_are_valid_while_the_auth_server_fails(
     verifier: Verifier, issuer: Issuer, status: int, body: str | None
 ) -> None:
     assert await accepted(verifier, issuer.token())
@@ -222,7 +220,7 @@ async def test_known_keys_count_while_the_auth_server_is_out_of_order(
     assert await accepted(verifier, issuer.token("new"))
 
 
-async def test_known_keys_count_while_the_auth_server_is_gone(
+async def test_known_keys_are_valid_while_the_auth_server_is_unreachable(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     assert await accepted(verifier, issuer.token())
@@ -261,7 +259,7 @@ async def test_a_hanging_auth_server_delays_only_the_first_caller(
     assert issuer.fetches == 4
 
 
-async def test_without_any_key_the_session_is_unavailable_then_heals(
+async def test_sessions_are_unavailable_without_any_key_and_recover(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     issuer.status = 503
@@ -282,13 +280,13 @@ async def test_a_clock_set_back_does_not_freeze_the_keys(
     assert await accepted(verifier, issuer.token("new"))
 
 
-async def test_an_empty_key_set_is_an_answer(verifier: Verifier, issuer: Issuer) -> None:
+async def test_an_empty_key_set_is_accepted(verifier: Verifier, issuer: Issuer) -> None:
     token = issuer.token()
     issuer.keys = {}
     assert not await accepted(verifier, token)
 
 
-def test_unusable_keys_are_left_out() -> None:
+def test_unusable_keys_are_skipped() -> None:
     usable = to_jwk("good", EC_KEY)
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - too small on purpose
     other_curve = ec.generate_private_key(ec.SECP384R1())

@@ -41,7 +41,7 @@ async def test_no_header_is_anonymous(
 
 
 @pytest.mark.parametrize("key_id", ["ec", "rsa"])
-async def test_es256_and_rs256_tokens_make_a_customer(
+async def test_es256_and_rs256_tokens_result_in_a_customer_session(
     verifier: Verifier, issuer: Issuer, key_id: str
 ) -> None:
     token = issuer.token(key_id)
@@ -57,7 +57,7 @@ async def test_the_scheme_is_case_insensitive(verifier: Verifier, issuer: Issuer
     assert (await verifier.session(f"bearer  {issuer.token()} ")).user_id == USER_ID
 
 
-async def test_hs256_counts_only_with_the_secret(
+async def test_hs256_is_accepted_only_with_the_secret(
     verifier: Verifier, secret_verifier: Verifier, issuer: Issuer
 ) -> None:
     token = issuer.secret_token()
@@ -66,7 +66,7 @@ async def test_hs256_counts_only_with_the_secret(
     await assert_refused(secret_verifier, issuer.secret_token("x" * 40), "TOKEN_INVALID")
 
 
-async def test_asymmetric_tokens_count_beside_the_secret(
+async def test_asymmetric_tokens_are_accepted_beside_the_secret(
     secret_verifier: Verifier, issuer: Issuer
 ) -> None:
     assert (await secret_verifier.session(f"Bearer {issuer.token()}")).role is Role.CUSTOMER
@@ -95,12 +95,14 @@ async def test_other_algorithms_are_refused(
     await assert_refused(secret_verifier, token, "TOKEN_INVALID")
 
 
-async def test_a_key_counts_for_its_own_algorithm_only(verifier: Verifier, issuer: Issuer) -> None:
+async def test_a_key_is_valid_for_its_own_algorithm_only(
+    verifier: Verifier, issuer: Issuer
+) -> None:
     token = hand_made({"alg": "RS256", "kid": "ec"}, issuer.claims(), lambda _: b"x" * 64)
     await assert_refused(verifier, token, "TOKEN_INVALID")
 
 
-async def test_unsigned_token_is_refused(verifier: Verifier, issuer: Issuer) -> None:
+async def test_an_unsigned_token_is_refused(verifier: Verifier, issuer: Issuer) -> None:
     header, payload, _ = issuer.token().split(".")
     await assert_refused(verifier, f"{header}.{payload}.", "TOKEN_INVALID")
 
@@ -111,7 +113,7 @@ async def test_changed_claims_are_refused(verifier: Verifier, issuer: Issuer) ->
     await assert_refused(verifier, f"{header}.{payload}.{signature}", "TOKEN_INVALID")
 
 
-async def test_a_strangers_signature_under_a_known_key_id_is_refused(
+async def test_a_foreign_signature_under_a_known_key_id_is_refused(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     issuer.keys["ec"] = OTHER_EC_KEY
@@ -120,9 +122,7 @@ async def test_a_strangers_signature_under_a_known_key_id_is_refused(
     await assert_refused(verifier, forged, "TOKEN_INVALID")
 
 
-async def test_a_key_brought_along_in_the_header_is_not_used(
-    verifier: Verifier, issuer: Issuer
-) -> None:
+async def test_a_key_in_the_token_header_is_not_used(verifier: Verifier, issuer: Issuer) -> None:
     issuer.keys["own"] = OTHER_EC_KEY
     header = {"alg": "ES256", "jwk": to_jwk("own", OTHER_EC_KEY), "jku": issuer.url}
     token = hand_made(header, issuer.claims(), lambda _: b"x" * 64)
@@ -152,12 +152,14 @@ async def test_malformed_headers_are_refused(secret_verifier: Verifier, header: 
     assert failure.reason == "TOKEN_MALFORMED"
 
 
-async def test_a_huge_token_is_refused_unread(verifier: Verifier, issuer: Issuer) -> None:
+async def test_an_oversized_token_is_refused_without_parsing(
+    verifier: Verifier, issuer: Issuer
+) -> None:
     await assert_refused(verifier, issuer.token(padding="x" * 16_384), "TOKEN_MALFORMED")
     assert issuer.fetches == 0
 
 
-async def test_the_service_role_key_makes_a_service_session(
+async def test_the_service_role_key_results_in_a_service_session(
     verifier: Verifier, issuer: Issuer
 ) -> None:
     session = await verifier.session(f"Bearer {SERVICE_ROLE_KEY}")
@@ -167,7 +169,7 @@ async def test_the_service_role_key_makes_a_service_session(
     assert issuer.fetches == 0
 
 
-async def test_a_service_role_token_counts_only_as_the_configured_key(
+async def test_a_service_role_token_is_accepted_only_as_the_configured_key(
     issuer: Issuer, http: aiohttp.ClientSession
 ) -> None:
     key = issuer.secret_token(role="service_role", iss="supabase", aud=None, sub=None)
@@ -179,7 +181,7 @@ async def test_a_service_role_token_counts_only_as_the_configured_key(
     await assert_refused(verifier, in_order, "TOKEN_INVALID")
 
 
-async def test_no_text_ever_holds_the_token(
+async def test_no_text_contains_the_token(
     verifier: Verifier, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -198,21 +200,19 @@ async def test_no_text_ever_holds_the_token(
     assert not [text for text in texts for part in [*secrets, "ada@"] if part in text]
 
 
-def test_settings_that_leave_a_door_open_are_refused(
-    issuer: Issuer, http: aiohttp.ClientSession
-) -> None:
+def test_insecure_settings_are_refused(issuer: Issuer, http: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="SUPABASE_SERVICE_ROLE_KEY"):
         make_verifier(issuer, http, service_role_key="")
     with pytest.raises(ValueError, match="SUPABASE_JWT_SECRET"):
         make_verifier(issuer, http, jwt_secret="too short")
 
 
-def test_the_rsa_key_of_these_tests_is_big_enough() -> None:
+def test_the_rsa_key_of_these_tests_is_long_enough() -> None:
     assert RSA_KEY.key_size >= 2048
 
 
 @pytest.mark.parametrize("issued_by", ["https://auth.example.com/auth/v1", "custom-issuer"])
-async def test_the_issuer_and_the_audience_may_be_other_than_the_urls(
+async def test_the_issuer_and_the_audience_may_differ_from_the_url(
     issuer: Issuer, http: aiohttp.ClientSession, issued_by: str
 ) -> None:
     settings = SessionSettings(

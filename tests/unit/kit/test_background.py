@@ -36,14 +36,14 @@ async def test_an_exception_that_no_task_retrieves_is_logged(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-async def test_a_known_failure_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_known_failure_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     task = background.start(fail(Failure(Kind.UNAVAILABLE, "GONE", "away")), "refresh eSIMs")
     await asyncio.wait({task})
     (record,) = caplog.records
     assert (record.levelno, record.exc_info) == (logging.WARNING, None)
 
 
-async def test_the_end_of_a_task_by_cancelling_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_task_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     task = background.start(asyncio.sleep(60), "refresh eSIMs")
     task.cancel()
     await asyncio.wait({task})
@@ -53,7 +53,7 @@ async def test_the_end_of_a_task_by_cancelling_is_silent(caplog: pytest.LogCaptu
 @pytest.mark.parametrize(
     "error", [Failure(Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE", "away"), RuntimeError("a bug")]
 )
-async def test_a_failed_round_is_logged_and_tried_again(
+async def test_a_failed_round_is_logged_and_retried(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop, failed, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -72,7 +72,7 @@ async def test_a_failed_round_is_logged_and_tried_again(
     assert str(error) in caplog.text
 
 
-async def test_busy_rounds_follow_one_another_without_a_pause_and_beside_other_loops() -> None:
+async def test_busy_rounds_run_without_a_pause_and_beside_other_loops() -> None:
     stop, left, other_ran, done = asyncio.Event(), [3], asyncio.Event(), asyncio.Event()
 
     async def busy() -> int:
@@ -92,7 +92,7 @@ async def test_busy_rounds_follow_one_another_without_a_pause_and_beside_other_l
     assert left == [0]
 
 
-async def test_wake_begins_a_round_also_when_it_comes_during_one() -> None:
+async def test_wake_starts_a_round_even_during_one() -> None:
     stop, begun, let_go, rounds = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
 
     async def work() -> None:
@@ -115,7 +115,7 @@ async def test_wake_begins_a_round_also_when_it_comes_during_one() -> None:
     assert len(rounds) == 3
 
 
-async def test_the_stop_lets_a_round_finish_and_cancels_one_that_takes_too_long() -> None:
+async def test_stopping_waits_for_a_round_and_cancels_one_that_takes_too_long() -> None:
     stop, begun, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
 
     async def quick() -> None:

@@ -66,7 +66,7 @@ def get(cache: Cache, source: Source) -> Get:
     return lambda: cache.get_or_load("plans", "all", 100, source.load, stale=50)
 
 
-async def test_a_kept_value_is_given_until_it_expires(
+async def test_a_cached_value_is_returned_until_it_expires(
     get: Get, source: Source, clock: SteppedClock
 ) -> None:
     assert await get() == "first"
@@ -78,7 +78,7 @@ async def test_a_kept_value_is_given_until_it_expires(
     assert source.loads == 2
 
 
-async def test_values_kept_together_do_not_expire_together(
+async def test_values_cached_together_do_not_expire_together(
     cache: Cache, source: Source, clock: SteppedClock
 ) -> None:
     keys = [str(number) for number in range(200)]
@@ -91,7 +91,7 @@ async def test_values_kept_together_do_not_expire_together(
     assert 0 < source.loads < 200
 
 
-async def test_all_who_ask_at_once_wait_for_one_load(get: Get, source: Source) -> None:
+async def test_concurrent_callers_share_one_load(get: Get, source: Source) -> None:
     source.gate.clear()
     callers = [asyncio.ensure_future(get()) for _ in range(50)]
     await settle()
@@ -100,7 +100,7 @@ async def test_all_who_ask_at_once_wait_for_one_load(get: Get, source: Source) -
     assert source.loads == 1
 
 
-async def test_a_caller_that_goes_away_does_not_end_the_load(get: Get, source: Source) -> None:
+async def test_a_cancelled_caller_does_not_end_the_load(get: Get, source: Source) -> None:
     source.gate.clear()
     leader, follower = asyncio.ensure_future(get()), asyncio.ensure_future(get())
     await settle()
@@ -112,7 +112,7 @@ async def test_a_caller_that_goes_away_does_not_end_the_load(get: Get, source: S
     assert source.loads == 1
 
 
-async def test_a_load_that_everybody_left_is_still_kept(get: Get, source: Source) -> None:
+async def test_a_load_abandoned_by_all_callers_is_still_cached(get: Get, source: Source) -> None:
     source.gate.clear()
     leader = asyncio.ensure_future(get())
     await settle()
@@ -141,7 +141,7 @@ async def test_a_failing_leader_does_not_fail_its_followers(cache: Cache) -> Non
         await leader
 
 
-async def test_a_broken_source_is_asked_twice_at_most_for_all_who_wait(
+async def test_a_failing_source_is_called_at_most_twice_for_all_waiting_callers(
     get: Get, source: Source
 ) -> None:
     source.failure = Failure(Kind.UNAVAILABLE, "DOWN", "down")
@@ -154,7 +154,7 @@ async def test_a_broken_source_is_asked_twice_at_most_for_all_who_wait(
     assert source.loads == 2
 
 
-async def test_a_failure_is_not_kept(get: Get, source: Source) -> None:
+async def test_a_failure_is_not_cached(get: Get, source: Source) -> None:
     source.failure = RuntimeError("broken")
     with pytest.raises(RuntimeError):
         await get()
@@ -163,7 +163,7 @@ async def test_a_failure_is_not_kept(get: Get, source: Source) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.UNCLEAR])
-async def test_the_old_value_is_given_for_a_while_when_loading_fails(
+async def test_a_stale_value_is_returned_for_a_while_if_loading_fails(
     cache: Cache,
     get: Get,
     source: Source,
@@ -184,7 +184,7 @@ async def test_the_old_value_is_given_for_a_while_when_loading_fails(
 
 
 @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.NOT_FOUND, Kind.DEADLINE])
-async def test_an_answer_of_the_source_is_not_hidden_by_the_old_value(
+async def test_a_refusal_of_the_source_is_not_hidden_by_the_stale_value(
     get: Get, source: Source, clock: SteppedClock, kind: Kind
 ) -> None:
     await get()
@@ -201,7 +201,7 @@ async def test_a_dropped_value_is_loaded_again(cache: Cache, get: Get, source: S
     assert await get() == "second"
 
 
-async def test_a_load_that_began_before_the_drop_is_not_kept(
+async def test_a_load_that_began_before_the_drop_is_not_cached(
     cache: Cache, get: Get, source: Source
 ) -> None:
     source.gate.clear()
@@ -218,7 +218,7 @@ async def test_a_load_that_began_before_the_drop_is_not_kept(
     assert source.loads == 2
 
 
-async def test_values_come_back_through_dump_and_parse_with_exact_decimals(cache: Cache) -> None:
+async def test_dump_and_parse_preserve_exact_decimals(cache: Cache) -> None:
     async def load() -> tuple[str, Decimal]:
         return ("x", Decimal("135.163"))
 
@@ -241,19 +241,19 @@ async def test_an_entry_that_cannot_be_parsed_is_loaded_again(cache: Cache, sour
     assert source.loads == 2
 
 
-async def test_nothing_is_kept_without_a_time_to_live(cache: Cache, source: Source) -> None:
+async def test_nothing_is_cached_without_a_time_to_live(cache: Cache, source: Source) -> None:
     for _ in range(2):
         await cache.get_or_load("plans", "all", 0, source.load)
     assert source.loads == 2
 
 
-async def test_kinds_and_keys_are_apart(cache: Cache, source: Source) -> None:
+async def test_kinds_and_keys_are_distinct(cache: Cache, source: Source) -> None:
     for kind, key in (("a", "1"), ("a", "2"), ("b", "1")):
         await cache.get_or_load(kind, key, 100, source.load)
     assert source.loads == 3
 
 
-async def test_memory_keeps_what_was_used_last(source: Source) -> None:
+async def test_memory_keeps_the_most_recently_used_values(source: Source) -> None:
     cache = Cache.open(None, namespace="test", max_entries=2)
     for key in "abac":
         await cache.get_or_load("plans", key, 100, source.load)
@@ -264,7 +264,7 @@ async def test_memory_keeps_what_was_used_last(source: Source) -> None:
     assert source.loads == 4
 
 
-async def test_closing_ends_loads_on_their_way(cache: Cache, get: Get, source: Source) -> None:
+async def test_closing_ends_loads_in_flight(cache: Cache, get: Get, source: Source) -> None:
     source.gate.clear()
     caller = asyncio.ensure_future(get())
     await settle()
@@ -280,7 +280,7 @@ async def test_closing_ends_loads_on_their_way(cache: Cache, get: Get, source: S
         (ValueError("a fault of ours"), 1),
     ],
 )
-async def test_a_failure_that_no_caller_waits_for_is_a_fault_only_where_it_is_unexpected(
+async def test_a_failure_without_a_waiting_caller_is_logged_only_if_unexpected(
     get: Get, source: Source, caplog: pytest.LogCaptureFixture, failure: Exception, logged: int
 ) -> None:
     complaints: list[dict[str, object]] = []

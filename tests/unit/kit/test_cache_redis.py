@@ -99,7 +99,7 @@ async def test_secrets_never_reach_redis(server: Server, clock: SteppedClock) ->
 
 
 @pytest.mark.parametrize("content", [b"\x80\x04pickle", b"{}", b"[1]", b"not JSON", b"\xff"])
-async def test_what_somebody_else_wrote_is_a_miss(
+async def test_a_foreign_entry_is_a_miss(
     server: Server, clock: SteppedClock, content: bytes
 ) -> None:
     server.redis.set("test:plans:all", content)
@@ -128,7 +128,9 @@ async def test_without_redis_every_call_is_a_miss_and_its_absence_is_logged_once
         assert caplog.text.count("Redis is available again") == 1
 
 
-async def test_a_drop_that_redis_missed_is_made_up_for(server: Server, clock: SteppedClock) -> None:
+async def test_a_drop_during_a_redis_outage_is_applied_later(
+    server: Server, clock: SteppedClock
+) -> None:
     async with opened(server, clock) as cache:
         await cache.get_or_load("plans", "all", 100, Source("old").load)
         server.stop()

@@ -38,13 +38,13 @@ PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:aaaa::/48")))
         (None, ["203.0.113.7"], "unknown"),
     ],
 )
-def test_the_address_is_what_a_trusted_one_says(
+def test_the_address_is_the_one_that_a_trusted_proxy_reports(
     peer: str | None, forwarded: list[str], address: str
 ) -> None:
     assert client_address.of(peer, tuple(forwarded), PROXIES) == address
 
 
-def test_without_trusted_proxies_the_header_says_nothing() -> None:
+def test_without_trusted_proxies_the_header_is_ignored() -> None:
     assert client_address.of("10.0.0.1", ("203.0.113.7",), ()) == "10.0.0.1"
 
 

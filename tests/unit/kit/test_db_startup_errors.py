@@ -26,7 +26,7 @@ from kit.db.startup_errors import MigrationMissingError, message_for
         (ConnectionRefusedError("refused"), "cannot reach PostgreSQL at db: refused"),
     ],
 )
-def test_each_cause_says_what_to_do(error: Exception, said: str) -> None:
+def test_each_cause_is_reported_with_a_remedy(error: Exception, said: str) -> None:
     text = message_for("orders", "db", error)
     assert said in text
     assert ("not up to date" in text) == ("`make migrate`" in said or "is not up to date" in said)

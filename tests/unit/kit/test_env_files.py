@@ -26,7 +26,7 @@ def test_an_empty_file_counts_as_absent(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_is_not_there_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_the_reason(tmp_path: Path) -> None:
     _, problems = key({"API_KEY_FILE": str(tmp_path / "none")})
     assert problems[0] == f"API_KEY_FILE: {tmp_path}/none can't be read: No such file or directory"
 
@@ -37,13 +37,13 @@ def test_a_value_and_a_file_together_are_refused_without_showing_either(tmp_path
     assert problems == ["API_KEY and API_KEY_FILE are both set: remove one of them"]
 
 
-def test_what_is_no_secret_is_not_read_from_a_file(tmp_path: Path) -> None:
+def test_settings_that_are_not_secrets_are_not_read_from_files(tmp_path: Path) -> None:
     (tmp_path / "host").write_text("elsewhere")
     env = Env({"HOST_FILE": str(tmp_path / "host")})
     assert env.text("HOST", "Where.", "here") == "here"
 
 
-def test_what_is_started_here_is_told_the_secrets_and_no_files(tmp_path: Path) -> None:
+def test_started_processes_receive_the_secrets_instead_of_the_files(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("real-key")
     (tmp_path / "url").write_text("postgresql://orders_service:pw@db/esimgo")
     settings = load(

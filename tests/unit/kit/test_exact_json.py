@@ -16,19 +16,19 @@ values = st.recursive(
 
 
 @given(values)
-def test_what_is_written_reads_back_equal_and_is_json(value: object) -> None:
+def test_written_values_are_json_and_parse_back_equal(value: object) -> None:
     text = exact_json.dumps(value)
     assert exact_json.loads(text) == value
     json.loads(text)
 
 
-def test_trailing_zeros_and_long_numbers_survive() -> None:
+def test_trailing_zeros_and_long_numbers_are_preserved() -> None:
     text = '{"price":2.50,"iccid":89431081699000000165,"tiny":1E-30}'
     assert exact_json.dumps(exact_json.loads(text)) == text
 
 
 @pytest.mark.parametrize("digits", [4_000, 4_001, 4_300, 4_301, 5_000])
-def test_a_whole_number_of_thousands_of_digits_keeps_them_all(digits: int) -> None:
+def test_an_integer_of_thousands_of_digits_is_preserved(digits: int) -> None:
     text = f'{{"n":{"7" * digits},"m":[1,2.50]}}'
     assert exact_json.dumps(exact_json.loads(text)) == text
 
@@ -51,12 +51,12 @@ def test_other_types_are_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "[" * 100_000, b"\xff"])
-def test_what_is_not_json_is_a_value_error(text: str | bytes) -> None:
+def test_invalid_json_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the standard library's
         exact_json.loads(text)
 
 
-def test_one_absurd_number_leaves_the_rest_readable() -> None:
+def test_one_absurd_number_does_not_affect_the_rest() -> None:
     digits = "9" * 5000
     read = exact_json.loads(
         f"[{digits}, -{digits}, 1E999999999999999999999, -1e99999999999999999999, 2]"
@@ -72,5 +72,5 @@ def test_one_absurd_number_leaves_the_rest_readable() -> None:
     assert exact_json.loads(exact_json.dumps(read)) == read
 
 
-def test_a_lenient_reader_takes_nan_and_infinity_as_null() -> None:
+def test_a_lenient_parser_reads_nan_and_infinity_as_null() -> None:
     assert exact_json.loads("[NaN, Infinity, -Infinity, 1]", lenient=True) == [None, None, None, 1]

@@ -69,14 +69,14 @@ def pace(steps: Any, line: Line, parsed: list[bytes]) -> ReadThrottle:
     return ReadThrottle(steps, line, parsed.append, RATE)
 
 
-def test_what_is_short_is_parsed_at_once(steps: Steps) -> None:
+def test_short_data_is_parsed_at_once(steps: Steps) -> None:
     line, parsed = Line(), list[bytes]()
     pace(steps, line, parsed).received(b"a" * SLICE)
     assert parsed == [b"a" * SLICE]
     assert line.reads
 
 
-def test_what_is_long_is_parsed_in_slices_and_then_slowly(steps: Steps) -> None:
+def test_long_data_is_parsed_in_slices_and_then_slowly(steps: Steps) -> None:
     line, parsed = Line(), list[bytes]()
     one = pace(steps, line, parsed)
     sent = bytes(n % 251 for n in range(BURST + 4 * RATE))
@@ -92,7 +92,7 @@ def test_what_is_long_is_parsed_in_slices_and_then_slowly(steps: Steps) -> None:
     assert line.reads
 
 
-def test_reading_stays_paused_where_others_paused_it(steps: Steps) -> None:
+def test_reading_stays_paused_if_paused_elsewhere(steps: Steps) -> None:
     line, parsed = Line(), list[bytes]()
     pace(steps, line, parsed).received(b"a" * 2 * SLICE)
     line._reading_paused = True

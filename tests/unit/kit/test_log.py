@@ -30,7 +30,7 @@ def formatted(formatter: logging.Formatter, *told: Any, request: str = "") -> st
     return copy_context().run(inside)
 
 
-def test_a_line_of_json_says_to_which_request_and_trace_it_belongs() -> None:
+def test_a_json_line_contains_its_request_and_trace_ids() -> None:
     line = json.loads(formatted(log.JSONFormatter([], "gateway"), 'a "b"\n', request="r-1"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line.pop("time"))
     assert line == {
@@ -44,14 +44,14 @@ def test_a_line_of_json_says_to_which_request_and_trace_it_belongs() -> None:
     }
 
 
-def test_a_line_for_people_does_so_too() -> None:
+def test_a_text_line_contains_its_request_and_trace_ids() -> None:
     line = formatted(log.RedactingFormatter([]), "it", request="r-1")
     ids = "request_id=r-1 trace_id=1234567890abcdef1234567890abcdef span_id=1234567890abcdef"
     assert line.endswith(f"told it {ids}")
 
 
 @pytest.mark.parametrize("given", ["two\nlines", "x" * 65, "sp ace", ""])
-def test_an_id_that_could_break_a_line_is_not_taken_over(given: str) -> None:
+def test_an_id_that_could_break_a_line_is_not_logged(given: str) -> None:
     assert "request_id" not in json.loads(
         formatted(log.JSONFormatter([], "gateway"), "it", request=given)
     )
@@ -68,7 +68,7 @@ def test_an_error_in_json_has_its_traceback_in_one_line_without_secrets() -> Non
 
 
 @pytest.mark.parametrize(("style", "is_json"), [("auto", True), ("json", True), ("text", False)])
-def test_what_is_no_terminal_gets_json_unless_told_otherwise(style: str, is_json: bool) -> None:
+def test_output_without_a_terminal_is_json_by_default(style: str, is_json: bool) -> None:
     program = f"""
 import logging
 import re
@@ -96,7 +96,7 @@ logging.getLogger("x").info("told")
     [log.RedactingFormatter(["an-api-key"]), log.JSONFormatter(["an-api-key"], "orders")],
     ids=["text", "json"],
 )
-def test_secrets_are_cut_out_of_lines_and_tracebacks(
+def test_secrets_are_redacted_in_lines_and_tracebacks(
     secret: str, formatter: logging.Formatter
 ) -> None:
     error = ValueError(f"failed with {secret}")
@@ -119,7 +119,7 @@ def test_secrets_are_cut_out_of_lines_and_tracebacks(
         ),
     ],
 )
-async def test_bytes_that_are_no_http_are_told_in_one_short_line(
+async def test_bytes_that_are_not_http_are_logged_in_one_short_line(
     rubbish: bytes, status: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = logging.getLogger("aiohttp.server")

@@ -16,7 +16,7 @@ def episodes(clock: SteppedClock, caplog: pytest.LogCaptureFixture) -> Episodes:
     return Episodes(log, clock=clock)
 
 
-async def test_a_flood_is_two_lines_with_a_count(
+async def test_a_flood_is_logged_in_two_lines_with_a_count(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(1000):
@@ -31,7 +31,7 @@ async def test_a_flood_is_two_lines_with_a_count(
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-async def test_what_was_met_once_is_one_line(
+async def test_a_single_occurrence_is_one_line(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     episodes.record("a fault", "it failed")
@@ -41,7 +41,7 @@ async def test_what_was_met_once_is_one_line(
     assert caplog.messages == ["it failed", "it failed again"]
 
 
-async def test_a_recovery_ends_it_at_once_and_is_logged_once(
+async def test_a_recovery_ends_the_episode_at_once_and_is_logged_once(
     episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     episodes.resolve("Redis is away")
@@ -52,7 +52,7 @@ async def test_a_recovery_ends_it_at_once_and_is_logged_once(
     assert caplog.messages == ["Redis is away (refused)", "Redis is back (1 times in 3000 s)"]
 
 
-async def test_conditions_are_counted_apart_and_their_number_is_bounded(
+async def test_conditions_are_counted_separately_and_their_number_is_bounded(
     episodes: Episodes, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):

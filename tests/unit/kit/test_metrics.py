@@ -3,7 +3,7 @@ from prometheus_client import generate_latest
 from kit.telemetry import metrics
 
 
-def test_two_users_of_a_name_count_together() -> None:
+def test_two_metrics_with_one_name_count_together() -> None:
     with metrics.separate_registry() as registry:
         for _ in range(2):
             metrics.counter("calls", "Calls", ("code",)).labels("OK").inc()
@@ -18,7 +18,7 @@ def test_a_metric_without_a_value_is_not_listed() -> None:
         assert b'calls_total{code="OK"} 0.0' in generate_latest(registry)
 
 
-def test_a_separate_registry_ends_with_its_block() -> None:
+def test_a_separate_registry_is_discarded_after_its_block() -> None:
     with metrics.separate_registry() as registry:
         metrics.gauge("level", "Level").set(1)
     assert metrics.registry() is not registry

@@ -13,13 +13,13 @@ NANOS = st.integers(0, 10**9 - 1) | st.integers(0, 999).map(lambda mills: mills 
 
 
 @given(units=st.integers(-(10**15), 10**15), nanos=NANOS)
-def test_the_nearest_float_is_that_of_the_exact_amount(units: int, nanos: int) -> None:
+def test_an_amount_converts_to_the_nearest_float(units: int, nanos: int) -> None:
     amount = money_pb2.Money(units=units, nanos=nanos if units >= 0 else -nanos)
     assert money.nearest_float(amount) == float(money.from_proto(amount))
 
 
 @given(units=st.integers(-(10**15), 10**15), nanos=NANOS)
-def test_the_text_is_that_of_the_exact_amount(units: int, nanos: int) -> None:
+def test_an_amount_is_formatted_exactly(units: int, nanos: int) -> None:
     for part in (nanos, -nanos):
         amount = money_pb2.Money(units=units, nanos=part)
         assert money.text(amount) == f"{money.from_proto(amount):f}"
@@ -38,7 +38,7 @@ def test_a_total_that_a_client_computed_in_floats_is_the_exact_total(
 
 
 @given(mills=st.integers(-(10**6), 10**6))
-def test_a_single_precision_float_is_the_amount_it_was_made_of(mills: int) -> None:
+def test_a_single_precision_float_converts_back_to_its_amount(mills: int) -> None:
     (single,) = struct.unpack("f", struct.pack("f", mills / 1000))
     assert money.from_float(single) == Decimal(mills) / 1000
 
@@ -74,6 +74,6 @@ def test_a_quotient_is_rounded_to_nine_places() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300, 1e12, 1e-12])
-def test_what_is_no_amount_is_refused(value: float) -> None:
+def test_an_invalid_amount_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="not an amount"):
         money.from_float(value)

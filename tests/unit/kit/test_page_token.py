@@ -40,14 +40,14 @@ def test_every_list_is_found() -> None:
     }
 
 
-def test_a_token_is_good_for_its_own_list_alone() -> None:
+def test_a_token_is_valid_for_its_own_list_only() -> None:
     for own, other in permutations(LISTS, 2):
         token = page_token.write(own(page_size=20), KEY)
         assert page_token.read(own(page_token=token, page_size=5), token, 2) == KEY
         refused(other(page_size=20), token)
 
 
-def test_a_token_is_good_for_its_own_filter_alone() -> None:
+def test_a_token_is_valid_for_its_own_filter_only() -> None:
     def one(customer: str) -> orders_pb2.ListOrdersRequest:
         return orders_pb2.ListOrdersRequest(filter=orders_pb2.OrderFilter(customer_id=customer))
 
@@ -75,6 +75,6 @@ def encoded(text: str) -> str:
     ],
     ids=range(8),
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_a_malformed_token_is_refused(token: str) -> None:
     for kind in LISTS:
         refused(kind(), token)

@@ -55,7 +55,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
-def test_text_as_people_write_it_is_accepted(text: str) -> None:
+def test_ordinary_text_is_accepted(text: str) -> None:
     assert is_plain(text)
     checks = Checks()
     assert checks.free_text("reference", f" {text} ", 100) == text.strip()
@@ -63,7 +63,7 @@ def test_text_as_people_write_it_is_accepted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=ascii)
-def test_what_breaks_lines_or_turns_text_around_is_refused(text: str) -> None:
+def test_characters_that_break_lines_or_reverse_text_are_refused(text: str) -> None:
     assert not is_plain(text)
     checks = Checks()
     checks.free_text("reference", f"a{text}b", 100)
@@ -105,5 +105,5 @@ def test_the_length_is_that_of_the_trimmed_text_in_code_points() -> None:
         ("👨‍👩‍👧", "👨‍👩‍👧"),
     ],
 )
-def test_what_postgresql_refuses_is_left_out(text: str, stored: str) -> None:
+def test_characters_that_postgresql_refuses_are_removed(text: str, stored: str) -> None:
     assert storable(text) == stored

@@ -21,7 +21,7 @@ run("tried", 0, lambda env: None, lambda settings: [], serve)
         ("info", "development", "False"),
     ],
 )
-def test_debugging_takes_a_level_and_a_stage(level: str, stage: str, debugging: str) -> None:
+def test_debugging_requires_a_level_and_a_stage(level: str, stage: str, debugging: str) -> None:
     told = subprocess.run(
         [sys.executable, "-c", TELLS],
         env={"LOG_LEVEL": level, "APP_ENV": stage},
@@ -32,7 +32,7 @@ def test_debugging_takes_a_level_and_a_stage(level: str, stage: str, debugging: 
     assert told.stdout.strip() == debugging
 
 
-def test_another_stage_is_refused_by_its_name() -> None:
+def test_an_unknown_stage_is_refused_by_name() -> None:
     told = subprocess.run(
         [sys.executable, "-c", TELLS], env={"APP_ENV": "test"}, capture_output=True, text=True
     )

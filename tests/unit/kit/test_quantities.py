@@ -67,7 +67,7 @@ def test_any_other_amount_is_unknown(value: object, unit: object) -> None:
     st.integers() | st.decimals() | st.text(max_size=20) | st.booleans() | st.none(),
     st.text(max_size=6) | st.none() | st.sampled_from(["MB", "bytes", "TB"]),
 )
-def test_no_amount_is_an_error(value: object, unit: object) -> None:
+def test_no_input_raises_an_error(value: object, unit: object) -> None:
     count = in_bytes(value, unit)
     assert count is None or 0 <= count <= MAX_BYTES
     assert count is None or is_data_unit(unit)

@@ -15,7 +15,7 @@ from kit.values.env import Env
         "redis://host?health_check_interval=5",
     ],
 )
-def test_an_address_is_taken_as_it_is(url: str) -> None:
+def test_a_valid_address_is_used_unchanged(url: str) -> None:
     env = Env({"REDIS_URL": url})
     assert redis_settings.read(env) == url
     env.finish()
@@ -36,7 +36,7 @@ def test_an_address_is_taken_as_it_is(url: str) -> None:
         "rubbish",
     ],
 )
-def test_what_is_no_address_is_refused_in_words_without_its_password(url: str) -> None:
+def test_an_invalid_address_is_refused_with_a_message_without_its_password(url: str) -> None:
     env = Env({"REDIS_URL": url})
     redis_settings.read(env)
     assert env.problems == [
@@ -44,7 +44,7 @@ def test_what_is_no_address_is_refused_in_words_without_its_password(url: str) -
     ]
 
 
-def test_no_redis_is_none() -> None:
+def test_an_empty_address_means_no_redis() -> None:
     env = Env({"REDIS_URL": " "})
     assert redis_settings.read(env) is None
     env.finish()

@@ -40,7 +40,7 @@ class Callers:
         return await started(wait)
 
 
-async def test_a_connection_with_many_calls_loses_one_to_another_connection() -> None:
+async def test_a_connection_with_many_calls_yields_one_to_another_connection() -> None:
     calls = Calls(3)
     callers = Callers(calls)
     many = [await callers.call("greedy") for _ in range(3)]

@@ -21,7 +21,7 @@ CODES = grpc.StatusCode
         (CODES.UNIMPLEMENTED, Kind.INTERNAL, "INTERNAL"),
     ],
 )
-def test_a_code_without_our_details_is_a_known_kind(
+def test_a_status_without_our_details_maps_to_a_known_kind(
     code: grpc.StatusCode, kind: Kind, reason: str
 ) -> None:
     failure = from_error(AioRpcError(code, Metadata(), Metadata(), "words of a library"))

@@ -40,7 +40,7 @@ async def test_a_result_is_shared_for_a_moment_only() -> None:
     assert await probe.result() is False
 
 
-async def test_a_failure_is_every_callers_and_is_not_repeated_for_ever() -> None:
+async def test_a_failure_reaches_every_caller_and_is_not_cached_forever() -> None:
     outcomes = iter((OSError("away"), None))
 
     async def check() -> str:

@@ -72,20 +72,20 @@ def read(**values: str) -> tuple[TelemetrySettings, list[str]]:
 
 
 @pytest.mark.parametrize(("given", "port"), [("", 9400), ("off", None), ("OFF", None), ("0", 0)])
-def test_a_port_or_off(given: str, port: int | None) -> None:
+def test_the_metrics_port_is_a_number_or_off(given: str, port: int | None) -> None:
     settings, problems = read(GATEWAY_METRICS_PORT=given)
     assert (settings.metrics_port, problems) == (port, [])
 
 
 @pytest.mark.parametrize("given", ["none", "-1", "65536", "94 00", "٣"])
-def test_what_is_no_port_is_refused_by_its_name(given: str) -> None:
+def test_an_invalid_port_is_refused_by_name(given: str) -> None:
     _, problems = read(GATEWAY_METRICS_PORT=given)
     assert problems == [
         f"GATEWAY_METRICS_PORT must be a port from 0 to 65535, or off, not {given!r}"
     ]
 
 
-def test_attributes_are_pairs() -> None:
+def test_resource_attributes_are_key_value_pairs() -> None:
     settings, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1, b=two%20words,")
     assert (settings.attributes, problems) == ({"a": "1", "b": "two words"}, [])
     _, problems = read(OTEL_RESOURCE_ATTRIBUTES="a=1,b")
@@ -101,13 +101,13 @@ def test_attributes_are_pairs() -> None:
         ("parentbased_traceidratio", "ParentBased{root:TraceIdRatioBased{0.25}"),
     ],
 )
-def test_the_samplers_of_the_specification(sampler: str, words: str) -> None:
+def test_the_samplers_of_the_specification_are_supported(sampler: str, words: str) -> None:
     settings, problems = read(OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG="0.25")
     assert problems == []
     assert telemetry.sampler(settings).get_description().startswith(words)
 
 
-async def test_a_taken_port_is_told_once_and_used_when_it_is_free(
+async def test_a_taken_port_is_logged_once_and_used_when_free(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
@@ -134,7 +134,7 @@ async def test_a_taken_port_is_told_once_and_used_when_it_is_free(
     assert then == f"metrics at http://127.0.0.1:{port}/metrics"
 
 
-async def test_a_process_without_a_collector_makes_no_spans_and_says_who_it_is() -> None:
+async def test_a_process_without_a_collector_creates_no_spans_and_reports_its_identity() -> None:
     async with (
         running(OTEL_RESOURCE_ATTRIBUTES="service.instance.id=one") as process,
         aiohttp.ClientSession() as http,
@@ -152,7 +152,7 @@ async def test_a_process_without_a_collector_makes_no_spans_and_says_who_it_is()
 
 
 @pytest.mark.slow
-async def test_a_collector_that_is_away_costs_one_line() -> None:
+async def test_an_unavailable_collector_is_logged_in_one_line() -> None:
     (port,) = free_ports(1)
     endpoint = f"http://127.0.0.1:{port}"
     async with running(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, TRIED_METRICS_PORT="off") as process:
@@ -163,7 +163,7 @@ async def test_a_collector_that_is_away_costs_one_line() -> None:
 
 
 @pytest.mark.slow
-async def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
+async def test_a_hanging_collector_delays_shutdown_by_seconds_only() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:  # it accepts connections and never answers
         endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         async with running(
@@ -174,7 +174,7 @@ async def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> Non
     assert "dropped" in logged
 
 
-def test_a_malformed_port_keeps_a_process_from_starting() -> None:
+def test_a_malformed_port_prevents_startup() -> None:
     told = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=dict(os.environ) | {"TRIED_METRICS_PORT": "no"},

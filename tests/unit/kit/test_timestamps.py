@@ -33,7 +33,7 @@ AT = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
         (Decimal("1770109964000"), AT),
     ],
 )
-def test_a_believable_time_is_read_in_each_of_its_forms(written: object, at: datetime) -> None:
+def test_a_plausible_time_is_parsed_in_every_format(written: object, at: datetime) -> None:
     assert timestamps.from_provider(written) == at
 
 
@@ -82,7 +82,7 @@ def test_any_other_time_is_unknown(written: object) -> None:
 
 
 @given(st.text(max_size=80) | st.integers() | st.decimals() | st.floats() | st.booleans())
-def test_no_value_is_an_error_and_every_time_is_aware(written: object) -> None:
+def test_no_input_raises_an_error_and_every_time_has_a_time_zone(written: object) -> None:
     found = timestamps.from_provider(written)
     assert found is None or found.utcoffset() == timedelta()
 
@@ -97,7 +97,7 @@ def test_no_value_is_an_error_and_every_time_is_aware(written: object) -> None:
         datetime.max.replace(tzinfo=UTC),
     ],
 )
-def test_a_stored_time_that_cannot_be_is_unknown(stored: datetime) -> None:
+def test_an_implausible_stored_time_is_unknown(stored: datetime) -> None:
     assert timestamps.believable(stored) is None
 
 
@@ -107,7 +107,7 @@ def test_a_plan_may_end_years_ahead_and_no_later() -> None:
     assert timestamps.believable(now + timedelta(days=11 * 365)) is None
 
 
-def test_what_has_happened_is_not_in_the_future_by_more_than_the_clocks_differ() -> None:
+def test_past_events_are_at_most_the_clock_tolerance_in_the_future() -> None:
     assert timestamps.happened(AT + timedelta(minutes=9), AT) == AT + timedelta(minutes=9)
     assert timestamps.happened(AT + timedelta(minutes=11), AT) is None
     assert timestamps.happened(AT - timedelta(days=900), AT) == AT - timedelta(days=900)
@@ -115,6 +115,6 @@ def test_what_has_happened_is_not_in_the_future_by_more_than_the_clocks_differ()
 
 
 @pytest.mark.parametrize("seconds", [-(10**15), 10**15, 253402300800, -62135596801])
-def test_a_message_outside_the_calendar_is_no_time(seconds: int) -> None:
+def test_a_timestamp_message_outside_the_calendar_is_unknown(seconds: int) -> None:
     with pytest.raises(ValueError, match="years 1 and 9999"):
         timestamps.from_proto(Timestamp(seconds=seconds))

@@ -29,11 +29,11 @@ def files(tls: TLS) -> dict[str, str]:
     return {CA: str(tls.authority), CERT: str(tls.certificate), KEY: str(tls.key)}
 
 
-def test_files_that_fit_together_are_not_complained_about(authority: Authority) -> None:
+def test_matching_files_are_not_reported(authority: Authority) -> None:
     assert problems(files(authority.issue("orders"))) == []
 
 
-def test_a_certificate_with_its_chain_is_taken(authority: Authority) -> None:
+def test_a_certificate_with_its_chain_is_accepted(authority: Authority) -> None:
     tls = authority.issue("orders")
     assert tls.certificate is not None
     tls.certificate.write_bytes(tls.certificate.read_bytes() + authority.file.read_bytes())
@@ -52,7 +52,7 @@ def test_a_certificate_with_its_chain_is_taken(authority: Authority) -> None:
         ),
     ],
 )
-def test_settings_that_do_not_fit_together_are_reported(
+def test_inconsistent_settings_are_reported(
     values: dict[str, str], said: str, authority: Authority
 ) -> None:
     whole = files(authority.issue("orders"))
@@ -124,7 +124,7 @@ def cut(tls: TLS, authority: Authority) -> None:
         (cut, {CERT: "no PEM certificate"}),
     ],
 )
-def test_what_is_wrong_with_a_file_is_reported_with_its_setting(
+def test_a_problem_with_a_file_is_reported_with_its_setting(
     spoil: Callable[[TLS, Authority], None], said: dict[str, str], authority: Authority
 ) -> None:
     tls = authority.issue("orders")
@@ -139,7 +139,7 @@ def test_what_is_wrong_with_a_file_is_reported_with_its_setting(
 @pytest.mark.parametrize(
     ("begins", "ends", "said"), [(-2, -1, "the certificate expired at"), (1, 2, "not valid before")]
 )
-def test_a_certificate_is_used_in_its_time_only(
+def test_a_certificate_outside_its_validity_is_reported(
     begins: float, ends: float, said: str, authority: Authority
 ) -> None:
     [problem] = problems(files(authority.issue("orders", begins=begins, ends=ends)))
@@ -147,7 +147,7 @@ def test_a_certificate_is_used_in_its_time_only(
     assert said in problem
 
 
-def test_an_authority_counts_while_one_of_its_certificates_does(authority: Authority) -> None:
+def test_an_authority_is_valid_while_one_of_its_certificates_is(authority: Authority) -> None:
     tls, old = authority.issue("orders"), authority.issue("old", begins=-2, ends=-1)
     assert tls.authority is not None
     expired = Path(str(old.certificate)).read_bytes()
@@ -159,7 +159,7 @@ def test_an_authority_counts_while_one_of_its_certificates_does(authority: Autho
     assert "expired" in problem
 
 
-def test_a_file_that_may_not_be_read_is_named_with_the_reason(
+def test_an_unreadable_file_is_reported_with_the_reason(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tls = authority.issue("orders")

@@ -14,13 +14,13 @@ from tests.fixtures.tracing import Spans
 THEIRS = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-def test_a_step_outside_of_any_trace_is_no_span(spans: Spans) -> None:
+def test_a_step_outside_any_trace_creates_no_span(spans: Spans) -> None:
     with tracing.child_span("step"):
         tracing.add_event("event")
     assert spans.ended == []
 
 
-def test_a_step_is_below_what_is_traced_around_it(spans: Spans) -> None:
+def test_a_child_span_is_below_its_enclosing_span(spans: Spans) -> None:
     with tracing.root_span("work"), tracing.child_span("step"):
         tracing.set_attribute("esimgo.answer", 42)
     step = spans.named("step")
@@ -28,7 +28,7 @@ def test_a_step_is_below_what_is_traced_around_it(spans: Spans) -> None:
     assert step.attributes == {"esimgo.answer": 42}
 
 
-def test_a_failure_shows_as_its_reason_and_never_as_its_words(spans: Spans) -> None:
+def test_a_failure_is_recorded_by_its_reason_and_never_its_message(spans: Spans) -> None:
     failure = Failure(Kind.UNAVAILABLE, "PROVIDER_TIMEOUT", "nobody answered about secret-1")
     with pytest.raises(Failure), tracing.root_span("work"):
         raise failure
@@ -41,7 +41,7 @@ def test_a_failure_shows_as_its_reason_and_never_as_its_words(spans: Spans) -> N
     assert "secret" not in work.to_json() + fault.to_json()
 
 
-def test_a_refusal_is_an_error_of_who_called_and_none_of_the_server(spans: Spans) -> None:
+def test_a_refusal_is_a_client_error_and_not_a_server_error(spans: Spans) -> None:
     refusal = Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "no such order")
     client = SpanKind.CLIENT
     with (
@@ -57,7 +57,7 @@ def test_a_refusal_is_an_error_of_who_called_and_none_of_the_server(spans: Spans
     assert server.attributes["error.type"] == "ORDER_NOT_FOUND"
 
 
-async def test_what_was_cancelled_says_so_and_is_no_error(spans: Spans) -> None:
+async def test_a_cancelled_step_is_marked_cancelled_and_is_not_an_error(spans: Spans) -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
@@ -74,7 +74,7 @@ async def test_what_was_cancelled_says_so_and_is_no_error(spans: Spans) -> None:
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_steps_after_a_spans_end_are_not_recorded_and_calls_are_traces_of_their_own(
+def test_after_a_span_ends_steps_are_not_recorded_and_calls_start_new_traces(
     spans: Spans,
 ) -> None:
     with tracing.root_span("stream") as stream:
@@ -89,7 +89,7 @@ def test_steps_after_a_spans_end_are_not_recorded_and_calls_are_traces_of_their_
     assert {span.name for span in spans.ended} == {"stream", "call"}
 
 
-def test_what_is_not_sampled_stays_so_at_peers(spans: Spans) -> None:
+def test_an_unsampled_trace_stays_unsampled_at_peers(spans: Spans) -> None:
     unsampled = tracing.from_traceparent(THEIRS[:-1] + "0")
     with tracing.server_span("server", {}, parent=unsampled):
         assert not tracing.recording()
@@ -101,7 +101,7 @@ def test_what_is_not_sampled_stays_so_at_peers(spans: Spans) -> None:
     assert spans.ended == []
 
 
-def test_a_call_takes_the_trace_along(spans: Spans) -> None:
+def test_a_call_propagates_the_trace(spans: Spans) -> None:
     parent = tracing.from_traceparent(THEIRS, "vendor=1")
     with (
         tracing.server_span("server", {}, parent=parent),
@@ -128,11 +128,11 @@ def test_a_call_takes_the_trace_along(spans: Spans) -> None:
         THEIRS + "\n",
     ],
 )
-def test_anything_but_a_traceparent_is_none(text: str | None) -> None:
+def test_an_invalid_traceparent_is_ignored(text: str | None) -> None:
     assert tracing.from_traceparent(text) is None
 
 
-def test_a_row_keeps_what_was_recorded_and_nothing_else() -> None:
+def test_only_a_recorded_trace_is_stored_in_a_row() -> None:
     theirs = tracing.from_traceparent(THEIRS)
     assert tracing.to_traceparent(theirs) == THEIRS
     assert tracing.to_traceparent(None) is None
@@ -157,18 +157,18 @@ def test_a_row_keeps_what_was_recorded_and_nothing_else() -> None:
         ("select pg_advisory_xact_lock($1)", "SELECT"),
     ],
 )
-def test_a_statement_is_named_by_what_it_does_to_which_table(statement: str, name: str) -> None:
+def test_a_statement_span_is_named_by_operation_and_table(statement: str, name: str) -> None:
     described = describe(statement)
     assert described is not None
     assert described.name == name
 
 
-def test_what_comes_with_every_transaction_is_no_span() -> None:
+def test_transaction_commands_create_no_spans() -> None:
     assert describe("BEGIN;") is None
     assert describe("select set_config('role', $1, true)") is None
 
 
-async def test_the_cache_tells_hits_and_misses_and_who_loads(spans: Spans) -> None:
+async def test_cache_spans_record_hits_misses_and_the_loading_caller(spans: Spans) -> None:
     cache = Cache.open(None, namespace="test")
 
     async def load() -> str:

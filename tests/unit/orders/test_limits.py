@@ -31,7 +31,7 @@ def read(**values: str) -> tuple[Settings, list[str]]:
         ),
     ],
 )
-def test_limits_are_names_with_values(text: str, limits: dict[str, Decimal]) -> None:
+def test_limits_are_parsed_from_names_and_values(text: str, limits: dict[str, Decimal]) -> None:
     assert parse(text) == limits
 
 
@@ -47,7 +47,7 @@ def test_limits_are_names_with_values(text: str, limits: dict[str, Decimal]) -> 
         ("shop_day_amount=1, shop_day_amount=2", "twice"),
     ],
 )
-def test_a_bad_limit_is_named(text: str, words: str) -> None:
+def test_an_invalid_limit_is_reported_by_name(text: str, words: str) -> None:
     with pytest.raises(LimitsError, match=words):
         parse(text)
     _, problems = read(PURCHASE_LIMITS=text)
@@ -63,7 +63,7 @@ def test_by_default_customers_buy_and_anonymous_sessions_do_not() -> None:
     assert settings.price_tolerance == Decimal("0.02")
 
 
-def test_the_settings_say_who_buys() -> None:
+def test_the_settings_decide_who_may_buy() -> None:
     settings, problems = read(
         PURCHASES_BY="service",
         ANONYMOUS_PURCHASES="true",

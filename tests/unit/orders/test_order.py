@@ -64,14 +64,14 @@ def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
         ([Refund.BALANCE, None], OrderStatus.CANCELLED, "differs"),
     ],
 )
-def test_only_money_back_for_all_is_a_refund(
+def test_an_order_is_refunded_only_if_every_bundle_is(
     refunds: list[Refund | None], status: OrderStatus, words: str
 ) -> None:
     assert cancelled_status(revoked(*refunds)) is status
     assert words in cancelled_message(revoked(*refunds))
 
 
-def test_an_order_answers_only_its_own_request() -> None:
+def test_an_order_matches_only_its_own_request() -> None:
     same = OrderRequest(ORDER.customer_id, ORDER.plan_id, 2, "trip", False, "key")
     assert ORDER.answers(same)
     for other in (
@@ -84,14 +84,14 @@ def test_an_order_answers_only_its_own_request() -> None:
 
 
 @pytest.mark.parametrize("status", ["PROCESSING", "NEEDS_REVIEW", "FAILED"])
-def test_what_was_not_completed_cannot_be_cancelled(status: str) -> None:
+def test_an_incomplete_order_cannot_be_cancelled(status: str) -> None:
     with pytest.raises(Failure) as raised:
         check_cancellable(replace(ORDER, status=OrderStatus(status)))
     assert raised.value.reason == "ORDER_NOT_CANCELLABLE"
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "CANCELLED", "REFUNDED"])
-def test_the_rest_may_be_asked_for(status: str) -> None:
+def test_cancelling_only_the_unused_part_can_be_requested(status: str) -> None:
     check_cancellable(replace(ORDER, status=OrderStatus(status)))
 
 
@@ -110,7 +110,7 @@ def test_the_rest_may_be_asked_for(status: str) -> None:
         ([], "ORDER_NOT_CANCELLABLE"),
     ],
 )
-def test_every_bundle_must_be_there_and_unused(
+def test_a_full_cancellation_requires_every_bundle_to_be_unused(
     bundles: list[BundleOnESIM], reason: str | None
 ) -> None:
     if reason is None:
@@ -131,13 +131,13 @@ def test_every_bundle_must_be_there_and_unused(
         ("8943", "M", "rsp.test", False),
     ],
 )
-def test_an_esim_is_delivered_once_everything_that_installs_it_is_known(
+def test_an_esim_is_delivered_once_its_install_details_are_complete(
     iccid: str, matching_id: str, address: str, installable: bool
 ) -> None:
     assert DeliveredESIM(iccid, matching_id, address).installable is installable
 
 
-def test_money_that_cannot_be_kept_is_no_money() -> None:
+def test_an_amount_that_cannot_be_stored_is_absent() -> None:
     assert price(Decimal("135.163")) == Decimal("135.163")
     assert price("494.92") == Decimal("494.92")
     for wrong in (-1, Decimal("1e30"), Decimal("0.0000000001"), "?", True, None, [1]):
@@ -151,13 +151,13 @@ def test_money_that_cannot_be_kept_is_no_money() -> None:
     ]
 
 
-def test_pauses_grow_with_the_wait_and_stay_within_bounds() -> None:
+def test_retry_pauses_grow_within_bounds() -> None:
     assert growing_pause(timedelta(), 0.5, 30).seconds == 0.5
     assert growing_pause(timedelta(seconds=40), 0.5, 30).seconds == 10
     assert growing_pause(timedelta(hours=1), 0.5, 30).seconds == 30
 
 
-def test_missing_settings_are_named_together() -> None:
+def test_missing_settings_are_reported_together() -> None:
     env = Env({})
     settings = Settings.read(env)
     with pytest.raises(SettingsError) as raised:
@@ -167,7 +167,7 @@ def test_missing_settings_are_named_together() -> None:
     assert (settings.service.port, settings.catalogue_address) == (50052, "localhost:50051")
 
 
-def test_settings_show_and_name_their_secrets() -> None:
+def test_settings_list_their_secrets_for_redaction() -> None:
     env = Env(
         {
             "ORDERS_DATABASE_URL": "postgresql://u:hidden-password@db/x",

@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
         ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "item": 7.5}]}, "ref-2", ""),
     ],
 )
-def test_an_unreadable_row_is_kept_apart(row: Any, reference: str, item: str) -> None:
+def test_an_unreadable_row_is_collected_separately(row: Any, reference: str, item: str) -> None:
     history = History()
     assert history.add([row, GOOD])
     assert list(history.orders) == ["ref-1"]
@@ -53,7 +53,7 @@ def test_an_unreadable_row_is_kept_apart(row: Any, reference: str, item: str) ->
         {**GOOD, "orderReference": "ref-2", "order": []},
     ],
 )
-def test_what_no_purchase_of_a_bundle_can_hide_in_is_readable(row: Any) -> None:
+def test_a_row_that_cannot_be_a_bundle_purchase_is_not_unreadable(row: Any) -> None:
     history = History()
     assert history.add([row, GOOD])
     assert list(history.orders) == ["ref-2", "ref-1"]
@@ -61,7 +61,7 @@ def test_what_no_purchase_of_a_bundle_can_hide_in_is_readable(row: Any) -> None:
 
 
 @pytest.mark.parametrize("verdict", [Outcome.PLACED, Outcome.ABSENT])
-def test_a_doubtful_decision_waits_and_is_then_a_person_s(verdict: Outcome) -> None:
+def test_a_doubtful_decision_waits_and_then_goes_to_review(verdict: Outcome) -> None:
     ended = Attempt(uuid4(), uuid4(), NOW - 3 * MINUTE, NOW - 2 * MINUTE)
     assert doubted(Decision(verdict, "ref"), ended, NOW, 3 * MINUTE) == Decision(Outcome.WAIT)
     assert doubted(Decision(verdict, "ref"), ended, NOW, MINUTE) == Decision(Outcome.REVIEW)

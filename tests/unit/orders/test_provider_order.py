@@ -39,7 +39,7 @@ def an_order(**changes: Any) -> dict[str, Any]:
     return order | changes
 
 
-def test_an_order_is_read_whole() -> None:
+def test_an_order_is_parsed_completely() -> None:
     order = read_order(an_order())
     assert (order.reference, order.item, order.quantity) == ("ref-1", "esim_1GB_7D_FR_V2", 1)
     assert (order.total, order.currency) == (Decimal("1.36"), "USD")
@@ -48,7 +48,7 @@ def test_an_order_is_read_whole() -> None:
     assert order.esims == (DeliveredESIM(ICCID, "M-1", "rsp.test"),)
 
 
-def test_totals_and_balances_are_read_without_float_noise() -> None:
+def test_totals_and_balances_are_parsed_without_float_noise() -> None:
     noisy = {
         "total": Decimal("2.2800000000000002"),
         "runningBalance": Decimal("-0.30000000000000004"),
@@ -63,7 +63,7 @@ def test_totals_and_balances_are_read_without_float_noise() -> None:
     assert validated.total == Decimal("3.15")
 
 
-def test_an_order_without_esims_yet_has_none() -> None:
+def test_an_order_in_preparation_has_no_esims() -> None:
     line = {"type": "bundle", "item": "x", "quantity": 6}
     assert read_order(an_order(order=[line])).esims == ()
     assert read_order(an_order(order=[line | {"esims": None, "iccids": []}])).esims == ()
@@ -81,12 +81,12 @@ def test_an_order_without_esims_yet_has_none() -> None:
         [],
     ],
 )
-def test_rows_that_are_no_purchase_of_one_bundle_have_no_item(lines: list[Any]) -> None:
+def test_rows_that_are_not_a_purchase_of_one_bundle_have_no_item(lines: list[Any]) -> None:
     assert read_order(an_order(order=lines)).item is None
 
 
 @pytest.mark.parametrize("missing", ["orderReference", "order"])
-def test_an_order_without_something_essential_is_a_bad_answer(missing: str) -> None:
+def test_an_order_without_required_fields_is_a_bad_response(missing: str) -> None:
     shape = an_order()
     del shape[missing]
     with pytest.raises(Failure) as raised:
@@ -98,12 +98,12 @@ def test_an_order_without_something_essential_is_a_bad_answer(missing: str) -> N
     "date",
     [None, "", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", 7, "x"],
 )
-def test_an_order_of_an_unbelievable_time_is_read_without_one(date: Any) -> None:
+def test_an_order_with_an_implausible_time_is_parsed_without_it(date: Any) -> None:
     order = read_order(an_order(createdDate=date))
     assert (order.reference, order.created_at) == ("ref-1", None)
 
 
-def test_a_list_is_an_array_an_object_with_pages_or_one_order() -> None:
+def test_a_list_may_be_an_array_or_an_object_with_pages_or_one_order() -> None:
     row = an_order()
     assert read_orders([row]) == ([row], None)
     assert read_orders({"orders": [row], "pageCount": 3}) == ([row], 3)
@@ -112,7 +112,7 @@ def test_a_list_is_an_array_an_object_with_pages_or_one_order() -> None:
         read_orders({"message": "?"})
 
 
-def test_install_details_are_one_object_or_many_under_either_name() -> None:
+def test_install_details_are_one_object_or_several_under_either_name() -> None:
     one = {"iccid": ICCID, "matchingId": "M", "smdpAddress": "rsp.test"}
     old = {"iccid": ICCID, "matchingId": "M", "rspUrl": "https://rsp.test/"}
     assert read_esims(one) == read_esims([old]) == [DeliveredESIM(ICCID, "M", "rsp.test")]
@@ -139,7 +139,7 @@ def test_an_iccid_is_the_same_however_the_provider_writes_it(written: str) -> No
     assert [esim.iccid for esim in only_named.esims] == [ICCID]
 
 
-def test_the_matching_id_is_not_shown() -> None:
+def test_the_matching_id_is_absent_from_the_repr() -> None:
     assert "SECRET" not in repr(read_esims({"iccid": ICCID, "matchingId": "SECRET"}))
 
 
@@ -156,11 +156,11 @@ def test_the_matching_id_is_not_shown() -> None:
         ("", None),
     ],
 )
-def test_the_refund_is_read_from_the_words(words: str, refund: Refund | None) -> None:
+def test_the_refund_is_parsed_from_the_message(words: str, refund: Refund | None) -> None:
     assert read_refund(words) is refund
 
 
-def test_assignments_tell_whose_they_are_and_whether_they_were_used() -> None:
+def test_assignments_contain_their_order_and_their_use() -> None:
     rows = [
         {"id": 17, "bundleState": "Queued", "assignmentReference": "ref-1-0"},
         {"id": "18", "bundleStatus": "active", "startTime": "2026-01-01T00:00:00Z"},
@@ -174,7 +174,7 @@ def test_assignments_tell_whose_they_are_and_whether_they_were_used() -> None:
     assert first.belongs_to("ref-1")
 
 
-def test_an_order_does_not_own_what_a_longer_reference_bought() -> None:
+def test_an_order_does_not_own_assignments_of_a_longer_reference() -> None:
     def of(reference: str) -> BundleOnESIM:
         return BundleOnESIM("1", "b", reference, "queued", touched=False)
 
@@ -192,14 +192,14 @@ def test_a_validation_must_say_whether_it_is_valid() -> None:
         read_validation({"total": 1})
 
 
-def test_a_scheme_is_no_part_of_the_host() -> None:
+def test_a_scheme_is_not_part_of_the_host() -> None:
     assert bare_host("http://rsp.test") == bare_host("rsp.test/") == "rsp.test"
 
 
 @pytest.mark.parametrize(
     "odd", [{}, None, 7, {"id": "18"}, {"bundleState": "queued"}, {"id": "18", "bundleState": 1.5}]
 )
-def test_an_assignment_that_cannot_be_read_hides_no_other(odd: Any) -> None:
+def test_an_unreadable_assignment_does_not_hide_others(odd: Any) -> None:
     rows = [odd, {"id": "17", "bundleState": "queued", "assignmentReference": "ref-1-0"}]
     first, second = read_bundles({"bundles": [{"name": "b", "assignments": rows}]})
     assert (first.readable, first.unused) == (False, False)
@@ -207,17 +207,17 @@ def test_an_assignment_that_cannot_be_read_hides_no_other(odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 7, {"name": "x", "assignments": 7}])
-def test_a_bundle_that_cannot_be_read_counts_as_an_unreadable_assignment(odd: Any) -> None:
+def test_an_unreadable_bundle_counts_as_an_unreadable_assignment(odd: Any) -> None:
     assert [bundle.readable for bundle in read_bundles({"bundles": [odd]})] == [False]
 
 
 @pytest.mark.parametrize("written", ["17", "", 8943100000000000000, "8943100000000000017x", None])
-def test_what_is_no_iccid_names_no_esim(written: Any) -> None:
+def test_an_invalid_iccid_identifies_no_esim(written: Any) -> None:
     line = {"type": "bundle", "item": "b", "quantity": 1, "iccids": [written]}
     assert read_order(an_order(order=[line])).iccids == frozenset()
 
 
-def test_texts_and_amounts_that_no_column_holds_are_left_out() -> None:
+def test_texts_and_amounts_that_no_column_can_store_are_omitted() -> None:
     order = read_order(
         an_order(
             orderReference="ref\x00-1\ud83d",
@@ -233,16 +233,16 @@ def test_texts_and_amounts_that_no_column_holds_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("quantity", [10**12, -1, True, "1", Decimal("1.5"), None])
-def test_a_quantity_that_cannot_be_is_no_purchase(quantity: Any) -> None:
+def test_an_impossible_quantity_is_not_a_purchase(quantity: Any) -> None:
     line = {"type": "bundle", "item": "b", "quantity": quantity}
     assert read_order(an_order(order=[line])).item is None
 
 
 @pytest.mark.parametrize("code", ["US$", "dollars", 840, ["USD"], {"code": "USD"}])
-def test_a_price_in_a_currency_that_cannot_be_read_is_none(code: Any) -> None:
+def test_a_price_in_an_unreadable_currency_is_absent(code: Any) -> None:
     assert read_validation({"valid": True, "total": 1, "currency": code}).total is None
 
 
 @pytest.mark.parametrize("code", [None, "", "usd", " USD "])
-def test_a_price_without_a_currency_or_in_any_case_is_one(code: Any) -> None:
+def test_a_price_is_parsed_without_a_currency_or_with_one_in_any_case(code: Any) -> None:
     assert read_validation({"valid": True, "total": 1, "currency": code}).total == 1

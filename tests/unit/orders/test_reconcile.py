@@ -40,25 +40,25 @@ def decide(
 WAIT, ABSENT, REVIEW = (Outcome.WAIT, None), (Outcome.ABSENT, None), (Outcome.REVIEW, None)
 
 
-def test_one_order_for_one_attempt_is_its_own_at_once() -> None:
+def test_one_order_and_one_attempt_are_matched_at_once() -> None:
     assert decide([attempt(0, 5)], [candidate("r", 2)], read=6) == [(Outcome.PLACED, "r")]
 
 
-def test_no_order_yet_waits_until_it_surely_would_be_listed() -> None:
+def test_a_missing_order_waits_until_it_would_certainly_be_listed() -> None:
     one = attempt(0, 5)
     assert decide([one], [], read=124) == [WAIT]
     assert decide([one], [], read=125) == [ABSENT]
 
 
-def test_an_older_order_is_not_the_attempts() -> None:
+def test_an_older_order_is_not_matched_to_the_attempt() -> None:
     assert decide([attempt(100, 105)], [candidate("old", 69)], read=300) == [ABSENT]
 
 
-def test_a_provider_clock_a_little_behind_is_borne() -> None:
+def test_a_provider_clock_slightly_behind_is_tolerated() -> None:
     assert decide([attempt(100, 105)], [candidate("r", 71)], read=106) == [(Outcome.PLACED, "r")]
 
 
-def test_a_provider_clock_far_ahead_is_borne() -> None:
+def test_a_provider_clock_far_ahead_is_tolerated() -> None:
     days = 86_400.0 * 8
     assert decide([attempt(0, 5)], [candidate("r", days)], read=6) == [(Outcome.PLACED, "r")]
 
@@ -66,7 +66,7 @@ def test_a_provider_clock_far_ahead_is_borne() -> None:
 UNDATED = Candidate("undated", None)
 
 
-def test_an_order_of_unknown_time_may_be_any_attempts_and_is_never_overlooked() -> None:
+def test_an_order_of_unknown_time_may_match_any_attempt() -> None:
     assert decide([attempt(0, 5)], [UNDATED], read=500) == [(Outcome.PLACED, "undated")]
     both = [attempt(0, 5), attempt(600, 605)]
     assert decide(both, [candidate("r", 601), UNDATED], read=606) == [
@@ -77,7 +77,7 @@ def test_an_order_of_unknown_time_may_be_any_attempts_and_is_never_overlooked() 
     assert decide([attempt(0, 5), attempt(1, None)], [UNDATED], read=500) == [WAIT]
 
 
-def test_two_orders_for_one_attempt_need_a_person() -> None:
+def test_two_orders_for_one_attempt_go_to_review() -> None:
     assert decide([attempt(0, 5)], [candidate("a", 1), candidate("b", 2)], read=500) == [REVIEW]
 
 
@@ -87,18 +87,18 @@ def test_equal_orders_for_equal_attempts_are_interchangeable() -> None:
     assert found == [(Outcome.PLACED, "a"), (Outcome.PLACED, "b")]
 
 
-def test_one_order_for_two_attempts_waits_until_no_second_can_come() -> None:
+def test_one_order_for_two_attempts_waits_until_no_second_can_appear() -> None:
     attempts = [attempt(0, 5), attempt(1, 6)]
     assert decide(attempts, [candidate("r", 3)], read=125) == [WAIT, WAIT]
     assert decide(attempts, [candidate("r", 3)], read=126) == [(Outcome.PLACED, "r"), ABSENT]
 
 
-def test_an_order_that_a_call_on_its_way_may_have_made_is_left_alone() -> None:
+def test_an_order_that_a_call_in_flight_may_have_placed_is_not_matched() -> None:
     attempts = [attempt(0, 5), attempt(100, None)]
     assert decide(attempts, [candidate("r", 90)], read=500) == [WAIT]
 
 
-def test_an_order_older_than_every_call_on_its_way_is_matched() -> None:
+def test_an_order_older_than_every_call_in_flight_is_matched() -> None:
     attempts = [attempt(0, 5), attempt(100, None)]
     assert decide(attempts, [candidate("r", 2)], read=101) == [(Outcome.PLACED, "r")]
 
@@ -108,19 +108,19 @@ def test_an_order_that_one_in_review_may_own_goes_to_review_too() -> None:
     assert decide(attempts, [candidate("r", 52)], read=60) == [REVIEW]
 
 
-def test_one_in_review_does_not_hold_up_an_attempt_that_bought_nothing() -> None:
+def test_an_order_in_review_does_not_delay_an_attempt_that_bought_nothing() -> None:
     attempts = [attempt(0, 5, in_review=True), attempt(500, 505)]
     assert decide(attempts, [candidate("a", 1), candidate("b", 2)], read=700) == [ABSENT]
 
 
-def test_orders_before_all_but_one_attempt_cannot_all_be_explained() -> None:
+def test_orders_older_than_all_but_one_attempt_cannot_all_be_explained() -> None:
     attempts = [attempt(0, 5), attempt(100, 105)]
     found = decide(attempts, [candidate("a", 1), candidate("b", 2)], read=500)
     assert found == [REVIEW, REVIEW]
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_whatever_happened_no_reference_is_given_twice_and_none_without_a_cause(seed: int) -> None:
+def test_no_reference_is_assigned_twice_or_without_a_cause(seed: int) -> None:
     chance = random.Random(seed)
     attempts, bought = [], []
     for index in range(chance.randint(1, 5)):
@@ -169,19 +169,19 @@ def narrowed(
 OURS = frozenset({"192.0.2.1"})
 
 
-def test_of_two_candidates_the_one_bought_from_here_is_the_attempts() -> None:
+def test_of_two_candidates_the_one_bought_by_the_platform_is_matched() -> None:
     mine = Candidate("mine", at(3), "192.0.2.1")
     portal = Candidate("portal", at(2), "198.51.100.9")
     assert narrowed([attempt(0, 5)], [portal, mine], own=OURS) == [(Outcome.PLACED, "mine")]
     assert narrowed([attempt(0, 5)], [portal, mine]) == [REVIEW]
 
 
-def test_of_two_candidates_one_made_long_after_the_attempt_is_somebody_elses() -> None:
+def test_a_candidate_placed_long_after_the_attempt_is_foreign() -> None:
     late = candidate("late", 5 + 120 + 31)
     assert narrowed([attempt(0, 5)], [candidate("r", 2), late]) == [(Outcome.PLACED, "r")]
 
 
-def test_an_unusual_candidate_is_never_proof_that_nothing_was_bought() -> None:
+def test_an_unusual_candidate_never_proves_that_nothing_was_bought() -> None:
     # Our public address may have changed since: the order is adopted, or it would be bought again.
     moved = Candidate("r", at(2), "203.0.113.7")
     assert narrowed([attempt(0, 5)], [moved], own=OURS) == [(Outcome.PLACED, "r")]

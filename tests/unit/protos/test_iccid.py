@@ -27,7 +27,7 @@ DIGITS = "8944501234567890123"
         "".join(chr(ord("\N{ARABIC-INDIC DIGIT ZERO}") + int(digit)) for digit in DIGITS),
     ],
 )
-def test_every_way_of_writing_one_is_the_same_iccid(text: str) -> None:
+def test_every_notation_of_an_iccid_is_equal(text: str) -> None:
     assert iccid.normalize(text) == DIGITS
     checks = Checks()
     assert iccid.check(checks, "iccid", text) == DIGITS
@@ -37,7 +37,7 @@ def test_every_way_of_writing_one_is_the_same_iccid(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "F", "F" + DIGITS, "8944F5012345678901", "1" * 17, "1" * 23, "8 " * 40, "x" * 19]
 )
-def test_what_has_no_18_to_22_digits_is_none(text: str) -> None:
+def test_a_value_without_18_to_22_digits_is_not_an_iccid(text: str) -> None:
     assert iccid.normalize(text) == ""
     checks = Checks()
     iccid.check(checks, "iccid", text)
@@ -55,7 +55,7 @@ def test_what_has_no_18_to_22_digits_is_none(text: str) -> None:
         (Decimal("8.94450123456789E18"), False),
     ],
 )
-def test_a_number_of_json_is_one_and_may_have_been_rounded(value: Any, exact: bool) -> None:
+def test_a_json_number_is_an_iccid_and_may_have_been_rounded(value: Any, exact: bool) -> None:
     assert iccid.from_json(value).startswith("89445012345678")
     assert iccid.is_exact(value) is exact
 
@@ -63,12 +63,12 @@ def test_a_number_of_json_is_one_and_may_have_been_rounded(value: Any, exact: bo
 @pytest.mark.parametrize(
     "value", [None, True, [], {}, 5, 10**22, -(10**18), 1.5, Decimal("1E+999999"), Decimal("0.5")]
 )
-def test_other_json_is_no_iccid(value: Any) -> None:
+def test_other_json_is_not_an_iccid(value: Any) -> None:
     assert iccid.from_json(value) == ""
 
 
 @given(st.text(max_size=80))
-def test_no_text_is_an_error_and_the_result_is_stable(text: str) -> None:
+def test_no_text_raises_an_error_and_the_result_is_stable(text: str) -> None:
     found = iccid.normalize(text)
     assert iccid.normalize(found) == found
     assert found == "" or iccid.FORM.fullmatch(found)

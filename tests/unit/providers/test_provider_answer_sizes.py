@@ -44,7 +44,7 @@ def raw_deflate(data: bytes) -> bytes:
         pytest.param(b'{"a": 1.5}', {"Content-Encoding": "identity"}, id="identity"),
     ],
 )
-async def test_every_encoding_that_is_asked_for_is_read(
+async def test_every_requested_encoding_is_decoded(
     http: aiohttp.ClientSession, played: PlayedProvider, raw: bytes, headers: dict[str, str]
 ) -> None:
     played.will(Answer(raw=raw, headers=headers))
@@ -53,7 +53,7 @@ async def test_every_encoding_that_is_asked_for_is_read(
 
 
 @pytest.mark.parametrize("step", [-1, 0, 1])
-async def test_a_compressed_text_around_the_size_of_a_step_is_read_whole(
+async def test_compressed_text_around_the_chunk_size_is_read_completely(
     http: aiohttp.ClientSession, played: PlayedProvider, step: int
 ) -> None:
     text = "a" * (64 * 1024 - 2 + step)
@@ -78,7 +78,7 @@ TOO_MUCH = [
 
 
 @pytest.mark.parametrize(("raw", "headers"), TOO_MUCH)
-async def test_an_answer_above_the_limit_is_a_bad_one_and_takes_little_memory(
+async def test_an_oversized_response_is_a_bad_response_and_uses_little_memory(
     http: aiohttp.ClientSession, played: PlayedProvider, raw: bytes, headers: dict[str, str]
 ) -> None:
     played.will(Answer(raw=raw, headers=headers))
@@ -97,7 +97,7 @@ async def test_an_answer_above_the_limit_is_a_bad_one_and_takes_little_memory(
     assert (written.value.kind, written.value.reason) == (Kind.UNCLEAR, "PROVIDER_UNCLEAR")
 
 
-async def test_other_work_goes_on_while_a_large_answer_is_decompressed(
+async def test_other_tasks_run_while_a_large_response_is_decompressed(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(raw=bomb(15), headers=GZIP))
@@ -121,7 +121,7 @@ async def test_other_work_goes_on_while_a_large_answer_is_decompressed(
     ],
 )
 @pytest.mark.parametrize(("raw", "headers"), [(bomb(200), GZIP), (b"a" * 17 * MB, {})])
-async def test_an_error_that_is_too_long_is_what_its_status_says(
+async def test_an_oversized_error_is_classified_by_its_status(
     http: aiohttp.ClientSession,
     played: PlayedProvider,
     raw: bytes,
@@ -146,7 +146,7 @@ async def test_a_compressed_error_keeps_its_message(
     assert raised.value.details["provider_message"] == "no"
 
 
-async def test_a_whole_catalogue_in_one_answer_leaves_room(
+async def test_a_whole_catalogue_in_one_response_is_below_the_limit(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     """As many bundles as the provider's catalogue had in November 2025, of 611 bytes each."""

@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
 
 
-async def test_numbers_keep_all_their_digits(
+async def test_numbers_preserve_all_digits(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(text='{"price": 135.163, "iccid": 89431081699000000165, "quantity": 2}'))
@@ -27,7 +27,7 @@ async def test_decimals_are_sent_as_exact_numbers(
     assert played.received[0].headers["Content-Type"] == "application/json"
 
 
-async def test_every_call_carries_the_key_and_asks_for_json(
+async def test_every_call_sends_the_key_and_accepts_json(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     await played.client(http).get("/esims/assignments", [("reference", "a"), ("reference", "b")])
@@ -45,7 +45,9 @@ async def test_a_plus_sign_in_a_time_reaches_the_provider(
     assert played.received[0].query == [("createdAt", "gte:2026-03-01T12:00:00+01:00")]
 
 
-async def test_no_content_is_none(http: aiohttp.ClientSession, played: PlayedProvider) -> None:
+async def test_an_empty_response_is_none(
+    http: aiohttp.ClientSession, played: PlayedProvider
+) -> None:
     played.will(Answer(status=204, text=""))
     assert await played.client(http).send("DELETE", "/esims/1") is None
 
@@ -122,7 +124,7 @@ async def test_retry_after_is_passed_on(
         ("LPA:1$smdp.example$AB-12 is used", "[activation code] is used"),
     ],
 )
-async def test_the_providers_words_are_kept_short_and_without_secrets(
+async def test_the_providers_message_is_truncated_and_redacted(
     http: aiohttp.ClientSession, played: PlayedProvider, text: str, message: str
 ) -> None:
     played.will(Answer(status=400, text=text))
@@ -132,7 +134,7 @@ async def test_the_providers_words_are_kept_short_and_without_secrets(
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "{'price': 2}", "[" * 100_000])
-async def test_an_unreadable_success_is_unavailable_for_a_read_and_unclear_for_a_write(
+async def test_an_unreadable_success_is_unavailable_for_reads_and_unclear_for_writes(
     http: aiohttp.ClientSession, played: PlayedProvider, text: str
 ) -> None:
     played.will(Answer(text=text))
@@ -145,7 +147,7 @@ async def test_an_unreadable_success_is_unavailable_for_a_read_and_unclear_for_a
     assert written.value.kind == Kind.UNCLEAR
 
 
-async def test_a_redirect_does_not_take_the_key_elsewhere(
+async def test_a_redirect_does_not_send_the_key_elsewhere(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(status=302, headers={"Location": f"{played.url}/elsewhere"}), Answer())
@@ -170,7 +172,7 @@ async def test_the_debug_level_shows_every_request_without_secrets(
     assert KEY not in line
 
 
-async def test_one_nan_or_broken_letter_leaves_the_rest_of_an_answer_readable(
+async def test_one_nan_or_invalid_character_does_not_affect_the_rest_of_a_response(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(text='[{"price": NaN}, {"price": 2.28}]'))

@@ -37,7 +37,7 @@ async def test_a_read_gives_up_after_its_attempts(
     assert len(played.received) == 3
 
 
-async def test_waits_for_the_rate_limit_do_not_use_attempts_up(
+async def test_waiting_for_the_rate_limit_uses_no_attempts(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     refused = Answer(status=429, headers={"Retry-After": "0"})
@@ -66,7 +66,7 @@ async def test_a_read_with_a_side_effect_is_sent_once(
     assert len(played.received) == 1
 
 
-async def test_a_pause_longer_than_the_timeout_is_not_waited_for(
+async def test_a_pause_longer_than_the_timeout_fails_at_once(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(status=503, headers={"Retry-After": "60"}))
@@ -76,7 +76,7 @@ async def test_a_pause_longer_than_the_timeout_is_not_waited_for(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-async def test_a_write_on_a_kept_connection_that_breaks_is_unclear_and_not_repeated(
+async def test_a_write_on_a_broken_reused_connection_is_unclear_and_not_repeated(
     http: aiohttp.ClientSession, played: PlayedProvider, method: str
 ) -> None:
     client = played.client(http)
@@ -108,7 +108,7 @@ async def test_a_read_without_an_answer_is_unavailable(
     assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_TIMEOUT")
 
 
-async def test_a_write_that_nobody_could_receive_is_surely_not_done(
+async def test_a_write_that_was_never_sent_is_certainly_not_done(
     http: aiohttp.ClientSession,
 ) -> None:
     with socket.socket() as bound:  # bound, so that no other process listens there
@@ -162,7 +162,7 @@ async def test_refusals_and_pauses_leave_the_circuit_closed(
     assert circuit_of(client) == "closed"
 
 
-async def test_a_caller_in_a_hurry_does_not_open_the_circuit(
+async def test_a_caller_with_a_short_deadline_does_not_open_the_circuit(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     played.will(Answer(hang=True))
@@ -189,7 +189,7 @@ async def test_the_call_after_the_pause_closes_the_circuit_or_opens_it_again(
     assert circuit_of(client) == "closed"
 
 
-async def test_only_one_call_tries_a_provider_that_failed_and_a_cancelled_one_makes_room(
+async def test_only_one_call_probes_a_failed_provider_and_a_cancelled_one_frees_the_slot(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     client = played.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
@@ -226,7 +226,7 @@ async def test_a_failure_is_logged_with_context_and_without_secrets(
         assert secret not in everything
 
 
-async def test_one_thing_still_processed_does_not_hold_up_another_at_the_same_path(
+async def test_one_item_in_progress_does_not_delay_another_at_the_same_path(
     http: aiohttp.ClientSession, played: PlayedProvider
 ) -> None:
     client = played.client(http)

@@ -24,7 +24,7 @@ async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str
     return {outcome.reason for outcome in outcomes if isinstance(outcome, Failure)}
 
 
-async def test_when_tokens_run_out_each_endpoint_has_one_line(
+async def test_exhausted_tokens_are_logged_once_per_endpoint(
     played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     played.will(Answer(status=429, headers={"Retry-After": "30"}))
@@ -38,7 +38,7 @@ async def test_when_tokens_run_out_each_endpoint_has_one_line(
     }
 
 
-async def test_an_open_circuit_is_one_line_beside_that_of_its_cause(
+async def test_an_open_circuit_is_logged_once_beside_its_cause(
     played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     played.will(Answer(status=500))

@@ -24,9 +24,7 @@ async def refused(request: Request) -> Failure:
 
 
 @pytest.mark.parametrize("text", FAR)
-async def test_after_a_minute_one_call_at_a_time_tries_whether_a_long_pause_is_over(
-    shop: Shop, text: str
-) -> None:
+async def test_after_a_minute_one_call_at_a_time_probes_a_long_pause(shop: Shop, text: str) -> None:
     await shop.answer(await shop.ask(), {"Retry-After": text}, status=429)
     first, second, third = [await shop.ask(timeout=300) for _ in range(3)]
     await shop.clock.advance(59.9)
@@ -45,7 +43,7 @@ async def test_after_a_minute_one_call_at_a_time_tries_whether_a_long_pause_is_o
 
 
 @pytest.mark.parametrize("how", ["no answer", "cancelled"])
-async def test_when_the_call_that_tries_ends_without_an_answer_the_next_one_tries(
+async def test_the_next_call_probes_if_a_probe_ends_without_a_response(
     shop: Shop, how: str
 ) -> None:
     await shop.answer(await shop.ask(), {"Retry-After": "30"}, status=429)
@@ -59,7 +57,7 @@ async def test_when_the_call_that_tries_ends_without_an_answer_the_next_one_trie
     assert [second.sent(), third.sent()] == [True, False]
 
 
-async def test_an_answer_to_a_call_sent_before_the_pause_does_not_end_it(shop: Shop) -> None:
+async def test_a_response_to_a_call_sent_before_the_pause_does_not_end_it(shop: Shop) -> None:
     await shop.learn(remaining=9)
     slow = await shop.ask()
     await shop.answer(await shop.ask(), {"Retry-After": "30"}, status=429)
@@ -68,7 +66,7 @@ async def test_an_answer_to_a_call_sent_before_the_pause_does_not_end_it(shop: S
     assert not waiting.sent()
 
 
-async def test_a_pause_of_a_moment_needs_no_trial(shop: Shop) -> None:
+async def test_a_short_pause_needs_no_probe(shop: Shop) -> None:
     await shop.learn(remaining=9)
     await shop.answer(await shop.ask(), {"Retry-After": "1"}, status=429)
     for _ in range(9):
@@ -77,7 +75,7 @@ async def test_a_pause_of_a_moment_needs_no_trial(shop: Shop) -> None:
     assert len(shop.order) > 3
 
 
-async def test_those_who_would_wait_too_long_are_refused_when_the_pause_begins(shop: Shop) -> None:
+async def test_calls_that_would_wait_too_long_are_refused_when_the_pause_begins(shop: Shop) -> None:
     hasty, patient = await shop.ask(timeout=7), await shop.ask(timeout=300)
     await shop.answer(shop.requests[0], {"Retry-After": "86400"}, status=429)
     assert (hasty.sent(), patient.sent()) == (True, False)
@@ -87,14 +85,14 @@ async def test_those_who_would_wait_too_long_are_refused_when_the_pause_begins(s
     assert failure.retry_after == 60.0
 
 
-async def test_those_in_the_queue_are_refused_when_the_pause_begins(shop: Shop) -> None:
+async def test_queued_calls_are_refused_when_the_pause_begins(shop: Shop) -> None:
     first = await shop.ask()
     hasty = await shop.ask(timeout=7)  # of unknown cost, so it waits for the first
     await shop.answer(first, {"Retry-After": "86400"}, status=429)
     assert (await refused(hasty)).retry_after == 60.0
 
 
-async def test_a_window_that_ends_late_is_a_pause_as_well(shop: Shop) -> None:
+async def test_a_window_that_ends_late_is_treated_as_a_pause(shop: Shop) -> None:
     await shop.answer(await shop.ask(), shop.window(remaining=0, resets_in=40))
     first, second = await shop.ask(timeout=300), await shop.ask(timeout=300)
     assert shop.report.until == START + timedelta(seconds=40.05)
@@ -104,7 +102,7 @@ async def test_a_window_that_ends_late_is_a_pause_as_well(shop: Shop) -> None:
     assert second.sent()
 
 
-async def test_a_window_that_ends_in_a_day_is_no_window(shop: Shop) -> None:
+async def test_a_window_that_ends_in_a_day_is_ignored(shop: Shop) -> None:
     await shop.answer(await shop.ask(), shop.window(remaining=0, resets_in=86_400))
     request = await shop.ask()
     await shop.clock.advance(1.1)
@@ -112,7 +110,7 @@ async def test_a_window_that_ends_in_a_day_is_no_window(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("text", FAR)
-async def test_after_a_minute_one_call_at_a_time_asks_for_what_is_still_processed(
+async def test_after_a_minute_one_call_at_a_time_probes_an_item_in_progress(
     shop: Shop, text: str
 ) -> None:
     processed = {"Retry-After": text}
@@ -134,7 +132,7 @@ async def test_after_a_minute_one_call_at_a_time_asks_for_what_is_still_processe
     assert third.sent()
 
 
-async def test_when_the_one_that_asks_for_it_gives_up_the_next_one_asks(shop: Shop) -> None:
+async def test_the_next_call_probes_an_item_in_progress_if_the_first_gives_up(shop: Shop) -> None:
     await shop.answer(await shop.ask(), {"Retry-After": "30"}, status=503)
     first, second = await shop.ask(timeout=300), await shop.ask(timeout=300)
     await shop.clock.advance(30.1)
@@ -143,7 +141,7 @@ async def test_when_the_one_that_asks_for_it_gives_up_the_next_one_asks(shop: Sh
     assert (first.sent(), second.sent()) == (True, True)
 
 
-async def test_a_pause_is_shown_while_it_lasts_and_logged_once(
+async def test_a_pause_is_reported_while_it_lasts_and_logged_once(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     released = asyncio.Event()
@@ -172,7 +170,7 @@ async def test_a_pause_is_shown_while_it_lasts_and_logged_once(
     assert over.startswith("provider calls go through again: * (2 times in 12")
 
 
-async def test_all_purchases_are_held_together_and_that_is_shown(shop: Shop) -> None:
+async def test_all_purchases_are_paused_together_and_the_pause_is_reported(shop: Shop) -> None:
     async def buy() -> Request:
         return await shop.ask("POST /orders", "/orders", timeout=300)
 
@@ -186,7 +184,7 @@ async def test_all_purchases_are_held_together_and_that_is_shown(shop: Shop) -> 
     assert (shop.report.until, shop.metrics.seconds) == (None, {"POST /orders": 0.0})
 
 
-async def test_one_esim_that_is_still_processed_is_no_matter_for_operators(shop: Shop) -> None:
+async def test_an_item_in_progress_is_not_reported_to_operators(shop: Shop) -> None:
     request = await shop.ask("POST /esims/{}/suspend", "/esims/1/suspend")
     await shop.answer(request, {"Retry-After": "5"}, status=503)
     assert (shop.report.until, shop.metrics.seconds) == (None, {})

@@ -22,11 +22,11 @@ from tests.unit.kit.stepped_clock import START
         ("", None),
     ],
 )
-def test_the_reset_is_an_iso_time_near_now(reset: str, seconds: float | None) -> None:
+def test_the_reset_must_be_an_iso_time_near_now(reset: str, seconds: float | None) -> None:
     assert RateWindow.read({"X-Ratelimit-Reset": reset}, START).resets_in == seconds
 
 
-def test_a_clock_that_is_off_is_corrected_by_the_answers_date() -> None:
+def test_a_wrong_clock_is_corrected_by_the_date_of_the_response() -> None:
     theirs = START + timedelta(minutes=5)
     headers = {
         "Date": format_datetime(theirs, usegmt=True),
@@ -53,16 +53,16 @@ def test_a_clock_that_is_off_is_corrected_by_the_answers_date() -> None:
         ("Sat, 28 Feb 2026 12:00:00 GMT", 0.0),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
+def test_retry_after_may_be_seconds_or_a_date(text: str, seconds: float | None) -> None:
     assert retry_after({"Retry-After": text}, START) == seconds
 
 
-def test_the_longest_pause_is_the_callers() -> None:
+def test_the_maximum_pause_is_that_of_the_caller() -> None:
     assert retry_after({"Retry-After": "99"}, START, 10.0) == 10.0
     assert retry_after({"Retry-After": "99"}, START, 86_400.0) == 99.0
 
 
 @pytest.mark.parametrize("text", ["ten", "", "-1", "1.5"])
-def test_counts_that_are_none_are_passed_over(text: str) -> None:
+def test_invalid_counts_are_ignored(text: str) -> None:
     window = RateWindow.read({"X-Ratelimit-Limit": text, "X-Ratelimit-Remaining": text}, START)
     assert (window.limit, window.remaining) == (None, None)

@@ -9,7 +9,7 @@ from tests.unit.kit.stepped_clock import settle
 from tests.unit.providers.paced_shop import Shop
 
 
-async def test_an_endpoint_of_unknown_cost_is_tried_alone(shop: Shop) -> None:
+async def test_an_endpoint_of_unknown_cost_is_called_alone_first(shop: Shop) -> None:
     for _ in range(20):
         await shop.ask()
     assert len(shop.order) == 1
@@ -17,7 +17,7 @@ async def test_an_endpoint_of_unknown_cost_is_tried_alone(shop: Shop) -> None:
     assert len(shop.order) == 1 + 9
 
 
-async def test_of_a_new_window_half_is_spent_until_an_answer_tells_what_is_left(shop: Shop) -> None:
+async def test_half_of_a_new_window_is_spent_until_a_response_reports_the_rest(shop: Shop) -> None:
     await shop.learn(remaining=9)
     await shop.clock.advance(2.0)
     for _ in range(20):
@@ -36,14 +36,14 @@ async def test_an_empty_window_is_waited_for(shop: Shop) -> None:
     assert request.sent()
 
 
-async def test_what_is_on_its_way_counts_against_the_window(shop: Shop) -> None:
+async def test_requests_in_flight_count_against_the_window(shop: Shop) -> None:
     await shop.learn(remaining=3)
     for _ in range(5):
         await shop.ask()
     assert len(shop.order) == 1 + 3
 
 
-async def test_answers_that_overtake_one_another_do_not_give_tokens_back(shop: Shop) -> None:
+async def test_out_of_order_responses_do_not_return_tokens(shop: Shop) -> None:
     first, second = await shop.ask(), await shop.ask()
     await shop.answer(second, shop.window(remaining=2))
     await shop.answer(first, shop.window(remaining=4))
@@ -52,7 +52,7 @@ async def test_answers_that_overtake_one_another_do_not_give_tokens_back(shop: S
     assert len(shop.order) == 2 + 2
 
 
-async def test_an_answer_of_an_earlier_window_says_nothing_about_this_one(shop: Shop) -> None:
+async def test_a_response_from_an_earlier_window_is_ignored(shop: Shop) -> None:
     await shop.learn(remaining=9)
     late = await shop.ask()
     earlier = shop.window(remaining=1, resets_in=1.0)
@@ -66,14 +66,14 @@ async def test_an_answer_of_an_earlier_window_says_nothing_about_this_one(shop: 
     assert len(shop.order) == 2 + 10
 
 
-async def test_the_cost_of_an_endpoint_is_learnt(shop: Shop) -> None:
+async def test_the_cost_of_an_endpoint_is_learned(shop: Shop) -> None:
     request = await shop.ask(endpoint="GET /dear")
     await shop.answer(request, shop.window(remaining=9, cost=5))
     first, second = await shop.ask(endpoint="GET /dear"), await shop.ask(endpoint="GET /dear")
     assert (first.sent(), second.sent()) == (True, False)
 
 
-async def test_a_dear_request_is_not_overtaken_by_cheap_ones_behind_it(shop: Shop) -> None:
+async def test_an_expensive_request_is_not_overtaken_by_cheap_ones(shop: Shop) -> None:
     dear = await shop.ask(endpoint="GET /dear")
     await shop.answer(dear, shop.window(remaining=3, cost=5))
     dear = await shop.ask(endpoint="GET /dear")
@@ -83,7 +83,7 @@ async def test_a_dear_request_is_not_overtaken_by_cheap_ones_behind_it(shop: Sho
     assert dear.sent()
 
 
-async def test_a_request_dearer_than_any_window_still_goes(shop: Shop) -> None:
+async def test_a_request_more_expensive_than_any_window_is_still_sent(shop: Shop) -> None:
     request = await shop.ask(endpoint="GET /dear")
     await shop.answer(request, shop.window(remaining=9, cost=50))
     request = await shop.ask(endpoint="GET /dear")
@@ -91,7 +91,7 @@ async def test_a_request_dearer_than_any_window_still_goes(shop: Shop) -> None:
     assert request.sent()
 
 
-async def test_writes_go_first_sync_last_and_equals_in_turn(shop: Shop) -> None:
+async def test_writes_go_first_and_sync_last_and_equal_priorities_in_order(shop: Shop) -> None:
     await shop.learn(remaining=0)
     sync = await shop.ask(priority=Priority.SYNC)
     first = await shop.ask(priority=Priority.READ)
@@ -101,7 +101,7 @@ async def test_writes_go_first_sync_last_and_equals_in_turn(shop: Shop) -> None:
     assert shop.order[1:] == [write, first, second, sync]
 
 
-async def test_waiting_past_the_deadline_is_refused_and_leaves_the_line(shop: Shop) -> None:
+async def test_a_request_past_its_deadline_is_refused_and_leaves_the_queue(shop: Shop) -> None:
     await shop.learn(remaining=0)
     hasty = await shop.ask(timeout=0.5)
     patient = await shop.ask()
@@ -113,7 +113,7 @@ async def test_waiting_past_the_deadline_is_refused_and_leaves_the_line(shop: Sh
     assert (hasty.sent(), patient.sent()) == (False, True)
 
 
-async def test_a_cancelled_request_leaves_the_line(shop: Shop) -> None:
+async def test_a_cancelled_request_leaves_the_queue(shop: Shop) -> None:
     await shop.learn(remaining=0)
     dear, other = await shop.ask(), await shop.ask()
     dear.task.cancel()
@@ -123,7 +123,7 @@ async def test_a_cancelled_request_leaves_the_line(shop: Shop) -> None:
     assert (dear.sent(), other.sent()) == (False, True)
 
 
-async def test_a_turn_granted_to_a_request_that_was_just_cancelled_is_given_back(
+async def test_a_slot_granted_to_a_just_cancelled_request_is_returned(
     shop: Shop,
 ) -> None:
     await shop.learn(remaining=0)
@@ -135,7 +135,7 @@ async def test_a_turn_granted_to_a_request_that_was_just_cancelled_is_given_back
     assert [request.sent() for request in waiting] == [False] * 5 + [True]
 
 
-async def test_too_many_requests_stops_everything_for_the_time_named(shop: Shop) -> None:
+async def test_a_429_stops_all_requests_for_the_requested_time(shop: Shop) -> None:
     await shop.answer(await shop.ask(), {"Retry-After": "3"}, status=429)
     write = await shop.ask(priority=Priority.WRITE)
     await shop.clock.advance(2.9)
@@ -144,7 +144,7 @@ async def test_too_many_requests_stops_everything_for_the_time_named(shop: Shop)
     assert write.sent()
 
 
-async def test_too_many_requests_without_a_time_stops_until_the_window_ends(shop: Shop) -> None:
+async def test_a_429_without_a_time_stops_all_requests_until_the_window_ends(shop: Shop) -> None:
     await shop.answer(await shop.ask(), status=429)
     request = await shop.ask()
     await shop.clock.advance(0.9)
@@ -153,7 +153,7 @@ async def test_too_many_requests_without_a_time_stops_until_the_window_ends(shop
     assert request.sent()
 
 
-async def test_after_refusals_fewer_are_sent_at_once_and_then_more_again(shop: Shop) -> None:
+async def test_concurrency_drops_after_refusals_and_recovers(shop: Shop) -> None:
     await shop.learn(remaining=9)
     for request in [await shop.ask(), await shop.ask()]:
         await shop.answer(request, {"Retry-After": "1"}, status=429)
@@ -175,7 +175,7 @@ async def test_a_pause_longer_than_the_deadline_is_refused_at_once(shop: Shop) -
     assert (raised.value.kind, raised.value.retry_after) == (Kind.EXHAUSTED, 30)
 
 
-async def test_what_is_still_processed_is_left_alone_and_the_rest_goes_on(shop: Shop) -> None:
+async def test_an_item_in_progress_waits_and_other_requests_continue(shop: Shop) -> None:
     await shop.answer(await shop.ask(path="/orders/1"), {"Retry-After": "5"}, status=503)
     same, other = await shop.ask(path="/orders/1"), await shop.ask(path="/orders/2")
     await shop.clock.advance(4.9)
@@ -184,7 +184,7 @@ async def test_what_is_still_processed_is_left_alone_and_the_rest_goes_on(shop: 
     assert same.sent()
 
 
-async def test_without_headers_the_documented_default_is_kept_to(shop: Shop) -> None:
+async def test_without_headers_the_documented_default_applies(shop: Shop) -> None:
     for _ in range(30):
         request = await shop.ask()
         if request.sent():

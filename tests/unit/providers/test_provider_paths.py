@@ -34,7 +34,7 @@ def test_a_value_that_could_lead_to_another_path_is_refused(value: str) -> None:
         "a//b/",
     ],
 )
-async def test_a_value_reaches_the_provider_as_one_segment(
+async def test_a_value_is_sent_as_one_path_segment(
     http: aiohttp.ClientSession, played: PlayedProvider, value: str
 ) -> None:
     await played.client(http).get(f"/catalogue/bundle/{segment(value)}")
@@ -57,7 +57,7 @@ def test_a_template_names_the_endpoint_without_values(path: str, expected: str) 
     assert template(path) == expected
 
 
-def test_a_missing_key_is_reported_with_the_variables_name() -> None:
+def test_a_missing_key_is_reported_with_its_variable() -> None:
     env = Env({})
     ProviderSettings.read(env)
     assert env.problems == ["eSIM Go API key not configured: set ESIM_GO_API_KEY"]
@@ -72,7 +72,7 @@ def test_settings_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
-def test_a_key_that_no_header_can_hold_is_reported_without_showing_it(key: str) -> None:
+def test_a_key_that_no_header_can_contain_is_reported_without_its_value(key: str) -> None:
     env = Env({"ESIM_GO_API_KEY": key})
     ProviderSettings.read(env)
     assert len(env.problems) == 1
@@ -80,6 +80,6 @@ def test_a_key_that_no_header_can_hold_is_reported_without_showing_it(key: str) 
     assert key not in env.problems[0]
 
 
-async def test_a_client_without_a_key_is_not_made(http: aiohttp.ClientSession) -> None:
+async def test_a_client_without_a_key_is_not_created(http: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="eSIM Go API key not configured: set ESIM_GO_API_KEY"):
         Provider(http, ProviderSettings("http://localhost:1", ""))

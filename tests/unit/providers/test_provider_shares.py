@@ -15,7 +15,7 @@ async def until_sent(shop: Shop, request: Request, windows: int) -> bool:
     return request.sent()
 
 
-async def test_within_a_priority_one_request_of_each_account_goes_in_turn(shop: Shop) -> None:
+async def test_within_a_priority_accounts_take_turns(shop: Shop) -> None:
     await shop.learn(remaining=0)
     flood = [await shop.ask(account="ann") for _ in range(20)]
     bob, eve = await shop.ask(account="bob"), await shop.ask(account="eve")
@@ -24,7 +24,7 @@ async def test_within_a_priority_one_request_of_each_account_goes_in_turn(shop: 
     assert shop.order[1:6] == [flood[0], bob, eve, flood[1], second]
 
 
-async def test_an_account_that_comes_late_does_not_wait_for_a_flood(shop: Shop) -> None:
+async def test_a_late_account_does_not_wait_for_a_flood(shop: Shop) -> None:
     await shop.learn(remaining=0)
     for _ in range(100):
         await shop.ask(account="ann")
@@ -42,7 +42,7 @@ async def test_a_flood_of_purchases_leaves_tokens_for_the_reads_of_others(shop: 
     assert await until_sent(shop, read, 4)
 
 
-async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
+async def test_the_write_quota_of_an_account_recovers_with_time() -> None:
     clock = SteppedClock()
     shares = WriteQuota(clock)
 
@@ -60,7 +60,7 @@ async def test_a_share_of_the_first_priority_comes_back_with_time() -> None:
     assert shares.priority(Priority.WRITE, "eve", 50, 10) is Priority.WRITE
 
 
-async def test_accounts_that_rest_are_forgotten() -> None:
+async def test_idle_accounts_are_forgotten() -> None:
     clock = SteppedClock()
     shares = WriteQuota(clock)
     for number in range(MAX_ACCOUNTS):

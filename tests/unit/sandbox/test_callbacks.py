@@ -12,7 +12,7 @@ from tests.unit.sandbox.conftest import BUNDLE, Bench
 Make = Callable[..., Bench]
 
 
-def test_signature_of_the_published_vector() -> None:
+def test_the_signature_of_the_published_vector_is_reproduced() -> None:
     body = b'{"alertType":"FirstAttachment","iccid":"8943108169900000016"}'
     assert signature("example-api-key", body, "hex") == (
         "57593658f27d9be5134f0029d75d9b1638d29857e8ab37053f2bd93482daacc2"
@@ -22,7 +22,7 @@ def test_signature_of_the_published_vector() -> None:
     )
 
 
-def test_a_phone_s_first_day_is_told_in_its_order(bench: Bench) -> None:
+def test_callbacks_of_a_first_day_are_sent_in_order(bench: Bench) -> None:
     esim = bench.esim()
     device.use_data(bench.world, esim, 850_000_000, "GB", bench.now)
     assert bench.told(esim) == [
@@ -35,7 +35,7 @@ def test_a_phone_s_first_day_is_told_in_its_order(bench: Bench) -> None:
     ]
 
 
-def test_each_threshold_is_told_once_with_what_was_left_then(bench: Bench) -> None:
+def test_each_threshold_is_reported_once_with_the_remaining_data(bench: Bench) -> None:
     esim = bench.esim()
     for _ in range(20):
         device.use_data(bench.world, esim, 50_000_000, None, bench.now)
@@ -50,7 +50,9 @@ def test_each_threshold_is_told_once_with_what_was_left_then(bench: Bench) -> No
 
 
 @pytest.mark.parametrize(("version", "extra"), [("V2", False), ("V3", True)])
-def test_the_version_decides_the_fields(make_bench: Make, version: str, extra: bool) -> None:
+def test_the_callback_version_decides_the_fields(
+    make_bench: Make, version: str, extra: bool
+) -> None:
     bench = make_bench(callback_version=version)
     esim = bench.esim()
     device.use_data(bench.world, esim, 10_000_000, None, bench.now)
@@ -59,7 +61,7 @@ def test_the_version_decides_the_fields(make_bench: Make, version: str, extra: b
     assert bundle["startTime"] == "2026-03-01T12:00:00Z"
 
 
-def test_a_country_is_told_again_only_after_a_day(bench: Bench) -> None:
+def test_a_country_is_reported_again_only_after_a_day(bench: Bench) -> None:
     esim = bench.esim()
     for iso in ("GB", "FR", "GB"):
         device.attach(bench.world, esim, iso, bench.now)
@@ -72,7 +74,7 @@ def test_a_country_is_told_again_only_after_a_day(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("kind", "named"), [("untyped", None), ("ProfileStatusChange", "ProfileStatusChange")]
 )
-def test_profile_status_changes_are_told_when_asked_for(
+def test_profile_status_changes_are_reported_if_enabled(
     make_bench: Make, kind: str, named: str | None
 ) -> None:
     bench = make_bench(profile_status_type=kind)
@@ -87,7 +89,7 @@ def test_profile_status_changes_are_told_when_asked_for(
     assert list(bodies[2]["device"]) == ["eid"]
 
 
-def test_copies_are_equal_bodies(make_bench: Make) -> None:
+def test_repeated_callbacks_have_equal_bodies(make_bench: Make) -> None:
     bench = make_bench(callback_copies=2)
     esim = bench.esim()
     device.attach(bench.world, esim, None, bench.now)
@@ -119,7 +121,7 @@ def test_platform_events_follow_a_purchase_and_a_bundle_s_life(make_bench: Make)
     }
 
 
-def test_every_callback_fits_a_schema_of_the_document(make_bench: Make) -> None:
+def test_every_callback_matches_a_schema_of_the_document(make_bench: Make) -> None:
     bench = make_bench(balance=3, profile_status_type="ProfileStatusChange")
     esim = bench.esim()
     device.use_data(bench.world, esim, 1_000_000_000, None, bench.now)

@@ -23,7 +23,7 @@ def catalogue() -> Catalogue:
     return Catalogue(CATALOGUE, Table("catalogue", CatalogueChange))
 
 
-def test_it_is_about_two_thousand_bundles_and_always_the_same() -> None:
+def test_the_catalogue_has_about_two_thousand_bundles_and_is_deterministic() -> None:
     assert 1900 <= len(CATALOGUE) <= 2200
     assert len({bundle.name for bundle in CATALOGUE}) == len(CATALOGUE)
     own_catalogue.cache_clear()  # without the cache
@@ -40,7 +40,7 @@ def test_names_follow_the_provider_s_form() -> None:
             assert bundle.data_mb == int(found[1].removesuffix("GB")) * 1000
 
 
-def test_prices_have_cents_and_long_ones_a_third_digit() -> None:
+def test_prices_have_two_decimals_and_long_durations_three() -> None:
     digits = {
         group: {
             -int(bundle.price.as_tuple().exponent) for bundle in CATALOGUE if group in bundle.groups
@@ -67,7 +67,7 @@ def test_more_data_costs_more_in_every_area() -> None:
         assert prices == sorted(prices)
 
 
-def test_all_profiles_regions_and_kinds_occur() -> None:
+def test_every_profile_region_and_kind_occurs() -> None:
     assert len({bundle.profile for bundle in CATALOGUE}) == 4
     regions = Counter(place.region for bundle in CATALOGUE for place in bundle.countries)
     assert len(regions) == 8
@@ -75,7 +75,7 @@ def test_all_profiles_regions_and_kinds_occur() -> None:
     assert any(bundle.autostart for bundle in CATALOGUE)
 
 
-def test_filters_narrow_together(catalogue: Catalogue) -> None:
+def test_filters_are_combined(catalogue: Catalogue) -> None:
     found = catalogue.find(
         {"countries": "gb, us", "group": "Standard Fixed", "description": "1GB*7 days"},
         "price",
@@ -96,19 +96,19 @@ def test_group_is_exact_and_region_ignores_case(catalogue: Catalogue) -> None:
     assert lower != []
 
 
-def test_signs_of_patterns_in_a_description_are_plain_text(catalogue: Catalogue) -> None:
+def test_wildcards_in_a_description_filter_are_plain_text(catalogue: Catalogue) -> None:
     found = catalogue.find({"description": "Europe + USA"}, "name", descending=False)
     assert {bundle.name.split("_")[3] for bundle in found} == {"REUS"}
 
 
-def test_pages_cover_everything_once() -> None:
+def test_pages_contain_every_bundle_once() -> None:
     rows = list(range(23))
     pages = [page_of(rows, page, 10) for page in (1, 2, 3, 4)]
     assert [row for shown, _ in pages for row in shown] == rows
     assert pages[-1] == ([], 3)
 
 
-def test_changes_show_and_come_back(catalogue: Catalogue) -> None:
+def test_changes_are_applied_and_restored_by_a_replay(catalogue: Catalogue) -> None:
     changes: Table[CatalogueChange] = Table("catalogue", CatalogueChange)
     first = Catalogue(CATALOGUE, changes)
     shape = first.all()[0].to_json(-1) | {"name": "A_BUNDLE", "price": Decimal("1.255")}
@@ -147,15 +147,13 @@ def test_a_file_may_be_an_array_or_an_object(tmp_path: Path, wrapped: bool) -> N
         ["A"],
     ],
 )
-def test_a_bundle_that_makes_no_sense_is_refused_with_its_name(shape: Any) -> None:
+def test_an_invalid_bundle_is_refused_with_its_name(shape: Any) -> None:
     with pytest.raises(CatalogueError, match=r"bundle"):
         read_bundle(shape)
 
 
 @each_set
-def test_bundles_by_the_thousand_are_shown_as_they_were_read(
-    examples: Examples, tmp_path: Path
-) -> None:
+def test_thousands_of_bundles_are_returned_unchanged(examples: Examples, tmp_path: Path) -> None:
     rows = islice(cycle(examples.response("catalogue-array.json")), 5000)
     shapes = [
         row | {"name": f"{row['name']}_{number}", "price": Decimal(number + 1) / 1000}
@@ -166,7 +164,7 @@ def test_bundles_by_the_thousand_are_shown_as_they_were_read(
     assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes
 
 
-def test_a_catalogue_of_the_provider_is_shown_as_it_was_read() -> None:
+def test_a_real_catalogue_is_returned_unchanged() -> None:
     for file in CATALOGUES:  # where the provider's own is beside the project
         shapes = exact_json.loads(file.read_text())
         assert len(shapes) > 5000

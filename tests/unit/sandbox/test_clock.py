@@ -8,7 +8,7 @@ from tests.unit.kit.stepped_clock import ManualClock
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_it_runs_ahead_of_the_machine() -> None:
+def test_the_clock_can_run_ahead_of_the_machine() -> None:
     wall = ManualClock(NOON)
     clock = Clock(ClockRow(), wall)
     clock.advance(timedelta(days=2))
@@ -16,7 +16,7 @@ def test_it_runs_ahead_of_the_machine() -> None:
     assert clock.now() == NOON + timedelta(days=2, seconds=5)
 
 
-def test_frozen_it_stands_still_and_goes_on_from_there() -> None:
+def test_a_frozen_clock_stands_still_and_resumes() -> None:
     wall = ManualClock(NOON)
     clock = Clock(ClockRow(), wall)
     clock.freeze()
@@ -30,7 +30,7 @@ def test_frozen_it_stands_still_and_goes_on_from_there() -> None:
 
 
 @pytest.mark.parametrize("step", [timedelta(seconds=-1), timedelta(days=365 * 7000)])
-def test_it_goes_neither_back_nor_out_of_the_calendar(step: timedelta) -> None:
+def test_the_clock_moves_neither_back_nor_out_of_the_calendar(step: timedelta) -> None:
     clock = Clock(ClockRow(), ManualClock(NOON))
     with pytest.raises(ClockError):
         clock.advance(step)
@@ -48,14 +48,14 @@ def test_it_goes_neither_back_nor_out_of_the_calendar(step: timedelta) -> None:
         ("2026-03-01T12:00:00.123456789Z", NOON.replace(microsecond=123456)),
     ],
 )
-def test_instants_are_read(text: str, moment: datetime) -> None:
+def test_instants_are_parsed(text: str, moment: datetime) -> None:
     assert read_instant(text) == moment
 
 
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "2026-13-01", "1772366400", "0001-01-01T00:00:00+14:00"]
 )
-def test_what_is_no_instant_is_refused(text: str) -> None:
+def test_an_invalid_instant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_instant(text)
 

@@ -28,7 +28,7 @@ def test_a_bundle_waits_in_the_queue_until_its_first_data(bench: Bench) -> None:
     assert (assignment.ends_at - assignment.started_at).days == 7
 
 
-def test_a_bundle_is_processing_first_when_the_switch_says_so(make_bench: Make) -> None:
+def test_a_bundle_is_processing_first_if_the_switch_is_on(make_bench: Make) -> None:
     bench = make_bench(processing_seconds=600)
     esim = bench.esim()
     bench.later(seconds=599)
@@ -64,7 +64,7 @@ def test_an_active_bundle_expires_to_the_second(bench: Bench) -> None:
     assert esim.history[-1].name == "Bundle Expired"
 
 
-def test_used_up_data_depletes_the_bundle_which_expires_at_its_end(bench: Bench) -> None:
+def test_a_bundle_without_data_is_depleted_and_expires_at_its_end(bench: Bench) -> None:
     esim = bench.esim()
     served = device.use_data(bench.world, esim, 2_000_000_000, None, bench.now)
     assert [part.bytes for part in served] == [1_000_000_000]
@@ -83,7 +83,7 @@ def test_the_oldest_queued_bundle_follows_a_depleted_one(bench: Bench) -> None:
     assert states == ["depleted", "active", "queued"]
 
 
-def test_the_newest_follows_when_the_switch_says_so(make_bench: Make) -> None:
+def test_the_newest_bundle_follows_if_the_switch_is_on(make_bench: Make) -> None:
     bench = make_bench(next_bundle="newest")
     esim = bench.esim()
     add(bench, esim.iccid)
@@ -97,14 +97,14 @@ def test_a_bundle_that_does_not_cover_the_country_serves_nothing(bench: Bench) -
     assert bench.assignment(esim).state == "queued"
 
 
-def test_one_bundle_at_a_time_even_in_another_country(bench: Bench) -> None:
+def test_only_one_bundle_is_active_even_in_another_country(bench: Bench) -> None:
     esim = bench.esim()
     add(bench, esim.iccid, EUROPE)
     device.use_data(bench.world, esim, 1000, "GB", bench.now)
     assert device.use_data(bench.world, esim, 1000, "FR", bench.now) == []
 
 
-def test_a_second_bundle_starts_abroad_when_the_switch_says_so(make_bench: Make) -> None:
+def test_a_second_bundle_starts_abroad_if_the_switch_is_on(make_bench: Make) -> None:
     bench = make_bench(active_bundles="per-country")
     esim = bench.esim()
     add(bench, esim.iccid, EUROPE)
@@ -114,7 +114,7 @@ def test_a_second_bundle_starts_abroad_when_the_switch_says_so(make_bench: Make)
     assert [bench.assignment(esim, place).state for place in range(2)] == ["active", "active"]
 
 
-def test_queued_bundles_start_on_attaching_when_the_switch_says_so(make_bench: Make) -> None:
+def test_queued_bundles_start_on_attaching_if_the_switch_is_on(make_bench: Make) -> None:
     bench = make_bench(queued_starts="attached")
     esim = bench.esim()
     add(bench, esim.iccid)
@@ -139,7 +139,7 @@ def test_unlimited_quantities_may_be_minus_one(make_bench: Make) -> None:
     assert (bench.assignment(esim).initial, bench.assignment(esim).remaining) == (-1, -1)
 
 
-def test_an_unused_bundle_lapses_after_a_year_if_its_esim_lives(bench: Bench) -> None:
+def test_an_unused_bundle_expires_after_a_year_if_its_esim_exists(bench: Bench) -> None:
     esim = bench.esim()
     bench.later(days=170)
     add(bench, esim.iccid)
@@ -175,7 +175,7 @@ def test_a_new_bundle_cancels_the_deletion(bench: Bench) -> None:
     assert bench.told(esim) == ["esim.deletion_scheduled"] * 2
 
 
-def test_the_number_comes_with_voice_and_goes_with_the_last_such_bundle(bench: Bench) -> None:
+def test_the_phone_number_exists_while_a_voice_bundle_does(bench: Bench) -> None:
     esim = bench.esim(VOICE_BUNDLE)
     add(bench, esim.iccid, VOICE_BUNDLE)
     device.use_data(bench.world, esim, 5_000_000_000, None, bench.now)

@@ -25,7 +25,7 @@ def test_amounts_are_written_with_exactly_their_digits(amount: Decimal) -> None:
     assert Decimal(amount_text(amount)) == amount
 
 
-def test_an_order_takes_its_total_and_the_ledger_says_so(bench: Bench) -> None:
+def test_an_order_charges_its_total_and_the_ledger_records_it(bench: Bench) -> None:
     order = bench.order({**LINE, "quantity": 3})
     assert order.total == 3 * PRICE
     assert bench.world.account.balance == 1000 - 3 * PRICE
@@ -33,7 +33,7 @@ def test_an_order_takes_its_total_and_the_ledger_says_so(bench: Bench) -> None:
     assert (entry.kind, entry.amount, entry.reference) == ("order", -3 * PRICE, order.reference)
 
 
-def test_an_order_beyond_the_balance_is_refused_whole(make_bench: Make) -> None:
+def test_an_order_beyond_the_balance_is_refused_completely(make_bench: Make) -> None:
     bench = make_bench(balance=2)
     with pytest.raises(Refusal) as refusal:
         bench.order(LINE, LINE)
@@ -43,14 +43,14 @@ def test_an_order_beyond_the_balance_is_refused_whole(make_bench: Make) -> None:
     assert bench.told() == ["InsufficientBalance"]
 
 
-def test_the_status_of_a_low_balance_is_a_switch(make_bench: Make) -> None:
+def test_the_status_of_a_low_balance_is_configurable(make_bench: Make) -> None:
     bench = make_bench(balance=0, low_balance_status=402)
     with pytest.raises(Refusal) as refusal:
         bench.order(LINE)
     assert refusal.value.status == 402
 
 
-def test_refused_purchases_are_told_ten_times_until_a_topup(make_bench: Make) -> None:
+def test_refused_purchases_are_reported_ten_times_until_a_topup(make_bench: Make) -> None:
     bench = make_bench(balance=0)
     for _ in range(15):
         with pytest.raises(Refusal):
@@ -62,7 +62,7 @@ def test_refused_purchases_are_told_ten_times_until_a_topup(make_bench: Make) ->
     assert bench.told().count("InsufficientBalance") == 11
 
 
-def test_low_balance_is_told_once_per_step(make_bench: Make) -> None:
+def test_a_low_balance_is_reported_once_per_step(make_bench: Make) -> None:
     bench = make_bench(balance=102, low_balance_threshold=100)
     for _ in range(70):
         bench.order(LINE)
@@ -82,7 +82,7 @@ def test_a_failing_line_fails_the_whole_order(bench: Bench) -> None:
     assert len(bench.world.orders) == 0
 
 
-def test_topups_have_a_least_amount_and_a_daily_limit(bench: Bench) -> None:
+def test_topups_have_a_minimum_amount_and_a_daily_limit(bench: Bench) -> None:
     with pytest.raises(Refusal, match="at least 1000"):
         topups.by_api(bench.world, Decimal(999), "", bench.now)
     for _ in range(5):
@@ -95,7 +95,7 @@ def test_topups_have_a_least_amount_and_a_daily_limit(bench: Bench) -> None:
     assert bench.told() == ["Topup"] * 6
 
 
-def test_revoking_gives_nothing_back_while_refunds_are_off(bench: Bench) -> None:
+def test_revoking_refunds_nothing_while_refunds_are_off(bench: Bench) -> None:
     esim = bench.esim()
     outcome = revoking.revoke(
         bench.world, bench.assignment(esim), bench.now, to_balance=True, dry=False
@@ -105,7 +105,7 @@ def test_revoking_gives_nothing_back_while_refunds_are_off(bench: Bench) -> None
     assert bench.world.account.balance == 1000 - PRICE
 
 
-def test_an_unused_bundle_goes_back_to_the_balance(make_bench: Make) -> None:
+def test_an_unused_bundle_is_refunded_to_the_balance(make_bench: Make) -> None:
     bench = make_bench(refunds=True)
     esim = bench.esim()
     outcome = revoking.revoke(
@@ -115,7 +115,7 @@ def test_an_unused_bundle_goes_back_to_the_balance(make_bench: Make) -> None:
     assert bench.world.account.balance == 1000
 
 
-def test_an_unused_bundle_goes_to_the_inventory_by_default(make_bench: Make) -> None:
+def test_an_unused_bundle_is_returned_to_the_inventory_by_default(make_bench: Make) -> None:
     bench = make_bench(refunds=True)
     esim = bench.esim()
     revoking.revoke(bench.world, bench.assignment(esim), bench.now, to_balance=False, dry=False)
@@ -152,7 +152,7 @@ def test_no_refund_for_a_used_or_an_old_bundle(make_bench: Make, spoil: str) -> 
     assert outcome.refund is None
 
 
-def test_what_ended_cannot_be_revoked(bench: Bench) -> None:
+def test_an_ended_bundle_cannot_be_revoked(bench: Bench) -> None:
     esim = bench.esim()
     device.use_data(bench.world, esim, 1, None, bench.now)
     bench.later(days=7)
@@ -171,7 +171,7 @@ def test_the_inventory_is_used_up_lot_by_lot(bench: Bench) -> None:
     assert refusal.value.status == 403
 
 
-def test_an_apply_is_granted_whole_or_not_at_all(bench: Bench) -> None:
+def test_an_apply_request_is_granted_completely_or_not_at_all(bench: Bench) -> None:
     bench.order(LINE, assign=False)
     with pytest.raises(Refusal):
         applying.apply(bench.world, [Application(BUNDLE), Application(BUNDLE)], "", bench.now)
@@ -191,7 +191,7 @@ def test_inventory_refunds_credit_what_was_paid(make_bench: Make) -> None:
         stock.refund_lot(bench.world, lot.usage_id, 2, bench.now)
 
 
-def test_the_ledger_sums_up_to_the_balance(make_bench: Make) -> None:
+def test_the_ledger_adds_up_to_the_balance(make_bench: Make) -> None:
     bench = make_bench(refunds=True)
     esim = bench.esim()
     bench.order({**LINE, "quantity": 4}, assign=False)

@@ -18,7 +18,7 @@ def line(**more: Any) -> dict[str, Any]:
     return {"type": "bundle", "quantity": 1, "item": BUNDLE, **more}
 
 
-def test_every_iccid_is_new_has_19_digits_and_its_check_digit(bench: Bench) -> None:
+def test_every_iccid_is_unique_with_19_digits_and_a_check_digit(bench: Bench) -> None:
     order = bench.order(line(quantity=5))
     iccids = order.lines[0].iccids
     assert len(set(iccids)) == 5
@@ -28,11 +28,11 @@ def test_every_iccid_is_new_has_19_digits_and_its_check_digit(bench: Bench) -> N
         assert luhn_digit(iccid[:-1]) == iccid[-1]
 
 
-def test_luhn_digit_of_a_published_number() -> None:
+def test_the_luhn_digit_of_a_published_number_is_correct() -> None:
     assert luhn_digit("7992739871") == "3"
 
 
-def test_equal_seeds_give_equal_names_and_other_seeds_others(make_bench: Make) -> None:
+def test_equal_seeds_give_equal_names_and_different_seeds_different_ones(make_bench: Make) -> None:
     names = [
         (esim.iccid, esim.matching_id, esim.puk)
         for seed in (7, 7, 8)
@@ -59,7 +59,7 @@ def test_bundles_go_to_the_named_esim(bench: Bench) -> None:
         ({"quantity": 10_001}, "at most 10000"),
     ],
 )
-def test_broken_rules_are_refused_before_anything_happens(
+def test_invalid_orders_are_refused_without_any_effect(
     bench: Bench, body: dict[str, Any], words: str
 ) -> None:
     esim = bench.esim()
@@ -70,7 +70,7 @@ def test_broken_rules_are_refused_before_anything_happens(
     assert len(bench.world.orders) == 1
 
 
-def test_iccids_are_not_for_the_inventory(bench: Bench) -> None:
+def test_an_inventory_order_accepts_no_iccids(bench: Bench) -> None:
     esim = bench.esim()
     with pytest.raises(Refusal, match="assign: true"):
         bench.order(line(iccids=[esim.iccid]), assign=False)
@@ -84,7 +84,7 @@ def test_allow_reassign_gives_a_new_esim_where_the_bundle_does_not_fit(bench: Be
     assert bench.world.esims[given].profile == "Profile 4"
 
 
-def test_a_deactivated_esim_takes_nothing_unless_reassigned(bench: Bench) -> None:
+def test_a_deactivated_esim_accepts_no_bundle_unless_reassigned(bench: Bench) -> None:
     esim = bench.esim()
     lifecycle.deactivate(bench.world, esim, "revoked", bench.now)
     with pytest.raises(Refusal, match="deactivated"):
@@ -93,7 +93,7 @@ def test_a_deactivated_esim_takes_nothing_unless_reassigned(bench: Bench) -> Non
     assert order.lines[0].iccids[0] != esim.iccid
 
 
-def test_up_to_five_bundles_are_done_at_once(bench: Bench) -> None:
+def test_up_to_five_bundles_are_assigned_at_once(bench: Bench) -> None:
     order = bench.order(line(quantity=5))
     assert (order.status, len(order.lines[0].iccids)) == ("completed", 5)
     assert order.message == "Order completed: 5 eSIMs assigned"
@@ -113,7 +113,7 @@ def test_more_than_five_are_charged_at_once_and_assigned_later(bench: Bench) -> 
     assert references == [f"{order.reference}-{place}" for place in range(6)]
 
 
-def test_a_bundle_withdrawn_while_an_order_waits_is_still_given(bench: Bench) -> None:
+def test_a_bundle_withdrawn_while_an_order_waits_is_still_assigned(bench: Bench) -> None:
     order = bench.order(line(quantity=6))
     bench.world.catalogue.withdraw(BUNDLE)
     bench.later(seconds=2)
@@ -122,7 +122,7 @@ def test_a_bundle_withdrawn_while_an_order_waits_is_still_given(bench: Bench) ->
         bench.order(line())
 
 
-def test_an_asked_start_time_is_kept(bench: Bench) -> None:
+def test_a_requested_start_time_is_respected(bench: Bench) -> None:
     esim = bench.esim()
     bundle = bench.world.catalogue.get(BUNDLE)
     assert bundle is not None
@@ -143,7 +143,7 @@ def test_an_asked_start_time_is_kept(bench: Bench) -> None:
     assert (assignment.state, assignment.started_at) == ("active", begins)
 
 
-def test_timers_set_anew_do_the_same(bench: Bench) -> None:
+def test_rescheduled_timers_have_the_same_effect(bench: Bench) -> None:
     order = bench.order(line(quantity=6))
     esim = bench.esim("esim_1GB_1D_GB_V3")
     while bench.world.due_timer(START.replace(year=8000)):

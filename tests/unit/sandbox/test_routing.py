@@ -20,7 +20,7 @@ def test_a_path_allows_its_own_methods_and_no_others(template: str) -> None:
         assert found.allowed == tuple(sorted(own))
 
 
-def test_an_exact_path_is_never_that_of_a_parameter() -> None:
+def test_an_exact_path_takes_precedence_over_a_parameter() -> None:
     assert find("OPTIONS", "/esims/apply").allowed == ("POST",)
     assert find("GET", "/esims/apply").operation is None
     found = find("GET", "/esims/8943108165000000016")

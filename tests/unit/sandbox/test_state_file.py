@@ -35,7 +35,7 @@ def contents(world: World) -> dict[str, list[dict[str, Any]]]:
     return {table.kind: [plain(row) for row in table] for table in world.tables()}
 
 
-def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_all_state_is_restored(tmp_path: Path) -> None:
     world, store = opened(tmp_path / "state")
     bench = Bench(world)
     esim = bench.esim()
@@ -57,7 +57,7 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     store.close()
 
 
-def test_time_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_time_continues_after_a_restart(tmp_path: Path) -> None:
     world, store = opened(tmp_path / "state")
     esim = Bench(world).esim()
     device.use_data(world, esim, 1, None, START)
@@ -72,7 +72,7 @@ def test_time_goes_on_after_a_restart(tmp_path: Path) -> None:
     store.close()
 
 
-def test_names_are_not_given_out_twice_after_a_restart(tmp_path: Path) -> None:
+def test_names_are_not_assigned_twice_after_a_restart(tmp_path: Path) -> None:
     world, store = opened(tmp_path / "state")
     first = Bench(world).esim()
     store.commit(world)
@@ -82,7 +82,7 @@ def test_names_are_not_given_out_twice_after_a_restart(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_was_not_committed_is_not_there(tmp_path: Path) -> None:
+def test_uncommitted_changes_are_not_restored(tmp_path: Path) -> None:
     world, store = opened(tmp_path / "state")
     Bench(world).esim()
     store.close()

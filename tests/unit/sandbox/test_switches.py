@@ -4,7 +4,7 @@ from sandbox.switch_table import README, with_table
 from sandbox.switches import DEFAULT_COSTS, SwitchError, Switches
 
 
-def test_the_readme_s_table_is_made_from_the_switches() -> None:
+def test_the_table_in_the_readme_is_generated_from_the_switches() -> None:
     text = README.read_text()
     assert with_table(text) == text, "run: python -m sandbox.switch_table"
 
@@ -23,7 +23,7 @@ def test_the_readme_s_table_is_made_from_the_switches() -> None:
         ("async_status", "in progress", "in progress"),
     ],
 )
-def test_values_come_from_json_and_from_command_lines(
+def test_values_are_parsed_from_json_and_from_command_lines(
     name: str, given: object, value: object
 ) -> None:
     switches = Switches()
@@ -49,7 +49,7 @@ def test_values_come_from_json_and_from_command_lines(
         ("async_status", 5, "text"),
     ],
 )
-def test_what_a_switch_cannot_mean_is_refused_in_words(
+def test_an_invalid_switch_value_is_refused_with_a_message(
     name: str, given: object, words: str
 ) -> None:
     switches = Switches()
@@ -59,7 +59,7 @@ def test_what_a_switch_cannot_mean_is_refused_in_words(
     assert switches.to_json() == before
 
 
-def test_of_several_switches_all_change_or_none() -> None:
+def test_several_switches_change_together_or_not_at_all() -> None:
     switches = Switches()
     with pytest.raises(SwitchError):
         switches.change_all({"refunds": True, "async_above": -1})
@@ -68,7 +68,7 @@ def test_of_several_switches_all_change_or_none() -> None:
     assert (switches.refunds, switches.async_above) == (True, 0)
 
 
-def test_changing_one_sandbox_s_costs_leaves_the_default() -> None:
+def test_changing_the_costs_of_one_sandbox_does_not_change_the_default() -> None:
     switches = Switches()
     switches.token_costs["listESIMs"] = 9
     assert "listESIMs" not in Switches().token_costs

@@ -32,7 +32,7 @@ def test_another_key_is_refused() -> None:
     assert not signature.is_valid(BODY, HEX, ["the-new-key"])
 
 
-def test_no_key_means_closed() -> None:
+def test_without_a_key_every_callback_is_refused() -> None:
     assert not signature.is_valid(BODY, HEX, [])
     empty = hmac.new(b"", BODY, hashlib.sha256).hexdigest()
     assert not signature.is_valid(BODY, empty, [])
@@ -42,5 +42,5 @@ def test_no_key_means_closed() -> None:
     "text",
     [None, "", "x", HEX[:-1], HEX + "0", "ü" * 64, "g" * 64, base64.b64encode(b"short").decode()],
 )
-def test_rubbish_is_refused(text: str | None) -> None:
+def test_a_malformed_signature_is_refused(text: str | None) -> None:
     assert not signature.is_valid(BODY, text, [KEY])

@@ -108,14 +108,14 @@ ESIM_EVENTS = [
 
 
 @pytest.mark.parametrize(("body", "expected"), ESIM_EVENTS)
-def test_what_is_told_of_an_esim(body: bytes, expected: object) -> None:
+def test_every_callback_about_an_esim_is_parsed(body: bytes, expected: object) -> None:
     understood = understand(body)
     assert (understood.owner, understood.iccid) == (Owner.ESIMS, ICCID)
     assert change(understood.event) == expected
 
 
 @pytest.mark.parametrize("kind", ["Topup", "AutoTopup", "eSIMGoTopup"])
-def test_top_ups_keep_their_exact_amounts(kind: str) -> None:
+def test_top_ups_preserve_exact_amounts(kind: str) -> None:
     body = b'{"alertType":"%s","bundle":{"oldAmount":98.5,"newAmount":1098.123}}' % kind.encode()
     understood = understand(body)
     assert understood.owner is Owner.ORDERS
@@ -128,7 +128,7 @@ def test_top_ups_keep_their_exact_amounts(kind: str) -> None:
     "field", ["iccid", "alertType", "timestamp", "bundle", "profileStatus", "other"]
 )
 @pytest.mark.parametrize("number", ["1" * 5_000, "0." + "1" * 5_000, "1e" + "1" * 5_000])
-def test_a_number_of_5000_digits_is_understood_as_far_as_it_can_be(field: str, number: str) -> None:
+def test_a_number_of_5000_digits_does_not_affect_the_rest(field: str, number: str) -> None:
     body = {"iccid": ICCID, "alertType": "FirstAttachment", "timestamp": START}
     text = json.dumps(body | {field: "HERE"}).replace('"HERE"', number)
     understood = understand(text.encode())
@@ -136,7 +136,7 @@ def test_a_number_of_5000_digits_is_understood_as_far_as_it_can_be(field: str, n
         assert (understood.owner, understood.iccid) == (Owner.ESIMS, ICCID)
 
 
-def test_balances_are_read_without_float_noise() -> None:
+def test_balances_are_parsed_without_float_noise() -> None:
     body = (
         b'{"alertType":"Topup","bundle":'
         b'{"oldAmount":3.1500000000000004,"newAmount":1003.1499999999999}}'
@@ -148,7 +148,7 @@ def test_balances_are_read_without_float_noise() -> None:
 
 
 @pytest.mark.parametrize("kind", ["LowBalance", "InsufficientBalance"])
-def test_a_low_balance(kind: str) -> None:
+def test_a_low_balance_is_parsed(kind: str) -> None:
     info = {"balance": 74.1, "threshold": 100, "thresholdPercentRemaining": 74.1}
     understood = understand(json.dumps({"alertType": kind, "balanceInfo": info}).encode())
     assert change(understood.event) == orders_pb.BalanceLow(
@@ -156,7 +156,7 @@ def test_a_low_balance(kind: str) -> None:
     )
 
 
-def test_a_completed_order_names_its_esims() -> None:
+def test_a_completed_order_lists_its_esims() -> None:
     esims = [{"iccid": ICCID, "customer_ref": "me", "qr_code": "LPA:1$a$b", "status": "ASSIGNED"}]
     data = {"order_reference": "ref", "esims": esims}
     understood = understand(json.dumps({"event": "order.completed", "data": data}).encode())
@@ -167,7 +167,7 @@ def test_a_completed_order_names_its_esims() -> None:
     )
 
 
-def test_every_type_is_among_these_examples() -> None:
+def test_these_examples_cover_every_type() -> None:
     bodies = [body for body, _ in ESIM_EVENTS]
     own_tests = {"Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "InsufficientBalance"}
     assert {understand(b).type for b in bodies} | own_tests | {"order.completed"} >= KNOWN
@@ -178,7 +178,7 @@ def test_an_iccid_as_a_number_keeps_every_digit() -> None:
     assert understood.event == ACTIVATED
 
 
-def test_an_iccid_whose_last_digits_a_float_may_have_lost_has_the_provider_asked() -> None:
+def test_an_iccid_that_a_float_may_have_rounded_queries_the_provider() -> None:
     understood = understand(b'{"alertType":"FirstAttachment","iccid":8944501234567890100}')
     assert change(understood.event) == esims_pb.Unclear()
 
@@ -202,13 +202,13 @@ def test_an_iccid_is_recognized_however_it_is_written(iccid: bytes) -> None:
     assert understood.event == ACTIVATED
 
 
-def test_an_iccid_of_twenty_digits_keeps_its_last_one() -> None:
+def test_an_iccid_of_twenty_digits_keeps_its_last_digit() -> None:
     understood = understand(b'{"alertType":"FirstAttachment","iccid":"89445012345678901230"}')
     assert understood.iccid == "89445012345678901230"
 
 
 @pytest.mark.parametrize("iccid", [b"8.944501234567890e18", b"8.9445012345678e18"])
-def test_a_number_that_a_float_has_rounded_has_the_provider_asked(iccid: bytes) -> None:
+def test_a_number_that_a_float_has_rounded_queries_the_provider(iccid: bytes) -> None:
     understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
     assert change(understood.event) == esims_pb.Unclear()
 
@@ -220,7 +220,7 @@ def test_a_number_that_a_float_has_rounded_has_the_provider_asked(iccid: bytes) 
         *(b'"FFFF"', b'"F8944501234567890123"', b'"8944F501234567890123"', b'"%s"' % (b"8 " * 40)),
     ],
 )
-def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
+def test_an_invalid_iccid_is_absent(iccid: bytes) -> None:
     understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
     assert (understood.owner, understood.type) == (None, "FirstAttachment")
     assert "ICCID" in understood.problem
@@ -252,7 +252,7 @@ def test_what_is_no_iccid_is_none(iccid: bytes) -> None:
         V2 | {"remainingQuantity": 0, "unit": ["bytes"]},
     ],
 )
-def test_a_use_that_says_too_little_has_the_provider_asked(bundle: object) -> None:
+def test_an_incomplete_usage_report_queries_the_provider(bundle: object) -> None:
     understood = understand(callback("Utilisation", bundle=bundle))
     assert understood.event == UNCLEAR
 
@@ -271,7 +271,7 @@ def test_a_use_that_says_too_little_has_the_provider_asked(bundle: object) -> No
         b'{"iccid":' + b"9" * 5_000 + b"}",
     ],
 )
-def test_what_nobody_understands_is_unknown(body: bytes) -> None:
+def test_an_unparseable_body_is_unknown(body: bytes) -> None:
     understood = understand(body)
     assert (understood.type, understood.owner) == ("unknown", None)
     assert understood.problem
@@ -290,7 +290,7 @@ def test_what_nobody_understands_is_unknown(body: bytes) -> None:
         ("GB", "3", "1.5"),
     ],
 )
-def test_a_quantity_is_read_in_its_unit_of_data(unit: Any, initial: Any, remaining: Any) -> None:
+def test_a_quantity_is_parsed_in_its_unit(unit: Any, initial: Any, remaining: Any) -> None:
     bundle = V2 | {"unit": unit, "initialQuantity": initial, "remainingQuantity": remaining}
     assert change(understand(callback("Utilisation", bundle=bundle)).event) == USE
 
@@ -315,7 +315,7 @@ UNBELIEVABLE = [
 
 
 @pytest.mark.parametrize("date", UNBELIEVABLE)
-def test_a_time_that_cannot_be_is_unknown_in_every_callback(date: Any) -> None:
+def test_an_implausible_time_is_unknown_in_every_callback(date: Any) -> None:
     times = {"startTime": date, "endTime": date}
     for body, expected in (
         (callback("Utilisation", bundle=V2 | times), UNDATED_USE),
@@ -338,7 +338,7 @@ def test_a_time_that_cannot_be_is_unknown_in_every_callback(date: Any) -> None:
         assert change(understand(body).event) == expected
 
 
-def test_of_several_times_of_a_profile_the_first_believable_one_counts() -> None:
+def test_the_first_plausible_time_of_a_profile_is_used() -> None:
     times = {"timestamp": "0001-01-01T00:00:00Z", "date": START}
     body = callback("x", profileStatus="Installed", **times)
     assert change(understand(body).event) == esims_pb.ProfileChanged(
@@ -346,18 +346,18 @@ def test_of_several_times_of_a_profile_the_first_believable_one_counts() -> None
     )
 
 
-def test_an_unknown_type_keeps_its_word() -> None:
+def test_an_unknown_type_keeps_its_name() -> None:
     understood = understand(callback("Brand New"))
     assert (understood.type, understood.owner) == ("Brand New", None)
 
 
-def test_secrets_are_not_shown_by_values() -> None:
+def test_secrets_are_absent_from_the_repr() -> None:
     understood = understand(platform_event("esim.assigned", qr_code="LPA:1$a.example$SECRET"))
     assert "SECRET" not in repr(understood)
 
 
 @each_set
-def test_every_example_is_understood(examples: Examples) -> None:
+def test_every_example_is_parsed(examples: Examples) -> None:
     callbacks = examples.callbacks()
     assert callbacks
     for kind, body in callbacks.items():
@@ -378,18 +378,18 @@ FIELDS = ["iccid", "bundle", "country", "balanceInfo", "data", "date", "msisdn",
 @given(
     st.sampled_from([*sorted(KNOWN), PROFILE, "x"]), st.dictionaries(st.sampled_from(FIELDS), JSON)
 )
-def test_no_body_of_a_known_type_is_an_error(kind: str, fields: dict[str, Any]) -> None:
+def test_no_body_of_a_known_type_raises_an_error(kind: str, fields: dict[str, Any]) -> None:
     word = "event" if "." in kind else "alertType"
     understand(json.dumps({word: kind, **fields}).encode())
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_are_an_error(body: bytes) -> None:
+def test_no_bytes_raise_an_error(body: bytes) -> None:
     understand(body)
 
 
 @pytest.mark.parametrize("amount", ["1e999999999", "-1e999999999", "1" + "0" * 5_000, "1e13"])
-def test_an_amount_beyond_all_money_is_no_balance(amount: str) -> None:
+def test_an_impossible_amount_is_not_a_balance(amount: str) -> None:
     for kind, fields in (
         ("Topup", f'"bundle": {{"oldAmount": 1, "newAmount": {amount}}}'),
         ("LowBalance", f'"balanceInfo": {{"balance": {amount}, "threshold": 1}}'),
@@ -416,10 +416,10 @@ def test_an_amount_close_to_zero_is_zero() -> None:
         json.dumps({"iccid": ICCID, "profileStatus": "I" * 101}).encode(),
     ],
 )
-def test_a_word_that_its_owner_would_refuse_has_the_provider_queried(body: bytes) -> None:
+def test_a_status_that_the_owner_would_refuse_queries_the_provider(body: bytes) -> None:
     assert understand(body).event == UNCLEAR
 
 
-def test_a_country_with_one_odd_word_is_known_by_the_other() -> None:
+def test_a_country_with_one_invalid_field_is_identified_by_the_other() -> None:
     body = callback("CountryChange", country={"code": "FR", "name": "n" * 101})
     assert change(understand(body).event) == esims_pb.CountrySeen(code="FR", name="")

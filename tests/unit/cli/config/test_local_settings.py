@@ -29,7 +29,7 @@ def told(values: dict[str, str], home: Path) -> dict[str, str]:
     return complete(read(values), load(home), "/socket")
 
 
-def test_without_credentials_everything_is_played_here(tmp_path: Path) -> None:
+def test_without_credentials_every_dependency_runs_as_an_emulator(tmp_path: Path) -> None:
     values = told({}, tmp_path)
     assert values["ESIM_GO_BASE_URL"] == "http://127.0.0.1:4010/v2.5"
     assert values["SUPABASE_URL"] == "http://127.0.0.1:4011"
@@ -37,7 +37,7 @@ def test_without_credentials_everything_is_played_here(tmp_path: Path) -> None:
     assert values["CATALOGUE_ADDRESS"] == "127.0.0.1:50051"
 
 
-def test_metrics_ports_are_known_and_no_start_depends_on_them(tmp_path: Path) -> None:
+def test_metrics_ports_are_fixed_and_not_required_to_start(tmp_path: Path) -> None:
     values = {"GATEWAY_METRICS_PORT": "off", "ORDERS_METRICS_PORT": "0", "ESIMS_METRICS_PORT": "9"}
     settings = read(values)
     assert settings.metrics_ports == {"catalogue": 9451, "esims": 9, "webhooks": 9401}
@@ -46,12 +46,12 @@ def test_metrics_ports_are_known_and_no_start_depends_on_them(tmp_path: Path) ->
     assert gateway.environment(told(values, tmp_path))["GATEWAY_METRICS_PORT"] == "off"
 
 
-def test_processes_log_text_here_unless_told_otherwise(tmp_path: Path) -> None:
+def test_processes_log_text_locally_by_default(tmp_path: Path) -> None:
     assert told({}, tmp_path)["LOG_FORMAT"] == "text"
     assert told({"LOG_FORMAT": "json"}, tmp_path)["LOG_FORMAT"] == "json"
 
 
-def test_a_real_key_leaves_the_rest_played(tmp_path: Path) -> None:
+def test_a_real_provider_key_leaves_the_other_emulators(tmp_path: Path) -> None:
     values = {"ESIM_GO_API_KEY": "real-key"}
     assert "SANDBOX_PORT" not in read(values).own_ports()
     assert "SANDBOX_AUTH_PORT" in read(values).own_ports()
@@ -61,21 +61,21 @@ def test_a_real_key_leaves_the_rest_played(tmp_path: Path) -> None:
     assert result["SUPABASE_URL"] == "http://127.0.0.1:4011"
 
 
-def test_callbacks_of_the_sandbox_are_believed_beside_those_with_a_secret(tmp_path: Path) -> None:
+def test_callbacks_of_the_sandbox_are_accepted_beside_signed_ones(tmp_path: Path) -> None:
     secret = {"ESIM_GO_WEBHOOK_SECRET": "mine"}
     assert told(secret, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine,sandbox-api-key"
     real = secret | {"ESIM_GO_API_KEY": "real-key"}
     assert told(real, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine"
 
 
-def test_a_real_project_leaves_the_provider_played(tmp_path: Path) -> None:
+def test_a_real_project_leaves_the_provider_emulated(tmp_path: Path) -> None:
     assert "SANDBOX_AUTH_PORT" not in read(SUPABASE).own_ports()
     result = told(SUPABASE, tmp_path)
     assert result["SUPABASE_SERVICE_ROLE_KEY"] == "sb_secret_mine"
     assert result["ESIM_GO_BASE_URL"] == "http://127.0.0.1:4010/v2.5"
 
 
-def test_half_a_project_is_refused_by_the_names_that_lack() -> None:
+def test_an_incomplete_project_is_refused_with_the_missing_names() -> None:
     with pytest.raises(SettingsError, match="set SUPABASE_SERVICE_ROLE_KEY"):
         read({k: v for k, v in SUPABASE.items() if k != "SUPABASE_SERVICE_ROLE_KEY"})
 
@@ -91,24 +91,24 @@ def test_two_processes_on_one_port_are_refused() -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     with pytest.raises(SettingsError, match="GATEWAY_PORT"):
         read({"GATEWAY_PORT": port})
 
 
-def test_a_catalogue_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_catalogue_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="SANDBOX_CATALOGUE: there is no file"):
         read({"SANDBOX_CATALOGUE": str(tmp_path / "none.json")})
 
 
-def test_the_environment_stands_over_the_file_and_empty_values_do_not_count(tmp_path: Path) -> None:
+def test_the_environment_overrides_the_file_and_empty_values_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("GATEWAY_PORT=4100\nORDERS_PORT=4200\nESIM_GO_API_KEY=\n")
     values = merged({"GATEWAY_PORT": "4300", "ORDERS_PORT": " "}, file)
     assert values == {"GATEWAY_PORT": "4300", "ORDERS_PORT": "4200"}
 
 
-def test_secrets_stay_the_same_and_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_secrets_are_stable_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     first = load(tmp_path / "state")
     assert load(tmp_path / "state") == first
     assert (tmp_path / "state" / FILE).stat().st_mode & 0o777 == 0o600
@@ -117,14 +117,14 @@ def test_secrets_stay_the_same_and_are_for_their_owner_only(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", '{"passwords": 3}'])
-def test_a_broken_file_of_secrets_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
+def test_a_malformed_secrets_file_is_refused_and_not_changed(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(SecretsError, match="restore it, or remove it"):
         load(tmp_path)
     assert (tmp_path / FILE).read_text() == text
 
 
-def test_the_database_of_an_administrator_is_reached_by_each_service_login(tmp_path: Path) -> None:
+def test_every_service_login_uses_the_administrators_database(tmp_path: Path) -> None:
     values = {"DATABASE_URL": "postgresql://postgres:root@db.example:5433/shop?sslmode=require"}
     secrets = load(tmp_path)
     password = secrets.passwords["esims_service"]
@@ -134,7 +134,7 @@ def test_the_database_of_an_administrator_is_reached_by_each_service_login(tmp_p
     assert for_migrations(read(values), secrets, None)["ESIMS_DATABASE_PASSWORD"] == password
 
 
-def test_a_login_that_the_user_gave_keeps_its_password(tmp_path: Path) -> None:
+def test_a_configured_login_keeps_its_password(tmp_path: Path) -> None:
     values = {
         "DATABASE_URL": "postgresql://postgres:root@db.example/shop",
         "ESIMS_DATABASE_URL": "postgresql://esims_service:mine@db.example/shop",
@@ -153,7 +153,7 @@ def test_behind_a_pooler_the_login_names_its_project() -> None:
     )
 
 
-def test_a_process_gets_only_the_variables_that_it_reads(tmp_path: Path) -> None:
+def test_a_process_receives_only_the_variables_that_it_reads(tmp_path: Path) -> None:
     values = told({"UNRELATED": "x", "AWS_SECRET_ACCESS_KEY": "x"}, tmp_path)
     environments = {process.name: process.environment(values) for process in PROCESSES}
     assert "ORDERS_DATABASE_URL" in environments["orders"]

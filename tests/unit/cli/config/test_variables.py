@@ -40,11 +40,11 @@ def test_variables_of_other_programs_are_left_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*sorted(KNOWN)])
-def test_a_known_name_is_no_misspelling(name: str) -> None:
+def test_a_known_name_is_not_reported(name: str) -> None:
     assert variables.misspelled({name: "x"}, ".env", KNOWN) == []
 
 
-def test_the_file_and_the_environment_are_both_looked_at(tmp_path: Path) -> None:
+def test_the_file_and_the_environment_are_both_checked(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("SUPABASE_URLS=secret-value\nGATEWAY_PORT=4000\n")
     found = variables.in_use({"ORDERS_PRTO": "", "ORDERS_PROT": "1", "BASH": "x"}, file)
@@ -56,7 +56,9 @@ def test_the_file_and_the_environment_are_both_looked_at(tmp_path: Path) -> None
     assert "secret-value" not in " ".join(map(str, found))
 
 
-async def test_the_doctor_names_it_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_doctor_reports_a_misspelled_name_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("GATEWAY_CORS_ORIGN", "https://shop.example")
     monkeypatch.setenv("SUPABASE_URL", "https://only-one-of-three.supabase.co")  # ends it early
     texts = [str(finding) async for finding in examine()]

@@ -15,13 +15,13 @@ NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("seconds", [-9, 0, 9])
-def test_clocks_that_nearly_agree_are_well(seconds: int) -> None:
+def test_clocks_that_nearly_agree_are_fine(seconds: int) -> None:
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert clock("https://them", date, NOW).remedy is None
 
 
 @pytest.mark.parametrize(("seconds", "word"), [(-90, "90 s ahead of"), (90, "90 s behind")])
-def test_a_wrong_clock_is_told_with_its_direction(seconds: int, word: str) -> None:
+def test_a_wrong_clock_is_reported_with_its_direction(seconds: int, word: str) -> None:
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     finding = clock("https://them", date, NOW)
     assert word in finding.text
@@ -29,11 +29,11 @@ def test_a_wrong_clock_is_told_with_its_direction(seconds: int, word: str) -> No
 
 
 @pytest.mark.parametrize("date", [None, "yesterday"])
-def test_an_answer_without_a_time_is_nobody_s_fault(date: str | None) -> None:
+def test_a_response_without_a_time_is_not_reported(date: str | None) -> None:
     assert clock("https://them", date, NOW).remedy is None
 
 
-def test_packages_as_the_lock_has_them_are_well(tmp_path: Path) -> None:
+def test_packages_that_match_the_lock_file_are_fine(tmp_path: Path) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text(
         f"aiohttp=={metadata.version('aiohttp')} \\\n    --hash=sha256:00\n    # via esimgo\n"
@@ -42,7 +42,7 @@ def test_packages_as_the_lock_has_them_are_well(tmp_path: Path) -> None:
     assert packages(lock).remedy is None
 
 
-def test_an_older_and_a_missing_package_are_named(tmp_path: Path) -> None:
+def test_an_outdated_and_a_missing_package_are_reported(tmp_path: Path) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("aiohttp==0.1 \\\n    --hash=sha256:00\nno-such-package==1.0 \\\n")
     finding = packages(lock)
@@ -51,14 +51,14 @@ def test_an_older_and_a_missing_package_are_named(tmp_path: Path) -> None:
     assert "make" in str(finding.remedy)
 
 
-def test_a_missing_key_is_told_for_each_process_that_needs_it() -> None:
+def test_a_missing_key_is_reported_for_each_process_that_needs_it() -> None:
     texts = [str(finding) for finding in processes({})]
     assert any("orders: eSIM Go API key not configured: set ESIM_GO_API_KEY" in t for t in texts)
     assert any("-> set ESIM_GO_API_KEY in the environment or in .env" in t for t in texts)
     assert not any(t.startswith("WRONG  gateway: eSIM Go API key") for t in texts)
 
 
-def test_a_finding_shows_its_remedy_on_a_line_of_its_own() -> None:
+def test_the_remedy_of_a_finding_is_on_a_separate_line() -> None:
     assert str(Finding("all is well")) == "OK     all is well"
     assert str(Finding("no key", "set it")) == "WRONG  no key\n       -> set it"
 

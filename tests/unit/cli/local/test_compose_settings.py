@@ -18,7 +18,7 @@ def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-def test_the_ports_of_this_machine_s_file_are_published(tmp_path: Path) -> None:
+def test_ports_in_the_local_env_file_are_published(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("GATEWAY_PORT=4100\nSANDBOX_AUTH_PORT=4111\nGATEWAY_CORS_ORIGINS=*\n")
     found = compose.load(SANDBOX, {"SANDBOX_AUTH_PORT": "4112"}, file)
@@ -29,7 +29,7 @@ def test_the_ports_of_this_machine_s_file_are_published(tmp_path: Path) -> None:
     assert found.ignored == ()
 
 
-def test_accounts_of_this_machine_s_file_stay_out_of_played_containers(tmp_path: Path) -> None:
+def test_credentials_in_the_local_env_file_are_not_passed_to_emulators(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
         "ESIM_GO_API_KEY=real\nSUPABASE_URL=https://real.supabase.co\n"
@@ -43,5 +43,5 @@ def test_accounts_of_this_machine_s_file_stay_out_of_played_containers(tmp_path:
     assert "DATABASE_URL" not in found.values
 
 
-def test_both_ways_of_development_set_the_same_stage(tmp_path: Path) -> None:
+def test_compose_and_esimgo_up_set_the_same_stage(tmp_path: Path) -> None:
     assert compose.load(SANDBOX, {}, tmp_path / "none").values["APP_ENV"] == "development"

@@ -10,7 +10,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_lines_start_in_one_column_and_have_no_colours_in_a_file() -> None:
+def test_lines_are_aligned_and_have_no_colors_in_a_file() -> None:
     stream = io.StringIO()
     console = Console(stream, {})
     console.say("up", "ready")
@@ -19,7 +19,7 @@ def test_lines_start_in_one_column_and_have_no_colours_in_a_file() -> None:
     assert stream.getvalue() == "up        | ready\ncatalogue | synced\n"
 
 
-def test_each_name_has_its_colour_on_a_terminal() -> None:
+def test_each_name_has_its_own_color_on_a_terminal() -> None:
     stream = Terminal()
     console = Console(stream, {})
     for name in ("orders", "esims", "orders"):
@@ -29,7 +29,7 @@ def test_each_name_has_its_colour_on_a_terminal() -> None:
     assert first.split("m", 1)[0] != second.split("m", 1)[0]
 
 
-def test_no_color_is_obeyed() -> None:
+def test_the_no_color_variable_is_respected() -> None:
     stream = Terminal()
     Console(stream, {"NO_COLOR": "1"}).say("orders", "x")
     assert stream.getvalue() == "orders    | x\n"
@@ -42,5 +42,5 @@ class Gone(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_reader_that_went_away_stops_nobody() -> None:
+def test_a_closed_pipe_does_not_stop_the_processes() -> None:
     Console(Gone(), {}).say("orders", "x")

@@ -5,7 +5,7 @@ import pytest
 from cli.local import home
 
 
-def test_a_folder_that_cannot_be_made_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with (
         pytest.raises(home.HomeError, match="set ESIMGO_HOME to a writable folder"),

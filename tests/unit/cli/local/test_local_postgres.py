@@ -7,11 +7,11 @@ from cli.errors import CommandError
 from cli.local import postgres
 
 
-def test_before_the_first_start_there_is_none(tmp_path: Path) -> None:
+def test_before_the_first_start_there_is_no_database(tmp_path: Path) -> None:
     assert postgres.find(tmp_path) is None
 
 
-def test_the_socket_is_in_the_folder_of_the_data() -> None:
+def test_the_socket_is_in_the_data_folder() -> None:
     with tempfile.TemporaryDirectory(prefix="esimgo-") as folder:
         (Path(folder) / postgres.FOLDER).mkdir()
         found = postgres.find(Path(folder))
@@ -19,7 +19,7 @@ def test_the_socket_is_in_the_folder_of_the_data() -> None:
         assert found.socket_folder == found.data
 
 
-def test_a_path_too_long_for_a_socket_has_a_short_private_one_elsewhere(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_is_replaced_by_a_short_private_one(tmp_path: Path) -> None:
     home = tmp_path / ("long" * 30)
     (home / postgres.FOLDER).mkdir(parents=True)
     found = postgres.find(home)

@@ -60,7 +60,7 @@ def program(name: str, code: str) -> Program:
     return Program(name, (sys.executable, "-c", code), dict(os.environ), ready)
 
 
-async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -> None:
+async def test_a_killed_program_is_restarted_and_the_restart_is_reported(heard: Heard) -> None:
     keeper = Keeper(program("orders", WAITS), heard.say, first_delay=0.01)
     keeper.start()
     await heard.until("orders", "here")
@@ -74,7 +74,7 @@ async def test_a_killed_program_is_started_again_and_one_is_told(heard: Heard) -
     await keeper.stop()
 
 
-async def test_the_pause_doubles_while_a_program_keeps_ending(heard: Heard) -> None:
+async def test_the_restart_delay_doubles_while_a_program_keeps_ending(heard: Heard) -> None:
     keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=0.01)
     keeper.start()
     await heard.until("up", "esims ended with status 3; restarting it in 0.04 s")
@@ -85,7 +85,7 @@ async def test_the_pause_doubles_while_a_program_keeps_ending(heard: Heard) -> N
     ]
 
 
-async def test_wrong_settings_at_the_first_start_end_everything(heard: Heard) -> None:
+async def test_invalid_settings_at_the_first_start_stop_all_programs(heard: Heard) -> None:
     async def never() -> bool:
         return False
 
@@ -103,7 +103,7 @@ async def test_wrong_settings_at_the_first_start_end_everything(heard: Heard) ->
     assert ("gateway", "set SUPABASE_URL") in heard.lines
 
 
-async def test_all_are_stopped_the_last_started_first(heard: Heard) -> None:
+async def test_programs_are_stopped_in_reverse_order(heard: Heard) -> None:
     # The signal is blocked and received by sigwait: a handler could run just before pause(), which would
     # then wait for a second signal that never comes.
     code = (
@@ -131,7 +131,7 @@ async def test_a_program_that_does_not_stop_is_killed(heard: Heard) -> None:
     assert keeper.pid is None
 
 
-async def test_a_second_request_to_stop_cuts_the_grace_short(heard: Heard) -> None:
+async def test_a_second_stop_request_ends_the_grace_period(heard: Heard) -> None:
     keeper = Keeper(program("stubborn", IGNORES_SIGTERM), heard.say, grace=3600)
     keeper.start()
     await heard.until("stubborn", "here")
@@ -141,7 +141,7 @@ async def test_a_second_request_to_stop_cuts_the_grace_short(heard: Heard) -> No
     assert ("up", "stubborn was not awaited: killed") in heard.lines
 
 
-async def test_stopping_does_not_wait_for_the_pause_before_a_restart(heard: Heard) -> None:
+async def test_stopping_does_not_wait_for_the_restart_delay(heard: Heard) -> None:
     keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=3600)
     keeper.start()
     await heard.until("up", "restarting it")
@@ -152,7 +152,7 @@ async def test_stopping_does_not_wait_for_the_pause_before_a_restart(heard: Hear
     sys.platform != "linux",
     reason="needs Linux (only its kernel signals children when their parent ends)",
 )
-async def test_programs_end_when_their_keeper_is_killed() -> None:
+async def test_programs_end_when_their_supervisor_is_killed() -> None:
     code = (
         "import asyncio, os, sys\n"
         "from cli.local.supervisor import Program, spawn\n"
@@ -185,13 +185,13 @@ async def test_programs_end_when_their_keeper_is_killed() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-async def test_a_program_that_ends_by_itself_gives_its_status_and_its_lines(heard: Heard) -> None:
+async def test_a_program_that_runs_once_returns_its_status_and_its_output(heard: Heard) -> None:
     status = await run_once(program("migrate", "print('applied'); raise SystemExit(1)"), heard.say)
     assert status == 1
     assert heard.lines == [("migrate", "applied")]
 
 
-async def test_a_run_that_is_cancelled_ends_its_program(heard: Heard) -> None:
+async def test_cancelling_a_run_ends_its_program(heard: Heard) -> None:
     running = asyncio.create_task(run_once(program("migrate", WAITS), heard.say))
     await heard.until("migrate", "here")
     running.cancel()
@@ -199,7 +199,7 @@ async def test_a_run_that_is_cancelled_ends_its_program(heard: Heard) -> None:
         await running
 
 
-async def test_lines_are_passed_on_whole_and_overlong_ones_in_parts(heard: Heard) -> None:
+async def test_lines_are_forwarded_whole_and_overlong_ones_in_parts(heard: Heard) -> None:
     stream = asyncio.StreamReader()
     stream.feed_data(b"one\ntw")
     stream.feed_data(b"o\n" + b"x" * 200_000 + b"\nlast")
