@@ -74,9 +74,9 @@ def test_nothing_runs_as_root_or_with_capabilities_or_writes_to_its_disk() -> No
 
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
 def test_health_checks_use_http(process: Process) -> None:
-    asked = SERVICES[process.name]["environment"]["HEALTHCHECK"]
-    assert asked.startswith("http://127.0.0.1:")
+    url = SERVICES[process.name]["environment"]["HEALTHCHECK"]
+    assert url.startswith("http://127.0.0.1:")
     if process.speaks == "grpc":
         metrics = process.name.upper() + "_METRICS_PORT"
         [port] = [v.default for v in process.variables() if v.name == metrics]
-        assert asked == f"http://127.0.0.1:{port}/readyz"
+        assert url == f"http://127.0.0.1:{port}/readyz"

@@ -151,12 +151,14 @@ async def whole(neighbour: Neighbour) -> list[Bundle]:
 
 
 async def test_reading_the_catalogue_reads_every_page(neighbour: Neighbour) -> None:
-    told: list[tuple[int, int]] = []
-    reading = await neighbour.source.read_catalogue(lambda *progress: told.append(progress))
+    progress_reports: list[tuple[int, int]] = []
+    reading = await neighbour.source.read_catalogue(
+        lambda *progress: progress_reports.append(progress)
+    )
     bundles = reading.bundles
     assert bundles == await whole(neighbour)
-    assert told[-1] == (len(bundles), len(bundles))
-    assert len(told) == 3
+    assert progress_reports[-1] == (len(bundles), len(bundles))
+    assert len(progress_reports) == 3
 
 
 async def test_a_provider_that_ignores_pages_does_not_loop(neighbour: Neighbour) -> None:

@@ -221,8 +221,8 @@ async def test_a_revocation_reports_its_refund_in_the_response_and_in_the_histor
 async def test_an_unreadable_response_to_a_purchase_is_unclear(bench: Bench) -> None:
     fault = {"method": "POST", "path": "/orders", "status": 200, "body": {"status": "completed"}}
     async with aiohttp.ClientSession() as http:
-        door = f"{bench.running.control_url}/faults"
-        async with http.post(door, data=json.dumps(fault)) as answer:
+        control = f"{bench.running.control_url}/faults"
+        async with http.post(control, data=json.dumps(fault)) as answer:
             assert answer.status < 300
     with pytest.raises(Failure) as raised:
         await bench.source.create_order(bench.bundle, 1)

@@ -144,16 +144,16 @@ async def travel(stack: Stack, http: aiohttp.ClientSession) -> None:
         assert read_qr(esim["qrCode"]) == lpa
 
     used, unused = details["esims"]
-    door = f"{stack.sandbox}/_control/esims/{used['iccid']}"
+    control = f"{stack.sandbox}/_control/esims/{used['iccid']}"
     for act, body in (("install", {}), ("attach", {}), ("use-data", {"megabytes": 250})):
-        async with http.post(f"{door}/{act}", json=body) as answer:
+        async with http.post(f"{control}/{act}", json=body) as answer:
             assert answer.status == 200, await answer.text()
     look = f"query ($id: ID!) {{ esimDetails(id: $id) {{ {ESIM} }} }}"
-    seen = (await ask(look, id=used["id"]))["esimDetails"]
-    assert seen["status"] == "ACTIVE"
-    assert seen["usage"]["totalUsed"] == 250
-    assert seen["usage"]["activeBundles"] == 1
-    (bundle,) = seen["bundles"]
+    current = (await ask(look, id=used["id"]))["esimDetails"]
+    assert current["status"] == "ACTIVE"
+    assert current["usage"]["totalUsed"] == 250
+    assert current["usage"]["activeBundles"] == 1
+    (bundle,) = current["bundles"]
     assert (bundle["state"], bundle["dataUsed"]) == ("ACTIVE", 250)
     assert bundle["startDate"] < bundle["endDate"]
 

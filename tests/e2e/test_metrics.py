@@ -64,9 +64,9 @@ async def test_exactly_the_documented_metrics_exist_and_change(
         await shop.trade()
         after = await scrape(up, http)
         # Repeated bytes are not parsed again, but counted as any other request.
-        nobody = Client(f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}", http)
+        anonymous = Client(f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}", http)
         for _ in range(ASKED):
-            assert (await nobody.ask("{ featuredPlans { id } }")).status == 200
+            assert (await anonymous.ask("{ featuredPlans { id } }")).status == 200
         # A request is counted after its response was sent.
         async with asyncio.timeout(PATIENCE):
             while posts(await scrape(up, http, ["gateway"])) < posts(after) + ASKED:

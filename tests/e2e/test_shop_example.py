@@ -48,11 +48,11 @@ async def served(shop: Path, up: Up, http: aiohttp.ClientSession) -> AsyncIterat
     )
     try:
         assert process.stdout is not None
-        said = ""
-        while f":{port}" not in said:
+        output = ""
+        while f":{port}" not in output:
             line = (await process.stdout.readline()).decode()
-            assert line, f"the page's server ended: {said}"
-            said += line
+            assert line, f"the page's server ended: {output}"
+            output += line
         yield f"http://127.0.0.1:{port}/"
     finally:
         with suppress(ProcessLookupError):

@@ -84,10 +84,10 @@ async def test_real_dependencies_are_used_and_no_emulator_runs(
 async def test_a_real_project_issues_no_token_without_a_password(
     real_machine: dict[str, str],
 ) -> None:
-    status, said = await command(real_machine, "token", "--email", EMAIL, "--admin")
+    status, output = await command(real_machine, "token", "--email", EMAIL, "--admin")
     assert status == 1
-    assert "add --password" in said
-    assert "app_metadata" in said
+    assert "add --password" in output
+    assert "app_metadata" in output
 
 
 async def test_the_doctor_names_a_refused_key_a_missing_migration_and_a_dead_redis(
@@ -128,12 +128,12 @@ async def test_esimgo_up_names_the_database_that_it_cannot_reach(
     real_machine: dict[str, str],
 ) -> None:
     real_machine["DATABASE_URL"] = "postgresql://postgres:hidden-password@127.0.0.1:1/postgres"
-    status, said = await command(real_machine, "up")
+    status, output = await command(real_machine, "up")
     assert status == 1
-    assert "the database at 127.0.0.1:1 can't be reached" in said
-    assert "check host, login and password in DATABASE_URL" in said
-    assert "is not up to date" not in said
-    assert "hidden-password" not in said
+    assert "the database at 127.0.0.1:1 can't be reached" in output
+    assert "check host, login and password in DATABASE_URL" in output
+    assert "is not up to date" not in output
+    assert "hidden-password" not in output
 
 
 async def test_migrations_and_seed_run_without_anything_else(one_machine: dict[str, str]) -> None:
@@ -149,10 +149,10 @@ async def test_migrations_and_seed_run_without_anything_else(one_machine: dict[s
 
 async def test_wrong_settings_are_refused_together(one_machine: dict[str, str]) -> None:
     one_machine |= {"GATEWAY_PORT": "http", "SUPABASE_URL": "https://project.supabase.co"}
-    status, said = await command(one_machine, "up")
+    status, output = await command(one_machine, "up")
     assert status == 2
-    assert "GATEWAY_PORT" in said
-    assert "set SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY" in said
+    assert "GATEWAY_PORT" in output
+    assert "set SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY" in output
     status, report = await command(one_machine, "doctor")
     assert status == 1
     assert report.count("WRONG") == 2

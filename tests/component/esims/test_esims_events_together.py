@@ -28,12 +28,12 @@ async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator
         yield running
 
 
-async def apply(parts: Parts, *told: tuple[ESIM, Change]) -> list[Outcome]:
+async def apply(parts: Parts, *reports: tuple[ESIM, Change]) -> list[Outcome]:
     """Return the outcomes of one call in order."""
     now = parts.clock.wall()
     events = [
         Event(uuid4(), now + timedelta(seconds=number), esim.iccid, change)
-        for number, (esim, change) in enumerate(told)
+        for number, (esim, change) in enumerate(reports)
     ]
     applying = Events(
         parts.database, parts.clock, parts.source.forget, lambda: None, lambda esims: None

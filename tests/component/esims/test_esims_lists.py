@@ -17,18 +17,18 @@ async def page(service: Service, **fields: object) -> pb.ListESIMsResponse:
 
 async def test_pages_contain_every_esim_once_newest_first(service: Service) -> None:
     delivered = [*await service.deliver(quantity=5), *await service.deliver(quantity=2)]
-    seen: list[pb.ESIM] = []
+    received: list[pb.ESIM] = []
     token = ""
     while True:
         answer = await page(service, page_size=3, page_token=token)
-        seen.extend(answer.esims)
+        received.extend(answer.esims)
         token = answer.next_page_token
         if not token:
             break
         assert len(answer.esims) == 3
-    assert {e.id for e in seen} == {e.id for e in delivered}
-    assert len(seen) == 7
-    assert {e.order_id for e in seen[:2]} == {delivered[-1].order_id}
+    assert {e.id for e in received} == {e.id for e in delivered}
+    assert len(received) == 7
+    assert {e.order_id for e in received[:2]} == {delivered[-1].order_id}
 
 
 async def test_esims_are_filtered_by_status_and_by_iccid(service: Service) -> None:

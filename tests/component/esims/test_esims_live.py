@@ -27,9 +27,9 @@ class Watching:
     async def until(self, status: "pb.ESIMStatus.ValueType") -> pb.WatchedESIM:
         """Receive messages about one eSIM until it has that status."""
         while True:
-            (seen,) = await self.next()
-            if seen.esim.status == status:
-                return seen
+            (received,) = await self.next()
+            if received.esim.status == status:
+                return received
 
 
 @asynccontextmanager
@@ -47,12 +47,12 @@ async def rename(service: Service, esim: pb.ESIM, reference: str) -> None:
     await service.ask(service.stub.UpdateESIMReference, request)
 
 
-async def all_heard(service: Service, esim: pb.ESIM) -> None:
+async def drain_notifications(service: Service, esim: pb.ESIM) -> None:
     """Change the eSIM and wait for it, after which no earlier notice can still arrive."""
     async with watching(service, esim) as stream:
         await stream.next()
-        await rename(service, esim, "heard")
-        while (await stream.next())[0].esim.customer_ref != "heard":
+        await rename(service, esim, "changed")
+        while (await stream.next())[0].esim.customer_ref != "changed":
             pass
 
 
@@ -84,10 +84,10 @@ async def test_a_watcher_receives_usage_until_the_data_is_used_up(service: Servi
         for used, status in ((250, pb.ESIM_STATUS_ACTIVE), (750, pb.ESIM_STATUS_EXPIRED)):
             await service.device(esim, "use-data", megabytes=used, country="GB")
             await service.usage_from_now(esim)
-            seen = await stream.until(status)
+            received = await stream.until(status)
         # The expired bundle still shows how much was used.
-        assert (seen.data_used_mb, seen.data_remaining_mb) == (1000, 0)
-        assert seen.updated_at.ToDatetime() >= seen.esim.updated_at.ToDatetime()
+        assert (received.data_used_mb, received.data_remaining_mb) == (1000, 0)
+        assert received.updated_at.ToDatetime() >= received.esim.updated_at.ToDatetime()
 
 
 @pytest.mark.parametrize("unlimited", [True, False])
@@ -127,29 +127,29 @@ async def test_a_watcher_of_all_esims_receives_new_ones_too(service: Service) ->
     async with watching(service) as stream:
         assert await stream.next() == []
         esims = await service.deliver(2)
-        told: set[str] = set()
-        while told != {
+        reported: set[str] = set()
+        while reported != {
             esim.id for esim in esims
         }:  # in one message or several, as the notices arrive
-            told |= {seen.esim.id for seen in await stream.next()}
+            reported |= {received.esim.id for received in await stream.next()}
     async with watching(service, token=service.stranger) as stream:
         assert await stream.next() == []
     async with watching(service, token=service.admin, customer_id=str(service.customer)) as stream:
-        assert {seen.esim.id for seen in await stream.next()} == {esim.id for esim in esims}
+        assert {received.esim.id for received in await stream.next()} == {esim.id for esim in esims}
 
 
 async def test_changes_that_the_watcher_cannot_see_are_not_sent(service: Service) -> None:
     one, other = await service.deliver(2)
     await service.bundles(one, other)
-    await all_heard(service, other)
+    await drain_notifications(service, other)
     async with watching(service, one) as stream:
         await stream.next()
         await service.age(400)
         await service.bundles(one)  # refreshed without a change
         await service.ask(service.stub.SuspendESIM, pb.SuspendESIMRequest(esim_id=other.id))
         await rename(service, one, "trip")
-        (seen,) = await stream.next()
-        assert seen.esim.customer_ref == "trip"
+        (received,) = await stream.next()
+        assert received.esim.customer_ref == "trip"
 
 
 async def test_another_customers_esim_is_not_found(service: Service) -> None:

@@ -37,7 +37,7 @@ async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator
         yield running
 
 
-def told(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0) -> Assignment:
+def assigned(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0) -> Assignment:
     return Assignment(
         id=f"21500{number}",
         name=esim.bundle_name,
@@ -63,8 +63,8 @@ async def take_in(
         **fields,  # type: ignore[arg-type]  # whatever a test gives
     )
     async with parts.database.system() as connection:
-        (kept,) = await record.record(connection, [reading], parts.clock.wall())
-    return kept
+        (stored,) = await record.record(connection, [reading], parts.clock.wall())
+    return stored
 
 
 async def kept_bundles(parts: Parts, esim: ESIM) -> list[Bundle]:
@@ -82,7 +82,7 @@ async def test_responses_in_any_order_lead_to_the_same_state(
     (esim,) = await parts.deliver()
     for index in (*order, order[0]):
         state, remaining = LIFE[index]
-        after = await take_in(parts, esim, told(esim, state, remaining), after=index)
+        after = await take_in(parts, esim, assigned(esim, state, remaining), after=index)
     assert after.status is ESIMStatus.EXPIRED
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.assignment.state is AssignmentState.EXPIRED
@@ -95,11 +95,11 @@ async def test_only_a_newer_response_reopens_an_ended_bundle(
     parts: Parts, ended: str, later: str
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, ended), after=2)
-    await take_in(parts, esim, told(esim, later), after=1)
+    await take_in(parts, esim, assigned(esim, ended), after=2)
+    await take_in(parts, esim, assigned(esim, later), after=1)
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.assignment.state == ended
-    await take_in(parts, esim, told(esim, later), after=3)
+    await take_in(parts, esim, assigned(esim, later), after=3)
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.assignment.state == later
 
@@ -109,11 +109,13 @@ async def test_a_bundle_missing_from_a_fully_readable_list_is_removed(
     parts: Parts, skipped: int, left: set[str]
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"), told(esim, "queued", number=1))
-    after = await take_in(parts, esim, told(esim, "active", number=1), after=3600, skipped=skipped)
+    await take_in(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
+    after = await take_in(
+        parts, esim, assigned(esim, "active", number=1), after=3600, skipped=skipped
+    )
     assert after.status is ESIMStatus.ACTIVE
-    kept = {b.assignment.id for b in await kept_bundles(parts, esim) if not b.absent}
-    assert kept == left
+    present = {b.assignment.id for b in await kept_bundles(parts, esim) if not b.absent}
+    assert present == left
 
 
 async def report(parts: Parts, esim: ESIM, change: Change, after: int) -> Outcome:
@@ -139,7 +141,7 @@ async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
     parts: Parts, wrong: Callable[[ESIM], Change]
 ) -> None:
     (esim,) = await parts.deliver()
-    before = told(esim, "active", GB // 2)
+    before = assigned(esim, "active", GB // 2)
     await take_in(parts, esim, before, after=1)
     assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
     # This snapshot was requested before the callback arrived, so it can't contradict it.
@@ -152,15 +154,15 @@ async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
     assert corrected.status is ESIMStatus.ACTIVE
     (bundle,) = await kept_bundles(parts, esim)
     assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
-    less = await take_in(parts, esim, told(esim, "depleted", 0), after=5)
+    less = await take_in(parts, esim, assigned(esim, "depleted", 0), after=5)
     assert less.status is ESIMStatus.EXPIRED
-    more = await take_in(parts, esim, told(esim, "active", GB // 4), after=6)
+    more = await take_in(parts, esim, assigned(esim, "active", GB // 4), after=6)
     assert more.status is ESIMStatus.ACTIVE
 
 
 async def test_a_report_older_than_the_last_response_queries_the_provider(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "active", GB // 2), after=5)
+    await take_in(parts, esim, assigned(esim, "active", GB // 2), after=5)
     assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
     (bundle,) = await kept_bundles(parts, esim)
     assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
@@ -168,13 +170,13 @@ async def test_a_report_older_than_the_last_response_queries_the_provider(parts:
 
 async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"))
+    await take_in(parts, esim, assigned(esim, "queued"))
     ends = parts.clock.wall() + timedelta(days=7)
     wrong = replace(used(esim, GB), ends_at=ends)
     assert await report(parts, esim, wrong, after=2) is Outcome.APPLIED
     (bundle,) = await kept_bundles(parts, esim)
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, ends)
-    corrected = await take_in(parts, esim, told(esim, "queued"), after=3)
+    corrected = await take_in(parts, esim, assigned(esim, "queued"), after=3)
     assert corrected.status is ESIMStatus.ASSIGNED
     (bundle,) = await kept_bundles(parts, esim)
     dates = (bundle.assignment.started_at, bundle.assignment.ends_at)
@@ -183,11 +185,11 @@ async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(par
 
 async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"))
+    await take_in(parts, esim, assigned(esim, "queued"))
     wrong = BundleActivated("esim_never_bought", esim.created_at, None)
     assert await report(parts, esim, wrong, after=2) is Outcome.READ_QUEUED
     assert len(await kept_bundles(parts, esim)) == 2
-    corrected = await take_in(parts, esim, told(esim, "queued"), after=3)
+    corrected = await take_in(parts, esim, assigned(esim, "queued"), after=3)
     assert corrected.status is ESIMStatus.ASSIGNED
     assert [b.assignment.name for b in await kept_bundles(parts, esim)] == [esim.bundle_name]
 
@@ -195,14 +197,14 @@ async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(pa
 async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     alive = Details(esim.iccid, ProviderState.ACTIVE, "Released", "", "", "")
-    await take_in(parts, esim, told(esim, "active", 5), after=1, details=alive)
+    await take_in(parts, esim, assigned(esim, "active", 5), after=1, details=alive)
     assert await report(parts, esim, Deleted(), after=3) is Outcome.APPLIED
     assert await parts.status(esim.id) == "CANCELLED"
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.state is BundleState.CANCELLED
-    late = await take_in(parts, esim, told(esim, "active", 5), after=2, details=alive)
+    late = await take_in(parts, esim, assigned(esim, "active", 5), after=2, details=alive)
     assert late.status is ESIMStatus.CANCELLED
-    corrected = await take_in(parts, esim, told(esim, "active", 5), after=4, details=alive)
+    corrected = await take_in(parts, esim, assigned(esim, "active", 5), after=4, details=alive)
     assert corrected.status is ESIMStatus.ACTIVE
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.state is BundleState.ACTIVE
@@ -212,9 +214,9 @@ async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
 
 async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    old = told(esim, "expired", 0)
+    old = assigned(esim, "expired", 0)
     assert (await take_in(parts, esim, old)).status is ESIMStatus.EXPIRED
-    topped_up = await take_in(parts, esim, old, told(esim, "queued", number=1), after=2)
+    topped_up = await take_in(parts, esim, old, assigned(esim, "queued", number=1), after=2)
     assert topped_up.status is ESIMStatus.ASSIGNED
 
 
@@ -222,23 +224,23 @@ async def test_a_bundle_that_was_missing_from_one_list_is_restored_by_the_next(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "active"))
+    await take_in(parts, esim, assigned(esim, "active"))
     assert (await take_in(parts, esim, after=2)).status is ESIMStatus.CANCELLED
-    back = await take_in(parts, esim, told(esim, "active"), after=3)
+    back = await take_in(parts, esim, assigned(esim, "active"), after=3)
     assert back.status is ESIMStatus.ACTIVE
 
 
 async def test_a_late_list_does_not_restore_a_bundle_that_a_newer_list_lacks(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"))
+    await take_in(parts, esim, assigned(esim, "queued"))
     await take_in(parts, esim, after=3)
-    late = await take_in(parts, esim, told(esim, "queued"), after=2)
+    late = await take_in(parts, esim, assigned(esim, "queued"), after=2)
     assert late.status is ESIMStatus.CANCELLED
 
 
 async def test_a_late_list_does_not_remove_a_newer_bundle(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"), after=5)
+    await take_in(parts, esim, assigned(esim, "queued"), after=5)
     assert (await take_in(parts, esim, after=4)).status is ESIMStatus.ASSIGNED
     (bundle,) = await kept_bundles(parts, esim)
     assert bundle.state is BundleState.INACTIVE
@@ -246,16 +248,16 @@ async def test_a_late_list_does_not_remove_a_newer_bundle(parts: Parts) -> None:
 
 async def test_a_response_about_one_bundle_removes_no_other(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued"), told(esim, "queued", number=1))
-    await take_in(parts, esim, told(esim, "active"), after=2, listed=False)
+    await take_in(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
+    await take_in(parts, esim, assigned(esim, "active"), after=2, listed=False)
     states = sorted(bundle.state for bundle in await kept_bundles(parts, esim))
     assert states == [BundleState.ACTIVE, BundleState.INACTIVE]
 
 
 async def test_a_list_truncated_at_its_limit_removes_nothing(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, told(esim, "queued", number=999))
-    full = [told(esim, "queued", number=number) for number in range(200)]
+    await take_in(parts, esim, assigned(esim, "queued", number=999))
+    full = [assigned(esim, "queued", number=number) for number in range(200)]
     after = await take_in(parts, esim, *full, after=2)
     assert after.bundles_read_at == esim.created_at + timedelta(seconds=2)
     assert all(bundle.usable for bundle in await kept_bundles(parts, esim))
@@ -266,14 +268,14 @@ async def test_a_list_requested_before_a_cancellation_reopens_nothing(
 ) -> None:
     (esim,) = await parts.deliver()
     await cancel.cancel_order_bundles(parts.database, parts.clock, cancel.Cancelled(esim.order_id))
-    late = await take_in(parts, esim, told(esim, "queued"))
+    late = await take_in(parts, esim, assigned(esim, "queued"))
     assert late.status is ESIMStatus.CANCELLED
 
 
 async def test_a_cancelled_order_does_not_cancel_bundles_of_other_orders(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    other = replace(told(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
-    await take_in(parts, esim, told(esim, "queued"), other)
+    other = replace(assigned(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
+    await take_in(parts, esim, assigned(esim, "queued"), other)
     (after,) = await cancel.cancel_order_bundles(
         parts.database, parts.clock, cancel.Cancelled(esim.order_id)
     )
@@ -302,7 +304,7 @@ async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
-    active = told(esim, "active", GB // 2)
+    active = assigned(esim, "active", GB // 2)
     await take_in(parts, esim, active, after=1)
     use = BundleUse(active.id, active.name, GB, GB // 2, None, esim.created_at)
     assert await report(parts, esim, use, after=2) is Outcome.APPLIED
@@ -341,7 +343,7 @@ async def test_an_install_time_in_the_future_is_ignored(parts: Parts) -> None:
 
 async def test_a_refresh_without_changes_keeps_the_update_time(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    first = await take_in(parts, esim, told(esim, "queued"))
-    second = await take_in(parts, esim, told(esim, "queued"), after=2)
+    first = await take_in(parts, esim, assigned(esim, "queued"))
+    second = await take_in(parts, esim, assigned(esim, "queued"), after=2)
     assert second.updated_at == first.updated_at == esim.updated_at
     assert second.bundles_read_at != first.bundles_read_at

@@ -34,14 +34,14 @@ async def test_stored_esims_survive_a_restart(
     provider: PlayedProvider, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
-    seen: list[list[str]] = []
+    received: list[list[str]] = []
     for _ in range(2):
         async with open_service() as service:
-            if not seen:
+            if not received:
                 await service.register(delivered)
             answer = await service.ask(service.stub.ListESIMs, pb.ListESIMsRequest())
-            seen.append([esim.iccid for esim in answer.esims])
-    assert seen[0] == seen[1] == [delivered.esims[0]["iccid"]]
+            received.append([esim.iccid for esim in answer.esims])
+    assert received[0] == received[1] == [delivered.esims[0]["iccid"]]
 
 
 async def test_an_unavailable_provider_fails_only_calls_that_need_it(

@@ -83,8 +83,8 @@ async def test_the_number_of_statements_does_not_grow_with_the_number_of_esims(
                 token=await auth.token("ada@example.com"),
                 timeout=PATIENCE,
             )
-            told = answer.bundles if method == "BatchListBundles" else answer.usages
-            assert {item.esim_id for item in told} == set(ids)
+            items = answer.bundles if method == "BatchListBundles" else answer.usages
+            assert {item.esim_id for item in items} == set(ids)
             counts.append(sum("esims.esim" in statement for statement in parts.statements))
         await channel.close()
         await running.stop(drain=0, grace=1)

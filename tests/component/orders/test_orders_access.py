@@ -139,18 +139,18 @@ async def test_pages_contain_every_order_once_newest_first(shop: Shop) -> None:
             "update orders.esim_orders set created_at = '2026-01-01' where id = any($1::text[]::uuid[])",
             made[:2],
         )
-        asked, found = orders_pb2.ListOrdersRequest(page_size=2), []
+        page_request, found = orders_pb2.ListOrdersRequest(page_size=2), []
         while True:
-            page = await orders.ListOrders(asked, metadata=buyer)
+            page = await orders.ListOrders(page_request, metadata=buyer)
             assert len(page.orders) <= 2
             found += [order.id for order in page.orders]
             if not page.next_page_token:
                 break
-            asked.page_token = page.next_page_token
+            page_request.page_token = page.next_page_token
         assert found == [*reversed(made[2:]), *sorted(made[:2], reverse=True)]
-        asked.filter.statuses.append(orders_pb2.ORDER_STATUS_FAILED)
+        page_request.filter.statuses.append(orders_pb2.ORDER_STATUS_FAILED)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await orders.ListOrders(asked, metadata=buyer)
+            await orders.ListOrders(page_request, metadata=buyer)
     assert reason_of(raised.value) == "INVALID_PAGE_TOKEN"
 
 

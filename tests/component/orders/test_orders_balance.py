@@ -10,7 +10,7 @@ from tests.component.orders.shop import Shop, request
 from tests.fixtures.patience import until
 
 
-def told(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:
+def reported(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:
     """A callback about a low balance that was received this long ago."""
     event = events_pb2.ProviderEvent(
         event_id=str(uuid.uuid4()),
@@ -51,7 +51,7 @@ async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_n
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop), metadata=await shop.session("ann@example.com"))
         assert await stored(shop) == shop.sandbox.world.account.balance
-        await orders.ApplyEvents(told("74.1"), metadata=shop.service_key)
+        await orders.ApplyEvents(reported("74.1"), metadata=shop.service_key)
         assert await stored(shop) == Decimal("74.1")
-        await orders.ApplyEvents(told("99", timedelta(hours=1)), metadata=shop.service_key)
+        await orders.ApplyEvents(reported("99", timedelta(hours=1)), metadata=shop.service_key)
         assert await stored(shop) == Decimal("74.1")

@@ -33,20 +33,20 @@ def on_behalf(shop: Shop, customer: str, **wanted: Any) -> Any:
 
 
 async def test_an_anonymous_session_may_browse_but_not_buy(shop: Shop) -> None:
-    nobody = await anonymous(shop)
+    anonymous_session = await anonymous(shop)
     async with shop.open() as orders:
-        assert await refused(orders.CreateOrder(request(shop), metadata=nobody)) == (
+        assert await refused(orders.CreateOrder(request(shop), metadata=anonymous_session)) == (
             "ANONYMOUS_SESSION"
         )
-        listed = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=nobody)
+        listed = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=anonymous_session)
         assert not listed.orders
     assert await orders_recorded(shop) == shop.charges == 0
 
 
 async def test_an_anonymous_session_may_buy_if_the_setting_allows_it(shop: Shop) -> None:
-    nobody = await anonymous(shop)
+    anonymous_session = await anonymous(shop)
     async with shop.open(buyers=Buyers(anonymous=True)) as orders:
-        answer = await orders.CreateOrder(request(shop), metadata=nobody)
+        answer = await orders.CreateOrder(request(shop), metadata=anonymous_session)
     assert answer.order.status == COMPLETED
 
 

@@ -32,9 +32,9 @@ async def test_an_order_is_paid_delivered_and_completed(shop: Shop) -> None:
     sold = [e for line in shop.sandbox.world.orders[order.reference].lines for e in line.iccids]
     assert [a.iccid for a in listed.assignments] == sold
     assert all(a.matching_id and "://" not in a.smdp_address for a in listed.assignments)
-    told = shop.esims.registered[order.id]
-    assert [e.iccid for e in told.esims] == sold
-    assert (told.order_reference, told.auto_activate) == (order.reference, True)
+    registration = shop.esims.registered[order.id]
+    assert [e.iccid for e in registration.esims] == sold
+    assert (registration.order_reference, registration.auto_activate) == (order.reference, True)
     assert shop.esims.tokens == {f"Bearer {shop.auth.service_role_key}"}
     assert shop.catalogue.tokens == [buyer[0][1]]
 

@@ -50,7 +50,9 @@ async def test_every_charge_belongs_to_one_order_and_every_order_to_one_charge(
     assert {row["status"] for row in rows} <= {"COMPLETED", "FAILED"}
     assert sorted(owned) == sorted(sold)
     assert shop.charges == len(owned) == sum(row["status"] == "COMPLETED" for row in rows)
-    iccids = [e.iccid for told in shop.esims.registered.values() for e in told.esims]
+    iccids = [
+        e.iccid for registration in shop.esims.registered.values() for e in registration.esims
+    ]
     assert len(iccids) == len(set(iccids)) == len(owned)
     completed = [a.order for a in answers if a.order.status == orders_pb2.ORDER_STATUS_COMPLETED]
     assert {order.reference for order in completed} <= sold

@@ -97,7 +97,7 @@ async def test_another_price_limit_under_one_key_is_a_conflict(shop: Shop) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "reason", "operators"),
+    ("message", "reason", "operators"),
     [
         ("insufficient balance", "NOT_SOLD_NOW", "INSUFFICIENT_BALANCE"),
         ("bundle is not in the catalogue", "PLAN_UNAVAILABLE", "PLAN_UNAVAILABLE"),
@@ -105,20 +105,20 @@ async def test_another_price_limit_under_one_key_is_a_conflict(shop: Shop) -> No
     ],
 )
 async def test_a_provider_refusal_returns_a_reason_without_the_providers_message(
-    shop: Shop, words: str, reason: str, operators: str
+    shop: Shop, message: str, reason: str, operators: str
 ) -> None:
     buyer = await shop.session("b@example.com")
-    await shop.fault(method="POST", path="/orders", status=400, body={"message": words})
+    await shop.fault(method="POST", path="/orders", status=400, body={"message": message})
     async with shop.open() as orders:
         answer = await orders.CreateOrder(request(shop), metadata=buyer)
         assert answer.order.status == orders_pb2.ORDER_STATUS_FAILED
         assert answer.order.failure_reason == reason
-        assert words not in str(answer)
-        seen = await orders.GetOrder(
+        assert message not in str(answer)
+        found = await orders.GetOrder(
             orders_pb2.GetOrderRequest(order_id=answer.order.id), metadata=shop.service_key
         )
-    assert seen.order.failure_reason == operators
-    assert words in (await shop.row(answer.order.id))["operator_detail"]
+    assert found.order.failure_reason == operators
+    assert message in (await shop.row(answer.order.id))["operator_detail"]
 
 
 async def test_a_withdrawn_plan_is_not_bought(shop: Shop) -> None:

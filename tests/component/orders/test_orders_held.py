@@ -70,8 +70,8 @@ async def test_a_pause_is_reported_to_customers_operators_and_health(shop: Shop)
         ]
         for order in made:
             await is_explained(shop, order.id, MESSAGE_HELD)
-        seen = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=buyer)
-        assert {order.status_reason for order in seen.orders} == {MESSAGE_HELD}
+        customers_list = await orders.ListOrders(orders_pb2.ListOrdersRequest(), metadata=buyer)
+        assert {order.status_reason for order in customers_list.orders} == {MESSAGE_HELD}
         stuck = await orders.ListStuckOrders(
             orders_pb2.ListStuckOrdersRequest(), metadata=shop.service_key
         )

@@ -54,16 +54,16 @@ async def test_changes_of_leases_and_retry_times_are_not_sent(shop: Shop) -> Non
         # After this message no notice of the purchases can still arrive.
         stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=other.id), metadata=buyer)
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
-        await shop.databases.admin.execute(change.format("status_reason = 'heard'"), other.id)
+        await shop.databases.admin.execute(change.format("status_reason = 'changed'"), other.id)
         async with asyncio.timeout(PATIENCE):
-            while (await anext(aiter(stream))).order.status_reason != "heard":
+            while (await anext(aiter(stream))).order.status_reason != "changed":
                 pass
         stream.cancel()
         stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=bought.id), metadata=buyer)
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
-        for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'told'"):
+        for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'changed'"):
             await shop.databases.admin.execute(change.format(what), bought.id)
         # Changes arrive in order: a message about another order would come first.
         async with asyncio.timeout(PATIENCE):
-            assert (await anext(aiter(stream))).order.status_reason == "told"
+            assert (await anext(aiter(stream))).order.status_reason == "changed"
         stream.cancel()

@@ -43,17 +43,17 @@ async def test_every_step_of_a_purchase_and_its_refund_is_logged(
         status = orders_pb2.OrderStatus.Name(cancelled.status).removeprefix("ORDER_STATUS_")
         assert status in ("CANCELLED", "REFUNDED")
         admin = await shop.auth.user_id("root@example.com")
-        told = lines(caplog)
-        assert told[0] == (f"order {order.id}: cancellation asked for, now COMPLETED, by {admin}")
-        assert f"order {order.id}: cancelled, now {status}, by cancellation" in told
+        output = lines(caplog)
+        assert output[0] == (f"order {order.id}: cancellation asked for, now COMPLETED, by {admin}")
+        assert f"order {order.id}: cancelled, now {status}, by cancellation" in output
         act = f"CancelOrder by administrator {admin}: order_id={order.id} unused_only=false: done"
-        assert act in told
+        assert act in output
         steps = await shop.databases.admin.fetch(
             "select reason from orders.order_events where order_id = $1::text::uuid order by id",
             order.id,
         )
     logged = [
-        re.fullmatch(rf"order {UUID}: (.+), now \S+.*, by .+", line) for line in bought + told
+        re.fullmatch(rf"order {UUID}: (.+), now \S+.*, by .+", line) for line in bought + output
     ]
     assert [match[1] for match in logged if match] == [row["reason"] for row in steps]
     customer = str(await shop.auth.user_id("ann@example.com"))
@@ -76,14 +76,14 @@ async def test_refused_purchases_and_operator_actions_are_logged_with_the_reason
             f"order {order.id}: refused by the provider, now FAILED (INSUFFICIENT_BALANCE), by purchase"
         )
         caplog.clear()
-        for given, shown in ((order.id, order.id), ("x\nroot did it", '"x\\nroot did it"')):
+        for given, logged_id in ((order.id, order.id), ("x\nroot did it", '"x\\nroot did it"')):
             with pytest.raises(grpc.aio.AioRpcError):
                 await orders.ResumeOrder(
                     orders_pb2.ResumeOrderRequest(order_id=given, note="free text"), metadata=root
                 )
             (line,) = lines(caplog)
             assert line.startswith(
-                f"ResumeOrder by administrator {admin}: order_id={shown}: refused, "
+                f"ResumeOrder by administrator {admin}: order_id={logged_id}: refused, "
             )
             caplog.clear()
         # Acts of customers are logged by the steps of their orders alone.

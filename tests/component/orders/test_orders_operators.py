@@ -76,15 +76,15 @@ async def test_an_order_in_review_is_settled_as_placed_and_delivered(shop: Shop)
         step = next(s for s in after.steps if s.reason == "resolved: placed")
         assert step.note == "asked them"
         assert step.actor == str(await shop.auth.user_id("ops@example.com"))
-        told = await orders.BatchListOrderTimelines(
+        timelines = await orders.BatchListOrderTimelines(
             orders_pb2.BatchListOrderTimelinesRequest(order_ids=[order.id]),
             metadata=await shop.session("b@example.com"),
         )
-    words = [entry.message for entry in told.timelines[0].entries]
-    assert words[0] == "The order was received."
-    assert words[-1] == "The order is complete."
-    assert "Our staff found that the order had been placed." in words
-    assert "asked them" not in str(told)
+    messages = [entry.message for entry in timelines.timelines[0].entries]
+    assert messages[0] == "The order was received."
+    assert messages[-1] == "The order is complete."
+    assert "Our staff found that the order had been placed." in messages
+    assert "asked them" not in str(timelines)
     assert shop.charges == 2
 
 

@@ -200,16 +200,16 @@ async def test_a_charge_above_the_expected_price_is_an_incident(
     async with shop.open() as orders:
         order_id = (await orders.CreateOrder(request(shop, **limits), metadata=buyer)).order.id
         wanted = orders_pb2.GetOrderRequest(order_id=order_id)
-        shown = (await orders.GetOrder(wanted, metadata=buyer)).order
-        seen = (await orders.GetOrder(wanted, metadata=shop.service_key)).order
+        by_customer = (await orders.GetOrder(wanted, metadata=buyer)).order
+        by_service = (await orders.GetOrder(wanted, metadata=shop.service_key)).order
         history = await steps(shop, orders, order_id)
         timeline = await orders.BatchListOrderTimelines(
             orders_pb2.BatchListOrderTimelinesRequest(order_ids=[order_id]), metadata=buyer
         )
-    assert "charged 9.99 USD instead of 1.37 USD" in shown.status_reason
-    assert money.from_proto(shown.total_price) == NEW
-    assert not shown.HasField("charged_above")
-    assert money.from_proto(seen.charged_above) == NEW - OLD
+    assert "charged 9.99 USD instead of 1.37 USD" in by_customer.status_reason
+    assert money.from_proto(by_customer.total_price) == NEW
+    assert not by_customer.HasField("charged_above")
+    assert money.from_proto(by_service.charged_above) == NEW - OLD
     assert history.count("charged above the expected price") == 1
     assert "charged 9.99 USD" in (await newest(shop))["operator_detail"]
     assert any("charged more" in e.message for e in timeline.timelines[0].entries)

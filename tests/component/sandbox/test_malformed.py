@@ -30,9 +30,9 @@ async def test_malformed_requests_are_refused_and_logged_in_one_line_each(
     )
     assert process.stdout is not None
     try:
-        said = await process.stdout.readline()
-        found = re.search(rb"127\.0\.0\.1:(\d+)", said)
-        assert found, said
+        output = await process.stdout.readline()
+        found = re.search(rb"127\.0\.0\.1:(\d+)", output)
+        assert found, output
         for rubbish in RUBBISH:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(found[1]))
             writer.write(rubbish.replace(b"%s", path))

@@ -86,7 +86,7 @@ async def test_acknowledged_orders_survive_a_kill(spawn: Spawn, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (("--set", "refunds=maybe"), b"true or false"),
         (("--set", "colour=red"), b"unknown switch"),
@@ -96,12 +96,12 @@ async def test_acknowledged_orders_survive_a_kill(spawn: Spawn, tmp_path: Path) 
     ],
 )
 async def test_invalid_options_end_the_process_with_a_message(
-    spawn: Spawn, options: tuple[str, ...], words: bytes
+    spawn: Spawn, options: tuple[str, ...], message: bytes
 ) -> None:
     process, url = await spawn(*options)
     _, errors = await process.communicate()
     assert (url, process.returncode in (1, 2)) == ("", True)
-    assert words in errors
+    assert message in errors
     assert b"Traceback" not in errors
 
 

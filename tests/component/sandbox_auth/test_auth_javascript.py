@@ -13,11 +13,11 @@ from tests.fixtures.javascript import Script
 async def test_the_javascript_client_signs_up_in_and_out(
     script: Script, auth: Running, settings: AuthSettings
 ) -> None:
-    seen = json.loads(
+    output = json.loads(
         await script("sign_in.mjs", auth.url, settings.anon_key, settings.service_role_key)
     )
-    token, claims = seen.pop("accessToken"), seen.pop("claims")
-    assert seen == {
+    token, claims = output.pop("accessToken"), output.pop("claims")
+    assert output == {
         "signedUp": "Ada",
         "twice": "user_already_exists",
         "weak": ["AuthWeakPasswordError", ["length"]],

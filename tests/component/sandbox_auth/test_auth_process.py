@@ -74,7 +74,7 @@ async def test_acknowledged_changes_survive_a_kill(tmp_path: Path) -> None:
 async def test_a_failed_start_reports_the_reason(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign"
     foreign.write_text("this is no database, but long enough to look at" * 20)
-    for arguments, words in [
+    for arguments, message in [
         (["--port", "0"], "--anon-key"),
         (["--port", "0", *KEYS, "--state", str(foreign)], "not a state file"),
         (["--port", "99999", *KEYS], "can't start"),
@@ -84,5 +84,5 @@ async def test_a_failed_start_reports_the_reason(tmp_path: Path) -> None:
         async with run(*arguments) as process:
             _, errors = await process.communicate()
             assert process.returncode not in (0, None)
-        assert words in errors.decode()
+        assert message in errors.decode()
         assert "Traceback" not in errors.decode()

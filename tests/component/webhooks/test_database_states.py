@@ -31,7 +31,7 @@ WRITABLE = READ_ONLY.replace("= on", "= off")
 
 
 @pytest.mark.parametrize(
-    ("break_it", "mend_it", "reason", "words"),
+    ("break_it", "mend_it", "reason", "message"),
     [
         (READ_ONLY, WRITABLE, "DATABASE_READ_ONLY", "does not accept writes"),
         (FULL, HEAL, "DATABASE_FULL", "out of disk space"),
@@ -45,14 +45,14 @@ async def test_a_callback_that_cannot_be_stored_is_not_acknowledged(
     break_it: str,
     mend_it: str,
     reason: str,
-    words: str,
+    message: str,
 ) -> None:
     async with serve_webhooks() as post:
-        await _see(post, http, databases, break_it, mend_it, reason, words)
+        await _see(post, http, databases, break_it, mend_it, reason, message)
 
 
 async def _see(post: Post, http: aiohttp.ClientSession, databases: Databases, *case: str) -> None:
-    break_it, mend_it, reason, words = case
+    break_it, mend_it, reason, message = case
     ready = post.url.replace("/webhooks/esim-go", "/readyz")
 
     async def send() -> tuple[int, str]:
@@ -73,7 +73,7 @@ async def _see(post: Post, http: aiohttp.ClientSession, databases: Databases, *c
     await says(503, reason)
     status, error = await send()
     assert status == 503
-    assert words in error
+    assert message in error
     assert await stored(databases) == []
     await databases.admin.execute(mend_it)
     await says(200, None)

@@ -179,9 +179,9 @@ async def test_a_body_that_decompresses_beyond_the_limit_is_stored_compressed(
 async def test_json_in_any_charset_is_parsed(
     url: str, http: aiohttp.ClientSession, databases: Databases, charset: str
 ) -> None:
-    told = {"alertType": "CountryChange", "iccid": "8943108169900000016"}
+    callback_body = {"alertType": "CountryChange", "iccid": "8943108169900000016"}
     country = {"code": "CW", "name": "Curaçao"}
-    body = json.dumps(told | {"country": country}, ensure_ascii=False).encode(charset)
+    body = json.dumps(callback_body | {"country": country}, ensure_ascii=False).encode(charset)
     # The charset that a sender names may be wrong.
     headers = sign(body) | {"Content-Type": "application/json; charset=utf-8"}
     async with http.post(url, data=body, headers=headers) as answer:

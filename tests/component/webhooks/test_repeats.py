@@ -19,8 +19,12 @@ async def later(platform: Platform) -> None:
 
 
 def country(iccid: str, code: str) -> bytes:
-    told = {"alertType": "CountryChange", "iccid": iccid, "country": {"code": code, "name": code}}
-    return json.dumps(told).encode()
+    callback = {
+        "alertType": "CountryChange",
+        "iccid": iccid,
+        "country": {"code": code, "name": code},
+    }
+    return json.dumps(callback).encode()
 
 
 def number(iccid: str, kind: str) -> bytes:

@@ -100,15 +100,15 @@ def check(text: str) -> None:
 
 
 def refusals(pieces: Iterator[str]) -> tuple[int, list[str]]:
-    seen, wrong = 0, []
+    checked, wrong = 0, []
     for code in pieces:
         for text in NAMED.findall(code):
-            seen += 1
+            checked += 1
             try:
                 check(text)
             except click.UsageError as error:
                 wrong.append(f"{text}: {error.format_message()}")
-    return seen, wrong
+    return checked, wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -117,13 +117,13 @@ def test_a_page_names_commands_that_exist(page: Path) -> None:
 
 
 def test_messages_name_commands_that_exist() -> None:
-    seen, wrong = 0, []
+    checked, wrong = 0, []
     for source in SOURCES:
         number, refused = refusals(messages_of(source))
-        seen += number
+        checked += number
         wrong += [f"{source.name}: {text}" for text in refused]
     assert wrong == []
-    assert seen > 10
+    assert checked > 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -17,7 +17,7 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def told(esim: ESIM, status: str, seconds: float) -> ESIM:
+def reported(esim: ESIM, status: str, seconds: float) -> ESIM:
     changed = after_callback(esim, status, after(seconds))
     assert changed is not None
     return changed
@@ -29,36 +29,38 @@ def read(esim: ESIM, status: str, seconds: float, installed: datetime | None = N
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_callbacks_in_any_order_lead_to_the_same_state(order: tuple[int, ...]) -> None:
-    told_of = [("Downloaded", 0), ("Installed", 0), ("Released", 60)]
+    reports = [("Downloaded", 0), ("Installed", 0), ("Released", 60)]
     esim = NEW
     for index in order:
-        esim = told(esim, *told_of[index])
+        esim = reported(esim, *reports[index])
     assert (esim.profile_status, esim.installed_at) == ("Released", NOW)
 
 
 def test_a_download_and_an_install_in_the_same_second_are_an_install() -> None:
     for one, other in (("Downloaded", "Installed"), ("Installed", "Downloaded")):
-        assert told(told(NEW, one, 0), other, 0).profile_status == "Installed"
+        assert reported(reported(NEW, one, 0), other, 0).profile_status == "Installed"
 
 
 def test_a_callback_older_than_the_snapshot_changes_nothing() -> None:
     esim = read(NEW, "Released", 60, installed=NOW)
-    assert told(esim, "Installed", 0) == esim
+    assert reported(esim, "Installed", 0) == esim
 
 
-@pytest.mark.parametrize("word", ["Installed", "Unavailable", "A new word"])
-def test_a_callback_close_to_the_snapshot_time_is_resolved_by_the_provider(word: str) -> None:
-    assert after_callback(read(NEW, "Released", 0.3), word, NOW) is None
+@pytest.mark.parametrize("profile_status", ["Installed", "Unavailable", "A new word"])
+def test_a_callback_close_to_the_snapshot_time_is_resolved_by_the_provider(
+    profile_status: str,
+) -> None:
+    assert after_callback(read(NEW, "Released", 0.3), profile_status, NOW) is None
 
 
 def test_a_response_from_around_an_install_does_not_revert_it() -> None:
-    esim = told(NEW, "Installed", 0)
+    esim = reported(NEW, "Installed", 0)
     assert read(esim, "Released", 0.3).profile_status == "Installed"
     assert read(esim, "Released", 6).profile_status == "Released"
 
 
 def test_an_install_that_the_provider_does_not_confirm_is_reverted() -> None:
-    esim = told(NEW, "Installed", 0)
+    esim = reported(NEW, "Installed", 0)
     assert esim.installed_at == NOW
     corrected = read(esim, "Released", 6)
     assert (corrected.profile_status, corrected.installed_at) == ("Released", None)
@@ -77,12 +79,12 @@ def test_a_snapshot_reveals_an_install_without_a_callback() -> None:
 
 
 def test_a_response_without_a_profile_status_changes_nothing() -> None:
-    esim = told(NEW, "Installed", 0)
+    esim = reported(NEW, "Installed", 0)
     assert read(esim, "", 60) == esim
 
 
 @pytest.mark.parametrize(
-    ("status", "word", "waits"),
+    ("status", "profile_status", "waits"),
     [
         (ESIMStatus.ASSIGNED, "", True),
         (ESIMStatus.ASSIGNED, "Released", True),
@@ -94,6 +96,6 @@ def test_a_response_without_a_profile_status_changes_nothing() -> None:
     ],
 )
 def test_an_install_is_awaited_while_it_is_possible(
-    status: ESIMStatus, word: str, waits: bool
+    status: ESIMStatus, profile_status: str, waits: bool
 ) -> None:
-    assert awaits_install(replace(NEW, status=status, profile_status=word)) is waits
+    assert awaits_install(replace(NEW, status=status, profile_status=profile_status)) is waits

@@ -79,8 +79,8 @@ def test_a_list_may_be_an_array_or_an_object_with_pages() -> None:
         ({"esims": [row], "pageCount": 3}, 3),
         ({"esims": None}, None),
     ):
-        found, told = read_list(body)
-        assert told == pages
+        found, page_count = read_list(body)
+        assert page_count == pages
         assert [(e.iccid, e.state, e.action_date) for e in found] in (
             [("8944000000000000001", ProviderState.ACTIVE, None)],
             [],

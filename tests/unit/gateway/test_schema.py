@@ -62,16 +62,16 @@ def test_customer_data_is_reachable_only_through_guarded_fields() -> None:
     assert query is not None
     guarded = SIGNED_IN["Query"] | ADMINISTRATORS["Query"]
     open_fields = set(query.fields) - guarded - FEDERATION
-    seen: set[str] = set()
+    visited: set[str] = set()
     pending = [str(query.fields[name].type).strip("[]!") for name in open_fields]
     while pending:
         name = pending.pop()
         kind = SCHEMA.type_map[name]
-        if name not in seen and isinstance(kind, GraphQLObjectType):
+        if name not in visited and isinstance(kind, GraphQLObjectType):
             pending += [str(field.type).strip("[]!") for field in kind.fields.values()]
-        seen.add(name)
-    assert "DataPlan" in seen
-    assert not seen & {"Order", "ESIM", "ESIMBundle", "ESIMUsage"}
+        visited.add(name)
+    assert "DataPlan" in visited
+    assert not visited & {"Order", "ESIM", "ESIMBundle", "ESIMUsage"}
 
 
 def test_everything_has_a_description() -> None:

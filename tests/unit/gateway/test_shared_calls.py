@@ -100,8 +100,8 @@ async def test_a_failure_reaches_all_callers(service: Service) -> None:
     service.answers = [Failure(Kind.UNAVAILABLE, "AWAY", "Not now")]
     tasks = await begun(service, *(reads.call(service.ask, ASKED(), timeout=5) for _ in range(2)))
     service.may.set()
-    heard = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(failure, Failure) and failure.reason == "AWAY" for failure in heard)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(failure, Failure) and failure.reason == "AWAY" for failure in results)
 
 
 async def test_the_deadline_of_the_first_caller_does_not_apply_to_others(service: Service) -> None:

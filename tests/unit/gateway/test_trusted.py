@@ -60,7 +60,7 @@ def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("query Plans { __typename }", "defines Plans again"),
         ("{ __typename }", "without a name"),
@@ -72,11 +72,11 @@ def test_typenames_are_added_as_apollo_client_does(client: Path, tmp_path: Path)
     ],
 )
 def test_unsuitable_documents_are_reported(
-    client: Path, tmp_path: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]
+    client: Path, tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (client / "x.graphql").write_text(text)
     assert write(client, "--output", tmp_path / "manifest.json") == 1
-    assert words in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "manifest.json").exists()
 
 

@@ -8,7 +8,7 @@ POSTGRES = ("postgresql", "postgres")
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://me:hidden@db/x", "starts with postgresql://"),
         ("postgresql://me:hid/den@db:5432/x", "write / ? # @ in a password as"),
@@ -21,12 +21,12 @@ POSTGRES = ("postgresql", "postgres")
         ("postgresql://me:hidden@db/x?sslrootcert=/nowhere.pem", "/nowhere.pem as sslrootcert"),
     ],
 )
-def test_an_address_of_postgresql_that_cannot_be_used_is_reported(url: str, said: str) -> None:
+def test_an_address_of_postgresql_that_cannot_be_used_is_reported(url: str, message: str) -> None:
     env = Env({"DATABASE_URL": url})
     env.url("DATABASE_URL", "", schemes=POSTGRES, secret=True)
     [problem] = env.problems
     assert problem.startswith("DATABASE_URL ")
-    assert said in problem
+    assert message in problem
     assert "hid" not in problem
 
 

@@ -7,7 +7,7 @@ from kit.db.startup_errors import MigrationMissingError, message_for
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (
             asyncpg.InvalidPasswordError("password authentication failed"),
@@ -26,7 +26,9 @@ from kit.db.startup_errors import MigrationMissingError, message_for
         (ConnectionRefusedError("refused"), "cannot reach PostgreSQL at db: refused"),
     ],
 )
-def test_each_cause_is_reported_with_a_remedy(error: Exception, said: str) -> None:
+def test_each_cause_is_reported_with_a_remedy(error: Exception, message: str) -> None:
     text = message_for("orders", "db", error)
-    assert said in text
-    assert ("not up to date" in text) == ("`make migrate`" in said or "is not up to date" in said)
+    assert message in text
+    assert ("not up to date" in text) == (
+        "`make migrate`" in message or "is not up to date" in message
+    )

@@ -18,13 +18,13 @@ from kit.logs import log, request_id
 TRACE = trace.SpanContext(0x1234567890ABCDEF1234567890ABCDEF, 0x1234567890ABCDEF, is_remote=False)
 
 
-def formatted(formatter: logging.Formatter, *told: Any, request: str = "") -> str:
+def formatted(formatter: logging.Formatter, *arguments: Any, request: str = "") -> str:
     """Return the formatted line within a span and, if given, a request."""
 
     def inside() -> str:
         request_id.adopt(request)
         with trace.use_span(trace.NonRecordingSpan(TRACE)):
-            record = logging.LogRecord("x", logging.INFO, "x", 1, "told %s", told, None)
+            record = logging.LogRecord("x", logging.INFO, "x", 1, "told %s", arguments, None)
             return formatter.format(record)
 
     return copy_context().run(inside)
@@ -76,10 +76,10 @@ from kit.logs import log
 log.setup("info", style="{style}", service="orders")
 logging.getLogger("x").info("told")
 """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert told.stderr.startswith("{") is is_json
+    assert result.stderr.startswith("{") is is_json
 
 
 @pytest.mark.parametrize(

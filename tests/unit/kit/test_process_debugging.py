@@ -22,19 +22,19 @@ run("tried", 0, lambda env: None, lambda settings: [], serve)
     ],
 )
 def test_debugging_requires_a_level_and_a_stage(level: str, stage: str, debugging: str) -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", TELLS],
         env={"LOG_LEVEL": level, "APP_ENV": stage},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == debugging
+    assert result.stdout.strip() == debugging
 
 
 def test_an_unknown_stage_is_refused_by_name() -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", TELLS], env={"APP_ENV": "test"}, capture_output=True, text=True
     )
-    assert told.returncode == 2
-    assert "APP_ENV must be one of production, development" in told.stderr
+    assert result.returncode == 2
+    assert "APP_ENV must be one of production, development" in result.stderr

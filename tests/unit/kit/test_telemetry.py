@@ -93,7 +93,7 @@ def test_resource_attributes_are_key_value_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "words"),
+    ("sampler", "description"),
     [
         ("always_on", "AlwaysOnSampler"),
         ("always_off", "AlwaysOffSampler"),
@@ -101,10 +101,10 @@ def test_resource_attributes_are_key_value_pairs() -> None:
         ("parentbased_traceidratio", "ParentBased{root:TraceIdRatioBased{0.25}"),
     ],
 )
-def test_the_samplers_of_the_specification_are_supported(sampler: str, words: str) -> None:
+def test_the_samplers_of_the_specification_are_supported(sampler: str, description: str) -> None:
     settings, problems = read(OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG="0.25")
     assert problems == []
-    assert telemetry.sampler(settings).get_description().startswith(words)
+    assert telemetry.sampler(settings).get_description().startswith(description)
 
 
 async def test_a_taken_port_is_logged_once_and_used_when_free(
@@ -128,9 +128,9 @@ async def test_a_taken_port_is_logged_once_and_used_when_free(
                 assert "seen 7.0" in await answer.text()
             async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
                 assert await answer.json() == {"status": "ok"}
-    told, then = caplog.messages
-    assert told.startswith("metrics are not served")
-    assert "choose another port" in told
+    first, then = caplog.messages
+    assert first.startswith("metrics are not served")
+    assert "choose another port" in first
     assert then == f"metrics at http://127.0.0.1:{port}/metrics"
 
 
@@ -175,11 +175,11 @@ async def test_a_hanging_collector_delays_shutdown_by_seconds_only() -> None:
 
 
 def test_a_malformed_port_prevents_startup() -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=dict(os.environ) | {"TRIED_METRICS_PORT": "no"},
         capture_output=True,
         text=True,
     )
-    assert told.returncode == 2
-    assert "TRIED_METRICS_PORT must be a port" in told.stderr
+    assert result.returncode == 2
+    assert "TRIED_METRICS_PORT must be a port" in result.stderr

@@ -41,7 +41,7 @@ def test_a_certificate_with_its_chain_is_accepted(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({CA: "/nowhere.pem"}, f"{CA}: there is no file /nowhere.pem"),
         ({CERT: "ours"}, f"{CERT} and {KEY} must be set together"),
@@ -53,11 +53,11 @@ def test_a_certificate_with_its_chain_is_accepted(authority: Authority) -> None:
     ],
 )
 def test_inconsistent_settings_are_reported(
-    values: dict[str, str], said: str, authority: Authority
+    values: dict[str, str], message: str, authority: Authority
 ) -> None:
     whole = files(authority.issue("orders"))
     [problem] = problems({n: whole[n] if v == "ours" else v for n, v in values.items()})
-    assert said in problem
+    assert message in problem
 
 
 def foreign_key(tls: TLS, authority: Authority) -> None:
@@ -104,7 +104,7 @@ def cut(tls: TLS, authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "messages"),
     [
         (foreign_key, {KEY: "does not match the certificate in"}),
         (encrypted_key, {KEY: "is encrypted"}),
@@ -125,26 +125,27 @@ def cut(tls: TLS, authority: Authority) -> None:
     ],
 )
 def test_a_problem_with_a_file_is_reported_with_its_setting(
-    spoil: Callable[[TLS, Authority], None], said: dict[str, str], authority: Authority
+    spoil: Callable[[TLS, Authority], None], messages: dict[str, str], authority: Authority
 ) -> None:
     tls = authority.issue("orders")
     spoil(tls, authority)
     found = problems(files(tls))
-    assert len(found) == len(said)
-    for name, words in said.items():
+    assert len(found) == len(messages)
+    for name, message in messages.items():
         [problem] = [text for text in found if text.startswith(f"{name}: ")]
-        assert words in problem
+        assert message in problem
 
 
 @pytest.mark.parametrize(
-    ("begins", "ends", "said"), [(-2, -1, "the certificate expired at"), (1, 2, "not valid before")]
+    ("begins", "ends", "message"),
+    [(-2, -1, "the certificate expired at"), (1, 2, "not valid before")],
 )
 def test_a_certificate_outside_its_validity_is_reported(
-    begins: float, ends: float, said: str, authority: Authority
+    begins: float, ends: float, message: str, authority: Authority
 ) -> None:
     [problem] = problems(files(authority.issue("orders", begins=begins, ends=ends)))
     assert problem.startswith(f"{CERT}: ")
-    assert said in problem
+    assert message in problem
 
 
 def test_an_authority_is_valid_while_one_of_its_certificates_is(authority: Authority) -> None:

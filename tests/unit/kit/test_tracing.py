@@ -107,12 +107,12 @@ def test_a_call_propagates_the_trace(spans: Spans) -> None:
         tracing.server_span("server", {}, parent=parent),
         tracing.child_or_linked_span("call") as call,
     ):
-        told = dict(call.metadata())
-    sent = tracing.from_traceparent(told["traceparent"])
+        sent_metadata = dict(call.metadata())
+    sent = tracing.from_traceparent(sent_metadata["traceparent"])
     assert sent is not None
     assert sent.span_id == spans.named("call").context.span_id
-    assert told["traceparent"].startswith(THEIRS[:36])
-    assert told["tracestate"] == "vendor=1"
+    assert sent_metadata["traceparent"].startswith(THEIRS[:36])
+    assert sent_metadata["tracestate"] == "vendor=1"
 
 
 @pytest.mark.parametrize(

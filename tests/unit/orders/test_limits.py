@@ -36,7 +36,7 @@ def test_limits_are_parsed_from_names_and_values(text: str, limits: dict[str, De
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("customer_week_orders=5", "customer_hour_orders"),
         ("customer_hour_orders", "a whole number"),
@@ -47,11 +47,11 @@ def test_limits_are_parsed_from_names_and_values(text: str, limits: dict[str, De
         ("shop_day_amount=1, shop_day_amount=2", "twice"),
     ],
 )
-def test_an_invalid_limit_is_reported_by_name(text: str, words: str) -> None:
-    with pytest.raises(LimitsError, match=words):
+def test_an_invalid_limit_is_reported_by_name(text: str, message: str) -> None:
+    with pytest.raises(LimitsError, match=message):
         parse(text)
     _, problems = read(PURCHASE_LIMITS=text)
-    assert [problem for problem in problems if "PURCHASE_LIMITS" in problem and words in problem]
+    assert [problem for problem in problems if "PURCHASE_LIMITS" in problem and message in problem]
 
 
 def test_by_default_customers_buy_and_anonymous_sessions_do_not() -> None:

@@ -55,7 +55,7 @@ def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
 
 
 @pytest.mark.parametrize(
-    ("refunds", "status", "words"),
+    ("refunds", "status", "message"),
     [
         ([Refund.BALANCE, Refund.BALANCE], OrderStatus.REFUNDED, "price refunded"),
         ([Refund.INVENTORY], OrderStatus.CANCELLED, "to the inventory"),
@@ -65,10 +65,10 @@ def bundle(state: str, *, touched: bool = False) -> BundleOnESIM:
     ],
 )
 def test_an_order_is_refunded_only_if_every_bundle_is(
-    refunds: list[Refund | None], status: OrderStatus, words: str
+    refunds: list[Refund | None], status: OrderStatus, message: str
 ) -> None:
     assert cancelled_status(revoked(*refunds)) is status
-    assert words in cancelled_message(revoked(*refunds))
+    assert message in cancelled_message(revoked(*refunds))
 
 
 def test_an_order_matches_only_its_own_request() -> None:

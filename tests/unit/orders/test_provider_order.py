@@ -144,7 +144,7 @@ def test_the_matching_id_is_absent_from_the_repr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "refund"),
+    ("message", "refund"),
     [
         ("Successfully Revoked Bundle, bundle has been refunded to inventory", Refund.INVENTORY),
         ("Successfully revoked bundle, refunded to balance", Refund.BALANCE),
@@ -156,8 +156,8 @@ def test_the_matching_id_is_absent_from_the_repr() -> None:
         ("", None),
     ],
 )
-def test_the_refund_is_parsed_from_the_message(words: str, refund: Refund | None) -> None:
-    assert read_refund(words) is refund
+def test_the_refund_is_parsed_from_the_message(message: str, refund: Refund | None) -> None:
+    assert read_refund(message) is refund
 
 
 def test_assignments_contain_their_order_and_their_use() -> None:

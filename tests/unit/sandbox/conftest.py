@@ -53,7 +53,7 @@ class Bench:
         """Return one of the eSIM's assignments, by default the newest."""
         return self.world.assignments[esim.assignments[place]]
 
-    def told(self, esim: Esim | None = None) -> list[str]:
+    def event_types(self, esim: Esim | None = None) -> list[str]:
         """Return the types of the callbacks so far, of one eSIM or of all."""
         return [item.type for item in self.callbacks(esim)]
 

@@ -25,7 +25,7 @@ def test_the_signature_of_the_published_vector_is_reproduced() -> None:
 def test_callbacks_of_a_first_day_are_sent_in_order(bench: Bench) -> None:
     esim = bench.esim()
     device.use_data(bench.world, esim, 850_000_000, "GB", bench.now)
-    assert bench.told(esim) == [
+    assert bench.event_types(esim) == [
         "FirstAttachment",
         "CountryChange",
         "FirstUse",
@@ -65,10 +65,10 @@ def test_a_country_is_reported_again_only_after_a_day(bench: Bench) -> None:
     esim = bench.esim()
     for iso in ("GB", "FR", "GB"):
         device.attach(bench.world, esim, iso, bench.now)
-    assert bench.told(esim).count("CountryChange") == 2
+    assert bench.event_types(esim).count("CountryChange") == 2
     bench.later(days=1)
     device.attach(bench.world, esim, "GB", bench.now)
-    assert bench.told(esim).count("CountryChange") == 3
+    assert bench.event_types(esim).count("CountryChange") == 3
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_every_callback_matches_a_schema_of_the_document(make_bench: Make) -> No
     esim = bench.esim()
     device.use_data(bench.world, esim, 1_000_000_000, None, bench.now)
     bench.later(days=300)
-    assert len(set(bench.told())) == 8
+    assert len(set(bench.event_types())) == 8
     for item in bench.callbacks():
         body = json.loads(item.body)
         fitting = [

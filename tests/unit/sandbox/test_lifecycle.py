@@ -129,7 +129,7 @@ def test_unlimited_bundles_count_down_and_never_deplete(bench: Bench) -> None:
     device.use_data(bench.world, esim, 60_000_000_000, None, bench.now)
     assert bench.assignment(esim).state == "active"
     assert bench.assignment(esim).remaining == 0
-    assert "Utilisation" not in bench.told()
+    assert "Utilisation" not in bench.event_types()
 
 
 def test_unlimited_quantities_may_be_minus_one(make_bench: Make) -> None:
@@ -156,10 +156,10 @@ def test_an_unused_bundle_expires_after_a_year_if_its_esim_exists(bench: Bench) 
 def test_a_silent_esim_is_deleted_seven_days_after_the_notice(bench: Bench) -> None:
     esim = bench.esim()
     bench.later(days=180)
-    assert bench.told(esim) == ["esim.deletion_scheduled"]
+    assert bench.event_types(esim) == ["esim.deletion_scheduled"]
     assert esim.state == "active"
     bench.later(days=7)
-    assert bench.told(esim) == ["esim.deletion_scheduled", "esim.deleted"]
+    assert bench.event_types(esim) == ["esim.deletion_scheduled", "esim.deleted"]
     assert (esim.state, esim.profile_status) == ("deactivated", "Deactivated")
     assert bench.assignment(esim).state == "lapsed"
 
@@ -170,19 +170,19 @@ def test_a_new_bundle_cancels_the_deletion(bench: Bench) -> None:
     add(bench, esim.iccid)
     bench.later(days=30)
     assert esim.state == "active"
-    assert bench.told(esim) == ["esim.deletion_scheduled"]
+    assert bench.event_types(esim) == ["esim.deletion_scheduled"]
     bench.later(days=150)
-    assert bench.told(esim) == ["esim.deletion_scheduled"] * 2
+    assert bench.event_types(esim) == ["esim.deletion_scheduled"] * 2
 
 
 def test_the_phone_number_exists_while_a_voice_bundle_does(bench: Bench) -> None:
     esim = bench.esim(VOICE_BUNDLE)
     add(bench, esim.iccid, VOICE_BUNDLE)
     device.use_data(bench.world, esim, 5_000_000_000, None, bench.now)
-    assert bench.told(esim).count("MSISDNEnabled") == 1
-    assert "MSISDNDisabled" not in bench.told(esim)
+    assert bench.event_types(esim).count("MSISDNEnabled") == 1
+    assert "MSISDNDisabled" not in bench.event_types(esim)
     device.use_data(bench.world, esim, 5_000_000_000, None, bench.now)
-    assert bench.told(esim).count("MSISDNDisabled") == 1
+    assert bench.event_types(esim).count("MSISDNDisabled") == 1
     assert '"reason":"Bundle depleted"' in bench.callbacks(esim)[-1].body
 
 

@@ -40,7 +40,7 @@ def test_an_order_beyond_the_balance_is_refused_completely(make_bench: Make) -> 
     assert refusal.value.status == 400
     assert bench.world.account.balance == 2
     assert (len(bench.world.orders), len(bench.world.esims)) == (0, 0)
-    assert bench.told() == ["InsufficientBalance"]
+    assert bench.event_types() == ["InsufficientBalance"]
 
 
 def test_the_status_of_a_low_balance_is_configurable(make_bench: Make) -> None:
@@ -55,11 +55,11 @@ def test_refused_purchases_are_reported_ten_times_until_a_topup(make_bench: Make
     for _ in range(15):
         with pytest.raises(Refusal):
             bench.order(LINE)
-    assert bench.told().count("InsufficientBalance") == 10
+    assert bench.event_types().count("InsufficientBalance") == 10
     topups.top_up(bench.world, topups.Kind.PROVIDER, Decimal(1), "", bench.now)
     with pytest.raises(Refusal):
         bench.order(LINE)
-    assert bench.told().count("InsufficientBalance") == 11
+    assert bench.event_types().count("InsufficientBalance") == 11
 
 
 def test_a_low_balance_is_reported_once_per_step(make_bench: Make) -> None:
@@ -92,7 +92,7 @@ def test_topups_have_a_minimum_amount_and_a_daily_limit(bench: Bench) -> None:
     bench.later(days=1)
     topups.by_api(bench.world, Decimal(1000), "", bench.now)
     assert bench.world.account.balance == 7000
-    assert bench.told() == ["Topup"] * 6
+    assert bench.event_types() == ["Topup"] * 6
 
 
 def test_revoking_refunds_nothing_while_refunds_are_off(bench: Bench) -> None:

@@ -50,7 +50,7 @@ def test_bundles_go_to_the_named_esim(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ({"quantity": 2, "iccids": ["ESIM"]}, "quantity must match the number of iccids"),
         ({"iccids": ["8943108170000000001"]}, "access denied"),
@@ -60,12 +60,12 @@ def test_bundles_go_to_the_named_esim(bench: Bench) -> None:
     ],
 )
 def test_invalid_orders_are_refused_without_any_effect(
-    bench: Bench, body: dict[str, Any], words: str
+    bench: Bench, body: dict[str, Any], message: str
 ) -> None:
     esim = bench.esim()
     if body.get("iccids") == ["ESIM"]:
         body = {**body, "iccids": [esim.iccid]}
-    with pytest.raises(Refusal, match=words):
+    with pytest.raises(Refusal, match=message):
         bench.order(line(**body))
     assert len(bench.world.orders) == 1
 

@@ -32,7 +32,7 @@ def test_values_are_parsed_from_json_and_from_command_lines(
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "words"),
+    ("name", "given", "message"),
     [
         ("refund", True, "the switches are"),
         ("refunds", "maybe", "true or false"),
@@ -50,11 +50,11 @@ def test_values_are_parsed_from_json_and_from_command_lines(
     ],
 )
 def test_an_invalid_switch_value_is_refused_with_a_message(
-    name: str, given: object, words: str
+    name: str, given: object, message: str
 ) -> None:
     switches = Switches()
     before = switches.to_json()
-    with pytest.raises(SwitchError, match=words):
+    with pytest.raises(SwitchError, match=message):
         switches.change(name, given)
     assert switches.to_json() == before
 

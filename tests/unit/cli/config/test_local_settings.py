@@ -25,12 +25,12 @@ def read(values: dict[str, str]) -> LocalSettings:
     return settings
 
 
-def told(values: dict[str, str], home: Path) -> dict[str, str]:
+def resolved(values: dict[str, str], home: Path) -> dict[str, str]:
     return complete(read(values), load(home), "/socket")
 
 
 def test_without_credentials_every_dependency_runs_as_an_emulator(tmp_path: Path) -> None:
-    values = told({}, tmp_path)
+    values = resolved({}, tmp_path)
     assert values["ESIM_GO_BASE_URL"] == "http://127.0.0.1:4010/v2.5"
     assert values["SUPABASE_URL"] == "http://127.0.0.1:4011"
     assert values["ORDERS_DATABASE_URL"] == "postgresql://orders_service@/postgres?host=/socket"
@@ -43,19 +43,19 @@ def test_metrics_ports_are_fixed_and_not_required_to_start(tmp_path: Path) -> No
     assert settings.metrics_ports == {"catalogue": 9451, "esims": 9, "webhooks": 9401}
     assert not any("METRICS" in name for name in settings.own_ports())
     gateway = next(process for process in PROCESSES if process.name == "gateway")
-    assert gateway.environment(told(values, tmp_path))["GATEWAY_METRICS_PORT"] == "off"
+    assert gateway.environment(resolved(values, tmp_path))["GATEWAY_METRICS_PORT"] == "off"
 
 
 def test_processes_log_text_locally_by_default(tmp_path: Path) -> None:
-    assert told({}, tmp_path)["LOG_FORMAT"] == "text"
-    assert told({"LOG_FORMAT": "json"}, tmp_path)["LOG_FORMAT"] == "json"
+    assert resolved({}, tmp_path)["LOG_FORMAT"] == "text"
+    assert resolved({"LOG_FORMAT": "json"}, tmp_path)["LOG_FORMAT"] == "json"
 
 
 def test_a_real_provider_key_leaves_the_other_emulators(tmp_path: Path) -> None:
     values = {"ESIM_GO_API_KEY": "real-key"}
     assert "SANDBOX_PORT" not in read(values).own_ports()
     assert "SANDBOX_AUTH_PORT" in read(values).own_ports()
-    result = told(values, tmp_path)
+    result = resolved(values, tmp_path)
     assert result["ESIM_GO_API_KEY"] == "real-key"
     assert "ESIM_GO_BASE_URL" not in result
     assert result["SUPABASE_URL"] == "http://127.0.0.1:4011"
@@ -63,14 +63,14 @@ def test_a_real_provider_key_leaves_the_other_emulators(tmp_path: Path) -> None:
 
 def test_callbacks_of_the_sandbox_are_accepted_beside_signed_ones(tmp_path: Path) -> None:
     secret = {"ESIM_GO_WEBHOOK_SECRET": "mine"}
-    assert told(secret, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine,sandbox-api-key"
+    assert resolved(secret, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine,sandbox-api-key"
     real = secret | {"ESIM_GO_API_KEY": "real-key"}
-    assert told(real, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine"
+    assert resolved(real, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine"
 
 
 def test_a_real_project_leaves_the_provider_emulated(tmp_path: Path) -> None:
     assert "SANDBOX_AUTH_PORT" not in read(SUPABASE).own_ports()
-    result = told(SUPABASE, tmp_path)
+    result = resolved(SUPABASE, tmp_path)
     assert result["SUPABASE_SERVICE_ROLE_KEY"] == "sb_secret_mine"
     assert result["ESIM_GO_BASE_URL"] == "http://127.0.0.1:4010/v2.5"
 
@@ -154,7 +154,7 @@ def test_behind_a_pooler_the_login_names_its_project() -> None:
 
 
 def test_a_process_receives_only_the_variables_that_it_reads(tmp_path: Path) -> None:
-    values = told({"UNRELATED": "x", "AWS_SECRET_ACCESS_KEY": "x"}, tmp_path)
+    values = resolved({"UNRELATED": "x", "AWS_SECRET_ACCESS_KEY": "x"}, tmp_path)
     environments = {process.name: process.environment(values) for process in PROCESSES}
     assert "ORDERS_DATABASE_URL" in environments["orders"]
     assert "ESIMS_DATABASE_URL" not in environments["orders"]

@@ -21,7 +21,7 @@ IGNORES_SIGTERM = (
 )
 
 
-class Heard:
+class Received:
     """Collects output and lets a test wait for a line."""
 
     def __init__(self) -> None:
@@ -48,8 +48,8 @@ class Heard:
 
 
 @pytest.fixture
-async def heard() -> Heard:
-    return Heard()
+async def received() -> Received:
+    return Received()
 
 
 async def ready() -> bool:
@@ -60,32 +60,34 @@ def program(name: str, code: str) -> Program:
     return Program(name, (sys.executable, "-c", code), dict(os.environ), ready)
 
 
-async def test_a_killed_program_is_restarted_and_the_restart_is_reported(heard: Heard) -> None:
-    keeper = Keeper(program("orders", WAITS), heard.say, first_delay=0.01)
+async def test_a_killed_program_is_restarted_and_the_restart_is_reported(
+    received: Received,
+) -> None:
+    keeper = Keeper(program("orders", WAITS), received.say, first_delay=0.01)
     keeper.start()
-    await heard.until("orders", "here")
+    await received.until("orders", "here")
     first = keeper.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    await heard.until("orders", "here", times=2)
+    await received.until("orders", "here", times=2)
     assert keeper.pid not in (None, first)
-    assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in heard.lines
-    await heard.until("up", "orders is running again")
+    assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in received.lines
+    await received.until("up", "orders is running again")
     await keeper.stop()
 
 
-async def test_the_restart_delay_doubles_while_a_program_keeps_ending(heard: Heard) -> None:
-    keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=0.01)
+async def test_the_restart_delay_doubles_while_a_program_keeps_ending(received: Received) -> None:
+    keeper = Keeper(program("esims", "raise SystemExit(3)"), received.say, first_delay=0.01)
     keeper.start()
-    await heard.until("up", "esims ended with status 3; restarting it in 0.04 s")
+    await received.until("up", "esims ended with status 3; restarting it in 0.04 s")
     await keeper.stop()
-    assert [text for name, text in heard.lines if name == "up" and "restarting" in text][:3] == [
+    assert [text for name, text in received.lines if name == "up" and "restarting" in text][:3] == [
         f"esims ended with status 3; restarting it in {pause} s"
         for pause in ("0.01", "0.02", "0.04")
     ]
 
 
-async def test_invalid_settings_at_the_first_start_stop_all_programs(heard: Heard) -> None:
+async def test_invalid_settings_at_the_first_start_stop_all_programs(received: Received) -> None:
     async def never() -> bool:
         return False
 
@@ -95,56 +97,56 @@ async def test_invalid_settings_at_the_first_start_stop_all_programs(heard: Hear
         dict(os.environ),
         never,
     )
-    supervisor = Supervisor(heard.say)
+    supervisor = Supervisor(received.say)
     supervisor.start(unfit)
     with pytest.raises(UnfitError, match="gateway"):
         await supervisor.ended()
     await supervisor.stop()
-    assert ("gateway", "set SUPABASE_URL") in heard.lines
+    assert ("gateway", "set SUPABASE_URL") in received.lines
 
 
-async def test_programs_are_stopped_in_reverse_order(heard: Heard) -> None:
+async def test_programs_are_stopped_in_reverse_order(received: Received) -> None:
     # The signal is blocked and received by sigwait: a handler could run just before pause(), which would
     # then wait for a second signal that never comes.
     code = (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
         "print('here', flush=True); signal.sigwait({signal.SIGTERM}); print('bye')"
     )
-    supervisor = Supervisor(heard.say)
+    supervisor = Supervisor(received.say)
     for name in ("database", "service", "gateway"):
         supervisor.start(program(name, code))
-        await heard.until(name, "here")
+        await received.until(name, "here")
     await supervisor.stop()
-    assert [name for name, text in heard.lines if text == "bye"] == [
+    assert [name for name, text in received.lines if text == "bye"] == [
         "gateway",
         "service",
         "database",
     ]
 
 
-async def test_a_program_that_does_not_stop_is_killed(heard: Heard) -> None:
-    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), heard.say, grace=0.05)
+async def test_a_program_that_does_not_stop_is_killed(received: Received) -> None:
+    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), received.say, grace=0.05)
     keeper.start()
-    await heard.until("stubborn", "here")
+    await received.until("stubborn", "here")
     await keeper.stop()
-    assert ("up", "stubborn did not stop within 0.05 s: killed") in heard.lines
+    assert ("up", "stubborn did not stop within 0.05 s: killed") in received.lines
     assert keeper.pid is None
 
 
-async def test_a_second_stop_request_ends_the_grace_period(heard: Heard) -> None:
-    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), heard.say, grace=3600)
+async def test_a_second_stop_request_ends_the_grace_period(received: Received) -> None:
+    keeper = Keeper(program("stubborn", IGNORES_SIGTERM), received.say, grace=3600)
     keeper.start()
-    await heard.until("stubborn", "here")
+    await received.until("stubborn", "here")
     stopping = asyncio.create_task(keeper.stop())
     keeper.hurry()
     await stopping
-    assert ("up", "stubborn was not awaited: killed") in heard.lines
+    assert ("up", "stubborn was not awaited: killed") in received.lines
 
 
-async def test_stopping_does_not_wait_for_the_restart_delay(heard: Heard) -> None:
-    keeper = Keeper(program("esims", "raise SystemExit(3)"), heard.say, first_delay=3600)
+async def test_stopping_does_not_wait_for_the_restart_delay(received: Received) -> None:
+    keeper = Keeper(program("esims", "raise SystemExit(3)"), received.say, first_delay=3600)
     keeper.start()
-    await heard.until("up", "restarting it")
+    await received.until("up", "restarting it")
     await keeper.stop()
 
 
@@ -185,27 +187,31 @@ async def test_programs_end_when_their_supervisor_is_killed() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-async def test_a_program_that_runs_once_returns_its_status_and_its_output(heard: Heard) -> None:
-    status = await run_once(program("migrate", "print('applied'); raise SystemExit(1)"), heard.say)
+async def test_a_program_that_runs_once_returns_its_status_and_its_output(
+    received: Received,
+) -> None:
+    status = await run_once(
+        program("migrate", "print('applied'); raise SystemExit(1)"), received.say
+    )
     assert status == 1
-    assert heard.lines == [("migrate", "applied")]
+    assert received.lines == [("migrate", "applied")]
 
 
-async def test_cancelling_a_run_ends_its_program(heard: Heard) -> None:
-    running = asyncio.create_task(run_once(program("migrate", WAITS), heard.say))
-    await heard.until("migrate", "here")
+async def test_cancelling_a_run_ends_its_program(received: Received) -> None:
+    running = asyncio.create_task(run_once(program("migrate", WAITS), received.say))
+    await received.until("migrate", "here")
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
 
-async def test_lines_are_forwarded_whole_and_overlong_ones_in_parts(heard: Heard) -> None:
+async def test_lines_are_forwarded_whole_and_overlong_ones_in_parts(received: Received) -> None:
     stream = asyncio.StreamReader()
     stream.feed_data(b"one\ntw")
     stream.feed_data(b"o\n" + b"x" * 200_000 + b"\nlast")
     stream.feed_eof()
-    await pass_on(stream, "any", heard.say)
-    texts = [text for _, text in heard.lines]
+    await pass_on(stream, "any", received.say)
+    texts = [text for _, text in received.lines]
     assert texts[:2] == ["one", "two"]
     assert "".join(texts[2:-1]) + texts[-1] == "x" * 200_000 + "last"
     assert texts[-1] == "last"
