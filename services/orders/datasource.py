@@ -173,8 +173,8 @@ class OrdersDataSource:
             )
             rows, pages = read_orders(answer)
             news = history.add(rows)
-            # A short page does not end the list, as the provider may cap page sizes silently. A page without
-            # new rows does, as it is empty or the page number was ignored.
+            # A short page may not be the last one, because the provider may cap page sizes silently. A page
+            # without new rows is the end: it is empty, or the provider ignored the page number.
             if not news or (pages is not None and page >= pages):
                 return history
         raise bad_answer("GET /orders has too many pages")

@@ -208,7 +208,7 @@ MESSAGE_REGISTERING = "Bought; the eSIMs are being added to your account."
 MESSAGE_REVIEW = "Our staff has to check this order; nothing will be charged twice."
 MESSAGE_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
 MESSAGE_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
-MESSAGE_DEARER = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
+MESSAGE_ABOVE_LIMIT = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
 MESSAGE_PRICE_UNKNOWN = (
     "The provider can't confirm the price at the moment; the order is retried soon."
 )

@@ -166,14 +166,14 @@ def bare_host(address: str) -> str:
 
 
 def _iccid(value: Any) -> str:
-    """Return an ICCID, also a malformed one, for operators; empty for a number that lost digits."""
+    """Return an ICCID. Keeps a malformed one, for operators; empty for a JSON number that lost digits."""
     if digits := iccid.from_json(value):
         return digits if iccid.is_exact(value) else ""
     return text(value)
 
 
 def text(value: Any) -> str:
-    """Return text that PostgreSQL can store, or a whole number as text, as ids may be either.
+    """Return text that PostgreSQL can store. Accepts whole numbers too, because ids may be either.
 
     Returns an empty string for anything else, and for text that is too long.
     """
@@ -190,7 +190,7 @@ def _count(value: Any) -> int | None:
 
 
 def amount(value: Any) -> Decimal | None:
-    """Return a number, also one written as text; None for anything else."""
+    """Return a number, which may be written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     try:

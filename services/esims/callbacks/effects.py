@@ -161,7 +161,7 @@ def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
     open_ = [a for a in of_name if a.state in OPEN]
     candidates = [a for a in open_ if a.state in IN_USE] or open_
     if not of_name or len(candidates) > 1 or (candidates and len(of_name) > len(open_)):
-        # The event may be about any of several bundles, also one that has ended already.
+        # The event may be about any of several bundles, including one that has ended already.
         return Effect(esim, read=True)
     if not candidates:
         return Effect(esim)

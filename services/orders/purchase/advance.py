@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 # doubled each time): some 15 s in all, so that a restart of the provider fails no purchase.
 MAX_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
-# A claim older than this, as after an outage of the service, is abandoned: its buyer has long given up
-# waiting.
+# A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
+# up waiting.
 CLAIM_LIFETIME = timedelta(hours=1)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.

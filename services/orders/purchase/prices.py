@@ -148,7 +148,7 @@ class Prices:
             await work.step(
                 "given up: dearer than allowed",
                 status=OrderStatus.FAILED,
-                reason=order.MESSAGE_DEARER,
+                reason=order.MESSAGE_ABOVE_LIMIT,
                 failure=FailureReason.PRICE_CHANGED,
             )
         elif quote.total != subject.total_price:

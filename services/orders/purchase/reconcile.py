@@ -84,7 +84,7 @@ def match(
     in_review = [a for a in attempts if a.ended_at is not None and a.in_review]
 
     def could_be(candidate: Candidate, attempt: Attempt) -> bool:
-        # An order of unknown time may be any attempt's, as all listed ones are newer than the oldest attempt.
+        # An order of unknown time may belong to any attempt: the list starts at the oldest one.
         made = candidate.created_at
         return made is None or made >= attempt.started_at - tolerance
 
