@@ -32,7 +32,7 @@ class Sent:
 class Post:
     """The webhook address, the key, and statistics of everything posted to it.
 
-    `latencies` are the seconds of each acknowledged post; `statuses` count the other responses. `heard`
+    `latencies` are the seconds of each acknowledged post; `statuses` count the other responses. `on_response`
     is called with each response and its duration in seconds.
     """
 
@@ -42,7 +42,7 @@ class Post:
     account: dict[bytes, Sent] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
-    heard: Callable[[str, float], None] = lambda what, seconds: None
+    on_response: Callable[[str, float], None] = lambda what, seconds: None
 
     async def once(self, body: bytes) -> bool:
         """Post the body once; True if the response was 2xx."""
@@ -63,9 +63,9 @@ class Post:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._count(type(error).__name__)
-            self.heard(type(error).__name__, clock() - started)
+            self.on_response(type(error).__name__, clock() - started)
             return False
-        self.heard(str(status), clock() - started)
+        self.on_response(str(status), clock() - started)
         if not 200 <= status < 300:
             self._count(str(status))
             return False

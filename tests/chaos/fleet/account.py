@@ -10,7 +10,7 @@ GOOD = frozenset({"answered", "200", "event"})
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Response:
     """One request and its outcome: `kind` of request, `what` it resulted in, `at` which time.
 
     `seconds` is the duration; times are of the monotonic clock.
@@ -30,20 +30,20 @@ class Heard:
 class Account:
     """All outcomes in order."""
 
-    heard: list[Heard] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
 
     def add(self, kind: str, what: str, seconds: float) -> None:
-        self.heard.append(Heard(kind, what, time.monotonic(), seconds))
+        self.responses.append(Response(kind, what, time.monotonic(), seconds))
 
-    def between(self, begin: float, end: float = float("inf")) -> Sequence[Heard]:
-        return [one for one in self.heard if begin <= one.at < end]
+    def between(self, begin: float, end: float = float("inf")) -> Sequence[Response]:
+        return [one for one in self.responses if begin <= one.at < end]
 
 
-def table(heard: Sequence[Heard]) -> list[str]:
+def table(responses: Sequence[Response]) -> list[str]:
     """Return lines: for each kind the successes, their durations, and the other outcomes."""
     lines = [f"{'':<18}{'good':>7}{'p50 ms':>9}{'p99 ms':>9}  otherwise"]
-    for kind in dict.fromkeys(one.kind for one in heard):
-        mine = [one for one in heard if one.kind == kind]
+    for kind in dict.fromkeys(one.kind for one in responses):
+        mine = [one for one in responses if one.kind == kind]
         took = sorted(one.seconds for one in mine if one.good)
         other = Counter(one.what for one in mine if not one.good)
         words = ", ".join(f"{n} {what}" for what, n in other.most_common()) or "nothing"

@@ -38,7 +38,7 @@ async def close_books(load: Load) -> list[Finding]:
     faults.pop(OF_OTHERS, None)
     acknowledged = sum(sent.acknowledged > 0 for sent in load.post.account.values())
     return [
-        *audit(await books.charges(machine), orders, load.buyers.heard, seen, lambda *_: None),
+        *audit(await books.charges(machine), orders, load.buyers.results, seen, lambda *_: None),
         Finding(
             "every acknowledged callback is stored exactly once",
             acknowledged,
@@ -55,11 +55,11 @@ async def close_books(load: Load) -> list[Finding]:
 
 def lines(findings: Sequence[Finding]) -> list[str]:
     """Return a table of the rules, with a few examples of violations."""
-    told = [f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}"]
+    lines = [f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}"]
     for finding in findings:
-        told.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
-        told += [f"    {text}" for text in finding.broken[:5]]
-    return told
+        lines.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
+        lines += [f"    {text}" for text in finding.broken[:5]]
+    return lines
 
 
 async def _settled(machine: Machine) -> Counter[str]:

@@ -33,7 +33,7 @@ class Follower:
     iccids: set[str] = field(default_factory=set)
     closes: list[int | None] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    received: asyncio.Event = field(default_factory=asyncio.Event)
     _away_since: float | None = None
     _task: "asyncio.Task[None] | None" = None
 
@@ -73,14 +73,14 @@ class Follower:
                     message = await socket.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return socket.close_code
-                told = message.json()
-                if told["type"] == "connection_ack":
+                frame = message.json()
+                if frame["type"] == "connection_ack":
                     await socket.send_json(subscribe)
-                elif told["type"] == "next":
-                    self._event(told["payload"], first=first)
+                elif frame["type"] == "next":
+                    self._event(frame["payload"], first=first)
                     first = False
-                elif told["type"] == "error":
-                    code = told["payload"][0]["extensions"]["code"]
+                elif frame["type"] == "error":
+                    code = frame["payload"][0]["extensions"]["code"]
                     self.account.add("subscription", code, 0)
                     return None
 
@@ -95,4 +95,4 @@ class Follower:
             self.gaps.append(gap)
         self._away_since = None
         self.account.add("subscription", "event", gap)
-        self.heard.set()
+        self.received.set()

@@ -74,10 +74,10 @@ class Load:
         seen = [await buyers.seen(customer) for customer in range(CUSTOMERS)]
         iccids = sorted(i for orders in seen for _, found in orders.values() for i in found)
         buyers.tally.calls.clear()
-        buyers.tally.heard = partial(account.add, "purchase")
+        buyers.tally.on_outcome = partial(account.add, "purchase")
         webhooks = fleet.address("webhooks")
         post = Post(f"http://{webhooks}/webhooks/esim-go", machine.api_key, machine.http)
-        post.heard = partial(account.add, "callback")
+        post.on_response = partial(account.add, "callback")
         followers = [
             Follower(machine.http, machine.gateway_url, token, account)
             for token in tokens
@@ -90,7 +90,7 @@ class Load:
         """Start the load and return when every subscriber has received an event."""
         for follower in self.followers:
             follower.start()
-        await asyncio.gather(*(follower.heard.wait() for follower in self.followers))
+        await asyncio.gather(*(follower.received.wait() for follower in self.followers))
         for rate, once in (
             (self.rates.public, self._public),
             (self.rates.personal, self._personal),
@@ -143,10 +143,10 @@ class Load:
 
     async def _callback(self) -> None:
         self._made += 1
-        told = {"name": self.plans[0].name, "initialQuantity": 10**9}
-        told["remainingQuantity"] = 10**9 - self._made
+        bundle = {"name": self.plans[0].name, "initialQuantity": 10**9}
+        bundle["remainingQuantity"] = 10**9 - self._made
         iccid = self.chance.choice(self.iccids)
-        body = {"iccid": iccid, "alertType": "Utilisation", "bundle": told}
+        body = {"iccid": iccid, "alertType": "Utilisation", "bundle": bundle}
         await self.post.until_acknowledged(json.dumps(body).encode(), self.chance)
 
     async def _ask(self, kind: str, query: str, token: str | None) -> None:

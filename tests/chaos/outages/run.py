@@ -11,7 +11,7 @@ import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from tests.chaos.fleet import books
-from tests.chaos.fleet.account import Heard, table
+from tests.chaos.fleet.account import Response, table
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.load import Load, Rates
 from tests.chaos.outages import states
@@ -57,7 +57,7 @@ class Outage:
     """One outage, the outcomes during it, and how long after its end the last request failed."""
 
     victim: str
-    during: Sequence[Heard]
+    during: Sequence[Response]
     recovery: float | None
     unseen: Sequence[str] = ()
 

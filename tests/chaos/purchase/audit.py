@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tests.chaos.purchase.books import Charge, Recorded
-from tests.chaos.purchase.buyers import Heard
+from tests.chaos.purchase.buyers import BuyerResult
 
 # The status shown to customers of an order that an operator must settle.
 SHOWN = {"NEEDS_REVIEW": "PROCESSING"}
@@ -35,11 +35,11 @@ class Finding:
 def audit(
     charges: Sequence[Charge],
     orders: Sequence[Recorded],
-    heard: Mapping[str, Heard],
+    results: Mapping[str, BuyerResult],
     seen: Seen,
     lowest: Lowest,
 ) -> list[Finding]:
-    """Apply all rules; `heard` is by idempotency key, `seen` by order id.
+    """Apply all rules; `results` is by idempotency key, `seen` by order id.
 
     `lowest` returns the lowest price of a bundle that may have held between two moments.
     """
@@ -84,9 +84,11 @@ def audit(
             len(orders),
             [f"{o.id} of {o.quantity} {o.bundle}" for o in orders if o.status == "NEEDS_REVIEW"],
         ),
-        Finding("every key is one order, and was always answered with it", *_keys(orders, heard)),
+        Finding("every key is one order, and was always answered with it", *_keys(orders, results)),
         Finding(
-            "customers see exactly what is in the tables", len(orders), _shown(orders, heard, seen)
+            "customers see exactly what is in the tables",
+            len(orders),
+            _shown(orders, results, seen),
         ),
     ]
 
@@ -183,30 +185,30 @@ def _shared(orders: Iterable[Recorded]) -> tuple[int, list[str]]:
     return len(owners), broken
 
 
-def _keys(orders: Sequence[Recorded], heard: Mapping[str, Heard]) -> tuple[int, list[str]]:
+def _keys(orders: Sequence[Recorded], results: Mapping[str, BuyerResult]) -> tuple[int, list[str]]:
     of_key: defaultdict[str | None, set[str]] = defaultdict(set)
     for order in orders:
         of_key[order.key].add(order.id)
     broken = [
-        f"{key}: told of {len(told.order_ids)} orders {told.refused}, recorded are {len(of_key[key])}"
-        for key, told in heard.items()
-        if not _answered(told, of_key[key])
+        f"{key}: told of {len(result.order_ids)} orders {result.refused}, recorded are {len(of_key[key])}"
+        for key, result in results.items()
+        if not _answered(result, of_key[key])
     ]
-    strangers = of_key.keys() - heard.keys()
-    return len(heard), broken + [f"{key} is nobody's key" for key in strangers]
+    strangers = of_key.keys() - results.keys()
+    return len(results), broken + [f"{key} is nobody's key" for key in strangers]
 
 
-def _answered(told: Heard, recorded: set[str]) -> bool:
+def _answered(result: BuyerResult, recorded: set[str]) -> bool:
     """True if the buyer received the one order of the key.
 
     Of two concurrent requests with one key, one may be refused and the other recorded.
     """
-    if told.refused in REFUSALS:
-        return len(recorded) <= 1 and told.order_ids <= recorded
-    return len(recorded) == 1 and told.order_ids == recorded and not told.refused
+    if result.refused in REFUSALS:
+        return len(recorded) <= 1 and result.order_ids <= recorded
+    return len(recorded) == 1 and result.order_ids == recorded and not result.refused
 
 
-def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -> list[str]:
+def _shown(orders: Sequence[Recorded], results: Mapping[str, BuyerResult], seen: Seen) -> list[str]:
     broken = []
     for order in orders:
         status = SHOWN.get(order.status, order.status)
@@ -215,7 +217,7 @@ def _shown(orders: Sequence[Recorded], heard: Mapping[str, Heard], seen: Seen) -
         if seen.get(order.id) != (status, iccids):
             shown, its = seen.get(order.id, ("nothing", frozenset()))
             broken.append(f"{order.id} is {order.status}, shown {shown} with {len(its)} eSIMs")
-        told = heard.get(order.key or "")
-        if told is not None and told.order_ids and told.status != status:
-            broken.append(f"{order.id} is {order.status}, its buyer last heard {told.status}")
+        result = results.get(order.key or "")
+        if result is not None and result.order_ids and result.status != status:
+            broken.append(f"{order.id} is {order.status}, its buyer last received {result.status}")
     return broken

@@ -36,7 +36,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(slots=True)
-class Heard:
+class BuyerResult:
     """A buyer's results: the ids of its orders (one, if all is well) and the last status."""
 
     order_ids: set[str] = field(default_factory=set)
@@ -46,16 +46,16 @@ class Heard:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all buyers; `heard` is called with each outcome and its duration in seconds."""
+    """Counts over all buyers; `on_outcome` is called with each outcome and its duration in seconds."""
 
     answered: int = 0
     calls: Counter[str] = field(default_factory=Counter)
-    heard: Callable[[str, float], None] = lambda what, seconds: None
+    on_outcome: Callable[[str, float], None] = lambda what, seconds: None
 
     def count(self, what: str, began: float) -> None:
         """Count a call that began at that time of the event loop."""
         self.calls[what] += 1
-        self.heard(what, asyncio.get_running_loop().time() - began)
+        self.on_outcome(what, asyncio.get_running_loop().time() - began)
 
 
 class Buyers:
@@ -66,7 +66,7 @@ class Buyers:
         self._tokens = tokens
         self._places = asyncio.Semaphore(at_once)
         self.tally = Tally()
-        self.heard: dict[str, Heard] = {}
+        self.results: dict[str, BuyerResult] = {}
         self.progress = asyncio.Condition()
 
     async def plans(self, count: int) -> list[Plan]:
@@ -92,27 +92,29 @@ class Buyers:
 
     async def buy(self, wish: Wish) -> None:
         """Request until an order is known, and poll it until it has ended."""
-        heard = self.heard[wish.key] = Heard()
+        buyer_result = self.results[wish.key] = BuyerResult()
         async with self._places:
             if wish.manner is Manner.IMPATIENT:
-                await self._hang_up(wish, heard)
+                await self._hang_up(wish, buyer_result)
             if wish.manner is Manner.DOUBLE:
-                await asyncio.gather(self._until_known(wish, heard), self._until_known(wish, heard))
+                await asyncio.gather(
+                    self._until_known(wish, buyer_result), self._until_known(wish, buyer_result)
+                )
             else:
-                await self._until_known(wish, heard)
+                await self._until_known(wish, buyer_result)
             async with self.progress:
                 self.tally.answered += 1
                 self.progress.notify_all()
         pause = FIRST_PAUSE
-        while heard.status == PROCESSING:
+        while buyer_result.status == PROCESSING:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-            (order_id, *_) = heard.order_ids
+            (order_id, *_) = buyer_result.order_ids
             try:
                 shown = await self._ask(wish.customer, LOOK, id=order_id)
             except NoAnswerError:
                 continue
-            heard.status = shown["orderDetails"]["status"]
+            buyer_result.status = shown["orderDetails"]["status"]
 
     async def seen(self, customer: int) -> dict[str, tuple[str, frozenset[str]]]:
         """Return status and ICCIDs of every order, as that customer sees them."""
@@ -134,25 +136,25 @@ class Buyers:
                 return found
             until = page[-1]["createdAt"]
 
-    async def _hang_up(self, wish: Wish, heard: Heard) -> None:
+    async def _hang_up(self, wish: Wish, buyer_result: BuyerResult) -> None:
         try:
             async with asyncio.timeout(wish.hangs_up_after):
-                await self._once(wish, heard)
+                await self._once(wish, buyer_result)
         except (TimeoutError, NoAnswerError):
             self.tally.calls["hung up"] += 1
 
-    async def _until_known(self, wish: Wish, heard: Heard) -> None:
+    async def _until_known(self, wish: Wish, buyer_result: BuyerResult) -> None:
         pause = FIRST_PAUSE
         while True:
             try:
-                await self._once(wish, heard)
+                await self._once(wish, buyer_result)
             except NoAnswerError:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 return
 
-    async def _once(self, wish: Wish, heard: Heard) -> None:
+    async def _once(self, wish: Wish, buyer_result: BuyerResult) -> None:
         wanted = {
             "quantity": wish.quantity,
             "idempotencyKey": wish.key,
@@ -162,10 +164,10 @@ class Buyers:
         answer = await self._ask(wish.customer, BUY, plan=wish.plan.id, input=wanted)
         result = answer["purchaseESIM"]
         if result["order"] is None:
-            heard.refused = result["code"]
+            buyer_result.refused = result["code"]
             return
-        heard.order_ids.add(result["order"]["id"])
-        heard.status = result["order"]["status"]
+        buyer_result.order_ids.add(result["order"]["id"])
+        buyer_result.status = result["order"]["status"]
 
     async def _ask(self, customer: int | None, query: str, **variables: Any) -> Any:
         """Return the data of a response; raises NoAnswerError for everything that may be retried."""

@@ -133,7 +133,7 @@ class Shop:
         killed = self.kills.total()
         own_ends = [m.program.name for m in self.machine.mortals.values() if m.own_ends]
         return [
-            *audit(charges, orders, self.buyers.heard, seen, self.market.lowest),
+            *audit(charges, orders, self.buyers.results, seen, self.market.lowest),
             Finding(
                 "as many kills as asked for",
                 self.kills_wanted,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.purchase.audit import audit
 from tests.chaos.purchase.books import Charge, Recorded
-from tests.chaos.purchase.buyers import Heard
+from tests.chaos.purchase.buyers import BuyerResult
 from tests.chaos.purchase.market import Move, lowest
 
 CHARGE = Charge("ref-1", Decimal("2.20"), "esim_1GB_7D_GB_V2", 2, frozenset({"8944001", "8944002"}))
@@ -37,10 +37,10 @@ def steady(bundle: str, since: datetime, until: datetime) -> Decimal | None:
 
 
 def broken(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
-    """Return the broken rules, when the buyers heard and see what is recorded."""
-    heard = {o.key or "": Heard({o.id}, o.status) for o in orders}
+    """Return the broken rules, when the buyers receive and see what is recorded."""
+    results = {o.key or "": BuyerResult({o.id}, o.status) for o in orders}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in orders}
-    return [f.rule for f in audit(charges, orders, heard, seen, steady) if f.broken]
+    return [f.rule for f in audit(charges, orders, results, seen, steady) if f.broken]
 
 
 def test_consistent_books_violate_no_rule() -> None:
@@ -122,24 +122,24 @@ def test_an_unfinished_order_is_detected() -> None:
 
 def test_two_orders_with_one_key_are_detected() -> None:
     twin = replace(FAILED, key="key-1")
-    heard = {"key-1": Heard({"order-1", "order-2"}, "COMPLETED")}
+    results = {"key-1": BuyerResult({"order-1", "order-2"}, "COMPLETED")}
     seen = {o.id: (o.status, frozenset(o.registered)) for o in (ORDER, twin)}
-    found = [f.rule for f in audit([CHARGE], [ORDER, twin], heard, seen, steady) if f.broken]
+    found = [f.rule for f in audit([CHARGE], [ORDER, twin], results, seen, steady) if f.broken]
     assert "every key is one order, and was always answered with it" in found
 
 
 def test_a_wrong_answer_to_a_customer_is_detected() -> None:
-    heard = {"key-1": Heard({"order-1"}, "COMPLETED")}
+    results = {"key-1": BuyerResult({"order-1"}, "COMPLETED")}
     for seen in ({}, {"order-1": ("COMPLETED", frozenset({"8944001"}))}):
-        found = [f.rule for f in audit([CHARGE], [ORDER], heard, seen, steady) if f.broken]
+        found = [f.rule for f in audit([CHARGE], [ORDER], results, seen, steady) if f.broken]
         assert found == ["customers see exactly what is in the tables"]
 
 
 def test_an_order_in_review_is_detected() -> None:
     in_review = replace(FAILED, status="NEEDS_REVIEW", open_attempts=1)
-    heard = {"key-2": Heard({"order-2"}, "PROCESSING")}
+    results = {"key-2": BuyerResult({"order-2"}, "PROCESSING")}
     seen: dict[str, tuple[str, frozenset[str]]] = {"order-2": ("PROCESSING", frozenset())}
-    found = [f.rule for f in audit([], [in_review], heard, seen, steady) if f.broken]
+    found = [f.rule for f in audit([], [in_review], results, seen, steady) if f.broken]
     assert found == ["no order needs an operator"]
 
 
@@ -153,9 +153,9 @@ def test_a_purchase_above_its_price_limit_is_detected() -> None:
     ]
     # The price rose after its confirmation: an incident, but not our fault.
     rose = replace(above, unit=Decimal("0.90"), charged_above=Decimal("0.40"))
-    heard, seen = {}, {rose.id: (rose.status, frozenset(rose.registered))}
-    heard["key-1"] = Heard({rose.id}, rose.status)
-    found = audit([CHARGE], [rose], heard, seen, lambda *_: Decimal("0.90"))
+    results, seen = {}, {rose.id: (rose.status, frozenset(rose.registered))}
+    results["key-1"] = BuyerResult({rose.id}, rose.status)
+    found = audit([CHARGE], [rose], results, seen, lambda *_: Decimal("0.90"))
     assert [f.rule for f in found if f.broken] == []
 
 
@@ -176,8 +176,8 @@ def test_only_a_refused_price_confirmation_may_have_no_order() -> None:
         ("NOT_SOLD_NOW", []),
         ("PLAN_UNAVAILABLE", ["every key is one order"]),
     ):
-        heard = {"key-9": Heard(refused=code)}
-        found = audit([], [], heard, {}, steady)
+        results = {"key-9": BuyerResult(refused=code)}
+        found = audit([], [], results, {}, steady)
         assert [f.rule.partition(",")[0] for f in found if f.broken] == rules
 
 

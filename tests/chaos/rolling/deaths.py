@@ -70,12 +70,12 @@ async def strike(fleet: Fleet, account: Account, victim: str, manner: str) -> De
     else:
         replica.kept.thaw()
     await asyncio.sleep(RETURN)
-    heard = account.between(began)
-    bad = [one for one in heard if not one.good or one.seconds > LATE]
+    responses = account.between(began)
+    bad = [one for one in responses if not one.good or one.seconds > LATE]
     return Death(
         victim=replica.name,
         manner=manner,
         bad=Counter(HUNG if one.good else one.what for one in bad),
-        good=len(heard) - len(bad),
+        good=len(responses) - len(bad),
         out=max((max(0.0, one.at - one.seconds - began) for one in bad), default=0.0),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cli.config.processes import PROCESSES
 from tests.chaos.fleet import books
-from tests.chaos.fleet.account import Heard, table
+from tests.chaos.fleet.account import Response, table
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.load import Load, Rates
 from tests.chaos.purchase.audit import Finding
@@ -64,7 +64,7 @@ class Plan:
 class Report:
     rolls: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
-    rolling: Sequence[Heard] = ()
+    rolling: Sequence[Response] = ()
     closes: Counter[int | None] = field(default_factory=Counter)
     gaps: list[float] = field(default_factory=list)
     newcomers: list[Newcomer] = field(default_factory=list)
@@ -116,7 +116,7 @@ async def run(opened: Fleet, plan: Plan, say: Say = lambda text: None) -> Report
         say(str(report.deaths[-1]))
     await load.end(PATIENCE)
     # A request that hung in a kill may end late; it began later than `peaceful`.
-    before = [one for one in load.account.heard if one.at - one.seconds < peaceful]
+    before = [one for one in load.account.responses if one.at - one.seconds < peaceful]
     report.rolling = [one for one in before if one.at < rolled]
     say("the load has ended; comparing the books")
     report.findings = [
@@ -144,11 +144,11 @@ async def _roll(opened: Fleet, name: str, statuses: list[str]) -> str:
     return f"{name:<10} {old.host} by {fresh.host}: {took}"
 
 
-def _losses(heard: Sequence[Heard]) -> Finding:
-    bad = Counter(f"{one.kind}: {one.what}" for one in heard if not one.good)
+def _losses(responses: Sequence[Response]) -> Finding:
+    bad = Counter(f"{one.kind}: {one.what}" for one in responses if not one.good)
     return Finding(
         "not one request or callback was lost while processes were replaced",
-        len(heard),
+        len(responses),
         [f"{count} {what}" for what, count in bad.items()],
     )
 

@@ -128,7 +128,7 @@ async def test_a_poll_scheduled_during_another_still_takes_place(parts: Parts) -
     assert await parts.poller.poll() == 1
 
 
-async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
+async def start_delayed_refresh(parts: Parts, esim: ESIM) -> None:
     """Start a refresh whose provider responses, taken before what follows, arrive a second later."""
     fault = {"path": "/esims/*", "effect": "done", "delay_seconds": 1, "count": 2}
     await parts.provider.control("POST", "/faults", fault)
@@ -139,7 +139,7 @@ async def asked_but_not_answered(parts: Parts, esim: ESIM) -> None:
 
 async def test_a_poll_sees_changes_made_during_a_refresh_in_flight(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await asked_but_not_answered(parts, esim)
+    await start_delayed_refresh(parts, esim)
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     async with parts.database.system() as connection:
         await follow_store.follow_soon(connection, [esim.id], parts.clock.wall())
@@ -151,7 +151,7 @@ async def test_a_forced_refresh_sees_changes_made_during_another_refresh(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
-    await asked_but_not_answered(parts, esim)
+    await start_delayed_refresh(parts, esim)
     await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
     await parts.fetcher.refresh([esim], force=True)
     assert await parts.status(esim.id) == "ACTIVE"

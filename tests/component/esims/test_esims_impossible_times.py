@@ -93,9 +93,9 @@ async def test_no_event_stores_an_implausible_time(service: Service, seconds: in
     assert row is not None
     for name in TIMES_OF_ESIM:
         assert row[name] is None or row[name] > before, name  # the time of reception
-    kept = await service.databases.admin.fetchrow("select * from esims.esim_bundles")
-    assert kept is not None
-    assert (kept["started_at"], kept["ends_at"], kept["remaining_bytes"]) == (None, None, 5)
+    stored = await service.databases.admin.fetchrow("select * from esims.esim_bundles")
+    assert stored is not None
+    assert (stored["started_at"], stored["ends_at"], stored["remaining_bytes"]) == (None, None, 5)
 
 
 async def test_a_report_dated_in_the_future_does_not_shadow_later_reports(service: Service) -> None:
@@ -125,10 +125,10 @@ async def test_the_migration_clears_implausible_times_and_queues_those_esims_for
         )
         await databases.admin.execute(migration.sql)
         for esim in esims[:2]:
-            kept, bundle = await rows(databases, esim.id)
-            assert [kept[name] for name in TIMES_OF_ESIM] == [None] * len(TIMES_OF_ESIM)
+            stored, bundle = await rows(databases, esim.id)
+            assert [stored[name] for name in TIMES_OF_ESIM] == [None] * len(TIMES_OF_ESIM)
             assert [bundle[name] for name in TIMES_OF_BUNDLE] == [None] * len(TIMES_OF_BUNDLE)
-            assert kept["follow_at"] <= datetime.now(UTC)
+            assert stored["follow_at"] <= datetime.now(UTC)
         assert await rows(databases, esims[2].id) == sound
 
 

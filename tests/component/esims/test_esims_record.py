@@ -53,7 +53,7 @@ def assigned(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0
     )
 
 
-async def take_in(
+async def ingest(
     parts: Parts, esim: ESIM, *assignments: Assignment, after: int = 1, **fields: object
 ) -> ESIM:
     """Record a full snapshot that was requested this many seconds after the eSIM was registered."""
@@ -67,7 +67,7 @@ async def take_in(
     return stored
 
 
-async def kept_bundles(parts: Parts, esim: ESIM) -> list[Bundle]:
+async def stored_bundles(parts: Parts, esim: ESIM) -> list[Bundle]:
     async with parts.database.system() as connection:
         return await bundle_store.list_of_esims(connection, [esim.id])
 
@@ -82,9 +82,9 @@ async def test_responses_in_any_order_lead_to_the_same_state(
     (esim,) = await parts.deliver()
     for index in (*order, order[0]):
         state, remaining = LIFE[index]
-        after = await take_in(parts, esim, assigned(esim, state, remaining), after=index)
+        after = await ingest(parts, esim, assigned(esim, state, remaining), after=index)
     assert after.status is ESIMStatus.EXPIRED
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.assignment.state is AssignmentState.EXPIRED
     assert bundle.remaining_bytes == 0
 
@@ -95,12 +95,12 @@ async def test_only_a_newer_response_reopens_an_ended_bundle(
     parts: Parts, ended: str, later: str
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, ended), after=2)
-    await take_in(parts, esim, assigned(esim, later), after=1)
-    (bundle,) = await kept_bundles(parts, esim)
+    await ingest(parts, esim, assigned(esim, ended), after=2)
+    await ingest(parts, esim, assigned(esim, later), after=1)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.assignment.state == ended
-    await take_in(parts, esim, assigned(esim, later), after=3)
-    (bundle,) = await kept_bundles(parts, esim)
+    await ingest(parts, esim, assigned(esim, later), after=3)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.assignment.state == later
 
 
@@ -109,12 +109,12 @@ async def test_a_bundle_missing_from_a_fully_readable_list_is_removed(
     parts: Parts, skipped: int, left: set[str]
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
-    after = await take_in(
+    await ingest(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
+    after = await ingest(
         parts, esim, assigned(esim, "active", number=1), after=3600, skipped=skipped
     )
     assert after.status is ESIMStatus.ACTIVE
-    present = {b.assignment.id for b in await kept_bundles(parts, esim) if not b.absent}
+    present = {b.assignment.id for b in await stored_bundles(parts, esim) if not b.absent}
     assert present == left
 
 
@@ -142,71 +142,71 @@ async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
 ) -> None:
     (esim,) = await parts.deliver()
     before = assigned(esim, "active", GB // 2)
-    await take_in(parts, esim, before, after=1)
+    await ingest(parts, esim, before, after=1)
     assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
     # This snapshot was requested before the callback arrived, so it can't contradict it.
-    reported = await kept_bundles(parts, esim)
-    await take_in(parts, esim, before, after=2)
-    assert [b.assignment for b in await kept_bundles(parts, esim)] == [
+    reported = await stored_bundles(parts, esim)
+    await ingest(parts, esim, before, after=2)
+    assert [b.assignment for b in await stored_bundles(parts, esim)] == [
         b.assignment for b in reported
     ]
-    corrected = await take_in(parts, esim, before, after=4)
+    corrected = await ingest(parts, esim, before, after=4)
     assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
-    less = await take_in(parts, esim, assigned(esim, "depleted", 0), after=5)
+    less = await ingest(parts, esim, assigned(esim, "depleted", 0), after=5)
     assert less.status is ESIMStatus.EXPIRED
-    more = await take_in(parts, esim, assigned(esim, "active", GB // 4), after=6)
+    more = await ingest(parts, esim, assigned(esim, "active", GB // 4), after=6)
     assert more.status is ESIMStatus.ACTIVE
 
 
 async def test_a_report_older_than_the_last_response_queries_the_provider(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "active", GB // 2), after=5)
+    await ingest(parts, esim, assigned(esim, "active", GB // 2), after=5)
     assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
 
 
 async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"))
+    await ingest(parts, esim, assigned(esim, "queued"))
     ends = parts.clock.wall() + timedelta(days=7)
     wrong = replace(used(esim, GB), ends_at=ends)
     assert await report(parts, esim, wrong, after=2) is Outcome.APPLIED
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, ends)
-    corrected = await take_in(parts, esim, assigned(esim, "queued"), after=3)
+    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
     assert corrected.status is ESIMStatus.ASSIGNED
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     dates = (bundle.assignment.started_at, bundle.assignment.ends_at)
     assert (bundle.state, dates) == (BundleState.INACTIVE, (None, None))
 
 
 async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"))
+    await ingest(parts, esim, assigned(esim, "queued"))
     wrong = BundleActivated("esim_never_bought", esim.created_at, None)
     assert await report(parts, esim, wrong, after=2) is Outcome.READ_QUEUED
-    assert len(await kept_bundles(parts, esim)) == 2
-    corrected = await take_in(parts, esim, assigned(esim, "queued"), after=3)
+    assert len(await stored_bundles(parts, esim)) == 2
+    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
     assert corrected.status is ESIMStatus.ASSIGNED
-    assert [b.assignment.name for b in await kept_bundles(parts, esim)] == [esim.bundle_name]
+    assert [b.assignment.name for b in await stored_bundles(parts, esim)] == [esim.bundle_name]
 
 
 async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     alive = Details(esim.iccid, ProviderState.ACTIVE, "Released", "", "", "")
-    await take_in(parts, esim, assigned(esim, "active", 5), after=1, details=alive)
+    await ingest(parts, esim, assigned(esim, "active", 5), after=1, details=alive)
     assert await report(parts, esim, Deleted(), after=3) is Outcome.APPLIED
     assert await parts.status(esim.id) == "CANCELLED"
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.state is BundleState.CANCELLED
-    late = await take_in(parts, esim, assigned(esim, "active", 5), after=2, details=alive)
+    late = await ingest(parts, esim, assigned(esim, "active", 5), after=2, details=alive)
     assert late.status is ESIMStatus.CANCELLED
-    corrected = await take_in(parts, esim, assigned(esim, "active", 5), after=4, details=alive)
+    corrected = await ingest(parts, esim, assigned(esim, "active", 5), after=4, details=alive)
     assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.state is BundleState.ACTIVE
     assert await report(parts, esim, Deleted(), after=3) is Outcome.READ_QUEUED
     assert await parts.status(esim.id) == "ACTIVE"
@@ -215,8 +215,8 @@ async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
 async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     old = assigned(esim, "expired", 0)
-    assert (await take_in(parts, esim, old)).status is ESIMStatus.EXPIRED
-    topped_up = await take_in(parts, esim, old, assigned(esim, "queued", number=1), after=2)
+    assert (await ingest(parts, esim, old)).status is ESIMStatus.EXPIRED
+    topped_up = await ingest(parts, esim, old, assigned(esim, "queued", number=1), after=2)
     assert topped_up.status is ESIMStatus.ASSIGNED
 
 
@@ -224,43 +224,43 @@ async def test_a_bundle_that_was_missing_from_one_list_is_restored_by_the_next(
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "active"))
-    assert (await take_in(parts, esim, after=2)).status is ESIMStatus.CANCELLED
-    back = await take_in(parts, esim, assigned(esim, "active"), after=3)
+    await ingest(parts, esim, assigned(esim, "active"))
+    assert (await ingest(parts, esim, after=2)).status is ESIMStatus.CANCELLED
+    back = await ingest(parts, esim, assigned(esim, "active"), after=3)
     assert back.status is ESIMStatus.ACTIVE
 
 
 async def test_a_late_list_does_not_restore_a_bundle_that_a_newer_list_lacks(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"))
-    await take_in(parts, esim, after=3)
-    late = await take_in(parts, esim, assigned(esim, "queued"), after=2)
+    await ingest(parts, esim, assigned(esim, "queued"))
+    await ingest(parts, esim, after=3)
+    late = await ingest(parts, esim, assigned(esim, "queued"), after=2)
     assert late.status is ESIMStatus.CANCELLED
 
 
 async def test_a_late_list_does_not_remove_a_newer_bundle(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"), after=5)
-    assert (await take_in(parts, esim, after=4)).status is ESIMStatus.ASSIGNED
-    (bundle,) = await kept_bundles(parts, esim)
+    await ingest(parts, esim, assigned(esim, "queued"), after=5)
+    assert (await ingest(parts, esim, after=4)).status is ESIMStatus.ASSIGNED
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.state is BundleState.INACTIVE
 
 
 async def test_a_response_about_one_bundle_removes_no_other(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
-    await take_in(parts, esim, assigned(esim, "active"), after=2, listed=False)
-    states = sorted(bundle.state for bundle in await kept_bundles(parts, esim))
+    await ingest(parts, esim, assigned(esim, "queued"), assigned(esim, "queued", number=1))
+    await ingest(parts, esim, assigned(esim, "active"), after=2, listed=False)
+    states = sorted(bundle.state for bundle in await stored_bundles(parts, esim))
     assert states == [BundleState.ACTIVE, BundleState.INACTIVE]
 
 
 async def test_a_list_truncated_at_its_limit_removes_nothing(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    await take_in(parts, esim, assigned(esim, "queued", number=999))
+    await ingest(parts, esim, assigned(esim, "queued", number=999))
     full = [assigned(esim, "queued", number=number) for number in range(200)]
-    after = await take_in(parts, esim, *full, after=2)
+    after = await ingest(parts, esim, *full, after=2)
     assert after.bundles_read_at == esim.created_at + timedelta(seconds=2)
-    assert all(bundle.usable for bundle in await kept_bundles(parts, esim))
+    assert all(bundle.usable for bundle in await stored_bundles(parts, esim))
 
 
 async def test_a_list_requested_before_a_cancellation_reopens_nothing(
@@ -268,19 +268,19 @@ async def test_a_list_requested_before_a_cancellation_reopens_nothing(
 ) -> None:
     (esim,) = await parts.deliver()
     await cancel.cancel_order_bundles(parts.database, parts.clock, cancel.Cancelled(esim.order_id))
-    late = await take_in(parts, esim, assigned(esim, "queued"))
+    late = await ingest(parts, esim, assigned(esim, "queued"))
     assert late.status is ESIMStatus.CANCELLED
 
 
 async def test_a_cancelled_order_does_not_cancel_bundles_of_other_orders(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     other = replace(assigned(esim, "queued", number=1), reference=f"{esim.order_reference}0-0")
-    await take_in(parts, esim, assigned(esim, "queued"), other)
+    await ingest(parts, esim, assigned(esim, "queued"), other)
     (after,) = await cancel.cancel_order_bundles(
         parts.database, parts.clock, cancel.Cancelled(esim.order_id)
     )
     assert after.status is ESIMStatus.ASSIGNED
-    states = {b.assignment.reference: b.state for b in await kept_bundles(parts, esim)}
+    states = {b.assignment.reference: b.state for b in await stored_bundles(parts, esim)}
     assert states[other.reference] is BundleState.INACTIVE
     assert sorted(states.values()) == [BundleState.CANCELLED, BundleState.INACTIVE]
 
@@ -291,11 +291,11 @@ async def test_a_state_requested_before_a_newer_one_is_dropped(parts: Parts) -> 
     def details(state: ProviderState) -> Details:
         return Details(esim.iccid, state, "Installed", "", "", "")
 
-    suspended = await take_in(parts, esim, after=9, details=details(ProviderState.SUSPENDED))
+    suspended = await ingest(parts, esim, after=9, details=details(ProviderState.SUSPENDED))
     assert suspended.status is ESIMStatus.SUSPENDED
-    late = await take_in(parts, esim, after=8, details=details(ProviderState.ACTIVE))
+    late = await ingest(parts, esim, after=8, details=details(ProviderState.ACTIVE))
     assert late.status is ESIMStatus.SUSPENDED
-    newer = await take_in(parts, esim, after=10, details=details(ProviderState.ACTIVE))
+    newer = await ingest(parts, esim, after=10, details=details(ProviderState.ACTIVE))
     assert newer.status is ESIMStatus.ASSIGNED
     assert newer.matching_id == esim.matching_id
 
@@ -305,14 +305,14 @@ async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
 ) -> None:
     (esim,) = await parts.deliver()
     active = assigned(esim, "active", GB // 2)
-    await take_in(parts, esim, active, after=1)
+    await ingest(parts, esim, active, after=1)
     use = BundleUse(active.id, active.name, GB, GB // 2, None, esim.created_at)
     assert await report(parts, esim, use, after=2) is Outcome.APPLIED
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert bundle.state is BundleState.EXPIRED
-    corrected = await take_in(parts, esim, active, after=3)
+    corrected = await ingest(parts, esim, active, after=3)
     assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await kept_bundles(parts, esim)
+    (bundle,) = await stored_bundles(parts, esim)
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
 
 
@@ -324,26 +324,26 @@ async def test_the_phone_number_is_the_one_that_the_provider_reports(parts: Part
 
     assert await report(parts, esim, NumberChanged("447700900123"), after=1) is Outcome.APPLIED
     # The provider's API may lag behind its callbacks for a moment.
-    assert (await take_in(parts, esim, after=2, details=details(""))).msisdn == "447700900123"
-    assert (await take_in(parts, esim, after=8, details=details(None))).msisdn == "447700900123"
-    assert (await take_in(parts, esim, after=9, details=details(""))).msisdn == ""
-    assert (await take_in(parts, esim, after=10, details=details("1"))).msisdn == ""
-    assert (await take_in(parts, esim, after=15, details=details("1"))).msisdn == "1"
-    assert (await take_in(parts, esim, after=14, details=details("2"))).msisdn == "1"
+    assert (await ingest(parts, esim, after=2, details=details(""))).msisdn == "447700900123"
+    assert (await ingest(parts, esim, after=8, details=details(None))).msisdn == "447700900123"
+    assert (await ingest(parts, esim, after=9, details=details(""))).msisdn == ""
+    assert (await ingest(parts, esim, after=10, details=details("1"))).msisdn == ""
+    assert (await ingest(parts, esim, after=15, details=details("1"))).msisdn == "1"
+    assert (await ingest(parts, esim, after=14, details=details("2"))).msisdn == "1"
 
 
 async def test_an_install_time_in_the_future_is_ignored(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     details = Details(esim.iccid, None, "Installed", "", "", "")
     later = replace(details, first_installed=esim.created_at + timedelta(days=400))
-    assert (await take_in(parts, esim, after=1, details=later)).installed_at is None
+    assert (await ingest(parts, esim, after=1, details=later)).installed_at is None
     known = replace(details, first_installed=esim.created_at)
-    assert (await take_in(parts, esim, after=2, details=known)).installed_at == esim.created_at
+    assert (await ingest(parts, esim, after=2, details=known)).installed_at == esim.created_at
 
 
 async def test_a_refresh_without_changes_keeps_the_update_time(parts: Parts) -> None:
     (esim,) = await parts.deliver()
-    first = await take_in(parts, esim, assigned(esim, "queued"))
-    second = await take_in(parts, esim, assigned(esim, "queued"), after=2)
+    first = await ingest(parts, esim, assigned(esim, "queued"))
+    second = await ingest(parts, esim, assigned(esim, "queued"), after=2)
     assert second.updated_at == first.updated_at == esim.updated_at
     assert second.bundles_read_at != first.bundles_read_at

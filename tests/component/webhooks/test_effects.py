@@ -31,8 +31,8 @@ async def test_the_first_attachment_activates_the_esim(platform: Platform) -> No
     esim = await platform.esim()
     row = await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
     assert row["outcome"] == "APPLIED"
-    kept = await platform.row(esim)
-    assert (kept["status"], kept["last_action"]) == ("ACTIVE", "Activated")
+    stored = await platform.row(esim)
+    assert (stored["status"], stored["last_action"]) == ("ACTIVE", "Activated")
 
 
 async def test_an_iccid_as_a_number_keeps_its_digits(platform: Platform) -> None:
@@ -89,11 +89,11 @@ async def test_a_deletion_is_announced_with_its_date_and_then_carried_out(
     esim = await platform.esim()
     announced = {"date": START, "event": "esim.deletion_scheduled", "iccid": esim.iccid}
     await platform.post.deliver(announced)
-    kept = await platform.row(esim)
-    assert kept["deletion_announced_at"] == STARTED
+    stored = await platform.row(esim)
+    assert stored["deletion_announced_at"] == STARTED
     await platform.post.deliver({"date": LATER, "event": "esim.deleted", "iccid": esim.iccid})
-    kept = await platform.row(esim)
-    assert (kept["status"], kept["provider_state"]) == ("CANCELLED", "deactivated")
+    stored = await platform.row(esim)
+    assert (stored["status"], stored["provider_state"]) == ("CANCELLED", "deactivated")
     await platform.post.deliver({"alertType": "FirstAttachment", "iccid": esim.iccid})
     assert (await platform.row(esim))["status"] == "CANCELLED"
 
@@ -118,14 +118,14 @@ async def test_country_number_profile_and_failed_message_are_stored(
     await send(about | {"alertType": "MSISDNEnabled", "msisdn": "447700900123", "reason": "-"})
     await send(about | {"profileStatus": "Installed", "timestamp": START, "device": {"eid": "1"}})
     await send(about | {"alertType": "SMSFailed", "timestamp": LATER})
-    kept = await platform.row(esim)
-    assert (kept["last_country"], kept["msisdn"]) == ("FR", "447700900123")
-    assert kept["profile_status"] == "Installed"
-    assert kept["message_failed_at"] - kept["profile_status_at"] == timedelta(hours=20)
+    stored = await platform.row(esim)
+    assert (stored["last_country"], stored["msisdn"]) == ("FR", "447700900123")
+    assert stored["profile_status"] == "Installed"
+    assert stored["message_failed_at"] - stored["profile_status_at"] == timedelta(hours=20)
     await send(about | {"profileStatus": "Downloaded", "timestamp": EARLIER})
     await send(about | {"alertType": "MSISDNDisabled", "msisdn": "447700900123", "reason": "-"})
-    kept = await platform.row(esim)
-    assert (kept["profile_status"], kept["msisdn"]) == ("Installed", "")
+    stored = await platform.row(esim)
+    assert (stored["profile_status"], stored["msisdn"]) == ("Installed", "")
 
 
 async def test_an_assigned_code_is_stored_and_an_older_one_is_ignored(platform: Platform) -> None:
@@ -134,8 +134,8 @@ async def test_an_assigned_code_is_stored_and_an_older_one_is_ignored(platform: 
     async def assigned(code: str, date: str) -> Any:
         data = {"iccid": esim.iccid, "qr_code": code, "assigned_date": date}
         await platform.post.deliver({"event": "esim.assigned", "data": data})
-        kept = await platform.row(esim)
-        return kept["smdp_address"], kept["matching_id"]
+        stored = await platform.row(esim)
+        return stored["smdp_address"], stored["matching_id"]
 
     assert await assigned("LPA:1$new.example$NEW-1", LATER) == ("new.example", "NEW-1")
     assert await assigned("LPA:1$old.example$OLD-1", START) == ("new.example", "NEW-1")
