@@ -34,10 +34,7 @@ async def serve(
         owners = Owners(to_esims, to_orders, settings.sessions.service_role_key)
         workers = {
             owner: DeliveryWorker(
-                owner,
-                database,
-                owners,
-                metrics,
+                *(owner, database, owners, metrics),
                 max_attempts=settings.max_attempts,
                 foreign_after=settings.foreign_seconds,
                 stop=stop,

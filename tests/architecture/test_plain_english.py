@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.__main__ import esimgo
+from cli.commands import esimgo
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.__main__ import esimgo
+from cli.commands import esimgo
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "sandbox" / "README.md"]
