@@ -18,10 +18,6 @@ UNREAD = 0.5
 HALF_LIFE = 10.0
 # Connections whose response sizes are remembered; the one that ended a call least recently is forgotten.
 MAX_HISTORIES = 10_000
-# Connections that the host with the most calls may have while the server is full; further ones are closed.
-# gRPC passes on the calls of all connections in one queue. Closing a connection also removes its queued
-# calls, which delay those of other hosts.
-CONNECTIONS_WHEN_FULL = 8
 # Bytes that every call counts in addition to its response.
 CALL_BYTES = 4_096
 # Bytes. Producing a larger response noticeably delays all other calls.
@@ -73,8 +69,6 @@ class Calls:
         """Admit the call of the current task. Raises EXHAUSTED at the limit if no call can be evicted."""
         task = asyncio.current_task()
         assert task is not None  # calls are served in tasks
-        if self.count >= self._limit:
-            self._close_excess_connection(connection)
         if self.count >= self._limit and not self._evict_for(connection):
             raise too_many()
         call = Call(connection, task, self._clock())
@@ -100,17 +94,6 @@ class Calls:
     def done(self, call: Call) -> None:
         """Note that the handler has ended: the call ends as soon as its response was read."""
         call.evictable, call.done_at = False, self._clock()
-
-    def _close_excess_connection(self, connection: str) -> None:
-        """Close the connection and raise EXHAUSTED if its host has the most calls on too many connections."""
-        host = _host(connection)
-        connections = sum(_host(other) == host for other in self._by_connection)
-        if connections < CONNECTIONS_WHEN_FULL or self._by_host[host] < max(self._by_host.values()):
-            return
-        if self._close(connection):
-            for call in list(self._by_connection.get(connection, ())):
-                self.leave(call)
-            raise too_many()
 
     def _evict_for(self, connection: str) -> bool:
         """Evict a call of a larger connection, or close a larger one; return False if that is impossible."""
