@@ -95,7 +95,7 @@ class Store:
         self._db = sqlite3.connect(path or ":memory:")
         self._db.row_factory = sqlite3.Row
         try:
-            # What clients were told survives if this process is killed.
+            # Committed data survives if this process is killed.
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma foreign_keys = on")
             self._db.executescript(_SCHEMA)

@@ -77,10 +77,10 @@ async def test_each_killed_process_restarts_and_no_other_does(starting: Starting
         featured, buy, _ = up.commands()
         for name, command in MEMBERS.items():
             others = {n: up.member(c).pid for n, c in MEMBERS.items() if n != name}
-            told = len(up.lines)
+            position = len(up.lines)
             up.member(command).kill()
-            await up.until(rf"up +\| {name} ended by signal 9; restarting it", after=told)
-            await up.until(rf"up +\| {name} is running again", after=told)
+            await up.until(rf"up +\| {name} ended by signal 9; restarting it", after=position)
+            await up.until(rf"up +\| {name} is running again", after=position)
             assert {n: up.member(c).pid for n, c in MEMBERS.items() if n != name} == others
             # Its clients find it again within about a second, without a restart of their own.
             while not await typed(featured, up):

@@ -132,9 +132,8 @@ class Recovery:
     async def _bring_forward(self) -> None:
         if not self._hold_released:
             return
-        self._hold_released = (
-            False  # cleared first, so that a `wake` during the statement causes another one
-        )
+        # Cleared first, so that a `wake` during the statement causes another one.
+        self._hold_released = False
         try:
             async with self._database.system() as connection:
                 await lease_store.bring_forward(connection)

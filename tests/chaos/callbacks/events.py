@@ -30,7 +30,7 @@ BEFORE = timedelta(hours=12)
 class Callback:
     """One body to post; `after` is the body that must have been acknowledged before.
 
-    Only undated state reports have one: an undated report of an eSIM's state can't be told from an older one.
+    Only undated reports of an eSIM's state have one, because such a report looks like an older one.
     """
 
     body: bytes

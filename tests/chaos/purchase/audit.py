@@ -190,12 +190,12 @@ def _keys(orders: Sequence[Recorded], results: Mapping[str, BuyerResult]) -> tup
     for order in orders:
         of_key[order.key].add(order.id)
     broken = [
-        f"{key}: told of {len(result.order_ids)} orders {result.refused}, recorded are {len(of_key[key])}"
+        f"{key}: reported {len(result.order_ids)} orders {result.refused}, recorded are {len(of_key[key])}"
         for key, result in results.items()
         if not _answered(result, of_key[key])
     ]
     strangers = of_key.keys() - results.keys()
-    return len(results), broken + [f"{key} is nobody's key" for key in strangers]
+    return len(results), broken + [f"{key} is the key of no buyer" for key in strangers]
 
 
 def _answered(result: BuyerResult, recorded: set[str]) -> bool:

@@ -284,7 +284,7 @@ async def test_a_failure_without_a_waiting_caller_is_logged_only_if_unexpected(
     get: Get, source: Source, caplog: pytest.LogCaptureFixture, failure: Exception, logged: int
 ) -> None:
     complaints: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     source.failure = failure
     source.gate.clear()
     callers = [asyncio.ensure_future(get()) for _ in range(3)]
