@@ -1,6 +1,7 @@
 """During an upgrade the migrations run first: the newest release must work on this code's schema."""
 
 import subprocess
+import sys
 import tarfile
 from io import BytesIO
 from pathlib import Path
@@ -14,11 +15,12 @@ from tests.e2e.journey import Stack, travel
 from tests.fixtures.releases import newest_release
 
 ROOT = Path(__file__).parents[2]
+LOCK = "requirements.lock"
 
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
-    """The code of the newest release."""
+    """The code of the newest release, with the packages that it was released with."""
     archive = subprocess.run(
         ["git", "archive", newest_release().commit], cwd=ROOT, capture_output=True, check=False
     )
@@ -26,6 +28,12 @@ def released(tmp_path: Path) -> Path:
         pytest.skip("needs the git history back to the newest release (git fetch --unshallow)")
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
         files.extractall(tmp_path, filter="data")
+    if (tmp_path / LOCK).read_bytes() != (ROOT / LOCK).read_bytes():
+        uv = (sys.executable, "-m", "uv", "--quiet")
+        subprocess.run((*uv, "venv", str(tmp_path / ".venv")), check=True)
+        python = tmp_path / ".venv" / "bin" / "python"
+        install = ("pip", "install", "--python", str(python), "--require-hashes", "-r", LOCK)
+        subprocess.run((*uv, *install), check=True, cwd=tmp_path)
     return tmp_path
 
 

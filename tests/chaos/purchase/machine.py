@@ -171,7 +171,8 @@ async def running(
     """Start everything with those variables set, and stop and remove it at the end of the block.
 
     `modules` names another module to run for a process, with arguments if any. `code` is the folder of
-    another version of the platform to run; everything around it is this version. `say` receives progress.
+    another version of the platform to run, with its own `.venv` if its packages differ; everything around
+    it is this version. `say` receives progress.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
@@ -207,7 +208,7 @@ async def running(
             if module := (modules or {}).get(program.name):
                 program = replace(program, command=(*program.command[:-1], *module.split()))
             if code is not None:
-                program = replace(program, command=(*elsewhere(code), *program.command))
+                program = replace(program, command=elsewhere(code, program.command))
             if program.name in MORTALS:
                 mortals[program.name] = Mortal(program, lines.say)
                 await mortals[program.name].start()
@@ -255,9 +256,10 @@ def _free_ports() -> dict[str, str]:
     return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
 
-def elsewhere(folder: Path) -> tuple[str, ...]:
-    """Return the command prefix that runs a command in another folder."""
+def elsewhere(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+    """Return the command that runs a Python command in another folder, with that folder's Python if any."""
     env = shutil.which("env")
     if env is None:
         raise RuntimeError("there is no program `env`")
-    return (env, "-C", str(folder))
+    python = folder / ".venv" / "bin" / "python"
+    return (env, "-C", str(folder), str(python) if python.exists() else command[0], *command[1:])
