@@ -152,8 +152,10 @@ class Starter:
                 "GATEWAY_METRICS_PORT": "0",
                 "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
             }
-            there = elsewhere(self.before) if name == BEFORE and self.before else ()
-            return (*there, sys.executable, "-m", "gateway"), environment
+            command = (sys.executable, "-m", "gateway")
+            if name == BEFORE and self.before:
+                command = elsewhere(self.before, command)
+            return command, environment
         environment = {
             **surroundings(os.environ),
             **self.addresses,

@@ -7,7 +7,7 @@ from functools import partial
 from kit.http.server import Runner, serving
 from kit.process import service
 from kit.process.run import run
-from kit.rpc.server import Service
+from kit.rpc.guard import Service
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
 from webhooks.access import ACCESS, ACTS
 from webhooks.app import Callbacks, refusal_body
@@ -55,7 +55,7 @@ async def serve(
         options = {"shutdown_timeout": GRACE, "auto_decompress": False}
         runner = Runner(callbacks.app(), refusal_body, settings.http, **options)
         async with (
-            opened.serving(admin, "WEBHOOKS_ADMIN", grace=GRACE, loop_grace=GRACE),
+            opened.serving(admin, variables="WEBHOOKS_ADMIN", grace=GRACE, loop_grace=GRACE),
             serving(runner, settings.host, settings.port, "WEBHOOKS") as port,
         ):
             started(port)

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import STAFF, Role, Session
 from kit.errors import Failure
 
 logger = logging.getLogger(__name__)
@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 Acts = Mapping[str, Sequence[str]]
 PLAIN = re.compile(r"[\w.:-]{1,100}")
 MAX_ITEMS = 50
+STAFF_NAMES = {
+    Role.ADMIN: "administrator {user}",
+    Role.FINANCE: "finance staff {user}",
+    Role.SUPPORT: "support staff {user}",
+    Role.SERVICE: "the service role key",
+}
 
 
 @contextmanager
@@ -29,7 +35,7 @@ def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[
     """
     name = method.rpartition("/")[2]
     fields = acts.get(name)
-    if fields is None or session.role not in (Role.ADMIN, Role.SERVICE):
+    if fields is None or session.role not in STAFF:
         yield
         return
     outcome = "broken off"
@@ -43,11 +49,7 @@ def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[
         outcome = f"failed, {type(error).__name__}"
         raise
     finally:
-        by = (
-            f"administrator {session.user_id}"
-            if session.role is Role.ADMIN
-            else "the service role key"
-        )
+        by = STAFF_NAMES[session.role].format(user=session.user_id)
         about = "".join(
             f" {name}={_text(getattr(request, name))}" for name in _given(request, fields)
         )

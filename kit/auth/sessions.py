@@ -19,12 +19,21 @@ from kit.auth.jwks import KeySet, PublicKey
 
 
 class Role(StrEnum):
-    """Role of a session; SERVICE is one of the platform's own processes."""
+    """Role of a session; SERVICE is one of the platform's own processes.
+
+    FINANCE manages prices and coupons, SUPPORT sees the orders of all customers, and ADMIN may do both.
+    """
 
     ANONYMOUS = "anonymous"
     CUSTOMER = "customer"
+    SUPPORT = "support"
+    FINANCE = "finance"
     ADMIN = "admin"
     SERVICE = "service"
+
+
+# Roles that act for the shop, not for a customer.
+STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.ADMIN, Role.SERVICE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,7 @@ class Verifier:
         user = tokens.check_claims(
             claims, issuer=self._issuer, now=self._clock(), audience=self._audience
         )
-        role = Role.ADMIN if user.is_admin else Role.CUSTOMER
+        role = Role(user.staff_role or Role.CUSTOMER)
         session = Session(role, user.user_id, MappingProxyType(claims), token, user.expires_at)
         return _Verified(session, user.expires_at.timestamp(), key)
 

@@ -23,6 +23,8 @@ _LAST_SECOND = 253_402_300_799
 # Supabase Auth's default audience.
 AUDIENCE = "authenticated"
 
+# Roles in app_metadata that act for the shop; kit.auth.sessions names what they may do.
+STAFF_ROLES = frozenset({"admin", "finance", "support"})
 # Only these algorithms exist for this verifier; "none" in particular does not.
 _JWS = jwt.PyJWS(
     algorithms=["ES256", "RS256", "HS256"], options={"enforce_minimum_key_length": True}
@@ -44,7 +46,7 @@ class User:
     """The user of a verified token."""
 
     user_id: UUID
-    is_admin: bool
+    staff_role: str  # of app_metadata; empty for customers
     expires_at: datetime
 
 
@@ -119,7 +121,7 @@ def check_claims(
         refuse("TOKEN_NOT_YET_VALID", "the token is not valid yet (check the clocks)")
     if claims.get("role") != "authenticated":
         refuse("TOKEN_INVALID", "the token does not belong to a signed-in user")
-    return User(_user_id(claims), _is_admin(claims), datetime.fromtimestamp(expires, UTC))
+    return User(_user_id(claims), _staff_role(claims), datetime.fromtimestamp(expires, UTC))
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
@@ -146,7 +148,8 @@ def _user_id(claims: Mapping[str, Any]) -> UUID:
     refuse("TOKEN_INVALID", "the token's 'sub' is not a user id")
 
 
-def _is_admin(claims: Mapping[str, Any]) -> bool:
+def _staff_role(claims: Mapping[str, Any]) -> str:
     # Only app_metadata, as in the row security policies: users can change user_metadata themselves.
     app_metadata = claims.get("app_metadata")
-    return isinstance(app_metadata, dict) and app_metadata.get("role") == "admin"
+    role = app_metadata.get("role") if isinstance(app_metadata, dict) else None
+    return role if role in STAFF_ROLES else ""

@@ -18,6 +18,7 @@ from kit.db.notify import Notifications
 from kit.process.settings import ServiceSettings
 from kit.rpc import client as rpc_client
 from kit.rpc import server
+from kit.rpc.guard import Service
 from kit.rpc.health import Health
 
 
@@ -51,7 +52,7 @@ class Opened:
 
     @asynccontextmanager
     async def serving(
-        self, service: server.Service, variables: str, *, grace: float, loop_grace: float = 0
+        self, *services: Service, variables: str, grace: float, loop_grace: float = 0
     ) -> AsyncIterator[int]:
         """Serve calls and run the loops within the block, and yield the port.
 
@@ -60,7 +61,7 @@ class Opened:
         """
         settings = self.settings
         running = await server.start(
-            service,
+            *services,
             host=settings.host,
             port=settings.port,
             verifier=settings.sessions.verifier(self.http),

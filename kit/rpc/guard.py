@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Any, NoReturn
@@ -38,17 +39,21 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 class Access(Enum):
-    """Who may call a method. Each level includes the levels below it; services may call everything."""
+    """Who may call a method. Administrators may call what SUPPORT and FINANCE may, services everything."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
+    SUPPORT = "support"
+    FINANCE = "finance"
     ADMIN = "admin"
     SERVICE = "service"
 
 
 ALLOWED = {
     Access.PUBLIC: frozenset(Role),
-    Access.SIGNED_IN: frozenset({Role.CUSTOMER, Role.ADMIN, Role.SERVICE}),
+    Access.SIGNED_IN: frozenset(Role) - {Role.ANONYMOUS},
+    Access.SUPPORT: frozenset({Role.SUPPORT, Role.ADMIN, Role.SERVICE}),
+    Access.FINANCE: frozenset({Role.FINANCE, Role.ADMIN, Role.SERVICE}),
     Access.ADMIN: frozenset({Role.ADMIN, Role.SERVICE}),
     Access.SERVICE: frozenset({Role.SERVICE}),
 }
@@ -65,25 +70,43 @@ def time_left() -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-class Guard(grpc.aio.ServerInterceptor):
-    """Passes a call to its servicer if the caller's session is allowed to call the method.
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A gRPC service: its descriptor, how to add it to a server, and who may call each method.
 
-    Raises ValueError if `access` does not declare every method of the service.
+    `acts` are the methods whose calls by staff and operators are logged. Raises ValueError if `access` does
+    not declare every method.
     """
 
-    def __init__(
-        self,
-        service: ServiceDescriptor,
-        access: Mapping[str, Access],
-        verifier: Verifier,
-        acts: operator_log.Acts | None = None,
-        limits: Limits = DEFAULTS,
-    ) -> None:
-        declared, existing = set(access), {method.name for method in service.methods}
+    descriptor: ServiceDescriptor
+    add: Callable[[grpc.aio.Server], None]
+    access: Mapping[str, Access]
+    acts: operator_log.Acts = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        declared = set(self.access)
+        existing = {method.name for method in self.descriptor.methods}
         if declared != existing:
-            raise ValueError(f"access of {service.full_name}: {sorted(declared ^ existing)} differ")
-        self._access = {f"/{service.full_name}/{name}": rule for name, rule in access.items()}
-        self._acts = acts or {}
+            raise ValueError(f"access of {self.name}: {sorted(declared ^ existing)} differ")
+
+    @property
+    def name(self) -> str:
+        """The full name, such as catalogue.v1.CatalogueService."""
+        return str(self.descriptor.full_name)
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Passes a call to its servicer if the caller's session is allowed to call the method."""
+
+    def __init__(
+        self, services: Sequence[Service], verifier: Verifier, limits: Limits = DEFAULTS
+    ) -> None:
+        self._access = {
+            f"/{service.name}/{name}": rule
+            for service in services
+            for name, rule in service.access.items()
+        }
+        self._acts = {name: fields for one in services for name, fields in one.acts.items()}
         self._verifier = verifier
         self._metrics = ServerMetrics()
         self.bounds = Bounds(limits)
@@ -238,6 +261,8 @@ class Guard(grpc.aio.ServerInterceptor):
 REQUIRED_SESSION = {
     Access.PUBLIC: "any caller",
     Access.SIGNED_IN: "a signed-in user",
+    Access.SUPPORT: "the support staff or an administrator",
+    Access.FINANCE: "the finance staff or an administrator",
     Access.ADMIN: "an administrator",
     Access.SERVICE: "a service of this system",
 }

@@ -2,21 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from kit.auth.operator_log import Acts
 from kit.auth.sessions import Verifier
 from kit.net import listening
 from kit.net.tls import PLAIN, TLS
 from kit.rpc import health as rpc_health
 from kit.rpc import readiness
-from kit.rpc.guard import Access, Guard
+from kit.rpc.guard import Guard, Service
 from kit.rpc.health import Health
 from kit.rpc.limits import DEFAULTS, METADATA_SIZE, OFF, Limits
 
@@ -71,19 +69,6 @@ def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, in
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A gRPC service: its descriptor, how to add it to a server, and who may call each method.
-
-    `acts` are the methods whose calls by administrators and operators are logged.
-    """
-
-    descriptor: ServiceDescriptor
-    add: Callable[[grpc.aio.Server], None]
-    access: Mapping[str, Access]
-    acts: Acts = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """A running server."""
 
@@ -104,8 +89,7 @@ class Running:
 
 
 async def start(
-    service: Service,
-    *,
+    *services: Service,
     host: str,
     port: int,
     verifier: Verifier,
@@ -115,27 +99,30 @@ async def start(
     settings: str = "",
     health: Health | None = None,
 ) -> Running:
-    """Start a server. Raises StartError if the port can't be opened, OSError if a certificate can't be read.
+    """Start a server for one or more services.
+
+    Raises StartError if the port can't be opened, OSError if a certificate can't be read.
 
     `settings` is the common prefix of the settings for host and port, such as CATALOGUE. Connections end
     after `connection_age` seconds, whereupon clients look up the name again.
     """
-    guard = Guard(service.descriptor, service.access, verifier, service.acts, limits)
+    guard = Guard(services, verifier, limits)
     options = server_options(limits, connection_age)
     server = grpc.aio.server(interceptors=[guard], options=options)
-    service.add(server)
+    for service in services:
+        service.add(server)
     healthy = health or Health()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = (service.descriptor.full_name, rpc_health.NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    names = [service.name for service in services]
+    reflection.enable_server_reflection((*names, rpc_health.NAME, reflection.SERVICE_NAME), server)
     credentials = tls.server()
     with listening.at(host, port, settings):
         listening.check(host, port)
         bound = _listen(server, f"{host}:{port}", credentials)
     await server.start()
-    for name in ("", service.descriptor.full_name):
+    for name in ("", *names):
         healthy.set(name, serving=True)
-    logger.info("%s ready on %s:%s", service.descriptor.full_name, host, bound)
+    logger.info("%s ready on %s:%s", " and ".join(names), host, bound)
     guard.bounds.port = bound
     forget = readiness.add(lambda: healthy.serving)
     return Running(server, bound, healthy, guard, forget)

@@ -6,7 +6,7 @@ from functools import partial
 
 from kit.process import service
 from kit.process.run import run
-from kit.rpc.server import Service
+from kit.rpc.guard import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
 from services.catalogue.access import ACCESS, ACTS
@@ -14,7 +14,7 @@ from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
 from services.catalogue.wiring import wired
 
-NEEDS = "038_list_plans_without_places"
+NEEDS = "039_sell_at_retail_prices"
 # Seconds that calls in progress get when the process stops; none takes longer.
 GRACE = 10.0
 
@@ -33,7 +33,7 @@ async def serve(
             ACCESS,
             ACTS,
         )
-        async with opened.serving(catalogue, "CATALOGUE", grace=GRACE) as port:
+        async with opened.serving(catalogue, variables="CATALOGUE", grace=GRACE) as port:
             started(port)
             await stop.wait()
             await sync.cancel()  # before the server stops, so that its followers get the result

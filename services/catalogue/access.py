@@ -15,8 +15,11 @@ ACCESS: Mapping[str, Access] = {
     "ListCountries": Access.PUBLIC,
     "GetPlanFacets": Access.PUBLIC,
     "WatchRevision": Access.PUBLIC,
+    "BatchListNetworks": Access.PUBLIC,
     "SetFeaturedPlans": Access.ADMIN,
     "SetPlanHidden": Access.ADMIN,
+    "SetPlanTexts": Access.ADMIN,
+    "SetPlanDisplay": Access.ADMIN,
     "SyncCatalogue": Access.ADMIN,
     "GetSyncStatus": Access.ADMIN,
 }
@@ -24,5 +27,7 @@ ACCESS: Mapping[str, Access] = {
 ACTS: Acts = {
     "SetFeaturedPlans": ("plan_ids",),
     "SetPlanHidden": ("plan_id", "hidden"),
+    "SetPlanTexts": ("plan_id", "locale"),
+    "SetPlanDisplay": ("plan_id",),
     "SyncCatalogue": (),
 }

@@ -6,7 +6,7 @@ from functools import partial
 
 from kit.process import service
 from kit.process.run import run
-from kit.rpc.server import Service
+from kit.rpc.guard import Service
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
@@ -47,7 +47,7 @@ async def serve(
             ACTS,
         )
         # A round of a loop that is cut off is due again when its lease expires.
-        async with opened.serving(esims, "ESIMS", grace=GRACE) as port:
+        async with opened.serving(esims, variables="ESIMS", grace=GRACE) as port:
             started(port)
             await stop.wait()
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from kit.process import service
 from kit.process.run import run
-from kit.rpc.server import Service
+from kit.rpc.guard import Service
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
 from services.orders.access import ACCESS, ACTS
@@ -34,7 +34,9 @@ async def serve(
             ACTS,
         )
         grace = settings.purchase_wait
-        async with opened.serving(orders, "ORDERS", grace=grace, loop_grace=LOOP_GRACE) as port:
+        async with opened.serving(
+            orders, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
+        ) as port:
             started(port)
             await stop.wait()
         # Wait for purchases in flight: an answer that is lost has to be settled later.

@@ -7,6 +7,7 @@ from kit.rpc.guard import Access
 
 ACCESS: Mapping[str, Access] = {
     "CreateOrder": Access.SIGNED_IN,
+    "QuoteOrder": Access.SIGNED_IN,
     "ValidateOrder": Access.SIGNED_IN,
     "GetOrder": Access.SIGNED_IN,
     "BatchGetOrders": Access.SIGNED_IN,

@@ -178,6 +178,11 @@ class DataPlan(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     FAIR_USE_FIELD_NUMBER: _builtins.int
+    PRICE_INCLUDES_TAX_FIELD_NUMBER: _builtins.int
+    TAX_RATE_FIELD_NUMBER: _builtins.int
+    IMAGE_URL_FIELD_NUMBER: _builtins.int
+    BADGES_FIELD_NUMBER: _builtins.int
+    HIGHLIGHTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID version 5 of the bundle name, so it is the same in every database."""
     name: _builtins.str
@@ -206,6 +211,12 @@ class DataPlan(_message.Message):
     """True if an administrator took the plan off sale here."""
     title: _builtins.str
     """Display name made of place, data and duration, such as "France, 1 GB, 7 days" or "Europe, unlimited, 30 days"."""
+    price_includes_tax: _builtins.bool
+    """True if `price` includes tax; false if tax is added at the purchase, or there is none."""
+    tax_rate: _builtins.str
+    """In percent, such as "19"; empty if there is no tax."""
+    image_url: _builtins.str
+    """HTTPS address of an image; empty if none was set."""
     @_builtins.property
     def countries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Country]: ...
     @_builtins.property
@@ -227,6 +238,14 @@ class DataPlan(_message.Message):
     @_builtins.property
     def fair_use(self) -> Global___FairUse:
         """Set only if the plan is unlimited and its group defines a policy."""
+
+    @_builtins.property
+    def badges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short labels set by an administrator, such as "Bestseller"."""
+
+    @_builtins.property
+    def highlights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Selling points set by an administrator, in the requested locale or a fallback."""
 
     def __init__(
         self,
@@ -252,10 +271,15 @@ class DataPlan(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         title: _builtins.str = ...,
         fair_use: Global___FairUse | None = ...,
+        price_includes_tax: _builtins.bool = ...,
+        tax_rate: _builtins.str = ...,
+        image_url: _builtins.str = ...,
+        badges: _abc.Iterable[_builtins.str] | None = ...,
+        highlights: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "data_mb", b"data_mb", "fair_use", b"fair_use", "price", b"price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "allowances", b"allowances", "autostart", b"autostart", "available_quantity", b"available_quantity", "bundle_group", b"bundle_group", "countries", b"countries", "data_mb", b"data_mb", "description", b"description", "duration_days", b"duration_days", "fair_use", b"fair_use", "features", b"features", "hidden", b"hidden", "id", b"id", "name", b"name", "price", b"price", "profile_name", b"profile_name", "region", b"region", "speeds", b"speeds", "title", b"title", "unlimited", b"unlimited", "updated_at", b"updated_at", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "allowances", b"allowances", "autostart", b"autostart", "available_quantity", b"available_quantity", "badges", b"badges", "bundle_group", b"bundle_group", "countries", b"countries", "data_mb", b"data_mb", "description", b"description", "duration_days", b"duration_days", "fair_use", b"fair_use", "features", b"features", "hidden", b"hidden", "highlights", b"highlights", "id", b"id", "image_url", b"image_url", "name", b"name", "price", b"price", "price_includes_tax", b"price_includes_tax", "profile_name", b"profile_name", "region", b"region", "speeds", b"speeds", "tax_rate", b"tax_rate", "title", b"title", "unlimited", b"unlimited", "updated_at", b"updated_at", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data_mb: _TypeAlias = _typing.Literal["data_mb"]  # noqa: Y015
     _WhichOneofArgType__data_mb: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb"]  # noqa: Y015
@@ -309,11 +333,11 @@ class PlanFilter(_message.Message):
     """True: plans that cover exactly one country. False: plans that cover several."""
     @_builtins.property
     def min_price(self) -> _money_pb2.Money:
-        """Plans that cost at least this price, in the catalogue's currency."""
+        """Plans that cost at least this price, in the currency of the request."""
 
     @_builtins.property
     def max_price(self) -> _money_pb2.Money:
-        """Plans that cost at most this price, in the catalogue's currency."""
+        """Plans that cost at most this price, in the currency of the request."""
 
     @_builtins.property
     def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -402,6 +426,8 @@ class ListPlansRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WITH_ROW_TOKENS_FIELD_NUMBER: _builtins.int
     WITHOUT_TOTAL_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     order_by: Global___PlanOrder.ValueType
     page_size: _builtins.int
     """1 to 10,000; 0 means 100."""
@@ -413,6 +439,12 @@ class ListPlansRequest(_message.Message):
     """True to leave `total_size` 0, which is the only part whose cost grows with the number of matching plans. Page
     tokens are the same with and without it.
     """
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     @_builtins.property
     def filter(self) -> Global___PlanFilter: ...
     def __init__(
@@ -424,10 +456,12 @@ class ListPlansRequest(_message.Message):
         page_token: _builtins.str = ...,
         with_row_tokens: _builtins.bool = ...,
         without_total: _builtins.bool = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens", "without_total", b"without_total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "filter", b"filter", "locale", b"locale", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "with_row_tokens", b"with_row_tokens", "without_total", b"without_total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -474,20 +508,30 @@ class GetPlanRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TELL_CONFIRMED_AT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     tell_confirmed_at: _builtins.bool
     """True to return `confirmed_at`."""
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         tell_confirmed_at: _builtins.bool = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "plan", b"plan", "tell_confirmed_at", b"tell_confirmed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "id", b"id", "locale", b"locale", "name", b"name", "plan", b"plan", "tell_confirmed_at", b"tell_confirmed_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_plan: _TypeAlias = _typing.Literal["id", "name"]  # noqa: Y015
     _WhichOneofArgType_plan: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
@@ -527,6 +571,14 @@ class BatchGetPlansRequest(_message.Message):
 
     IDS_FIELD_NUMBER: _builtins.int
     NAMES_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 1,000. At least one id or name is required."""
@@ -540,10 +592,12 @@ class BatchGetPlansRequest(_message.Message):
         *,
         ids: _abc.Iterable[_builtins.str] | None = ...,
         names: _abc.Iterable[_builtins.str] | None = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "names", b"names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "ids", b"ids", "locale", b"locale", "names", b"names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -577,8 +631,16 @@ class BatchListTopUpPlansRequest(_message.Message):
 
     PLAN_IDS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Maximum number of plans for each of them, 1 to 100; 0 means 10."""
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     @_builtins.property
     def plan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Plans that the eSIMs were delivered with; 1 to 1,000."""
@@ -588,10 +650,12 @@ class BatchListTopUpPlansRequest(_message.Message):
         *,
         plan_ids: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "plan_ids", b"plan_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "locale", b"locale", "page_size", b"page_size", "plan_ids", b"plan_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -650,16 +714,26 @@ class ListFeaturedPlansRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1 to 50; 0 means 10."""
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "locale", b"locale", "page_size", b"page_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -689,12 +763,23 @@ Global___ListFeaturedPlansResponse: _TypeAlias = ListFeaturedPlansResponse  # no
 class ListRegionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     def __init__(
         self,
+        *,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "locale", b"locale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -753,16 +838,26 @@ class ListCountriesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Only countries of this region."""
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     def __init__(
         self,
         *,
         region: _builtins.str | None = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "region", b"region"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_region", b"_region", "currency", b"currency", "locale", b"locale", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__region: _TypeAlias = _typing.Literal["region"]  # noqa: Y015
     _WhichOneofArgType__region: _TypeAlias = _typing.Literal["_region", b"_region"]  # noqa: Y015
@@ -824,16 +919,26 @@ class GetPlanFacetsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTER_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
+    has it.
+    """
+    locale: _builtins.str
+    """BCP 47 code of the language of names and texts, such as "de" or "pt-BR"; empty, or without a translation: English."""
     @_builtins.property
     def filter(self) -> Global___PlanFilter: ...
     def __init__(
         self,
         *,
         filter: Global___PlanFilter | None = ...,
+        currency: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "filter", b"filter", "locale", b"locale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1074,6 +1179,218 @@ class SetPlanHiddenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetPlanHiddenResponse: _TypeAlias = SetPlanHiddenResponse  # noqa: Y015
+
+@_typing.final
+class SetPlanTextsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    HIGHLIGHTS_FIELD_NUMBER: _builtins.int
+    plan_id: _builtins.str
+    locale: _builtins.str
+    """BCP 47 code, such as "de" or "pt-BR"."""
+    name: _builtins.str
+    """At most 120 characters."""
+    description: _builtins.str
+    """At most 2,000 characters."""
+    @_builtins.property
+    def highlights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 10, of at most 120 characters each."""
+
+    def __init__(
+        self,
+        *,
+        plan_id: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        highlights: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "highlights", b"highlights", "locale", b"locale", "name", b"name", "plan_id", b"plan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlanTextsRequest: _TypeAlias = SetPlanTextsRequest  # noqa: Y015
+
+@_typing.final
+class SetPlanTextsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plan(self) -> Global___DataPlan:
+        """With the texts in that language."""
+
+    def __init__(
+        self,
+        *,
+        plan: Global___DataPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlanTextsResponse: _TypeAlias = SetPlanTextsResponse  # noqa: Y015
+
+@_typing.final
+class SetPlanDisplayRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_URL_FIELD_NUMBER: _builtins.int
+    BADGES_FIELD_NUMBER: _builtins.int
+    plan_id: _builtins.str
+    image_url: _builtins.str
+    """HTTPS address of at most 500 characters; empty removes the image."""
+    @_builtins.property
+    def badges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 5, of at most 40 characters each."""
+
+    def __init__(
+        self,
+        *,
+        plan_id: _builtins.str = ...,
+        image_url: _builtins.str = ...,
+        badges: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["badges", b"badges", "image_url", b"image_url", "plan_id", b"plan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlanDisplayRequest: _TypeAlias = SetPlanDisplayRequest  # noqa: Y015
+
+@_typing.final
+class SetPlanDisplayResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def plan(self) -> Global___DataPlan: ...
+    def __init__(
+        self,
+        *,
+        plan: Global___DataPlan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPlanDisplayResponse: _TypeAlias = SetPlanDisplayResponse  # noqa: Y015
+
+@_typing.final
+class BatchListNetworksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISOS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def isos(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ISO codes as in Country.iso; 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        isos: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["isos", b"isos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListNetworksRequest: _TypeAlias = BatchListNetworksRequest  # noqa: Y015
+
+@_typing.final
+class BatchListNetworksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def countries(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountryNetworks]: ...
+    def __init__(
+        self,
+        *,
+        countries: _abc.Iterable[Global___CountryNetworks] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["countries", b"countries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchListNetworksResponse: _TypeAlias = BatchListNetworksResponse  # noqa: Y015
+
+@_typing.final
+class CountryNetworks(_message.Message):
+    """The mobile networks of a country."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ISO_FIELD_NUMBER: _builtins.int
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    iso: _builtins.str
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Network]: ...
+    def __init__(
+        self,
+        *,
+        iso: _builtins.str = ...,
+        networks: _abc.Iterable[Global___Network] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["iso", b"iso", "networks", b"networks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountryNetworks: _TypeAlias = CountryNetworks  # noqa: Y015
+
+@_typing.final
+class Network(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    MCC_FIELD_NUMBER: _builtins.int
+    MNC_FIELD_NUMBER: _builtins.int
+    SPEEDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the operator."""
+    brand: _builtins.str
+    """Name known to customers; may equal `name`."""
+    mcc: _builtins.str
+    """Mobile country code and mobile network code; empty if the provider reports none."""
+    mnc: _builtins.str
+    @_builtins.property
+    def speeds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Radio technologies, such as "5G"."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        brand: _builtins.str = ...,
+        mcc: _builtins.str = ...,
+        mnc: _builtins.str = ...,
+        speeds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "mcc", b"mcc", "mnc", b"mnc", "name", b"name", "speeds", b"speeds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Network: _TypeAlias = Network  # noqa: Y015
 
 @_typing.final
 class SyncCatalogueRequest(_message.Message):

@@ -94,6 +94,21 @@ class CatalogueServiceStub:
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenRequest.SerializeToString,
                 response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenResponse.FromString,
                 _registered_method=True)
+        self.SetPlanTexts = channel.unary_unary(
+                '/catalogue.v1.CatalogueService/SetPlanTexts',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsResponse.FromString,
+                _registered_method=True)
+        self.SetPlanDisplay = channel.unary_unary(
+                '/catalogue.v1.CatalogueService/SetPlanDisplay',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayResponse.FromString,
+                _registered_method=True)
+        self.BatchListNetworks = channel.unary_unary(
+                '/catalogue.v1.CatalogueService/BatchListNetworks',
+                request_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksResponse.FromString,
+                _registered_method=True)
         self.SyncCatalogue = channel.unary_stream(
                 '/catalogue.v1.CatalogueService/SyncCatalogue',
                 request_serializer=catalogue_dot_v1_dot_catalogue__pb2.SyncCatalogueRequest.SerializeToString,
@@ -202,6 +217,29 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPlanTexts(self, request, context):
+        """Sets name, description and highlights of a plan in a language; empty texts restore those made from the provider's
+        data. Administrators only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPlanDisplay(self, request, context):
+        """Sets the image and the badges of a plan. Administrators only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchListNetworks(self, request, context):
+        """Lists the mobile networks of countries, as of the last daily refresh from the provider. Unknown countries are
+        omitted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SyncCatalogue(self, request, context):
         """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
         refresh runs at a time: a second caller follows the running one. Administrators only.
@@ -274,6 +312,21 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.SetPlanHidden,
                     request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenRequest.FromString,
                     response_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenResponse.SerializeToString,
+            ),
+            'SetPlanTexts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPlanTexts,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsResponse.SerializeToString,
+            ),
+            'SetPlanDisplay': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPlanDisplay,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayResponse.SerializeToString,
+            ),
+            'BatchListNetworks': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchListNetworks,
+                    request_deserializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksResponse.SerializeToString,
             ),
             'SyncCatalogue': grpc.unary_stream_rpc_method_handler(
                     servicer.SyncCatalogue,
@@ -588,6 +641,87 @@ class CatalogueService:
             '/catalogue.v1.CatalogueService/SetPlanHidden',
             catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenRequest.SerializeToString,
             catalogue_dot_v1_dot_catalogue__pb2.SetPlanHiddenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPlanTexts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/SetPlanTexts',
+            catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.SetPlanTextsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPlanDisplay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/SetPlanDisplay',
+            catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.SetPlanDisplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchListNetworks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.CatalogueService/BatchListNetworks',
+            catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksRequest.SerializeToString,
+            catalogue_dot_v1_dot_catalogue__pb2.BatchListNetworksResponse.FromString,
             options,
             channel_credentials,
             insecure,

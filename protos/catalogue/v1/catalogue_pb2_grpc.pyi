@@ -77,6 +77,16 @@ class CatalogueServiceStub:
     """
     SetPlanHidden: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanHiddenRequest, _catalogue_pb2.SetPlanHiddenResponse]
     """Takes a plan off sale here, even if the provider offers it, or puts it back on sale. Administrators only."""
+    SetPlanTexts: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanTextsRequest, _catalogue_pb2.SetPlanTextsResponse]
+    """Sets name, description and highlights of a plan in a language; empty texts restore those made from the provider's
+    data. Administrators only.
+    """
+    SetPlanDisplay: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanDisplayRequest, _catalogue_pb2.SetPlanDisplayResponse]
+    """Sets the image and the badges of a plan. Administrators only."""
+    BatchListNetworks: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListNetworksRequest, _catalogue_pb2.BatchListNetworksResponse]
+    """Lists the mobile networks of countries, as of the last daily refresh from the provider. Unknown countries are
+    omitted.
+    """
     SyncCatalogue: _grpc.UnaryStreamMultiCallable[_catalogue_pb2.SyncCatalogueRequest, _catalogue_pb2.SyncCatalogueResponse]
     """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
     refresh runs at a time: a second caller follows the running one. Administrators only.
@@ -133,6 +143,16 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     """
     SetPlanHidden: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanHiddenRequest, _catalogue_pb2.SetPlanHiddenResponse]  # type: ignore[assignment]
     """Takes a plan off sale here, even if the provider offers it, or puts it back on sale. Administrators only."""
+    SetPlanTexts: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanTextsRequest, _catalogue_pb2.SetPlanTextsResponse]  # type: ignore[assignment]
+    """Sets name, description and highlights of a plan in a language; empty texts restore those made from the provider's
+    data. Administrators only.
+    """
+    SetPlanDisplay: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.SetPlanDisplayRequest, _catalogue_pb2.SetPlanDisplayResponse]  # type: ignore[assignment]
+    """Sets the image and the badges of a plan. Administrators only."""
+    BatchListNetworks: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.BatchListNetworksRequest, _catalogue_pb2.BatchListNetworksResponse]  # type: ignore[assignment]
+    """Lists the mobile networks of countries, as of the last daily refresh from the provider. Unknown countries are
+    omitted.
+    """
     SyncCatalogue: _aio.UnaryStreamMultiCallable[_catalogue_pb2.SyncCatalogueRequest, _catalogue_pb2.SyncCatalogueResponse]  # type: ignore[assignment]
     """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
     refresh runs at a time: a second caller follows the running one. Administrators only.
@@ -252,6 +272,34 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalogue_pb2.SetPlanHiddenResponse, _abc.Awaitable[_catalogue_pb2.SetPlanHiddenResponse]]:
         """Takes a plan off sale here, even if the provider offers it, or puts it back on sale. Administrators only."""
+
+    @_abc_1.abstractmethod
+    def SetPlanTexts(
+        self,
+        request: _catalogue_pb2.SetPlanTextsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_pb2.SetPlanTextsResponse, _abc.Awaitable[_catalogue_pb2.SetPlanTextsResponse]]:
+        """Sets name, description and highlights of a plan in a language; empty texts restore those made from the provider's
+        data. Administrators only.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPlanDisplay(
+        self,
+        request: _catalogue_pb2.SetPlanDisplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_pb2.SetPlanDisplayResponse, _abc.Awaitable[_catalogue_pb2.SetPlanDisplayResponse]]:
+        """Sets the image and the badges of a plan. Administrators only."""
+
+    @_abc_1.abstractmethod
+    def BatchListNetworks(
+        self,
+        request: _catalogue_pb2.BatchListNetworksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalogue_pb2.BatchListNetworksResponse, _abc.Awaitable[_catalogue_pb2.BatchListNetworksResponse]]:
+        """Lists the mobile networks of countries, as of the last daily refresh from the provider. Unknown countries are
+        omitted.
+        """
 
     @_abc_1.abstractmethod
     def SyncCatalogue(

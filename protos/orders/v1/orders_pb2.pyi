@@ -129,6 +129,13 @@ class Order(_message.Message):
     ESIM_ID_FIELD_NUMBER: _builtins.int
     REASSIGNED_FIELD_NUMBER: _builtins.int
     CHARGED_ABOVE_FIELD_NUMBER: _builtins.int
+    DISCOUNT_FIELD_NUMBER: _builtins.int
+    TAX_AMOUNT_FIELD_NUMBER: _builtins.int
+    TAX_RATE_FIELD_NUMBER: _builtins.int
+    PRICE_INCLUDES_TAX_FIELD_NUMBER: _builtins.int
+    COUPON_CODE_FIELD_NUMBER: _builtins.int
+    SOLD_PLAN_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     reference: _builtins.str
@@ -153,13 +160,20 @@ class Order(_message.Message):
     """Existing eSIM of the customer to which the plan is added; empty for a purchase of new eSIMs."""
     reassigned: _builtins.bool
     """True if the plan was incompatible with that eSIM and was delivered on a new one, as the caller had allowed."""
+    tax_rate: _builtins.str
+    """In percent, such as "19"; empty if there is no tax."""
+    price_includes_tax: _builtins.bool
+    """True if the unit price includes the tax."""
+    coupon_code: _builtins.str
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
-        """Expected price of one item: the catalogue's price, or the one that the provider has confirmed since."""
+        """Price of one item as shown in the catalogue. Without price lists: the provider's price as last confirmed."""
 
     @_builtins.property
     def total_price(self) -> _money_pb2.Money:
-        """Amount charged by the provider. Until it has answered, unit price times quantity."""
+        """What the customer pays, with tax and after the discount. Without price lists: the provider's charge or, until it has
+        answered, unit price times quantity.
+        """
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -167,9 +181,25 @@ class Order(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def charged_above(self) -> _money_pb2.Money:
-        """Amount by which the provider's charge exceeded the expected price; absent if it did not. For administrators and
+        """Amount by which the provider's charge exceeded the expected cost; absent if it did not. For administrators and
         services.
         """
+
+    @_builtins.property
+    def discount(self) -> _money_pb2.Money:
+        """Subtracted from the unit price times quantity; absent without a coupon."""
+
+    @_builtins.property
+    def tax_amount(self) -> _money_pb2.Money:
+        """Tax in the total price."""
+
+    @_builtins.property
+    def sold_plan(self) -> Global___SoldPlan:
+        """Absent for orders from before plans were recorded."""
+
+    @_builtins.property
+    def cost(self) -> Global___OrderCost:
+        """For the finance staff, administrators and services; absent for others."""
 
     def __init__(
         self,
@@ -193,14 +223,115 @@ class Order(_message.Message):
         esim_id: _builtins.str = ...,
         reassigned: _builtins.bool = ...,
         charged_above: _money_pb2.Money | None = ...,
+        discount: _money_pb2.Money | None = ...,
+        tax_amount: _money_pb2.Money | None = ...,
+        tax_rate: _builtins.str = ...,
+        price_includes_tax: _builtins.bool = ...,
+        coupon_code: _builtins.str = ...,
+        sold_plan: Global___SoldPlan | None = ...,
+        cost: Global___OrderCost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["charged_above", b"charged_above", "created_at", b"created_at", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charged_above", b"charged_above", "cost", b"cost", "created_at", b"created_at", "discount", b"discount", "sold_plan", b"sold_plan", "tax_amount", b"tax_amount", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "status", b"status", "status_reason", b"status_reason", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "cost", b"cost", "coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "discount", b"discount", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "price_includes_tax", b"price_includes_tax", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "sold_plan", b"sold_plan", "status", b"status", "status_reason", b"status_reason", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+@_typing.final
+class SoldPlan(_message.Message):
+    """A plan as it was sold: later changes of the catalogue don't change it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    COUNTRIES_FIELD_NUMBER: _builtins.int
+    DURATION_DAYS_FIELD_NUMBER: _builtins.int
+    DATA_MB_FIELD_NUMBER: _builtins.int
+    UNLIMITED_FIELD_NUMBER: _builtins.int
+    FAIR_USE_DAILY_MB_FIELD_NUMBER: _builtins.int
+    FAIR_USE_KBPS_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    description: _builtins.str
+    duration_days: _builtins.int
+    data_mb: _builtins.int
+    """In MB, base 10. Absent when unlimited."""
+    unlimited: _builtins.bool
+    fair_use_daily_mb: _builtins.int
+    """Fair use policy of an unlimited plan: data at full speed per 24 hours in MB, and the speed after it; 0 if none."""
+    fair_use_kbps: _builtins.int
+    @_builtins.property
+    def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ISO codes."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        countries: _abc.Iterable[_builtins.str] | None = ...,
+        duration_days: _builtins.int = ...,
+        data_mb: _builtins.int | None = ...,
+        unlimited: _builtins.bool = ...,
+        fair_use_daily_mb: _builtins.int = ...,
+        fair_use_kbps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "data_mb", b"data_mb"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb", "countries", b"countries", "data_mb", b"data_mb", "description", b"description", "duration_days", b"duration_days", "fair_use_daily_mb", b"fair_use_daily_mb", "fair_use_kbps", b"fair_use_kbps", "title", b"title", "unlimited", b"unlimited"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__data_mb: _TypeAlias = _typing.Literal["data_mb"]  # noqa: Y015
+    _WhichOneofArgType__data_mb: _TypeAlias = _typing.Literal["_data_mb", b"_data_mb"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__data_mb) -> _WhichOneofReturnType__data_mb | None: ...
+
+Global___SoldPlan: _TypeAlias = SoldPlan  # noqa: Y015
+
+@_typing.final
+class OrderCost(_message.Message):
+    """What an order costs the shop, and how its price came about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
+    PRICE_LIST_FIELD_NUMBER: _builtins.int
+    RULE_VERSION_FIELD_NUMBER: _builtins.int
+    EXCHANGE_RATE_FIELD_NUMBER: _builtins.int
+    EXCHANGE_RATE_AT_FIELD_NUMBER: _builtins.int
+    price_list: _builtins.str
+    """Empty if the order was sold at cost."""
+    rule_version: _builtins.int
+    exchange_rate: _builtins.str
+    """Units of the price's currency for one of the cost's; empty if unknown."""
+    @_builtins.property
+    def expected(self) -> _money_pb2.Money:
+        """Expected cost of the whole order when it was recorded."""
+
+    @_builtins.property
+    def charged(self) -> _money_pb2.Money:
+        """What the provider charged; absent until it has answered."""
+
+    @_builtins.property
+    def exchange_rate_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        expected: _money_pb2.Money | None = ...,
+        charged: _money_pb2.Money | None = ...,
+        price_list: _builtins.str = ...,
+        rule_version: _builtins.int = ...,
+        exchange_rate: _builtins.str = ...,
+        exchange_rate_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "exchange_rate_at", b"exchange_rate_at", "expected", b"expected"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "exchange_rate", b"exchange_rate", "exchange_rate_at", b"exchange_rate_at", "expected", b"expected", "price_list", b"price_list", "rule_version", b"rule_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCost: _TypeAlias = OrderCost  # noqa: Y015
 
 @_typing.final
 class CreateOrderRequest(_message.Message):
@@ -216,6 +347,8 @@ class CreateOrderRequest(_message.Message):
     PREVENT_DUPLICATES_FIELD_NUMBER: _builtins.int
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     MAX_TOTAL_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    COUPON_CODE_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
@@ -238,13 +371,19 @@ class CreateOrderRequest(_message.Message):
     """Without a key: if an order of the same customer for the same plan, quantity and eSIM was created in the last 30
     seconds and has not failed, return it instead of buying again.
     """
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list."""
+    coupon_code: _builtins.str
+    """At most 40 characters, case-insensitive. FAILED_PRECONDITION: COUPON_NOT_VALID (unknown, expired or used up),
+    COUPON_NOT_APPLICABLE (not for this plan, quantity, currency or customer).
+    """
     @_builtins.property
     def max_price(self) -> _money_pb2.Money:
-        """Maximum price of one item, in the plan's currency."""
+        """Maximum price of one item, in the currency of the order."""
 
     @_builtins.property
     def max_total(self) -> _money_pb2.Money:
-        """Maximum price of the whole order, in the plan's currency."""
+        """Maximum of what the whole order may cost, with tax and after the discount."""
 
     def __init__(
         self,
@@ -259,10 +398,12 @@ class CreateOrderRequest(_message.Message):
         prevent_duplicates: _builtins.bool = ...,
         max_price: _money_pb2.Money | None = ...,
         max_total: _money_pb2.Money | None = ...,
+        currency: _builtins.str = ...,
+        coupon_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_price", b"max_price", "max_total", b"max_total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "coupon_code", b"coupon_code", "currency", b"currency", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,6 +484,97 @@ class CreateOrderForCustomerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateOrderForCustomerResponse: _TypeAlias = CreateOrderForCustomerResponse  # noqa: Y015
+
+@_typing.final
+class QuoteOrderRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    COUPON_CODE_FIELD_NUMBER: _builtins.int
+    plan_id: _builtins.str
+    quantity: _builtins.int
+    """1 to 10."""
+    currency: _builtins.str
+    """As in CreateOrderRequest."""
+    coupon_code: _builtins.str
+    def __init__(
+        self,
+        *,
+        plan_id: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        coupon_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_code", b"coupon_code", "currency", b"currency", "plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteOrderRequest: _TypeAlias = QuoteOrderRequest  # noqa: Y015
+
+@_typing.final
+class QuoteOrderResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_PRICE_FIELD_NUMBER: _builtins.int
+    SUBTOTAL_FIELD_NUMBER: _builtins.int
+    DISCOUNT_FIELD_NUMBER: _builtins.int
+    TAX_AMOUNT_FIELD_NUMBER: _builtins.int
+    TAX_RATE_FIELD_NUMBER: _builtins.int
+    PRICE_INCLUDES_TAX_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    tax_rate: _builtins.str
+    """In percent, such as "19"; empty if there is no tax."""
+    price_includes_tax: _builtins.bool
+    @_builtins.property
+    def unit_price(self) -> _money_pb2.Money:
+        """Price of one item as shown in the catalogue."""
+
+    @_builtins.property
+    def subtotal(self) -> _money_pb2.Money:
+        """Unit price times quantity."""
+
+    @_builtins.property
+    def discount(self) -> _money_pb2.Money:
+        """Absent without a coupon."""
+
+    @_builtins.property
+    def tax_amount(self) -> _money_pb2.Money:
+        """Tax in the total."""
+
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """What the customer pays."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """When the next scheduled change of prices is due, or the coupon ends. An operator may change prices before; send
+        `max_total` to be sure.
+        """
+
+    def __init__(
+        self,
+        *,
+        unit_price: _money_pb2.Money | None = ...,
+        subtotal: _money_pb2.Money | None = ...,
+        discount: _money_pb2.Money | None = ...,
+        tax_amount: _money_pb2.Money | None = ...,
+        tax_rate: _builtins.str = ...,
+        price_includes_tax: _builtins.bool = ...,
+        total: _money_pb2.Money | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount", "subtotal", b"subtotal", "tax_amount", b"tax_amount", "total", b"total", "unit_price", b"unit_price", "valid_until", b"valid_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount", b"discount", "price_includes_tax", b"price_includes_tax", "subtotal", b"subtotal", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total", b"total", "unit_price", b"unit_price", "valid_until", b"valid_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteOrderResponse: _TypeAlias = QuoteOrderResponse  # noqa: Y015
 
 @_typing.final
 class ValidateOrderRequest(_message.Message):

@@ -45,6 +45,11 @@ class OrdersServiceStub:
                 request_serializer=orders_dot_v1_dot_orders__pb2.CreateOrderRequest.SerializeToString,
                 response_deserializer=orders_dot_v1_dot_orders__pb2.CreateOrderResponse.FromString,
                 _registered_method=True)
+        self.QuoteOrder = channel.unary_unary(
+                '/orders.v1.OrdersService/QuoteOrder',
+                request_serializer=orders_dot_v1_dot_orders__pb2.QuoteOrderRequest.SerializeToString,
+                response_deserializer=orders_dot_v1_dot_orders__pb2.QuoteOrderResponse.FromString,
+                _registered_method=True)
         self.ValidateOrder = channel.unary_unary(
                 '/orders.v1.OrdersService/ValidateOrder',
                 request_serializer=orders_dot_v1_dot_orders__pb2.ValidateOrderRequest.SerializeToString,
@@ -158,6 +163,14 @@ class OrdersServiceServicer:
         if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
         for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
         provider confirms the price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteOrder(self, request, context):
+        """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
+        does for the plan, the quantity, the currency and the coupon.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -317,6 +330,11 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     request_deserializer=orders_dot_v1_dot_orders__pb2.CreateOrderRequest.FromString,
                     response_serializer=orders_dot_v1_dot_orders__pb2.CreateOrderResponse.SerializeToString,
             ),
+            'QuoteOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteOrder,
+                    request_deserializer=orders_dot_v1_dot_orders__pb2.QuoteOrderRequest.FromString,
+                    response_serializer=orders_dot_v1_dot_orders__pb2.QuoteOrderResponse.SerializeToString,
+            ),
             'ValidateOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateOrder,
                     request_deserializer=orders_dot_v1_dot_orders__pb2.ValidateOrderRequest.FromString,
@@ -440,6 +458,33 @@ class OrdersService:
             '/orders.v1.OrdersService/CreateOrder',
             orders_dot_v1_dot_orders__pb2.CreateOrderRequest.SerializeToString,
             orders_dot_v1_dot_orders__pb2.CreateOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orders.v1.OrdersService/QuoteOrder',
+            orders_dot_v1_dot_orders__pb2.QuoteOrderRequest.SerializeToString,
+            orders_dot_v1_dot_orders__pb2.QuoteOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

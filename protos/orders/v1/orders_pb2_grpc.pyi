@@ -53,6 +53,10 @@ class OrdersServiceStub:
     for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
     provider confirms the price.
     """
+    QuoteOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.QuoteOrderRequest, _orders_pb2.QuoteOrderResponse]
+    """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
+    does for the plan, the quantity, the currency and the coupon.
+    """
     ValidateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]
     """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
@@ -144,6 +148,10 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
     for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
     provider confirms the price.
+    """
+    QuoteOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.QuoteOrderRequest, _orders_pb2.QuoteOrderResponse]  # type: ignore[assignment]
+    """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
+    does for the plan, the quantity, the currency and the coupon.
     """
     ValidateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]  # type: ignore[assignment]
     """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing."""
@@ -239,6 +247,16 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
         for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
         provider confirms the price.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteOrder(
+        self,
+        request: _orders_pb2.QuoteOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_orders_pb2.QuoteOrderResponse, _abc.Awaitable[_orders_pb2.QuoteOrderResponse]]:
+        """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
+        does for the plan, the quantity, the currency and the coupon.
         """
 
     @_abc_1.abstractmethod

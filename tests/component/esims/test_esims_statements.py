@@ -7,7 +7,8 @@ import pytest
 from kit.auth.sessions import Verifier
 from kit.db.notify import Notifications
 from kit.rpc import client as rpc_client
-from kit.rpc.server import Running, Service, start
+from kit.rpc.guard import Service
+from kit.rpc.server import Running, start
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
 from services.esims import servicer

@@ -9,8 +9,8 @@ from gateway.http.socket_protocol import MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
-from kit.rpc.guard import Access
-from kit.rpc.server import Service, start
+from kit.rpc.guard import Access, Service
+from kit.rpc.server import start
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.changes import Changes

@@ -15,8 +15,8 @@ from kit.errors import Failure, Kind, StartError
 from kit.logs import request_id
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from kit.rpc.guard import Access
-from kit.rpc.server import Running, Service, start
+from kit.rpc.guard import Access, Service
+from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.health import SERVING, health
 from tests.fixtures.neighbours import Auth
@@ -244,11 +244,9 @@ async def test_a_stop_reports_not_serving_and_completes_running_calls(
     await stopping
 
 
-async def test_a_method_without_declared_access_is_not_served(verifier: Verifier) -> None:
+def test_a_method_without_declared_access_is_not_served() -> None:
     with pytest.raises(ValueError, match="CancelOrder"):
-        rpc_guard.Guard(
-            DESCRIPTOR, {k: v for k, v in ACCESS.items() if k != "CancelOrder"}, verifier
-        )
+        Service(DESCRIPTOR, lambda _: None, {k: v for k, v in ACCESS.items() if k != "CancelOrder"})
 
 
 async def test_a_port_in_use_is_named_in_the_error(running: Running, verifier: Verifier) -> None:

@@ -18,7 +18,7 @@ from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc import readiness
 from kit.rpc import server as rpc
-from kit.rpc.guard import Access
+from kit.rpc.guard import Access, Service
 from kit.rpc.limits import Limits
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.health import SERVING, health
@@ -70,7 +70,7 @@ def serving(probe: Probe, auth: Auth, http: aiohttp.ClientSession) -> Serving:
 
     @asynccontextmanager
     async def serve(limits: Limits) -> AsyncIterator[rpc.Running]:
-        service = rpc.Service(
+        service = Service(
             DESCRIPTOR,
             lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(probe, server),
             ACCESS,

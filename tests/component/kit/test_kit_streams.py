@@ -13,8 +13,8 @@ from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from kit.rpc.guard import Access
-from kit.rpc.server import Running, Service, start
+from kit.rpc.guard import Access, Service
+from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
 from tests.unit.kit.stepped_clock import ManualClock

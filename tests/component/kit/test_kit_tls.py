@@ -14,7 +14,8 @@ from grpc_health.v1 import health_pb2
 from kit.auth.sessions import Verifier
 from kit.net.tls import PLAIN, TLS
 from kit.rpc import client as rpc_client
-from kit.rpc.server import Service, start
+from kit.rpc.guard import Service
+from kit.rpc.server import start
 from protos.esims.v1 import esims_pb2
 from services.esims.access import ACCESS
 from tests.fixtures.certificates import Authority
