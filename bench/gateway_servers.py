@@ -152,7 +152,7 @@ class Starter:
                 "GATEWAY_METRICS_PORT": "0",
                 "GATEWAY_RESPONSE_CACHE_SECONDS": "60" if name == CACHED else "0",
             }
-            command = (sys.executable, "-m", "gateway")
+            command: tuple[str, ...] = (sys.executable, "-m", "gateway")
             if name == BEFORE and self.before:
                 command = elsewhere(self.before, command)
             return command, environment
