@@ -13,6 +13,7 @@ from kit import background
 from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
 from kit.http.guard import Guard
 from kit.http.settings import HTTPSettings
+from kit.http.turns import Turns
 from kit.net import listening
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Server(web.Server):
         self._handler = like.request_handler
         self._body = body
         self._guard = guard
+        self._turns = Turns()
         super().__init__(
             self._handle,
             request_factory=like.request_factory,
@@ -51,9 +53,11 @@ class Server(web.Server):
             if not request.headers.get("Expect", "").isascii():
                 raise web.HTTPExpectationFailed  # aiohttp's own would quote the header
             if not (forwarded or self._guard.settings.trusted_proxies):
+                await self._turns.turn(connection.client)
                 return await self._handler(request)  # counted by its connection
             with self._guard.request(connection, request.remote, forwarded) as failure:
                 if failure is None:
+                    await self._turns.turn(connection.client)
                     return await self._handler(request)
             status = HTTPStatus.TOO_MANY_REQUESTS
             response = ErrorResponse(status, self._body(failure.message, failure.reason))
