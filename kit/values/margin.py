@@ -1,9 +1,11 @@
 """What remains of a price after tax, payment fee and cost, and the least price that leaves enough."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 ONE = Decimal(1)
+# Products of amounts, rates and shares are exact; a quotient is rounded up, so that it is always enough.
+UPWARDS = Context(prec=60, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,19 @@ class Terms:
     ) -> Decimal | None:
         """Return the least price whose margin is at least `amount`, and `share` of its net price.
 
-        Unrounded; None if no price is enough.
+        Not rounded to the currency's digits. None if no price is enough.
         """
-        per_net = ONE / (ONE + self.tax) if self.includes_tax else ONE
-        per_fee = self.fee_share * self.paid(ONE)
-        spent = self.converted(cost) + self.fee_amount
-        by_amount, by_share = per_net - per_fee, per_net * (ONE - share) - per_fee
-        if by_amount <= 0 or by_share <= 0:
-            return None
-        return max((spent + amount) / by_amount, spent / by_share, Decimal(0))
+        with localcontext(UPWARDS):
+            # Tax is multiplied in, so that nothing is rounded before the only division.
+            gross = ONE + self.tax
+            factor = gross if self.includes_tax else ONE
+            spent = self.converted(cost) + self.fee_amount
+            by_amount = ONE - self.fee_share * gross
+            by_share = by_amount - share
+            if by_amount <= 0 or by_share <= 0:
+                return None
+            least = max((spent + amount) * factor / by_amount, spent * factor / by_share)
+            return max(least, Decimal(0))
 
     def greatest_cost(self, price: Decimal, *, amount: Decimal = Decimal(0)) -> Decimal:
         """Return the greatest cost, in its own currency, at which a price leaves a margin of `amount`."""
