@@ -1,59 +1,98 @@
 """SQL of exchange rates."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Context, Decimal
-from typing import Any
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from kit.db.database import Connection
+from services.catalogue.prices.rate import Pair, Rate, Rates, Stored
 
-# The currency that the European Central Bank publishes rates of.
-HUB = "EUR"
-ONE = Decimal(1)
-# Significant digits of a rate that is calculated from others.
-PLACES = Context(prec=12)
+__all__ = ["Rate", "current_rate", "load", "lock", "needed_pairs", "store"]
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`rate` units of the quote currency are worth one of the base. `source` is MANUAL or ECB."""
-
-    rate: Decimal
-    at: datetime
-    source: str
-
-
+# The newest rate of each pair by source, and the newest held one. Each is one descent of an index,
+# however many days are stored.
 NEWEST = """
-select distinct on (base, quote) base, quote, rate, at, source
-from catalogue.exchange_rates
-where not held and base = any($1::text[]) and quote = any($1::text[])
-order by base, quote, at desc, id desc
+with recursive pairs as (
+    (select base, quote from catalogue.exchange_rates order by base, quote limit 1)
+    union all
+    select next.base, next.quote
+    from pairs
+    cross join lateral (
+        select base, quote from catalogue.exchange_rates rate
+        where (rate.base, rate.quote) > (pairs.base, pairs.quote)
+        order by base, quote limit 1
+    ) next
+)
+select newest.base, newest.quote, newest.rate, newest.source, newest.held, newest.at
+from pairs
+cross join (values ('MANUAL'), ('ECB')) as sources (source)
+cross join (values (false), (true)) as kinds (held)
+cross join lateral (
+    select * from catalogue.exchange_rates rate
+    where rate.base = pairs.base and rate.quote = pairs.quote and rate.source = sources.source
+        and rate.held = kinds.held
+    order by rate.at desc limit 1
+) newest
 """
 
 
+async def load(connection: Connection) -> Rates:
+    """Return the newest stored rates."""
+    rows = await connection.fetch(NEWEST)
+    return Rates.of(
+        Stored(row["base"], row["quote"], Rate(row["rate"], row["at"], row["source"]), row["held"])
+        for row in rows
+    )
+
+
 async def current_rate(connection: Connection, base: str, quote: str) -> Rate | None:
-    """Return the newest rate that is not held back: of the pair, its inverse, or crossed over the euro.
+    """Return the rate in use: of the pair or its inverse, else crossed over the euro; None if there is none.
 
-    None if there is none. `base` and `quote` must differ.
+    Held rates are never in use; a stale one stays in use until a newer one is accepted. `base` and `quote`
+    must differ.
     """
-    rows = await connection.fetch(NEWEST, [base, quote, HUB])
-    pairs = {(row["base"], row["quote"]): row for row in rows}
-    found = _of_pair(pairs, base, quote)
-    if found is not None:
-        return found
-    first, second = _of_pair(pairs, base, HUB), _of_pair(pairs, HUB, quote)
-    if first is None or second is None:
-        return None
-    older = min(first, second, key=lambda rate: rate.at)
-    return Rate(PLACES.multiply(first.rate, second.rate), older.at, older.source)
+    return (await load(connection)).current(base, quote, datetime.now(UTC))
 
 
-def _of_pair(pairs: Mapping[tuple[str, str], Any], base: str, quote: str) -> Rate | None:
-    """Return the newer one of the pair's rate and that of the inverse pair."""
-    direct, inverse = pairs.get((base, quote)), pairs.get((quote, base))
-    if direct is not None and (inverse is None or direct["at"] >= inverse["at"]):
-        return Rate(direct["rate"], direct["at"], direct["source"])
-    if inverse is not None:
-        return Rate(PLACES.divide(ONE, inverse["rate"]), inverse["at"], inverse["source"])
-    return None
+NEEDED = """
+select cost.currency as base, list.currency as quote
+from (
+    select distinct item ->> 'currency' as currency
+    from catalogue.revision, jsonb_array_elements(lists) as item
+) list
+join (select distinct currency from catalogue.data_plans) cost on cost.currency <> list.currency
+"""
+
+
+async def needed_pairs(connection: Connection) -> list[Pair]:
+    """Return the pairs whose rates prices depend on: of each plan's cost and each price list."""
+    return [(row["base"], row["quote"]) for row in await connection.fetch(NEEDED)]
+
+
+# Rates are compared with those in use, and stored, by one transaction at a time.
+LOCK = "select pg_advisory_xact_lock(hashtext('catalogue.exchange_rates'))"
+
+
+async def lock(connection: Connection) -> None:
+    """Make other transactions that change rates wait until this one ends."""
+    await connection.execute(LOCK)
+
+
+STORE = """
+insert into catalogue.exchange_rates (base, quote, rate, source, held, at)
+select * from unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::boolean[], $6::timestamptz[])
+on conflict (base, quote, source, at) do update set rate = excluded.rate, held = excluded.held
+"""
+
+
+async def store(connection: Connection, rows: Iterable[Stored]) -> None:
+    """Add rates; one of the same pair, source and time replaces the stored one."""
+    rows = list(rows)
+    await connection.execute(
+        STORE,
+        [row.base for row in rows],
+        [row.quote for row in rows],
+        [row.rate.rate for row in rows],
+        [row.rate.source for row in rows],
+        [row.held for row in rows],
+        [row.rate.at for row in rows],
+    )
