@@ -64,7 +64,12 @@ def _migrate(*arguments: str) -> None:
     required=True,
     help="E-mail address of the account; the emulator creates the account.",
 )
-@click.option("--admin", is_flag=True, help="Make the account an administrator (emulator only).")
+@click.option(
+    "--role",
+    type=click.Choice(["support", "finance", "admin"]),
+    help="Grant the account this role (emulator only).",
+)
+@click.option("--admin", is_flag=True, help="The same as --role admin.")
 @click.option(
     "--password",
     prompt=True,
@@ -72,11 +77,14 @@ def _migrate(*arguments: str) -> None:
     hide_input=True,
     help="Password to sign in with; required for a real project. Without a value, prompt for it.",
 )
-def token(email: str, admin: bool, password: str | None) -> None:
+def token(email: str, role: str | None, admin: bool, password: str | None) -> None:
     """Print a session token for scripts."""
     from cli.auth.token import token as make_token
 
-    click.echo(run_local(lambda settings: make_token(settings, email, password, admin=admin)))
+    if admin and role not in (None, "admin"):
+        raise click.UsageError(f"--admin and --role {role} can't be combined; give one role")
+    granted = "admin" if admin else role
+    click.echo(run_local(lambda settings: make_token(settings, email, password, role=granted)))
 
 
 @esimgo.command()

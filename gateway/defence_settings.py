@@ -13,8 +13,8 @@ from kit.values.env import Env
 COST_ANONYMOUS = 50_000
 # A customer's 500 newest orders with their eSIMs, bundles and QR codes cost some 120,000.
 COST_CUSTOMER = 250_000
-# Administrators are trusted, and list the data of all customers.
-COST_ADMIN = 500_000
+# Staff is trusted, and lists the data of all customers.
+COST_STAFF = 500_000
 # Operations per second. A page sends a handful when it opens; subscriptions replace polling.
 USER_RATE = 20.0
 # Operations per second. A household, an office or a mobile carrier shares an address.
@@ -24,7 +24,8 @@ OPERATION_SECONDS = 35.0
 
 
 def _costs() -> Mapping[Role, int]:
-    return {Role.ANONYMOUS: COST_ANONYMOUS, Role.CUSTOMER: COST_CUSTOMER, Role.ADMIN: COST_ADMIN}
+    staff = dict.fromkeys((Role.SUPPORT, Role.FINANCE, Role.ADMIN), COST_STAFF)
+    return {Role.ANONYMOUS: COST_ANONYMOUS, Role.CUSTOMER: COST_CUSTOMER} | staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _cost(env: Env, role: Role, default: int) -> int:
 _WHO = {
     Role.ANONYMOUS: "a caller without a session",
     Role.CUSTOMER: "a customer",
+    Role.SUPPORT: "the support staff",
+    Role.FINANCE: "the finance staff",
     Role.ADMIN: "an administrator",
 }
 

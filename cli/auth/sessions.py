@@ -14,12 +14,14 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 MAX_BYTES = 1024 * 1024
 
 
-async def mint(http: aiohttp.ClientSession, url: str, email: str, *, admin: bool) -> str:
+async def mint(
+    http: aiohttp.ClientSession, url: str, email: str, *, role: str | None = None
+) -> str:
     """Return an access token of the emulator at `url`; create the account if it does not exist.
 
-    An account that is already an administrator stays one. Raises CommandError.
+    Without a `role` (support, finance, admin) the account keeps the one it has. Raises CommandError.
     """
-    body = {"email": email} | ({"admin": True} if admin else {})
+    body = {"email": email} | ({"role": role} if role else {})
     answer = await _post(http, f"{url}/_control/auth/session", body, {})
     return str(answer["access_token"])
 

@@ -9,7 +9,9 @@ from cli.config.settings import LocalSettings
 from cli.errors import CommandError
 
 
-async def token(settings: LocalSettings, email: str, password: str | None, *, admin: bool) -> str:
+async def token(
+    settings: LocalSettings, email: str, password: str | None, *, role: str | None
+) -> str:
     """Return an access token for the account: by signing in if there is a password, else of the emulator.
 
     Raises CommandError.
@@ -18,10 +20,10 @@ async def token(settings: LocalSettings, email: str, password: str | None, *, ad
     url = values["SUPABASE_URL"].rstrip("/")
     async with aiohttp.ClientSession() as http:
         if password is not None:
-            if admin:
+            if role:
                 raise CommandError(
-                    "--admin and --password can't be combined: a real project determines the"
-                    ' role. Set app_metadata {"role": "admin"} for the account in the project'
+                    "a role and --password can't be combined: a real project determines the"
+                    f' role. Set app_metadata {{"role": "{role}"}} for the account in the project'
                     " once"
                 )
             return await sessions.sign_in(http, url, values["SUPABASE_ANON_KEY"], email, password)
@@ -30,10 +32,10 @@ async def token(settings: LocalSettings, email: str, password: str | None, *, ad
                 f"{url} is a real Supabase project, which requires a password: add --password"
                 " (without a value, it prompts for one)"
                 + (
-                    '. To make an administrator, set the account\'s app_metadata to {"role":'
-                    ' "admin"} in the project and sign in without --admin'
-                    if admin
+                    f". To grant the role, set the account's app_metadata to"
+                    f' {{"role": "{role}"}} in the project and sign in without a role'
+                    if role
                     else ""
                 )
             )
-        return await sessions.mint(http, url, email, admin=admin)
+        return await sessions.mint(http, url, email, role=role)

@@ -52,13 +52,13 @@ async def show(
 async def tokens(http: aiohttp.ClientSession, auth: str) -> str:
     """Return shell assignments of tokens for a customer and an administrator, issued by the emulator."""
     try:
-        customer = await sessions.mint(http, auth, CUSTOMER, admin=False)
-        admin = await sessions.mint(http, auth, ADMIN, admin=True)
+        customer = await sessions.mint(http, auth, CUSTOMER)
+        admin = await sessions.mint(http, auth, ADMIN, role="admin")
     except CommandError as error:
         return f"  No tokens available: {error}"
     return (
         f"  Tokens of {CUSTOMER} and {ADMIN}, valid for an hour; get new ones with ./esimgo token"
-        f" --email ... [--admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
+        f" --email YOU@EXAMPLE.COM [--role admin]\nTOKEN={customer}\nADMIN_TOKEN={admin}"
     )
 
 

@@ -154,7 +154,7 @@ async def open_orders(
                 " (`esimgo token --email ... --password` prints one)"
             )
         async with aiohttp.ClientSession() as http:
-            token = await sessions.mint(http, access.emulator, LOCAL_OPERATOR, admin=True)
+            token = await sessions.mint(http, access.emulator, LOCAL_OPERATOR, role="admin")
     async with connect(access, "orders", OrdersServiceStub, token=token) as service:
         yield Orders(service, as_json)
 

@@ -22,8 +22,18 @@ class AuthRole(Enum):
     CUSTOMER = strawberry.enum_value(
         "CUSTOMER", description="A signed-in user, who can access only their own data."
     )
+    SUPPORT = strawberry.enum_value(
+        "SUPPORT",
+        description="Support staff, who can read the orders of all customers, without activation codes.",
+    )
+    FINANCE = strawberry.enum_value(
+        "FINANCE",
+        description="Finance staff, who can do what SUPPORT can, see costs, and manage prices, taxes and"
+        " coupons.",
+    )
     ADMIN = strawberry.enum_value(
-        "ADMIN", description="An administrator, who can access the data of all customers."
+        "ADMIN",
+        description="An administrator, who can do what FINANCE can, and access the data of all customers.",
     )
 
 
@@ -45,7 +55,7 @@ class SessionRequired(FieldExtension):
         self._role = role
 
     def check(self, context: Context) -> None:
-        """Raise Failure UNAUTHENTICATED without a session, FORBIDDEN for one of another role."""
+        """Raise Failure UNAUTHENTICATED without a session, FORBIDDEN for one of an insufficient role."""
         if self._role is None:
             context.require_session()
         else:
@@ -69,6 +79,16 @@ class SessionRequired(FieldExtension):
 def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation that requires a session."""
     return _declare(strawberry.field, description, name, SessionRequired())
+
+
+def support_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Declare a query or mutation for all staff: support, finance and administrators."""
+    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.SUPPORT))
+
+
+def finance_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+    """Declare a query or mutation for the finance staff and administrators."""
+    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.FINANCE))
 
 
 def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:

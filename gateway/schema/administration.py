@@ -1,11 +1,11 @@
-"""Operations for administrators: list all orders, hide plans, and set the featured plans."""
+"""Operations for staff and administrators: list all orders, hide plans, and set the featured plans."""
 
 from typing import Annotated
 
 import strawberry
 
 from gateway.errors import refusal
-from gateway.execution.auth import admin_field
+from gateway.execution.auth import admin_field, support_field
 from gateway.execution.views import views
 from gateway.schema.connections import (
     DEFAULT_SIZE,
@@ -80,7 +80,7 @@ PlanIdsArgument = Annotated[
 class AdministrationQueries:
     """Mixed into Query."""
 
-    @admin_field(description="Orders of all customers, newest first, as a paginated connection.")
+    @support_field(description="Orders of all customers, newest first, as a paginated connection.")
     async def all_orders(
         self,
         info: Info,

@@ -105,8 +105,8 @@ class Order(View):
     )
     needs_review: bool = read(
         "needs_review",
-        description="True if an operator has to settle the order. Visible to administrators only;"
-        " always false for customers.",
+        description="True if an operator has to settle the order. Visible to staff only; always"
+        " false for customers.",
     )
     created_at: datetime = read(timestamp("created_at"), description="When the order was created.")
     updated_at: datetime = read(timestamp("updated_at"), description="When the order last changed.")
@@ -126,7 +126,8 @@ class Order(View):
         _esims_of,
         list[LazyESIM] | None,
         description="eSIMs of this order. Empty until they are delivered, except for the existing"
-        " eSIM that the order was placed for. Null if temporarily unavailable.",
+        " eSIM that the order was placed for. Null if temporarily unavailable. Support and finance staff see"
+        " only those of orders that they placed.",
     )
     timeline: list[TimelineEntry] | None = loaded(
         "timelines",
@@ -140,7 +141,8 @@ class Order(View):
         OrderCancellation | None,
         description="Preview of what `cancelOrder` would cancel and refund. Selecting this field"
         " calls the provider but changes nothing. It is expensive: select it for at"
-        " most about 20 orders at once.",
+        " most about 20 orders at once. Null for another customer's order unless the caller is an"
+        " administrator.",
     )
     proto: strawberry.Private[orders_pb2.Order]
 

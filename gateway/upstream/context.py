@@ -12,7 +12,7 @@ from gateway.documents.work import Work
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
 from gateway.upstream.watch import watch
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import STAFF, SUFFICIENT, Role, Session
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 
@@ -92,11 +92,11 @@ class Context:
     ) -> Response:
         """Read from the catalogue; if it is unavailable, raise Failure with the documented message.
 
-        The data is public, so equal reads of several callers share one call. An administrator's reads don't
-        share: they must see the administrator's latest changes.
+        The data is public, so equal reads of several callers share one call. Reads of the staff don't share:
+        they must see the latest changes that the staff made.
         """
         try:
-            if self.session.role is Role.ADMIN:
+            if self.session.role in STAFF:
                 return await self.call(method, request)
             seconds = self._remaining(READ_TIMEOUT)
             return await self.peers.reads.call(method, request, timeout=seconds)
@@ -145,24 +145,29 @@ class Context:
         return self.session
 
     def require_role(self, role: Role) -> Session:
-        """Return the session; raise Failure UNAUTHENTICATED without one, FORBIDDEN for another role."""
+        """Return the session if its role may do what `role` may.
+
+        Raises Failure UNAUTHENTICATED without a session, FORBIDDEN for one of an insufficient role.
+        """
         session = self.require_session()
-        if session.role is not role:
+        sufficient = SUFFICIENT[role]
+        if session.role not in sufficient:
+            roles = [one.value for one in Role if one in sufficient and one is not Role.SERVICE]
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
                 "Not allowed: this field requires the session of an account with the role"
-                f" {role.value}",
+                f" {' or '.join(roles)}",
             )
         return session
 
     def own_id(self) -> str | None:
         """Return the caller's id as a filter for its own rows, or None if row security is the filter.
 
-        Only administrators need it, because their sessions can read all rows.
+        Only staff needs it, because staff sessions can read the rows of others.
         """
         session = self.session
-        return str(session.user_id) if session.role is Role.ADMIN else None
+        return str(session.user_id) if session.role in STAFF else None
 
     def answered(self) -> None:
         """Charge the work budget for a response, or for one event."""

@@ -21,7 +21,8 @@ from kit.auth.jwks import KeySet, PublicKey
 class Role(StrEnum):
     """Role of a session; SERVICE is one of the platform's own processes.
 
-    FINANCE manages prices and coupons, SUPPORT sees the orders of all customers, and ADMIN may do both.
+    SUPPORT reads the orders of all customers, FINANCE also manages prices and coupons and sees costs, and
+    ADMIN may do everything.
     """
 
     ANONYMOUS = "anonymous"
@@ -34,6 +35,16 @@ class Role(StrEnum):
 
 # Roles that act for the shop, not for a customer.
 STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.ADMIN, Role.SERVICE})
+# The roles that may do what the key stands for. The service role key may do everything.
+SUFFICIENT = MappingProxyType(
+    {
+        Role.CUSTOMER: STAFF | {Role.CUSTOMER},
+        Role.SUPPORT: STAFF,
+        Role.FINANCE: STAFF - {Role.SUPPORT},
+        Role.ADMIN: frozenset({Role.ADMIN, Role.SERVICE}),
+        Role.SERVICE: frozenset({Role.SERVICE}),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,4 +152,4 @@ def _staff_role(claims: Mapping[str, Any]) -> str:
     # Only app_metadata, as in the row security policies: users can change user_metadata themselves.
     app_metadata = claims.get("app_metadata")
     role = app_metadata.get("role") if isinstance(app_metadata, dict) else None
-    return role if role in STAFF_ROLES else ""
+    return role if isinstance(role, str) and role in STAFF_ROLES else ""

@@ -15,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from kit.auth import operator_log, tokens
 from kit.auth.caller import act_for
-from kit.auth.sessions import Role, Session, Verifier
+from kit.auth.sessions import SUFFICIENT, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.logs import request_id
 from kit.rpc import call as rpc_call
@@ -39,7 +39,7 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 
 class Access(Enum):
-    """Who may call a method. Administrators may call what SUPPORT and FINANCE may, services everything."""
+    """Who may call a method. FINANCE may call what SUPPORT may, administrators both, services everything."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
@@ -51,11 +51,11 @@ class Access(Enum):
 
 ALLOWED = {
     Access.PUBLIC: frozenset(Role),
-    Access.SIGNED_IN: frozenset(Role) - {Role.ANONYMOUS},
-    Access.SUPPORT: frozenset({Role.SUPPORT, Role.ADMIN, Role.SERVICE}),
-    Access.FINANCE: frozenset({Role.FINANCE, Role.ADMIN, Role.SERVICE}),
-    Access.ADMIN: frozenset({Role.ADMIN, Role.SERVICE}),
-    Access.SERVICE: frozenset({Role.SERVICE}),
+    Access.SIGNED_IN: SUFFICIENT[Role.CUSTOMER],
+    Access.SUPPORT: SUFFICIENT[Role.SUPPORT],
+    Access.FINANCE: SUFFICIENT[Role.FINANCE],
+    Access.ADMIN: SUFFICIENT[Role.ADMIN],
+    Access.SERVICE: SUFFICIENT[Role.SERVICE],
 }
 
 
@@ -261,7 +261,7 @@ class Guard(grpc.aio.ServerInterceptor):
 REQUIRED_SESSION = {
     Access.PUBLIC: "any caller",
     Access.SIGNED_IN: "a signed-in user",
-    Access.SUPPORT: "the support staff or an administrator",
+    Access.SUPPORT: "the support or finance staff or an administrator",
     Access.FINANCE: "the finance staff or an administrator",
     Access.ADMIN: "an administrator",
     Access.SERVICE: "a service of this system",

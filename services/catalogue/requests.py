@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import STAFF, Session
 from kit.errors import Failure, Kind
 from kit.values import money, page_token
 from kit.values.checks import Checks
@@ -52,11 +52,11 @@ def listing(request: pb.ListPlansRequest, caller: Session) -> Listing:
         checks.fail("order_by", "must be a value of PlanOrder")
     checks.done()
     assert order is not None  # or checks.done() had raised
-    if criteria.include_unavailable and caller.role not in (Role.ADMIN, Role.SERVICE):
+    if criteria.include_unavailable and caller.role not in STAFF:
         raise Failure(
             Kind.FORBIDDEN,
             "FORBIDDEN",
-            "Not allowed: filter.include_unavailable needs the session of an administrator",
+            "Not allowed: filter.include_unavailable needs the session of an account of the staff",
         )
     length = paging.key_length(order)
     after = page_token.read(

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.esims import bundle_store, store
@@ -45,13 +45,14 @@ class Listed:
 async def list_page(
     database: Database, fetcher: Fetcher, session: Session, page: Page, time_left: float | None
 ) -> Listed:
-    """Return the part of a page that the session may see: a customer sees only their own eSIMs.
+    """Return the part of a page that the session may see.
 
-    A refresh takes `time_left` seconds at most. Raises Failure FORBIDDEN if a customer names a customer.
+    Only administrators and services see the eSIMs of others. A refresh takes `time_left` seconds at most.
+    Raises Failure FORBIDDEN if another session names a customer.
     """
     criteria = page.criteria
-    if session.role is Role.CUSTOMER:
-        if criteria.customer_id is not None:
+    if session.role not in SUFFICIENT[Role.ADMIN]:
+        if criteria.customer_id not in (None, session.user_id):
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",

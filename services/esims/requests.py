@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.errors import Failure, Kind
 from kit.values import page_token, plain_text
 from kit.values.checks import Checks
@@ -97,9 +97,10 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:
     esim_ids = (
         checks.uuids("esim_ids", list(request.esim_ids), MAX_WATCHED) if request.esim_ids else []
     )
-    customer_id = session.user_id if session.role is Role.CUSTOMER else None
+    own = None if session.role in SUFFICIENT[Role.ADMIN] else session.user_id
+    customer_id = own
     if request.HasField("customer_id"):
-        if session.role is Role.CUSTOMER:
+        if own is not None and request.customer_id != str(own):
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from kit.auth.sessions import Session
+from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.orders import store
@@ -18,3 +18,24 @@ async def one(database: Database, session: Session, order_id: UUID) -> Order:
             Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id; list your orders"
         )
     return found[0]
+
+
+async def own(database: Database, session: Session, order_id: UUID) -> Order:
+    """Return an order that the session may act on: the support and finance staff only read others' orders.
+
+    Raises Failure NOT_FOUND (ORDER_NOT_FOUND), and FORBIDDEN (STAFF_MAY_ONLY_READ).
+    """
+    order = await one(database, session, order_id)
+    if not is_own(order, session):
+        raise Failure(
+            Kind.FORBIDDEN,
+            "STAFF_MAY_ONLY_READ",
+            "Not allowed: of another customer's order, support and finance staff can read the"
+            " order itself, but no activation codes, and can't change it; ask an administrator",
+        )
+    return order
+
+
+def is_own(order: Order, session: Session) -> bool:
+    """Return if the session may act on an order that it can read."""
+    return session.role in SUFFICIENT[Role.ADMIN] or order.customer_id == session.user_id

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
-from kit.auth.sessions import Role, Session
+from kit.auth.sessions import STAFF, SUFFICIENT, Role, Session
 from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2 as pb
@@ -55,8 +55,11 @@ def statuses_of(values: Sequence[int]) -> list[OrderStatus]:
 
 
 def order_to_proto(order: Order, session: Session) -> pb.Order:
-    """Return an order as the session may see it: only operators see that one needs a review."""
-    operator = session.role in (Role.ADMIN, Role.SERVICE)
+    """Return an order as the session may see it.
+
+    Only staff and services see that one needs a review, and only some of them see costs.
+    """
+    operator, finance = session.role in STAFF, session.role in SUFFICIENT[Role.FINANCE]
     return pb.Order(
         id=str(order.id),
         reference=order.provider_reference or "",
@@ -78,7 +81,7 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         reassigned=order.reassigned,
         charged_above=(
             money.to_proto(order.charged_above, order.currency)
-            if operator and order.charged_above is not None
+            if finance and order.charged_above is not None
             else None
         ),
     )

@@ -156,7 +156,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.ListOrderAssignmentsRequest, context: Context
     ) -> pb.ListOrderAssignmentsResponse:
         session = rpc_guard.session()
-        order = await find.one(
+        order = await find.own(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
         esims = await list_assignments(self._database, self._datasource, session, order)
@@ -168,7 +168,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.CancelOrderRequest, context: Context
     ) -> pb.CancelOrderResponse:
         session = rpc_guard.session()
-        order = await find.one(
+        order = await find.own(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
         check_cancellable(order)
@@ -186,9 +186,11 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def BatchGetCancellations(
         self, request: pb.BatchGetCancellationsRequest, context: Context
     ) -> pb.BatchGetCancellationsResponse:
+        session = rpc_guard.session()
         ids = requests.order_ids(list(request.order_ids), requests.MAX_CANCELLATIONS)
-        async with self._database.session(rpc_guard.session()) as connection:
-            orders = await store.get(connection, ids)
+        async with self._database.session(session) as connection:
+            seen = await store.get(connection, ids)
+            orders = [order for order in seen if find.is_own(order, session)]
             esims = await delivery_store.of_orders(connection, [order.id for order in orders])
         found = {order.id: (order, esims[order.id]) for order in orders}
         offers = await self._previews.offers(found, self._seconds_left())

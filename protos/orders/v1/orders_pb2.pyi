@@ -181,8 +181,8 @@ class Order(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def charged_above(self) -> _money_pb2.Money:
-        """Amount by which the provider's charge exceeded the expected cost; absent if it did not. For administrators and
-        services.
+        """Amount by which the provider's charge exceeded the expected cost; absent if it did not. For the finance staff,
+        administrators and services.
         """
 
     @_builtins.property
@@ -720,7 +720,7 @@ class OrderFilter(_message.Message):
     TO_DATE_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Administrators and services only."""
+    """Staff and services only."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___OrderStatus.ValueType]:
         """Any of these; empty means all."""

@@ -28,7 +28,9 @@ if _version_not_supported:
 
 class OrdersServiceStub:
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -144,7 +146,9 @@ class OrdersServiceStub:
 
 class OrdersServiceServicer:
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -197,8 +201,7 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Lists the caller's orders, newest first. For administrators and services: all orders, unless `filter.customer_id`
-        is set.
+        """Lists the caller's orders, newest first. For staff and services: all orders, unless `filter.customer_id` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -435,7 +438,9 @@ def add_OrdersServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OrdersService:
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.

@@ -29,7 +29,9 @@ GRPC_VERSION: str
 
 class OrdersServiceStub:
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -63,9 +65,7 @@ class OrdersServiceStub:
     BatchGetOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]
     """Returns many orders by id in one call; unknown ids and those of other customers are omitted."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]
-    """Lists the caller's orders, newest first. For administrators and services: all orders, unless `filter.customer_id`
-    is set.
-    """
+    """Lists the caller's orders, newest first. For staff and services: all orders, unless `filter.customer_id` is set."""
     ListOrderAssignments: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListOrderAssignmentsRequest, _orders_pb2.ListOrderAssignmentsResponse]
     """Lists the eSIMs that the provider delivered for an order, with their activation details. Fails with
     FAILED_PRECONDITION (ORDER_NOT_DELIVERED) if there are none yet.
@@ -128,7 +128,9 @@ class OrdersServiceStub:
 @_typing.type_check_only
 class OrdersServiceAsyncStub(OrdersServiceStub):
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -159,9 +161,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     BatchGetOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]  # type: ignore[assignment]
     """Returns many orders by id in one call; unknown ids and those of other customers are omitted."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrdersRequest, _orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Lists the caller's orders, newest first. For administrators and services: all orders, unless `filter.customer_id`
-    is set.
-    """
+    """Lists the caller's orders, newest first. For staff and services: all orders, unless `filter.customer_id` is set."""
     ListOrderAssignments: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListOrderAssignmentsRequest, _orders_pb2.ListOrderAssignmentsResponse]  # type: ignore[assignment]
     """Lists the eSIMs that the provider delivered for an order, with their activation details. Fails with
     FAILED_PRECONDITION (ORDER_NOT_DELIVERED) if there are none yet.
@@ -223,7 +223,9 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every call requires a session. A customer's session can access only that customer's orders; an administrator's
-    session and the service role key can access all. An order of another customer is reported as NOT_FOUND.
+    session and the service role key can access all. Sessions of the support and finance staff can read all orders, but
+    not the activation codes of other customers, nor change their orders: PERMISSION_DENIED (STAFF_MAY_ONLY_READ). To
+    others, an order of another customer is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -288,9 +290,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ListOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ListOrdersResponse, _abc.Awaitable[_orders_pb2.ListOrdersResponse]]:
-        """Lists the caller's orders, newest first. For administrators and services: all orders, unless `filter.customer_id`
-        is set.
-        """
+        """Lists the caller's orders, newest first. For staff and services: all orders, unless `filter.customer_id` is set."""
 
     @_abc_1.abstractmethod
     def ListOrderAssignments(

@@ -128,7 +128,7 @@ class Machine:
 
     async def token(self, email: str) -> str:
         """Return a session token of a customer, who is created if missing."""
-        return await sessions.mint(self.http, self.auth_url, email, admin=False)
+        return await sessions.mint(self.http, self.auth_url, email)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the sandbox's admin API; fractions are parsed as Decimal."""

@@ -42,6 +42,23 @@ async def test_customers_and_anonymous_clients_are_refused_before_any_service_is
     assert not gateway.catalogue.requests
 
 
+async def test_support_and_finance_staff_list_orders_but_change_no_plan(
+    gateway: Gateway, auth: Auth
+) -> None:
+    gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse()
+    for role in ("support", "finance"):
+        staff = gateway.client.signed_in(await auth.token(f"{role}@example.com", role=role))
+        assert (await staff.ask(ALL)).data["allOrders"]["edges"] == []
+        for query, variables in OPERATIONS[1:]:
+            answer = await staff.ask(query, **variables)
+            assert answer.code == "FORBIDDEN"
+            assert answer.error["message"].endswith("with the role admin")
+        await staff.ask("{ myOrders { id } }")
+        own = str(await auth.user_id(f"{role}@example.com"))
+        assert gateway.orders.requests[-1].filter.customer_id == own
+    assert not gateway.catalogue.requests
+
+
 async def test_orders_of_all_customers_are_listed_by_customer_status_and_time(
     gateway: Gateway, administrator: Client, auth: Auth
 ) -> None:
@@ -128,6 +145,9 @@ async def test_me_returns_the_account_of_the_token(
         "role": "CUSTOMER",
     }
     assert (await administrator.ask(query)).data["me"]["role"] == "ADMIN"
+    for role in ("support", "finance"):
+        staff = gateway.client.signed_in(await auth.token(f"{role}@example.com", role=role))
+        assert (await staff.ask(query)).data["me"]["role"] == role.upper()
     assert (await gateway.client.ask(query)).code == "UNAUTHENTICATED"
 
 

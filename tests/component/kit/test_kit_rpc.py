@@ -26,6 +26,8 @@ DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
 ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Access.SIGNED_IN) | {
     "CancelOrder": Access.ADMIN,
     "ListOrders": Access.SERVICE,
+    "BatchGetOrders": Access.SUPPORT,
+    "QuoteOrder": Access.FINANCE,
     "ValidateOrder": Access.PUBLIC,
 }
 Behaviour = Callable[[], Awaitable[None]]
@@ -60,6 +62,14 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
     async def ListOrders(self, request: Any, context: Any) -> orders_pb2.ListOrdersResponse:
         await self._answer()
         return orders_pb2.ListOrdersResponse()
+
+    async def BatchGetOrders(self, request: Any, context: Any) -> orders_pb2.BatchGetOrdersResponse:
+        await self._answer()
+        return orders_pb2.BatchGetOrdersResponse()
+
+    async def QuoteOrder(self, request: Any, context: Any) -> orders_pb2.QuoteOrderResponse:
+        await self._answer()
+        return orders_pb2.QuoteOrderResponse()
 
     async def ValidateOrder(self, request: Any, context: Any) -> orders_pb2.ValidateOrderResponse:
         await self._answer()
@@ -127,15 +137,22 @@ async def test_a_bad_token_is_refused_even_by_public_methods(
 
 async def test_each_role_can_call_only_its_methods(stub: Any, probe: Probe, auth: Auth) -> None:
     customer = await auth.token("customer@example.com")
-    admin = await auth.token("admin@example.com", admin=True)
+    support, finance, admin = [
+        await auth.token(f"{role}@example.com", role=role)
+        for role in ("support", "finance", "admin")
+    ]
+    operators: set[str | None] = {admin, "service"}
+    staff: set[str | None] = {support, finance, *operators}
     calls: dict[Any, tuple[Any, set[str | None]]] = {
-        stub.ValidateOrder: (orders_pb2.ValidateOrderRequest(), {None, customer, admin, "service"}),
-        stub.GetOrder: (orders_pb2.GetOrderRequest(), {customer, admin, "service"}),
-        stub.CancelOrder: (orders_pb2.CancelOrderRequest(), {admin, "service"}),
+        stub.ValidateOrder: (orders_pb2.ValidateOrderRequest(), {None, customer, *staff}),
+        stub.GetOrder: (orders_pb2.GetOrderRequest(), {customer, *staff}),
+        stub.BatchGetOrders: (orders_pb2.BatchGetOrdersRequest(), staff),
+        stub.QuoteOrder: (orders_pb2.QuoteOrderRequest(), {finance, *operators}),
+        stub.CancelOrder: (orders_pb2.CancelOrderRequest(), operators),
         stub.ListOrders: (orders_pb2.ListOrdersRequest(), {"service"}),
     }
     for method, (request, allowed) in calls.items():
-        for who in (None, customer, admin, "service"):
+        for who in (None, customer, *staff):
             token = auth.service_role_key if who == "service" else who
             if who in allowed:
                 await rpc_client.call(method, request, token=token, timeout=PATIENCE)

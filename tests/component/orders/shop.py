@@ -135,8 +135,11 @@ class Shop:
         ):
             yield orders_pb2_grpc.OrdersServiceStub(channel)
 
-    async def session(self, email: str, *, admin: bool = False) -> Metadata:
-        return (("authorization", f"Bearer {await self.auth.token(email, admin=admin)}"),)
+    async def session(
+        self, email: str, *, admin: bool = False, role: str | None = None
+    ) -> Metadata:
+        token = await self.auth.token(email, admin=admin, role=role)
+        return (("authorization", f"Bearer {token}"),)
 
     @property
     def service_key(self) -> Metadata:

@@ -153,11 +153,13 @@ async def test_scripts_get_sessions_of_customers_and_admins(http: aiohttp.Client
     admin = await mint(http, admin=True)
     unchanged = await mint(http)
     demoted = await mint(http, admin=False)
-    sessions = [customer, admin, unchanged, demoted]
+    finance = await mint(http, role="finance")
+    again = await mint(http, role="customer")
+    sessions = [customer, admin, unchanged, demoted, finance, again]
     assert len({session["user"]["id"] for session in sessions}) == 1
     roles = [session["user"]["app_metadata"].get("role") for session in sessions]
-    assert roles == [None, "admin", "admin", None]
-    assert [await status_with(http, session["access_token"]) for session in sessions] == [200] * 4
+    assert roles == [None, "admin", "admin", None, "finance", None]
+    assert [await status_with(http, session["access_token"]) for session in sessions] == [200] * 6
 
 
 async def test_scripts_choose_how_long_a_token_lives(http: aiohttp.ClientSession) -> None:

@@ -83,9 +83,12 @@ async def test_signed_claims_that_are_not_an_object_are_refused(
     await assert_refused(secret_verifier, token, "TOKEN_MALFORMED")
 
 
-async def test_the_role_in_app_metadata_makes_an_admin(verifier: Verifier, issuer: Issuer) -> None:
-    session = await verifier.session(f"Bearer {issuer.token(app_metadata={'role': 'admin'})}")
-    assert session.role is Role.ADMIN
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.FINANCE, Role.ADMIN])
+async def test_the_role_in_app_metadata_is_the_role_of_the_session(
+    verifier: Verifier, issuer: Issuer, role: Role
+) -> None:
+    session = await verifier.session(f"Bearer {issuer.token(app_metadata={'role': role.value})}")
+    assert session.role is role
     assert session.user_id == USER_ID
 
 
@@ -93,6 +96,10 @@ async def test_the_role_in_app_metadata_makes_an_admin(verifier: Verifier, issue
     "changed",
     [
         {"user_metadata": {"role": "admin", "roles": ["admin"]}},
+        {"user_metadata": {"role": "finance"}, "app_metadata": {"role": "customer"}},
+        {"app_metadata": {"role": "service"}},
+        {"app_metadata": {"role": ["finance"]}},
+        {"app_metadata": {"role": {"finance": True}}},
         {"user_metadata": {"app_metadata": {"role": "admin"}}},
         {"roles": ["admin"], "is_admin": True},
         {"app_metadata": {"roles": ["admin"]}},
@@ -103,7 +110,7 @@ async def test_the_role_in_app_metadata_makes_an_admin(verifier: Verifier, issue
     ],
     ids=str,
 )
-async def test_nothing_else_makes_an_admin(
+async def test_nothing_else_makes_staff(
     verifier: Verifier, issuer: Issuer, changed: dict[str, Any]
 ) -> None:
     session = await verifier.session(f"Bearer {issuer.token(**changed)}")
