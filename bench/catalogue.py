@@ -48,6 +48,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from providers.esim_go.client import ProviderSettings
 from services.catalogue import list_plans, messages, paging, requests
+from services.catalogue.price_lists import COSTS
 from services.catalogue.settings import Settings
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
@@ -87,6 +88,7 @@ class Shop:
         after = page_token.read(_bare(request), request.page_token, paging.key_length(order))
         return await list_plans.list_plans(
             connection,
+            COSTS,
             wanted,
             order,
             snapshot=snapshot,

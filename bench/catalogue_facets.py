@@ -8,6 +8,7 @@ from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from services.catalogue import facets, requests
+from services.catalogue.price_lists import COSTS
 from services.catalogue.snapshot.snapshot import Snapshot
 
 # Choices in the filter bar, from none to many.
@@ -27,7 +28,7 @@ async def counted(database: Database, chosen: pb.PlanFilter) -> int:
     filters = set(facets.filters(requests.plan_filter(Checks(), chosen)))
     async with database.session(ANONYMOUS) as connection:
         for condition in filters:
-            await facets.tally(connection, condition)
+            await facets.tally(connection, COSTS, condition)
     return len(filters)
 
 

@@ -136,10 +136,13 @@ select
     plan.created_at, greatest(plan.updated_at, price.valid_from) as updated_at,
     plan.offered and price.sellable as offered,
     round(price.retail / plan.duration_days, 6) as price_per_day, plan.data_rank,
-    price.price_list, price.includes_tax, price.tax_rate
+    price.price_list, price.includes_tax, price.tax_rate,
+    array[plan.updated_at, price.valid_from] as version
 from catalogue.plan_prices price
 join catalogue.data_plans plan on plan.id = price.plan_id;
 
 comment on view catalogue.listed_plans is 'Plans with their prices of a list; `price` is what customers see.';
+-- `updated_at` does not always change with both: the transaction that began first may commit last.
+comment on column catalogue.listed_plans.version is 'Changes with every change of the plan or of its price.';
 alter view catalogue.listed_plans owner to esimgo_owner;
 grant select on catalogue.listed_plans to catalogue_user, catalogue_system;

@@ -7,6 +7,7 @@ from decimal import Decimal
 from kit.db.database import Connection
 from services.catalogue import filter_sql
 from services.catalogue.plan import PlanFilter
+from services.catalogue.price_lists import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class Tally:
 TALLY = """
 with found as materialized (
     select country_keys, region_keys, groups, duration_days, unlimited, price, currency
-    from catalogue.data_plans
-    where {}
+    from {{plans}}
+    where {{listed}} and {}
 )
 select 'total' as facet, '' as value, count(*) as plans, min(price) as lowest,
        max(price) as highest, min(currency) as currency
@@ -55,10 +56,10 @@ from found, lateral (select distinct unnest(groups)) as named (value) group by v
 """
 
 
-async def tally(connection: Connection, criteria: PlanFilter) -> Tally:
+async def tally(connection: Connection, source: Source, criteria: PlanFilter) -> Tally:
     """Count in one statement, whose duration grows with the number of plans that match."""
     where = filter_sql.where(criteria)
-    rows = await connection.fetch(TALLY.format(where.sql), *where.values)
+    rows = await source.fetch(connection, TALLY.format(where.sql), *where.values)
     counted: dict[str, dict[str, int]] = {
         facet: {} for facet in ("country", "region", "duration", "unlimited", "group")
     }

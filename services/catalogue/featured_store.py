@@ -6,34 +6,37 @@ from uuid import UUID
 from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.catalogue.plan import Plan
-from services.catalogue.store import COLUMNS, plans_by_ids, to_plan
+from services.catalogue.price_lists import Source
+from services.catalogue.store import plans_by_ids, to_plan
 
-CHOSEN = f"""
-select {COLUMNS}
+CHOSEN = """
+select {columns}
 from catalogue.featured_plans chosen
-join catalogue.data_plans plan on plan.id = chosen.plan_id
-where plan.offered
+join {plans} plan on plan.id = chosen.plan_id
+where {listed} and plan.offered
 order by chosen.position
 limit $1
-"""  # noqa: S608 - constants
+"""
 # The same rule as `cheapest_by_region` in search.py.
-BY_RULE = f"""
-select {COLUMNS}
+BY_RULE = """
+select {columns}
 from (
     select distinct on (region) id as best_id, count(*) over (partition by region) as plan_count
-    from catalogue.data_plans
-    where offered
+    from {plans}
+    where {listed} and offered
     order by region, price_per_day, name
 ) as best
-join catalogue.data_plans plan on plan.id = best.best_id
+join {plans} plan on plan.id = best.best_id
+where {listed}
 order by plan_count desc, region collate "C"
 limit $1
-"""  # noqa: S608 - constants
+"""
 
 
-async def featured(connection: Connection, limit: int) -> list[Plan]:
+async def featured(connection: Connection, source: Source, limit: int) -> list[Plan]:
     """Return up to `limit` chosen plans; by the rule, if no chosen plan is on sale."""
-    rows = await connection.fetch(CHOSEN, limit) or await connection.fetch(BY_RULE, limit)
+    rows = await source.fetch(connection, CHOSEN, limit)
+    rows = rows or await source.fetch(connection, BY_RULE, limit)
     return [to_plan(row) for row in rows]
 
 
@@ -46,12 +49,14 @@ select plan_id, position from unnest($1::uuid[]) with ordinality as given (plan_
 """
 
 
-async def choose_featured(connection: Connection, ids: Sequence[UUID]) -> list[Plan]:
+async def choose_featured(
+    connection: Connection, source: Source, ids: Sequence[UUID]
+) -> list[Plan]:
     """Replace the choice and return its plans; without ids, the rule applies again.
 
     Raises Failure NOT_FOUND (PLAN_NOT_FOUND), which names the unknown ids.
     """
-    plans = {plan.id: plan for plan in await plans_by_ids(connection, ids)}
+    plans = {plan.id: plan for plan in await plans_by_ids(connection, source, ids)}
     if unknown := [str(plan) for plan in ids if plan not in plans]:
         raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", f"No such plans: {', '.join(unknown)}")
     await connection.execute(LOCK)

@@ -6,12 +6,15 @@ from kit.db.database import Connection
 from services.catalogue import filter_sql
 from services.catalogue.paging import Page, read_key
 from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.price_lists import Source, currency_of_costs
 from services.catalogue.snapshot.snapshot import Snapshot
 from services.catalogue.sorting import SORTINGS, sorted_by
+from services.catalogue.store import version
 
 
 async def list_plans(
     connection: Connection,
+    source: Source,
     criteria: PlanFilter,
     order: PlanOrder,
     *,
@@ -22,7 +25,8 @@ async def list_plans(
 ) -> Page:
     """Return one page after the sort key `after`; with `every_key`, each plan's own key is in it.
 
-    It comes from the snapshot if there is one and only plans on sale are requested, else from the database.
+    It comes from the source's snapshot if there is one and only plans on sale are requested, else from the
+    database.
     Raises Failure INVALID when `after` is no key of this order.
     """
     key = None if after is None else read_key(order, after)
@@ -34,42 +38,39 @@ async def list_plans(
         sign = "<" if SORTINGS[order].descending else ">"
         values = ", ".join(where.place(value) for value in key)
         where.conditions.append(f"({', '.join(columns)}) {sign} ({values})")
-    rows = await connection.fetch(
-        f"select id, updated_at, {', '.join(columns)} from catalogue.data_plans"  # noqa: S608 - constants
-        f" where {where.sql} order by {sorted_by(order)} limit {where.place(size + 1)}",
+    rows = await source.fetch(
+        connection,
+        f"select id, {{version}}, {', '.join(columns)} from {{plans}}"  # noqa: S608 - constants
+        f" where {{listed}} and {where.sql} order by {sorted_by(order)} limit {where.place(size + 1)}",
         *where.values,
     )
     found = rows[:size]
     keyed = found if every_key else found[-1:]
     return Page(
-        [(row["id"], row["updated_at"]) for row in found],
+        [(row["id"], version(row)) for row in found],
         keys=[[str(row[column]) for column in columns] for row in keyed],
         more=len(rows) > size,
     )
 
 
-async def count_plans(connection: Connection, criteria: PlanFilter) -> int:
+async def count_plans(connection: Connection, source: Source, criteria: PlanFilter) -> int:
     """Return how many plans match; the time it takes grows with the catalogue."""
     where = filter_sql.where(criteria)
-    total: int = await connection.fetchval(
-        f"select count(*) from catalogue.data_plans where {where.sql}",  # noqa: S608 - constants
+    [row] = await source.fetch(
+        connection,
+        f"select count(*) as total from {{plans}} where {{listed}} and {where.sql}",  # noqa: S608 - constants
         *where.values,
     )
+    total: int = row["total"]
     return total
 
 
-# The first plan is nearly always on sale, and found by its index.
-CURRENCY = """
-select coalesce(
-    (select currency from catalogue.data_plans where offered order by name limit 1),
-    (select currency from catalogue.data_plans where not withdrawn limit 1)
-)
-"""
-
-
-async def currency_of_prices(connection: Connection, snapshot: Snapshot | None) -> str | None:
-    """Return the currency of all plans that the provider offers; None before the first plan."""
+async def currency_of_prices(
+    connection: Connection, source: Source, snapshot: Snapshot | None
+) -> str | None:
+    """Return the currency of all prices; None before the first plan."""
+    if source.price_list is not None:
+        return source.price_list.currency
     if snapshot is not None and snapshot.currency is not None:
         return snapshot.currency
-    currency: str | None = await connection.fetchval(CURRENCY)
-    return currency
+    return await currency_of_costs(connection)

@@ -27,5 +27,5 @@ class Live:
             while True:
                 async with self._database.system() as connection:
                     revision = await store.revision(connection)
-                yield revision
+                yield revision.number
                 await listener.changes()

@@ -55,6 +55,8 @@ def plan_message(plan: Plan) -> pb.DataPlan:
         fair_use=pb.FairUse(daily_mb=limit.daily_mb, throttle_kbps=limit.throttle_kbps)
         if limit
         else None,
+        price_includes_tax=plan.includes_tax and plan.tax_rate > 0,
+        tax_rate=f"{money.plain(plan.tax_rate * 100):f}" if plan.tax_rate else "",
     )
 
 

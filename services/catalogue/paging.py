@@ -1,25 +1,27 @@
 """One page of a list, and the sort keys between pages."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import InvalidOperation
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from kit.errors import invalid
 from services.catalogue.plan import PlanOrder
 from services.catalogue.sorting import SORTINGS
 
+# A plan's id, and what changes with every change of the plan or of its price.
+PlanVersion: TypeAlias = tuple[UUID, Hashable]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The ids of a page's plans, each with the time of its last change.
+    """The ids of a page's plans, each with its version.
 
     `keys` are the sort keys of all of them, or only of the last one. `more` is true if others follow.
     """
 
-    versions: list[tuple[UUID, datetime]]
+    versions: list[PlanVersion]
     keys: list[list[str]]
     more: bool
 

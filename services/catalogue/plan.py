@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -78,7 +79,11 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A bundle as it is sold here."""
+    """A bundle as it is sold here; the bundle's price is that of the price list, if there are lists.
+
+    `hidden` is true too if the list has no price for it that keeps the minimum margin. `version` changes
+    with every change of the plan or of its price. `tax_rate` is a fraction, such as 0.19.
+    """
 
     id: UUID
     bundle: Bundle
@@ -86,6 +91,9 @@ class Plan:
     withdrawn: bool
     hidden: bool
     updated_at: datetime
+    version: Hashable
+    includes_tax: bool = False
+    tax_rate: Decimal = Decimal(0)
 
     @property
     def available_quantity(self) -> int:

@@ -1,31 +1,37 @@
 """Caches plan messages and counts in memory until the rows behind them change."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from kit.db.database import Connection
+from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.facets import Tally, tally
 from services.catalogue.list_plans import count_plans
 from services.catalogue.messages import plan_message
+from services.catalogue.paging import PlanVersion
 from services.catalogue.plan import PlanFilter
+from services.catalogue.price_lists import Prices, Source
 from services.catalogue.snapshot.refresh import Current
 
 # Plans converted at once: this blocks the event loop for some 25 ms.
 BATCH = 500
-# Cached messages: four times the provider's whole catalogue, some 40 MB.
-MAX_MESSAGES = 20_000
+# Cached messages: the provider's whole catalogue in seven price lists, some 80 MB.
+MAX_MESSAGES = 40_000
 # Filters with a cached count; each takes less than 1 kB.
 MAX_TOTALS = 1_000
 # Filters with cached facets; each takes some 50 kB.
 MAX_TALLIES = 200
+# Cached overviews, of up to 50 kB.
+MAX_OVERVIEWS = 100
 
 
 Message = TypeVar("Message")
 Count = TypeVar("Count")
+# Plans of a price list: the version and the message of each.
+Messages = dict[UUID, tuple[object, pb.DataPlan]]
 
 
 class Counts(Generic[Count]):
@@ -36,18 +42,19 @@ class Counts(Generic[Count]):
     ) -> None:
         self._count = count
         self._limit = limit
-        self._entries: dict[PlanFilter, tuple[int, Count]] = {}
+        self._entries: dict[tuple[str, PlanFilter], tuple[int, Count]] = {}
 
     async def of(
         self, connection: Connection, current: Current, criteria: Iterable[PlanFilter]
     ) -> list[Count]:
         counts = []
         for one in criteria:
-            cached = self._entries.pop(one, None)
+            key = (current.source.key, one)
+            cached = self._entries.pop(key, None)
             if cached is None or cached[0] != current.revision:
                 # If plans change during the count, the revision is outdated at once.
                 cached = (current.revision, await self._count(connection, current, one))
-            self._entries[one] = cached  # the most recently used is last
+            self._entries[key] = cached  # the most recently used is last
             if len(self._entries) > self._limit:
                 del self._entries[next(iter(self._entries))]
             counts.append(cached[1])
@@ -61,32 +68,62 @@ class PlanCache:
     """
 
     def __init__(self) -> None:
-        self._overviews: dict[str, tuple[int, Any]] = {}
+        self._overviews: dict[tuple[str, str], tuple[int, Any]] = {}
         self._totals = Counts(_count, MAX_TOTALS)
         self._tallies = Counts(_tally, MAX_TALLIES)
-        self._messages: dict[UUID, tuple[datetime, pb.DataPlan]] = {}
+        self._messages: dict[str, Messages] = {}
 
     async def messages(
-        self, connection: Connection, versions: Sequence[tuple[UUID, datetime]]
+        self, connection: Connection, source: Source, versions: Sequence[PlanVersion]
     ) -> list[pb.DataPlan]:
-        """Return plan messages in the given order; a version is a plan's id and time of last change."""
-        if len(self._messages) + len(versions) > MAX_MESSAGES:
-            self._messages.clear()
-        stale = [plan for plan, changed in versions if not self._has(plan, changed)]
+        """Return plan messages in the given order.
+
+        Raises Failure UNAVAILABLE if the price list was removed since its plans were listed.
+        """
+        cached = self._messages.get(source.key, {})
+        stale = [plan for plan, its in versions if not _has(cached, plan, its)]
+        if stale:
+            cached = self._with_room(source.key, len(stale))
+            stale = [plan for plan, its in versions if not _has(cached, plan, its)]
         for start in range(0, len(stale), BATCH):
-            for plan in await store.plans_by_ids(connection, stale[start : start + BATCH]):
-                self._messages[plan.id] = (plan.updated_at, plan_message(plan))
-        return [self._messages[plan][1] for plan, _ in versions]
+            batch = stale[start : start + BATCH]
+            plans = await store.plans_by_ids(connection, source, batch)
+            if len(plans) < len(batch):
+                raise _lists_changed()
+            for plan in plans:
+                cached[plan.id] = (plan.version, plan_message(plan))
+        return [cached[plan][1] for plan, _ in versions]
+
+    def _with_room(self, key: str, wanted: int) -> Messages:
+        """Return the messages of a price list; if there are too many, drop those of other lists first.
+
+        A request that still uses dropped messages has its own reference to them.
+        """
+        found = self._messages.pop(key, {})
+        others = sum(map(len, self._messages.values()))
+        while self._messages and others + len(found) + wanted > MAX_MESSAGES:
+            others -= len(self._messages.pop(next(iter(self._messages))))
+        if len(found) + wanted > MAX_MESSAGES:
+            found = {}
+        self._messages[key] = found  # the last to grow is last
+        return found
 
     async def overview(
-        self, connection: Connection, name: str, make: Callable[[Connection], Awaitable[Message]]
+        self,
+        connection: Connection,
+        prices: Prices,
+        name: str,
+        make: Callable[[Connection, Source], Awaitable[Message]],
     ) -> Message:
-        """Return the result of `make`, cached by name until plans change."""
-        revision = await store.revision(connection)
-        cached = self._overviews.get(name)
-        if cached is None or cached[0] != revision:
+        """Return the result of `make`, cached by name for a price list until plans change."""
+        key = (prices.source.key, name)
+        cached = self._overviews.pop(key, None)
+        if cached is None or cached[0] != prices.revision:
             # If plans change in the meantime, the revision is outdated at once.
-            cached = self._overviews[name] = (revision, await make(connection))
+            cached = (prices.revision, await make(connection, prices.source))
+        self._overviews[key] = cached  # the most recently used is last
+        if len(self._overviews) > MAX_OVERVIEWS:
+            del self._overviews[next(iter(self._overviews))]
         message: Message = cached[1]
         return message
 
@@ -100,18 +137,27 @@ class PlanCache:
         """Return the counts by facet of the plans of each filter."""
         return await self._tallies.of(connection, current, criteria)
 
-    def _has(self, plan: UUID, changed: datetime) -> bool:
-        cached = self._messages.get(plan)
-        return cached is not None and cached[0] == changed
+
+def _lists_changed() -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE,
+        "PRICE_LISTS_CHANGED",
+        "The price lists changed while the request was processed; send it again",
+    )
+
+
+def _has(messages: Messages, plan: UUID, version: object) -> bool:
+    cached = messages.get(plan)
+    return cached is not None and cached[0] == version
 
 
 async def _count(connection: Connection, current: Current, criteria: PlanFilter) -> int:
     if current.snapshot is None or criteria.include_unavailable:
-        return await count_plans(connection, criteria)
+        return await count_plans(connection, current.source, criteria)
     return current.snapshot.count(criteria)
 
 
 async def _tally(connection: Connection, current: Current, criteria: PlanFilter) -> Tally:
     if current.snapshot is None:
-        return await tally(connection, criteria)
+        return await tally(connection, current.source, criteria)
     return current.snapshot.tally(criteria)

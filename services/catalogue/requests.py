@@ -193,14 +193,14 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     )
 
 
-def check_currency(criteria: PlanFilter, catalogue: str | None) -> None:
-    """Raise Failure INVALID if the filter's prices are not in the catalogue's currency."""
-    if criteria.currency and catalogue and criteria.currency != catalogue:
+def check_currency(criteria: PlanFilter, currency: str | None) -> None:
+    """Raise Failure INVALID if the filter's prices are not in the currency of the request."""
+    if criteria.currency and currency and criteria.currency != currency:
         checks = Checks()
         field = "min_price" if criteria.min_price is not None else "max_price"
         checks.fail(
             f"filter.{field}",
-            f"must be in {catalogue}, the catalogue's currency, not {criteria.currency}",
+            f"must be in {currency}, the currency of the request, not {criteria.currency}",
         )
         checks.done()
 

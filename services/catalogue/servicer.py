@@ -17,6 +17,7 @@ from services.catalogue.list_top_ups import top_ups
 from services.catalogue.live import Live
 from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.plan_cache import PlanCache
+from services.catalogue.price_lists import Prices, Source, choose
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync import run_store
 from services.catalogue.sync.sync import Sync
@@ -41,13 +42,16 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         listing = requests.listing(request, caller)
         criteria = listing.criteria
         async with self._database.session(caller) as connection:
-            current = await self._snapshots.current(connection)
+            current = await self._snapshots.current(connection, request.currency)
             if criteria.min_price is not None or criteria.max_price is not None:
-                currency = await list_plans.currency_of_prices(connection, current.snapshot)
+                currency = await list_plans.currency_of_prices(
+                    connection, current.source, current.snapshot
+                )
                 requests.check_currency(criteria, currency)
                 criteria = replace(criteria, currency=currency)
             page = await list_plans.list_plans(
                 connection,
+                current.source,
                 criteria,
                 listing.order,
                 snapshot=current.snapshot,
@@ -57,7 +61,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             )
             if not page.versions and listing.after is None:
                 await check_places.require_known(connection, criteria)
-            plans = await self._cache.messages(connection, page.versions)
+            plans = await self._cache.messages(connection, current.source, page.versions)
             total = 0
             if not request.without_total:
                 total = await self._cache.total(connection, current, criteria)
@@ -73,10 +77,11 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.GetPlanResponse:
         plan_id = requests.plan(request)
         async with self._database.session(rpc_guard.session()) as connection:
+            source = (await _prices(connection, request.currency)).source
             if plan_id is None:
-                found = await store.plans_by_names(connection, [request.name])
+                found = await store.plans_by_names(connection, source, [request.name])
             else:
-                found = await store.plans_by_ids(connection, [plan_id])
+                found = await store.plans_by_ids(connection, source, [plan_id])
         if not found:
             raise _no_plan(request.id or request.name)
         answer = pb.GetPlanResponse(plan=messages.plan_message(found[0]))
@@ -93,10 +98,11 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.BatchGetPlansResponse:
         ids, names = requests.batch(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await store.plans_by_ids(connection, ids)
+            source = (await _prices(connection, request.currency)).source
+            plans = await store.plans_by_ids(connection, source, ids)
             if names:
                 known = {plan.id for plan in plans}
-                named = await store.plans_by_names(connection, names)
+                named = await store.plans_by_names(connection, source, names)
                 plans += [plan for plan in named if plan.id not in known]
         return pb.BatchGetPlansResponse(plans=map(messages.plan_message, plans))
 
@@ -106,10 +112,11 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         ids, size = requests.top_ups(request)
         answer = pb.BatchListTopUpPlansResponse()
         async with self._database.session(rpc_guard.session()) as connection:
-            current = await self._snapshots.current(connection)
-            for plan in await store.plans_by_ids(connection, ids):
-                fitting = await top_ups(connection, plan, current.snapshot, size)
-                plans = await self._cache.messages(connection, fitting)
+            current = await self._snapshots.current(connection, request.currency)
+            source = current.source
+            for plan in await store.plans_by_ids(connection, source, ids):
+                fitting = await top_ups(connection, source, plan, current.snapshot, size)
+                plans = await self._cache.messages(connection, source, fitting)
                 answer.top_ups.add(plan_id=str(plan.id), plans=plans)
         return answer
 
@@ -118,21 +125,24 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.ListFeaturedPlansResponse:
         size = requests.featured(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await self._cache.overview(connection, "featured", _featured)
+            prices = await _prices(connection, request.currency)
+            plans = await self._cache.overview(connection, prices, "featured", _featured)
         return pb.ListFeaturedPlansResponse(plans=plans[:size])
 
     async def ListRegions(
         self, request: pb.ListRegionsRequest, context: Context
     ) -> pb.ListRegionsResponse:
         async with self._database.session(rpc_guard.session()) as connection:
-            return await self._cache.overview(connection, "regions", _regions)
+            prices = await _prices(connection, request.currency)
+            return await self._cache.overview(connection, prices, "regions", _regions)
 
     async def ListCountries(
         self, request: pb.ListCountriesRequest, context: Context
     ) -> pb.ListCountriesResponse:
         region = requests.region(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            whole = await self._cache.overview(connection, "countries", _countries)
+            prices = await _prices(connection, request.currency)
+            whole = await self._cache.overview(connection, prices, "countries", _countries)
             if region is None:
                 return whole
             rows = [row for row in whole.countries if fold(row.country.region) == region]
@@ -145,16 +155,18 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.GetPlanFacetsResponse:
         criteria = requests.facets(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            current = await self._snapshots.current(connection)
+            current = await self._snapshots.current(connection, request.currency)
             if criteria.currency is not None:
-                currency = await list_plans.currency_of_prices(connection, current.snapshot)
+                currency = await list_plans.currency_of_prices(
+                    connection, current.source, current.snapshot
+                )
                 requests.check_currency(criteria, currency)
                 criteria = replace(criteria, currency=None)
             facets = Facets(*await self._cache.tallies(connection, current, filters(criteria)))
             if not facets.whole.total:
                 await check_places.require_known(connection, criteria)
-            countries = await self._cache.overview(connection, "countries", _countries)
-            regions = await self._cache.overview(connection, "regions", _regions)
+            countries = await self._cache.overview(connection, current, "countries", _countries)
+            regions = await self._cache.overview(connection, current, "regions", _regions)
         return messages.facets_message(facets, countries, regions)
 
     async def SetFeaturedPlans(
@@ -162,7 +174,8 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.SetFeaturedPlansResponse:
         ids = requests.choice(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            plans = await featured_store.choose_featured(connection, ids)
+            source = (await _prices(connection)).source
+            plans = await featured_store.choose_featured(connection, source, ids)
         return pb.SetFeaturedPlansResponse(plans=map(messages.plan_message, plans))
 
     async def SetPlanHidden(
@@ -172,7 +185,8 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         async with self._database.session(rpc_guard.session()) as connection:
             if not await store.set_hidden(connection, plan_id, hidden=request.hidden):
                 raise _no_plan(request.plan_id)
-            [plan] = await store.plans_by_ids(connection, [plan_id])
+            source = (await _prices(connection)).source
+            [plan] = await store.plans_by_ids(connection, source, [plan_id])
         return pb.SetPlanHiddenResponse(plan=messages.plan_message(plan))
 
     async def WatchRevision(
@@ -201,18 +215,24 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         )
 
 
-async def _featured(connection: Connection) -> list[pb.DataPlan]:
-    plans = await featured_store.featured(connection, requests.MAX_FEATURED)
+async def _prices(connection: Connection, currency: str = "") -> Prices:
+    """Return the prices in a currency now; raises Failure INVALID (UNKNOWN_CURRENCY)."""
+    revision = await store.revision(connection)
+    return Prices(revision.number, await choose(connection, revision, currency))
+
+
+async def _featured(connection: Connection, source: Source) -> list[pb.DataPlan]:
+    plans = await featured_store.featured(connection, source, requests.MAX_FEATURED)
     return [messages.plan_message(plan) for plan in plans]
 
 
-async def _regions(connection: Connection) -> pb.ListRegionsResponse:
-    rows = await store.regions(connection)
+async def _regions(connection: Connection, source: Source) -> pb.ListRegionsResponse:
+    rows = await store.regions(connection, source)
     return pb.ListRegionsResponse(regions=map(messages.region_message, rows))
 
 
-async def _countries(connection: Connection) -> pb.ListCountriesResponse:
-    rows = await store.countries(connection)
+async def _countries(connection: Connection, source: Source) -> pb.ListCountriesResponse:
+    rows = await store.countries(connection, source)
     return pb.ListCountriesResponse(countries=map(messages.country_summary, rows))
 
 

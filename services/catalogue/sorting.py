@@ -8,7 +8,7 @@ from typing import Any
 from services.catalogue.plan import PlanOrder
 
 # Bounds of a price in a page token, which a client may have forged.
-MAX_PRICE = 10**12
+MAX_PRICE = 10**15
 MAX_PRICE_LENGTH = 40  # characters
 
 

@@ -1,6 +1,6 @@
 """SQL of plans: reading them, and what an administrator sets."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from services.catalogue.plan import Allowance, Bundle, Country, Plan
+from services.catalogue.price_lists import Revision, Source, parsed
 
 # The columns that store a Bundle, named as its fields, with their types.
 BUNDLE_COLUMNS = {
@@ -24,7 +25,6 @@ BUNDLE_COLUMNS = {
     "profile_name": "text",
     "allowances": "jsonb",
 }
-COLUMNS = ", ".join(("id", *BUNDLE_COLUMNS, "currency", "withdrawn", "hidden", "updated_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,22 @@ class CountryRow:
     currency: str
 
 
-BY_IDS = f"select {COLUMNS} from catalogue.data_plans where id = any($1::uuid[])"  # noqa: S608 - constants
+BY_IDS = "select {columns} from {plans} where {listed} and id = any($1::uuid[])"
 
 
-async def plans_by_ids(connection: Connection, ids: Sequence[UUID]) -> list[Plan]:
+async def plans_by_ids(connection: Connection, source: Source, ids: Sequence[UUID]) -> list[Plan]:
     """Return those that exist, withdrawn and hidden ones included."""
-    return [to_plan(row) for row in await connection.fetch(BY_IDS, ids)]
+    return [to_plan(row) for row in await source.fetch(connection, BY_IDS, ids)]
 
 
-BY_NAMES = f"select {COLUMNS} from catalogue.data_plans where name = any($1::text[])"  # noqa: S608 - constants
+BY_NAMES = "select {columns} from {plans} where {listed} and name = any($1::text[])"
 
 
-async def plans_by_names(connection: Connection, names: Sequence[str]) -> list[Plan]:
+async def plans_by_names(
+    connection: Connection, source: Source, names: Sequence[str]
+) -> list[Plan]:
     """Return those that exist by the provider's bundle names, withdrawn and hidden ones included."""
-    return [to_plan(row) for row in await connection.fetch(BY_NAMES, names)]
+    return [to_plan(row) for row in await source.fetch(connection, BY_NAMES, names)]
 
 
 SET_HIDDEN = """
@@ -78,37 +80,37 @@ async def set_hidden(connection: Connection, plan: UUID, *, hidden: bool) -> boo
 REGIONS = """
 select place.region, count(distinct plan.id) as plan_count, min(plan.price) as lowest_price,
        min(plan.currency) as currency
-from catalogue.data_plans plan,
+from {plans} plan,
      lateral (
          select plan.region
          union
          select country ->> 'region' from jsonb_array_elements(plan.countries) as country
      ) as place
-where plan.offered and place.region <> ''
+where {listed} and plan.offered and place.region <> ''
 group by place.region
 order by place.region collate "C"
 """
 
 
-async def regions(connection: Connection) -> list[RegionRow]:
+async def regions(connection: Connection, source: Source) -> list[RegionRow]:
     """Return the regions that a list of plans on sale can be filtered by, "Global" included."""
     return [
         RegionRow(row["region"], row["plan_count"], row["lowest_price"], row["currency"])
-        for row in await connection.fetch(REGIONS)
+        for row in await source.fetch(connection, REGIONS)
     ]
 
 
 COUNTRIES = """
 select country ->> 'name' as name, country ->> 'iso' as iso, country ->> 'region' as region,
        count(*) as plan_count, min(plan.price) as lowest_price, min(plan.currency) as currency
-from catalogue.data_plans plan, jsonb_array_elements(plan.countries) as country
-where plan.offered
+from {plans} plan, jsonb_array_elements(plan.countries) as country
+where {listed} and plan.offered
 group by 1, 2, 3
 order by (country ->> 'name') collate "C", (country ->> 'iso') collate "C"
 """
 
 
-async def countries(connection: Connection) -> list[CountryRow]:
+async def countries(connection: Connection, source: Source) -> list[CountryRow]:
     return [
         CountryRow(
             Country(row["name"], row["iso"], row["region"]),
@@ -116,37 +118,47 @@ async def countries(connection: Connection) -> list[CountryRow]:
             row["lowest_price"],
             row["currency"],
         )
-        for row in await connection.fetch(COUNTRIES)
+        for row in await source.fetch(connection, COUNTRIES)
     ]
 
 
 FOR_SNAPSHOT = """
-select id, updated_at, name, price, currency, duration_days, data_rank, unlimited, groups,
-       region_keys, country_keys, search_text, profile_name,
+select id, {version}, name, price, currency, duration_days, data_rank, unlimited, groups, region_keys,
+       country_keys, search_text, profile_name,
        jsonb_array_length(countries) = 1 as single_country
-from catalogue.data_plans
-where offered and name > $1
+from {plans}
+where {listed} and offered and name > $1
 order by name limit $2
 """
 
 
-async def plans_for_snapshot(connection: Connection, after: str, limit: int) -> list[Any]:
+async def plans_for_snapshot(
+    connection: Connection, source: Source, after: str, limit: int
+) -> Sequence[Any]:
     """Return rows of plans on sale after a name, in the order of names, with the columns of a snapshot."""
-    return list(await connection.fetch(FOR_SNAPSHOT, after, limit))
+    return await source.fetch(connection, FOR_SNAPSHOT, after, limit)
 
 
-REVISION = "select number from catalogue.revision"
+# The lists as text, so that they are parsed only when they change.
+REVISION = "select number, rule_version, lists::text as lists from catalogue.revision"
 
 
-async def revision(connection: Connection) -> int:
-    """Return a number that grows with every change of plans or of the featured ones."""
-    number: int = await connection.fetchval(REVISION)
-    return number
+async def revision(connection: Connection) -> Revision:
+    """Return the revision of the catalogue now, with its price lists."""
+    row = await connection.fetchrow(REVISION)
+    assert row is not None  # the only row, which is never deleted
+    return Revision(row["number"], row["rule_version"], parsed(row["lists"]))
+
+
+def version(row: Any) -> Hashable:
+    """Return what changes with every change of a row's plan or of its price."""
+    found = row["version"]
+    return tuple(found) if isinstance(found, list) else found
 
 
 def to_plan(row: Any) -> Plan:
-    """Build a plan from a row with COLUMNS."""
-    values = dict(row)
+    """Build a plan from a row with the columns of a plan."""
+    values = dict(row) | {"version": version(row)}
     bundle = {name: values.pop(name) for name in BUNDLE_COLUMNS} | {
         "groups": tuple(row["groups"]),
         "countries": tuple(Country(**country) for country in row["countries"]),

@@ -1,24 +1,23 @@
-"""All plans on sale at one revision, indexed in memory for every filter and order."""
+"""All plans on sale in a price list at one revision, indexed in memory for every filter and order."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
-from uuid import UUID
 
 from services.catalogue.facets import Tally
-from services.catalogue.paging import Page
+from services.catalogue.paging import Page, PlanVersion
 from services.catalogue.plan import PlanFilter, PlanOrder
 from services.catalogue.snapshot.ordered import Columns, Ordered, Traits
 from services.catalogue.sorting import SORTINGS
+from services.catalogue.store import version
 
 
 class SnapshotBuilder:
     """Collects plans while they are read for a snapshot."""
 
     def __init__(self) -> None:
-        self.versions: list[tuple[UUID, datetime]] = []
+        self.versions: list[PlanVersion] = []
         self.columns = Columns()
         self.traits = Traits()
         self.currency: str | None = None
@@ -29,8 +28,8 @@ class SnapshotBuilder:
         columns, traits = self.columns, self.traits
         for row in rows:
             number = len(self.versions)
-            changed = self._equal.setdefault(row["updated_at"], row["updated_at"])
-            self.versions.append((row["id"], changed))
+            its = version(row)
+            self.versions.append((row["id"], self._equal.setdefault(its, its)))
             self.currency = self.currency or row["currency"]
             columns.names.append(row["name"])
             columns.prices.append(self._equal.setdefault(row["price"], row["price"]))
@@ -101,9 +100,7 @@ class Snapshot:
             more=len(rows) > size,
         )
 
-    def top_ups(
-        self, profile: str, countries: Sequence[str], limit: int
-    ) -> list[tuple[UUID, datetime]]:
+    def top_ups(self, profile: str, countries: Sequence[str], limit: int) -> list[PlanVersion]:
         """Return the cheapest plans of a profile, those that cover all of these countries first."""
         ordered = self._by_price
         found = ordered.of_profile(profile)

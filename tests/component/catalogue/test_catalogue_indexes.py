@@ -12,6 +12,7 @@ import pytest
 
 from services.catalogue import list_plans, store
 from services.catalogue.plan import PlanFilter, PlanOrder, plan_id
+from services.catalogue.price_lists import COSTS
 from services.catalogue.snapshot.bits import STEP
 from services.catalogue.snapshot.refresh import BATCH
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
@@ -85,12 +86,12 @@ async def test_lists_of_a_large_catalogue_read_no_more_rows_than_of_a_small_one(
 
 async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> None:
     draft, after = SnapshotBuilder(), ""
-    read = await scans(full, store.FOR_SNAPSHOT, "esim_5GB", BATCH)
+    read = await scans(full, COSTS.sql(store.FOR_SNAPSHOT), "esim_5GB", BATCH)
     assert read == {"data_plans_by_name": BATCH}
-    while rows := await store.plans_for_snapshot(full, after, BATCH):
+    while rows := await store.plans_for_snapshot(full, COSTS, after, BATCH):
         draft.add(rows)
         after = rows[-1]["name"]
-    snapshot = Snapshot(draft, await store.revision(full))
+    snapshot = Snapshot(draft, (await store.revision(full)).number)
     assert len(snapshot) == ROWS
     assert set(KEYS) == set(PlanOrder)
     assert await scans(full, store.REVISION) == {"all of revision": 1}
@@ -105,6 +106,7 @@ async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> No
                 )  # the first search indexes the text
                 await list_plans.list_plans(
                     full,
+                    COSTS,
                     wanted,
                     order,
                     snapshot=snapshot,
@@ -143,7 +145,7 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
     for order, (name, key) in KEYS.items():
         for after in (None, list(map(str, key))):
             await list_plans.list_plans(
-                full, PlanFilter(), order, snapshot=None, size=SIZE, after=after
+                full, COSTS, PlanFilter(), order, snapshot=None, size=SIZE, after=after
             )
             await asyncio.sleep(0)
             read = await scans(full, queries[-1].query, *queries[-1].args)
@@ -155,5 +157,5 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
 
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
     ids = [plan_id(f"esim_{number}") for number in range(50)]
-    assert set(await scans(full, store.BY_IDS, ids)) == {"data_plans_pkey"}
-    assert set(await scans(full, store.BY_NAMES, ["esim_7"])) == {"data_plans_name_key"}
+    assert set(await scans(full, COSTS.sql(store.BY_IDS), ids)) == {"data_plans_pkey"}
+    assert set(await scans(full, COSTS.sql(store.BY_NAMES), ["esim_7"])) == {"data_plans_name_key"}

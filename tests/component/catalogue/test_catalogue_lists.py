@@ -12,6 +12,7 @@ from migrations import files, runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import list_plans, search, store
 from services.catalogue.plan import Plan, PlanFilter, PlanOrder
+from services.catalogue.price_lists import COSTS
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 from tests.component.catalogue.conftest import FOUR, OpenShop
 from tests.fixtures.many_plans import fill
@@ -69,7 +70,7 @@ async def test_every_page_of_every_list_follows_the_rules(databases: Databases) 
     await databases.admin.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )
-    rows = await databases.admin.fetch(f"select {store.COLUMNS} from catalogue.data_plans")  # noqa: S608 - constants
+    rows = await databases.admin.fetch(COSTS.sql("select {columns} from {plans}"))
     plans = [store.to_plan(row) for row in rows]
     connection: Any = await asyncpg.connect(databases.url("catalogue"))
     await connection.execute("set role catalogue_user")
@@ -78,7 +79,7 @@ async def test_every_page_of_every_list_follows_the_rules(databases: Databases) 
     for number, wanted in enumerate(FILTERS):
         matching = [plan for plan in plans if search.matches(plan.bundle, wanted)]
         some += bool(matching)
-        assert await list_plans.count_plans(connection, wanted) == len(matching)
+        assert await list_plans.count_plans(connection, COSTS, wanted) == len(matching)
         assert snapshot.count(wanted) == len(matching)
         for order, (key, descending) in SORTED.items():
             expected = [plan.id for plan in sorted(matching, key=key, reverse=descending)]
@@ -96,7 +97,7 @@ async def test_every_page_of_every_list_follows_the_rules(databases: Databases) 
 async def taken(connection: Any) -> Snapshot:
     """Return all plans on sale, in memory."""
     draft = SnapshotBuilder()
-    draft.add(await store.plans_for_snapshot(connection, "", ROWS))
+    draft.add(await store.plans_for_snapshot(connection, COSTS, "", ROWS))
     return Snapshot(draft, 0)
 
 
@@ -113,7 +114,7 @@ async def listed(
     after = None
     for _ in range(pages):
         page = await list_plans.list_plans(
-            connection, wanted, order, snapshot=snapshot, size=size, after=after
+            connection, COSTS, wanted, order, snapshot=snapshot, size=size, after=after
         )
         found.extend(plan for plan, _ in page.versions)
         if not page.more:

@@ -14,6 +14,7 @@ from kit.db.database import Database
 from services.catalogue import facets
 from services.catalogue.list_plans import list_plans
 from services.catalogue.plan import PlanFilter, PlanOrder
+from services.catalogue.price_lists import COSTS
 from services.catalogue.snapshot.ordered import MAX_WORDS
 from services.catalogue.snapshot.refresh import Current, Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
@@ -158,16 +159,20 @@ async def test_lists_and_facets_from_memory_match_the_database(
             some = chance.sample(sorted(choices), chance.randint(0, 3))
             wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
             async with keeper.database.session(ANONYMOUS) as connection:
-                assert snapshot.tally(wanted) == await facets.tally(connection, wanted), wanted
+                assert snapshot.tally(wanted) == await facets.tally(connection, COSTS, wanted), (
+                    wanted
+                )
                 order = chance.choice(list(PlanOrder))
                 pages = [
-                    await list_plans(connection, wanted, order, snapshot=one, size=7, after=None)
+                    await list_plans(
+                        connection, COSTS, wanted, order, snapshot=one, size=7, after=None
+                    )
                     for one in (snapshot, None)
                 ]
                 assert pages[0] == pages[1], (wanted, order)
                 next_pages = [
                     await list_plans(
-                        connection, wanted, order, snapshot=one, size=7, after=page.keys[-1]
+                        connection, COSTS, wanted, order, snapshot=one, size=7, after=page.keys[-1]
                     )
                     for one, page in zip((snapshot, None), pages, strict=True)
                     if page.keys

@@ -11,6 +11,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.list_top_ups import top_ups
 from services.catalogue.plan import plan_id
+from services.catalogue.price_lists import COSTS
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 
 PROFILES = [
@@ -58,11 +59,11 @@ async def test_memory_and_database_give_the_same_top_ups(open_shop: OpenShop) ->
         database.session(ANONYMOUS) as connection,
     ):
         for name in "abdef":
-            (plan,) = await store.plans_by_names(connection, [f"esim_{name}"])
-            found = await top_ups(connection, plan, None, 10)
+            (plan,) = await store.plans_by_names(connection, COSTS, [f"esim_{name}"])
+            found = await top_ups(connection, COSTS, plan, None, 10)
             named = {
                 row.id: row.bundle.name
-                for row in await store.plans_by_ids(connection, [p for p, _ in found])
+                for row in await store.plans_by_ids(connection, COSTS, [p for p, _ in found])
             }
             assert {f"esim_{name}": [named[p] for p, _ in found]} == await fitting(
                 shop, f"esim_{name}"
