@@ -14,7 +14,7 @@ from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
 from services.catalogue.wiring import wired
 
-NEEDS = "039_sell_at_retail_prices"
+NEEDS = "042_curate_plans"
 # Seconds that calls in progress get when the process stops; none takes longer.
 GRACE = 10.0
 

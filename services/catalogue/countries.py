@@ -116,6 +116,11 @@ def english_name(key: str) -> str:
     return _names().get(key.upper(), key)
 
 
+def is_country(code: str) -> bool:
+    """Return whether this is the ISO 3166-1 alpha-2 code of a country."""
+    return code in _names()
+
+
 def iso3(code: str) -> str:
     """Return the ISO 3166-1 alpha-3 code, or empty for a place that has none."""
     return _alpha3().get(code, "")

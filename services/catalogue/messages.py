@@ -2,8 +2,11 @@
 
 from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue import cldr
 from services.catalogue.countries import flag, iso3
+from services.catalogue.curation.curated import NOTHING, Curated
 from services.catalogue.facets import Facets
+from services.catalogue.locales import ENGLISH
 from services.catalogue.plan import Country, Plan, PlanOrder, fold
 from services.catalogue.store import CountryRow, RegionRow
 from services.catalogue.sync.run_store import Run
@@ -19,14 +22,16 @@ ORDERS = {
 }
 
 
-def plan_message(plan: Plan) -> pb.DataPlan:
+def plan_message(plan: Plan, curated: Curated = NOTHING, locale: str = ENGLISH) -> pb.DataPlan:
+    """Return a plan with what administrators set for it, and generated names in the canonical `locale`."""
     bundle, limit = plan.bundle, fair_use(plan.bundle)
+    language = cldr.language_of(locale)
     return pb.DataPlan(
         id=str(plan.id),
         name=bundle.name,
-        description=bundle.description,
+        description=curated.description or bundle.description,
         region=bundle.region,
-        countries=[country_message(country) for country in bundle.countries],
+        countries=[country_message(country, language) for country in bundle.countries],
         duration_days=bundle.duration_days,
         price=money.to_proto(bundle.price, plan.currency),
         data_mb=bundle.data_mb,
@@ -51,18 +56,22 @@ def plan_message(plan: Plan) -> pb.DataPlan:
         withdrawn=plan.withdrawn,
         hidden=plan.hidden,
         updated_at=timestamps.to_proto(plan.updated_at),
-        title=title(bundle),
+        title=curated.name or title(bundle, language),
         fair_use=pb.FairUse(daily_mb=limit.daily_mb, throttle_kbps=limit.throttle_kbps)
         if limit
         else None,
         price_includes_tax=plan.includes_tax and plan.tax_rate > 0,
         tax_rate=f"{money.plain(plan.tax_rate * 100):f}" if plan.tax_rate else "",
+        image_url=curated.image_url,
+        badges=curated.badges,
+        highlights=curated.highlights,
     )
 
 
-def country_message(country: Country) -> pb.Country:
+def country_message(country: Country, language: str = ENGLISH) -> pb.Country:
+    """Return a country, named in one of `cldr.LANGUAGES`."""
     return pb.Country(
-        name=country.name,
+        name=cldr.country_name(country.iso, country.name, language),
         iso=country.iso,
         region=country.region,
         iso3=iso3(country.iso),
@@ -78,9 +87,9 @@ def region_message(row: RegionRow) -> pb.RegionSummary:
     )
 
 
-def country_summary(row: CountryRow) -> pb.CountrySummary:
+def country_summary(row: CountryRow, language: str = ENGLISH) -> pb.CountrySummary:
     return pb.CountrySummary(
-        country=country_message(row.country),
+        country=country_message(row.country, language),
         plan_count=row.plan_count,
         lowest_price=money.to_proto(row.lowest_price, row.currency),
     )

@@ -8,9 +8,10 @@ from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
+from services.catalogue.curation.plan_messages import plan_messages
 from services.catalogue.facets import Tally, tally
 from services.catalogue.list_plans import count_plans
-from services.catalogue.messages import plan_message
+from services.catalogue.locales import ENGLISH
 from services.catalogue.paging import PlanVersion
 from services.catalogue.plan import PlanFilter
 from services.catalogue.price_lists import Prices, Source
@@ -18,7 +19,7 @@ from services.catalogue.snapshot.refresh import Current
 
 # Plans converted at once: this blocks the event loop for some 25 ms.
 BATCH = 500
-# Cached messages: the provider's whole catalogue in seven price lists, some 80 MB.
+# Cached messages: the provider's whole catalogue in seven price lists or languages, some 80 MB.
 MAX_MESSAGES = 40_000
 # Filters with a cached count; each takes less than 1 kB.
 MAX_TOTALS = 1_000
@@ -30,7 +31,7 @@ MAX_OVERVIEWS = 100
 
 Message = TypeVar("Message")
 Count = TypeVar("Count")
-# Plans of a price list: the version and the message of each.
+# Plans of a price list in a locale: the version and the message of each.
 Messages = dict[UUID, tuple[object, pb.DataPlan]]
 
 
@@ -68,34 +69,44 @@ class PlanCache:
     """
 
     def __init__(self) -> None:
-        self._overviews: dict[tuple[str, str], tuple[int, Any]] = {}
+        # By the price list, the name and the locale.
+        self._overviews: dict[tuple[str, str, str], tuple[int, Any]] = {}
         self._totals = Counts(_count, MAX_TOTALS)
         self._tallies = Counts(_tally, MAX_TALLIES)
-        self._messages: dict[str, Messages] = {}
+        # By the price list and the locale.
+        self._messages: dict[tuple[str, str], Messages] = {}
 
     async def messages(
-        self, connection: Connection, source: Source, versions: Sequence[PlanVersion]
+        self,
+        connection: Connection,
+        source: Source,
+        versions: Sequence[PlanVersion],
+        locale: str = ENGLISH,
     ) -> list[pb.DataPlan]:
-        """Return plan messages in the given order.
+        """Return plan messages in the given order, with texts in a canonical locale.
 
         Raises Failure UNAVAILABLE if the price list was removed since its plans were listed.
         """
-        cached = self._messages.get(source.key, {})
+        key = (source.key, locale)
+        cached = self._with_room(key, 0)
         stale = [plan for plan, its in versions if not _has(cached, plan, its)]
         if stale:
-            cached = self._with_room(source.key, len(stale))
+            cached = self._with_room(key, len(stale))
             stale = [plan for plan, its in versions if not _has(cached, plan, its)]
         for start in range(0, len(stale), BATCH):
             batch = stale[start : start + BATCH]
             plans = await store.plans_by_ids(connection, source, batch)
             if len(plans) < len(batch):
                 raise _lists_changed()
-            for plan in plans:
-                cached[plan.id] = (plan.version, plan_message(plan))
+            made = await plan_messages(connection, plans, locale)
+            for plan, message in zip(plans, made, strict=True):
+                cached[plan.id] = (plan.version, message)
         return [cached[plan][1] for plan, _ in versions]
 
-    def _with_room(self, key: str, wanted: int) -> Messages:
-        """Return the messages of a price list; if there are too many, drop those of other lists first.
+    def _with_room(self, key: tuple[str, str], wanted: int) -> Messages:
+        """Return the messages of a price list and locale, after making room for more.
+
+        Others are dropped first, in the order in which they were last used.
 
         A request that still uses dropped messages has its own reference to them.
         """
@@ -105,7 +116,7 @@ class PlanCache:
             others -= len(self._messages.pop(next(iter(self._messages))))
         if len(found) + wanted > MAX_MESSAGES:
             found = {}
-        self._messages[key] = found  # the last to grow is last
+        self._messages[key] = found  # the most recently used is last
         return found
 
     async def overview(
@@ -113,14 +124,15 @@ class PlanCache:
         connection: Connection,
         prices: Prices,
         name: str,
-        make: Callable[[Connection, Source], Awaitable[Message]],
+        make: Callable[[Connection, Source, str], Awaitable[Message]],
+        locale: str = ENGLISH,
     ) -> Message:
-        """Return the result of `make`, cached by name for a price list until plans change."""
-        key = (prices.source.key, name)
+        """Return the result of `make`, cached by name for a price list and locale until plans change."""
+        key = (prices.source.key, name, locale)
         cached = self._overviews.pop(key, None)
         if cached is None or cached[0] != prices.revision:
             # If plans change in the meantime, the revision is outdated at once.
-            cached = (prices.revision, await make(connection, prices.source))
+            cached = (prices.revision, await make(connection, prices.source, locale))
         self._overviews[key] = cached  # the most recently used is last
         if len(self._overviews) > MAX_OVERVIEWS:
             del self._overviews[next(iter(self._overviews))]

@@ -6,18 +6,30 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from kit.db.database import Connection, Database
-from kit.errors import Failure, Kind
+from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
-from services.catalogue import check_places, featured_store, list_plans, messages, requests, store
+from services.catalogue import (
+    check_places,
+    featured_store,
+    find_plan,
+    list_plans,
+    locales,
+    messages,
+    overviews,
+    requests,
+    store,
+)
+from services.catalogue.curation import requests as curation_requests
+from services.catalogue.curation import store as curation_store
+from services.catalogue.curation.plan_messages import plan_messages
 from services.catalogue.facets import Facets, filters
 from services.catalogue.list_top_ups import top_ups
 from services.catalogue.live import Live
+from services.catalogue.networks import store as network_store
 from services.catalogue.plan import PlanFilter, fold
 from services.catalogue.plan_cache import PlanCache
-from services.catalogue.price_lists import Prices, Source, choose
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync import run_store
 from services.catalogue.sync.sync import Sync
@@ -40,6 +52,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.ListPlansResponse:
         caller = rpc_guard.session()
         listing = requests.listing(request, caller)
+        locale = locales.of_request(request.locale)
         criteria = listing.criteria
         async with self._database.session(caller) as connection:
             current = await self._snapshots.current(connection, request.currency)
@@ -61,7 +74,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             )
             if not page.versions and listing.after is None:
                 await check_places.require_known(connection, criteria)
-            plans = await self._cache.messages(connection, current.source, page.versions)
+            plans = await self._cache.messages(connection, current.source, page.versions, locale)
             total = 0
             if not request.without_total:
                 total = await self._cache.total(connection, current, criteria)
@@ -76,15 +89,17 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
 
     async def GetPlan(self, request: pb.GetPlanRequest, context: Context) -> pb.GetPlanResponse:
         plan_id = requests.plan(request)
+        locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            source = (await _prices(connection, request.currency)).source
+            source = (await find_plan.prices(connection, request.currency)).source
             if plan_id is None:
                 found = await store.plans_by_names(connection, source, [request.name])
             else:
                 found = await store.plans_by_ids(connection, source, [plan_id])
-        if not found:
-            raise _no_plan(request.id or request.name)
-        answer = pb.GetPlanResponse(plan=messages.plan_message(found[0]))
+            if not found:
+                raise find_plan.unknown(request.id or request.name)
+            [plan] = await plan_messages(connection, found, locale)
+        answer = pb.GetPlanResponse(plan=plan)
         if request.tell_confirmed_at:
             # The results of syncs are for administrators; the time of the last one is public.
             async with self._database.system() as connection:
@@ -97,26 +112,29 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.BatchGetPlansRequest, context: Context
     ) -> pb.BatchGetPlansResponse:
         ids, names = requests.batch(request)
+        locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            source = (await _prices(connection, request.currency)).source
+            source = (await find_plan.prices(connection, request.currency)).source
             plans = await store.plans_by_ids(connection, source, ids)
             if names:
                 known = {plan.id for plan in plans}
                 named = await store.plans_by_names(connection, source, names)
                 plans += [plan for plan in named if plan.id not in known]
-        return pb.BatchGetPlansResponse(plans=map(messages.plan_message, plans))
+            found = await plan_messages(connection, plans, locale)
+        return pb.BatchGetPlansResponse(plans=found)
 
     async def BatchListTopUpPlans(
         self, request: pb.BatchListTopUpPlansRequest, context: Context
     ) -> pb.BatchListTopUpPlansResponse:
         ids, size = requests.top_ups(request)
+        locale = locales.of_request(request.locale)
         answer = pb.BatchListTopUpPlansResponse()
         async with self._database.session(rpc_guard.session()) as connection:
             current = await self._snapshots.current(connection, request.currency)
             source = current.source
             for plan in await store.plans_by_ids(connection, source, ids):
                 fitting = await top_ups(connection, source, plan, current.snapshot, size)
-                plans = await self._cache.messages(connection, source, fitting)
+                plans = await self._cache.messages(connection, source, fitting, locale)
                 answer.top_ups.add(plan_id=str(plan.id), plans=plans)
         return answer
 
@@ -124,25 +142,34 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.ListFeaturedPlansRequest, context: Context
     ) -> pb.ListFeaturedPlansResponse:
         size = requests.featured(request)
+        locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            prices = await _prices(connection, request.currency)
-            plans = await self._cache.overview(connection, prices, "featured", _featured)
+            prices = await find_plan.prices(connection, request.currency)
+            plans = await self._cache.overview(
+                connection, prices, "featured", overviews.featured, locale
+            )
         return pb.ListFeaturedPlansResponse(plans=plans[:size])
 
     async def ListRegions(
         self, request: pb.ListRegionsRequest, context: Context
     ) -> pb.ListRegionsResponse:
+        locales.of_request(
+            request.locale
+        )  # only checked: names of regions are English filter values
         async with self._database.session(rpc_guard.session()) as connection:
-            prices = await _prices(connection, request.currency)
-            return await self._cache.overview(connection, prices, "regions", _regions)
+            prices = await find_plan.prices(connection, request.currency)
+            return await self._cache.overview(connection, prices, "regions", overviews.regions)
 
     async def ListCountries(
         self, request: pb.ListCountriesRequest, context: Context
     ) -> pb.ListCountriesResponse:
         region = requests.region(request)
+        locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            prices = await _prices(connection, request.currency)
-            whole = await self._cache.overview(connection, prices, "countries", _countries)
+            prices = await find_plan.prices(connection, request.currency)
+            whole = await self._cache.overview(
+                connection, prices, "countries", overviews.countries, locale
+            )
             if region is None:
                 return whole
             rows = [row for row in whole.countries if fold(row.country.region) == region]
@@ -154,6 +181,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self, request: pb.GetPlanFacetsRequest, context: Context
     ) -> pb.GetPlanFacetsResponse:
         criteria = requests.facets(request)
+        locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
             current = await self._snapshots.current(connection, request.currency)
             if criteria.currency is not None:
@@ -165,8 +193,10 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             facets = Facets(*await self._cache.tallies(connection, current, filters(criteria)))
             if not facets.whole.total:
                 await check_places.require_known(connection, criteria)
-            countries = await self._cache.overview(connection, current, "countries", _countries)
-            regions = await self._cache.overview(connection, current, "regions", _regions)
+            countries = await self._cache.overview(
+                connection, current, "countries", overviews.countries, locale
+            )
+            regions = await self._cache.overview(connection, current, "regions", overviews.regions)
         return messages.facets_message(facets, countries, regions)
 
     async def SetFeaturedPlans(
@@ -174,9 +204,10 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
     ) -> pb.SetFeaturedPlansResponse:
         ids = requests.choice(request)
         async with self._database.session(rpc_guard.session()) as connection:
-            source = (await _prices(connection)).source
+            source = (await find_plan.prices(connection)).source
             plans = await featured_store.choose_featured(connection, source, ids)
-        return pb.SetFeaturedPlansResponse(plans=map(messages.plan_message, plans))
+            chosen = await plan_messages(connection, plans)
+        return pb.SetFeaturedPlansResponse(plans=chosen)
 
     async def SetPlanHidden(
         self, request: pb.SetPlanHiddenRequest, context: Context
@@ -184,10 +215,37 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         plan_id = requests.plan_id(request.plan_id)
         async with self._database.session(rpc_guard.session()) as connection:
             if not await store.set_hidden(connection, plan_id, hidden=request.hidden):
-                raise _no_plan(request.plan_id)
-            source = (await _prices(connection)).source
-            [plan] = await store.plans_by_ids(connection, source, [plan_id])
-        return pb.SetPlanHiddenResponse(plan=messages.plan_message(plan))
+                raise find_plan.unknown(request.plan_id)
+            plan = await find_plan.by_id(connection, plan_id)
+        return pb.SetPlanHiddenResponse(plan=plan)
+
+    async def SetPlanTexts(
+        self, request: pb.SetPlanTextsRequest, context: Context
+    ) -> pb.SetPlanTextsResponse:
+        plan_id, locale, texts = curation_requests.texts(request)
+        async with self._database.session(rpc_guard.session()) as connection:
+            await find_plan.by_id(connection, plan_id)
+            await curation_store.set_texts(connection, plan_id, locale, texts)
+            plan = await find_plan.by_id(connection, plan_id, locale)
+        return pb.SetPlanTextsResponse(plan=plan)
+
+    async def SetPlanDisplay(
+        self, request: pb.SetPlanDisplayRequest, context: Context
+    ) -> pb.SetPlanDisplayResponse:
+        plan_id, image_url, badges = curation_requests.display(request)
+        async with self._database.session(rpc_guard.session()) as connection:
+            await find_plan.by_id(connection, plan_id)
+            await curation_store.set_display(connection, plan_id, image_url, badges)
+            plan = await find_plan.by_id(connection, plan_id)
+        return pb.SetPlanDisplayResponse(plan=plan)
+
+    async def BatchListNetworks(
+        self, request: pb.BatchListNetworksRequest, context: Context
+    ) -> pb.BatchListNetworksResponse:
+        isos = curation_requests.isos(request, requests.MAX_BATCH)
+        async with self._database.session(rpc_guard.session()) as connection:
+            found = await network_store.networks_of(connection, isos)
+        return pb.BatchListNetworksResponse(countries=found)
 
     async def WatchRevision(
         self, request: pb.WatchRevisionRequest, context: Context
@@ -213,32 +271,3 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
             last_success=messages.run_message(success),
             running=running is not None,
         )
-
-
-async def _prices(connection: Connection, currency: str = "") -> Prices:
-    """Return the prices in a currency now; raises Failure INVALID (UNKNOWN_CURRENCY)."""
-    revision = await store.revision(connection)
-    return Prices(revision.number, await choose(connection, revision, currency))
-
-
-async def _featured(connection: Connection, source: Source) -> list[pb.DataPlan]:
-    plans = await featured_store.featured(connection, source, requests.MAX_FEATURED)
-    return [messages.plan_message(plan) for plan in plans]
-
-
-async def _regions(connection: Connection, source: Source) -> pb.ListRegionsResponse:
-    rows = await store.regions(connection, source)
-    return pb.ListRegionsResponse(regions=map(messages.region_message, rows))
-
-
-async def _countries(connection: Connection, source: Source) -> pb.ListCountriesResponse:
-    rows = await store.countries(connection, source)
-    return pb.ListCountriesResponse(countries=map(messages.country_summary, rows))
-
-
-def _no_plan(name: str) -> Failure:
-    return Failure(
-        Kind.NOT_FOUND,
-        "PLAN_NOT_FOUND",
-        f"There is no plan {name}; call ListPlans for the existing ones",
-    )

@@ -5,6 +5,7 @@ from kit.process.service import Opened
 from providers.esim_go.client import Provider
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import Live
+from services.catalogue.networks.refresh import Networks
 from services.catalogue.servicer import CatalogueServicer
 from services.catalogue.settings import Settings
 from services.catalogue.snapshot.refresh import Snapshots
@@ -23,6 +24,7 @@ def wired(
         stop=opened.stop,
     )
     snapshots = Snapshots(opened.database, opened.stop)
-    opened.loops.extend([snapshots.loop, sync.loop()])
+    networks = Networks(opened.database, provider, opened.stop)
+    opened.loops.extend([snapshots.loop, sync.loop(), networks.loop])
     live = Live(opened.database, notifications)
     return CatalogueServicer(opened.database, sync, live, snapshots), sync

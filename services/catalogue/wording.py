@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from services.catalogue import cldr
+from services.catalogue.locales import ENGLISH
 from services.catalogue.plan import Allowance, Bundle
 
 # The end of the group names of unlimited plans.
@@ -48,25 +50,40 @@ def fair_use(bundle: Bundle) -> FairUse | None:
     return stated.pop() if len(stated) == 1 else None
 
 
-def title(bundle: Bundle) -> str:
-    """Return a plan's name for people: "France, 1 GB, 7 days" or "Europe, unlimited, 30 days"."""
-    days = f"{bundle.duration_days} day{'s' if bundle.duration_days > 1 else ''}"
-    return ", ".join(part for part in (_place(bundle), _amount(bundle), days) if part)
+def title(bundle: Bundle, language: str = ENGLISH) -> str:
+    """Return a plan's name for people: "France, 1 GB, 7 days", "Europe, unlimited, 30 days" or, in German,
+    "Frankreich, 1 GB, 7 Tage".
+
+    `language` is one of `cldr.LANGUAGES`. What a plan without data includes instead is in English.
+    """
+    if language == ENGLISH:
+        days = f"{bundle.duration_days} day{'s' if bundle.duration_days > 1 else ''}"
+    else:
+        days = cldr.days(bundle.duration_days, language)
+    text = ", ".join(
+        part for part in (_place(bundle, language), _amount(bundle, language), days) if part
+    )
+    # CLDR writes some names for use within a sentence.
+    return text if language == ENGLISH else text[:1].upper() + text[1:]
 
 
-def _place(bundle: Bundle) -> str:
+def _place(bundle: Bundle, language: str) -> str:
     """Return the names of one or two countries, else the region; empty if none is known."""
-    names = [country.name for country in bundle.countries]
-    return " and ".join(names) if len(names) <= MAX_NAMED else bundle.region
+    if len(bundle.countries) > MAX_NAMED:
+        return cldr.region_name(bundle.region, language)
+    names = [cldr.country_name(each.iso, each.name, language) for each in bundle.countries]
+    return " and ".join(names) if language == ENGLISH else cldr.joined(names, language)
 
 
-def _amount(bundle: Bundle) -> str:
+def _amount(bundle: Bundle, language: str) -> str:
     """Return the amount of data; for a plan without data, what it includes instead."""
     if bundle.unlimited:
-        return "unlimited"
+        return "unlimited" if language == ENGLISH else cldr.unlimited(language)
     if bundle.data_mb:
         gigabytes = bundle.data_mb >= MB_PER_GB
         amount = Decimal(bundle.data_mb) / (MB_PER_GB if gigabytes else 1)
+        if language != ENGLISH:
+            return cldr.data(amount, gigabytes=gigabytes, language=language)
         return f"{_decimal(amount)} {'GB' if gigabytes else 'MB'}"
     return ", ".join(text for allowance in bundle.allowances if (text := _beyond_data(allowance)))
 

@@ -44,6 +44,39 @@ def test_a_title_contains_place_data_and_duration(bundle: Bundle, text: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("language", "place", "whole"),
+    [
+        ("de", "Frankreich und Deutschland, 1,5\xa0GB, 7 Tage", "Europa, unbegrenzt, 1 Tag"),
+        ("fr", "France et Allemagne, 1,5\u202fGo, 7\xa0jours", "Europe, illimité, 1\xa0jour"),
+        ("ja", "フランス、ドイツ, 1.5 GB, 7 日", "ヨーロッパ, 無制限, 1 日"),
+        ("pt", "França e Alemanha, 1,5 GB, 7 dias", "Europa, ilimitado, 1 dia"),
+        # CLDR has no word for unlimited.
+        ("ga", "An Fhrainc agus an Ghearmáin, 1.5 GB, 7 lá", "An Eoraip, ∞, 1 lá"),
+    ],
+)
+def test_a_title_is_made_in_every_language(language: str, place: str, whole: str) -> None:
+    two = replace(PLAIN, countries=(FRANCE, GERMANY), data_mb=1500)
+    assert title(two, language) == place
+    three = replace(UNLIMITED, countries=(FRANCE, GERMANY, SPAIN), duration_days=1)
+    assert title(three, language) == whole
+
+
+def test_a_region_without_a_name_in_cldr_is_in_english() -> None:
+    emirates, qatar, oman = (
+        Country(name, name[:2].upper(), "Middle East") for name in ("Emirates", "Qatar", "Oman")
+    )
+    plan = replace(PLAIN, countries=(emirates, qatar, oman))
+    assert title(plan, "de") == "Middle East, 1\xa0GB, 7 Tage"
+
+
+def test_a_title_starts_with_a_capital_letter() -> None:
+    plan = replace(
+        PLAIN, countries=(FRANCE, GERMANY, JAPAN, Country("Chile", "CL", "South America"))
+    )
+    assert title(plan, "ru").startswith("Весь мир, ")
+
+
+@pytest.mark.parametrize(
     ("groups", "limit"),
     [
         (("Standard Unlimited Lite",), FairUse(1000, 512)),
