@@ -12,6 +12,8 @@ from grpc_status import rpc_status
 from kit.errors import Failure, Kind
 
 DOMAIN = "esimgo"
+# The reason if a peer lacks a method, as during an upgrade.
+METHOD_UNKNOWN = "METHOD_UNKNOWN"
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -96,6 +98,12 @@ def _foreign(kind: Kind, code: grpc.StatusCode) -> Failure:
             "SERVICE_OVERLOADED",
             "A service refused the call because it is overloaded; try again soon",
             retry_after=1.0,
+        )
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return Failure(
+            Kind.UNAVAILABLE,
+            METHOD_UNKNOWN,
+            "A service has an older release without this method; try again when its upgrade is over",
         )
     if kind is Kind.UNAVAILABLE:
         return Failure(kind, "SERVICE_UNAVAILABLE", "A service is unavailable; try again soon")

@@ -14,7 +14,7 @@ from services.orders.live import CHANNEL
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "036_wake_orders_without_a_turn"
+NEEDS = "040_record_prices_of_orders"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 

@@ -16,10 +16,14 @@ ERASED_CUSTOMER = UUID(int=0)
 # Open orders that the refusal of an erasure names.
 MAX_NAMED = 20
 
-# Whole rows, so that a column that is added later is exported too.
+# Whole rows, so that a column that is added later is exported too. What the shop paid is no data of its
+# customer: with a price list, even the details for operators may tell it.
 TABLES = {
     "esim_orders": """
-        select to_jsonb(o) - array['lease_owner', 'leased_until', 'trace_parent']
+        select to_jsonb(o) - array['lease_owner', 'leased_until', 'trace_parent'] - array[
+                'expected_cost', 'charged_cost', 'cost_currency', 'charged_currency', 'cost_above',
+                'max_unit_cost', 'rule_version', 'exchange_rate', 'exchange_rate_at'
+            ] - case when o.price_list is not null then 'operator_detail' else '' end
         from orders.esim_orders o where o.customer_id = $1 order by o.created_at, o.id
     """,
     "order_esims": """

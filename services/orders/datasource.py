@@ -119,7 +119,9 @@ class OrdersDataSource:
             raise
         return read_validation(answer)
 
-    async def get_price(self, bundle_name: str, max_age: float) -> Validation:
+    async def get_price(
+        self, bundle_name: str, max_age: float, priority: Priority = Priority.WRITE
+    ) -> Validation:
         """Return the price of one bundle, confirmed by `validate_order` at most `max_age` seconds ago.
 
         Only confirmed prices are cached; every failure is raised and not cached. Raises Failure as
@@ -127,7 +129,7 @@ class OrdersDataSource:
         """
 
         async def load() -> Validation:
-            answer = await self.validate_order(bundle_name, 1, priority=Priority.WRITE)
+            answer = await self.validate_order(bundle_name, 1, priority=priority)
             if not answer.valid:
                 raise Failure(
                     Kind.REFUSED, "NOT_VALID", "The provider rejects this order in its validation"

@@ -1,5 +1,7 @@
-"""Finds an order through the caller's session: row security hides the orders of other customers."""
+"""Finds orders through the caller's session: row security hides the orders of other customers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from kit.auth.sessions import SUFFICIENT, Role, Session
@@ -17,7 +19,7 @@ async def one(database: Database, session: Session, order_id: UUID) -> Order:
         raise Failure(
             Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order of yours has this id; list your orders"
         )
-    return found[0]
+    return (await with_costs(database, session, found))[0]
 
 
 async def own(database: Database, session: Session, order_id: UUID) -> Order:
@@ -39,3 +41,15 @@ async def own(database: Database, session: Session, order_id: UUID) -> Order:
 def is_own(order: Order, session: Session) -> bool:
     """Return if the session may act on an order that it can read."""
     return session.role in SUFFICIENT[Role.ADMIN] or order.customer_id == session.user_id
+
+
+async def with_costs(database: Database, session: Session, orders: Sequence[Order]) -> list[Order]:
+    """Return orders that the session has read, with their costs if its role may see them.
+
+    No session can read costs from the database, so that no mistake here shows them to a customer.
+    """
+    if session.role not in SUFFICIENT[Role.FINANCE] or not orders:
+        return list(orders)
+    async with database.system() as connection:
+        costs = await store.costs(connection, [order.id for order in orders])
+    return [replace(order, cost=costs.get(order.id)) for order in orders]

@@ -17,12 +17,14 @@ from services.orders.order import (
     DeliveredESIM,
     FailureReason,
     Order,
+    OrderCost,
     OrderStatus,
     Refund,
     Revocation,
     cancelled_message,
 )
 from services.orders.provider_order import ProviderOrder
+from services.orders.purchase.offers import Offer as PriceOffer
 from services.orders.timeline_store import Entry
 
 STATUSES: Mapping[OrderStatus, "pb.OrderStatus.ValueType"] = {
@@ -57,7 +59,8 @@ def statuses_of(values: Sequence[int]) -> list[OrderStatus]:
 def order_to_proto(order: Order, session: Session) -> pb.Order:
     """Return an order as the session may see it.
 
-    Only staff and services see that one needs a review, and only some of them see costs.
+    Only staff and services see that one needs a review, and only some of them see costs: these orders must
+    have been read with their costs.
     """
     operator, finance = session.role in STAFF, session.role in SUFFICIENT[Role.FINANCE]
     return pb.Order(
@@ -79,11 +82,58 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         failure_reason=_failure(order.failure_reason, operator=operator),
         esim_id=str(order.target_esim_id or ""),
         reassigned=order.reassigned,
-        charged_above=(
-            money.to_proto(order.charged_above, order.currency)
-            if finance and order.charged_above is not None
-            else None
-        ),
+        charged_above=_charged_above(order) if finance else None,
+        discount=money.to_proto(order.discount, order.currency) if order.discount else None,
+        tax_amount=money.to_proto(order.tax_amount, order.currency),
+        tax_rate=percent(order.tax_rate),
+        price_includes_tax=order.includes_tax,
+        coupon_code=order.coupon_code,
+        sold_plan=pb.SoldPlan(**order.sold_plan) if order.sold_plan else None,
+        cost=_cost(order, order.cost) if order.cost and finance else None,
+    )
+
+
+def percent(rate: Decimal) -> str:
+    """Return a fraction in percent, such as "19" for 0.19; empty for 0."""
+    return f"{money.plain(rate * 100):f}" if rate else ""
+
+
+def _charged_above(order: Order) -> money_pb2.Money | None:
+    """Return by how much the charge exceeded the expected cost."""
+    if order.charged_above is not None:
+        return money.to_proto(order.charged_above, order.currency)
+    if order.cost is None or order.cost.above is None:
+        return None
+    return money.to_proto(order.cost.above, order.cost.currency)
+
+
+def _cost(order: Order, cost: OrderCost) -> pb.OrderCost:
+    charged = None
+    if cost.charged is not None:
+        charged = money.to_proto(cost.charged, cost.charged_currency or cost.currency)
+    rate = cost.exchange_rate
+    return pb.OrderCost(
+        expected=money.to_proto(cost.expected, cost.currency),
+        charged=charged,
+        price_list=order.price_list or "",
+        rule_version=cost.rule_version,
+        exchange_rate="" if rate is None else f"{money.plain(rate):f}",
+        exchange_rate_at=timestamps.to_proto(cost.exchange_rate_at),
+    )
+
+
+def offer_to_quote(offer: PriceOffer) -> pb.QuoteOrderResponse:
+    """Return the answer of QuoteOrder."""
+    sums, currency = offer.quote.totals, offer.quote.currency
+    return pb.QuoteOrderResponse(
+        unit_price=money.to_proto(offer.quote.each, currency),
+        subtotal=money.to_proto(sums.subtotal, currency),
+        discount=money.to_proto(sums.discount, currency) if sums.discount else None,
+        tax_amount=money.to_proto(sums.tax, currency),
+        tax_rate=percent(offer.plan.terms.tax),
+        price_includes_tax=offer.plan.terms.includes_tax,
+        total=money.to_proto(sums.total, currency),
+        valid_until=timestamps.to_proto(offer.valid_until),
     )
 
 

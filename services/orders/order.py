@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from protos import iccid
@@ -61,37 +62,14 @@ class OrderRequest:
     prevent_duplicates: bool = False
     max_price: Decimal | None = None
     max_total: Decimal | None = None
+    currency: str = ""  # of a price list; empty: the first list
+    coupon_code: str = ""  # in upper case; empty: none
+    limit_currency: str = ""  # of max_price and max_total; empty: that of the order
 
     @property
     def limited(self) -> bool:
         """True if the buyer set a limit for the price."""
         return self.max_price is not None or self.max_total is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A plan of the catalogue; `price` is for one, in units of `currency`.
-
-    `confirmed_at` is when the provider last offered it at this price; None if that is unknown.
-    """
-
-    bundle_name: str
-    price: Decimal
-    currency: str
-    confirmed_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The price that an order expects to pay: for one and for all, in units of `currency`.
-
-    `confirmed_at` is when the provider last confirmed it; None if that is not known.
-    """
-
-    each: Decimal
-    total: Decimal
-    currency: str
-    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +84,38 @@ class Target:
 # Fields that an order has from its request, under the same names.
 REQUESTED = (
     *("plan_id", "quantity", "customer_reference", "auto_activate", "allow_reassign"),
-    *("max_price", "max_total"),
+    *("max_price", "max_total", "coupon_code"),
 )
 
 
 @dataclass(frozen=True, slots=True)
+class OrderCost:
+    """What an order costs the shop. For staff and the purchase itself; customers never see it.
+
+    `expected` and `charged` are for the whole order, in units of their currencies; `charged` is None until
+    the provider has answered. `max_unit` is the greatest cost of one at which the order may be placed, None
+    without a price list. `above` is by how much the charge exceeded the expected cost, None if it did not
+    or the order has no price list.
+    """
+
+    expected: Decimal
+    currency: str
+    charged: Decimal | None = None
+    charged_currency: str | None = None
+    above: Decimal | None = None
+    max_unit: Decimal | None = None
+    rule_version: int = 0
+    exchange_rate: Decimal | None = None
+    exchange_rate_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """One purchase; money in units of `currency`, times in UTC."""
+    """One purchase; money in units of `currency`, times in UTC.
+
+    `cost` is None if it was read through a session, or if the order is older than costs. `sold_plan` is what
+    `SoldPlan.to_json` returned, None for older orders.
+    """
 
     id: UUID
     customer_id: UUID
@@ -141,6 +144,15 @@ class Order:
     failure_reason: str = ""
     price_confirmed_at: datetime | None = None
     charged_above: Decimal | None = None
+    price_list: str | None = None
+    tax_rate: Decimal = Decimal(0)  # a fraction
+    includes_tax: bool = False
+    tax_amount: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+    requested_currency: str = ""
+    coupon_code: str = ""
+    sold_plan: dict[str, Any] | None = None
+    cost: OrderCost | None = None
 
     @property
     def limited(self) -> bool:
@@ -153,10 +165,20 @@ class Order:
         return None if self.needs_new_esim else self.target_iccid
 
     def answers(self, request: OrderRequest) -> bool:
-        """Return whether the request is equal to that of this order."""
-        return self.target_esim_id == request.esim_id and all(
-            getattr(self, name) == getattr(request, name) for name in REQUESTED
+        """Return whether the request is equal to that of this order.
+
+        To name the currency that the order has is the same as to name none, if none was named first.
+        """
+        return (
+            self.target_esim_id == request.esim_id
+            and request.currency in (self.requested_currency, self.currency)
+            and all(getattr(self, name) == getattr(request, name) for name in REQUESTED)
         )
+
+    @property
+    def expected_cost(self) -> OrderCost:
+        """The expected cost; for orders that are older than costs, it is the price."""
+        return self.cost or OrderCost(self.total_price, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +231,10 @@ MESSAGE_REVIEW = "Our staff has to check this order; nothing will be charged twi
 MESSAGE_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
 MESSAGE_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
 MESSAGE_ABOVE_LIMIT = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
+MESSAGE_PRICE_ROSE = (
+    "This plan can't be sold at that price any more; load it again for its current price."
+    f" {NOT_CHARGED}"
+)
 MESSAGE_PRICE_UNKNOWN = (
     "The provider can't confirm the price at the moment; the order is retried soon."
 )

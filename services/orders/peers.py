@@ -1,43 +1,51 @@
 """Calls to the catalogue and the esims service."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import grpc
 
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
+from kit.rpc.errors import METHOD_UNKNOWN
 from kit.values import money, timestamps
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from kit.values.margin import Terms
+from protos.catalogue.v1 import (
+    catalogue_pb2,
+    catalogue_pb2_grpc,
+    prices_pb2,
+    prices_pb2_grpc,
+)
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from services.orders.order import DeliveredESIM, Order, Plan, Target
+from services.orders.order import DeliveredESIM, Order, Target
+from services.orders.plan import Listing, Plan, SoldPlan
 
 
 class Catalogue:
-    """Reads plans from the catalogue with the buyer's session; `timeout` is in seconds."""
+    """Reads plans with their prices and costs from the catalogue; `timeout` is in seconds.
 
-    def __init__(self, channel: grpc.aio.Channel, *, timeout: float) -> None:
+    It uses the service role key, because costs are not for buyers.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, service_role_key: str, *, timeout: float) -> None:
+        self._prices = prices_pb2_grpc.PricesServiceStub(channel)
         self._stub = catalogue_pb2_grpc.CatalogueServiceStub(channel)
+        self._key = service_role_key
         self._timeout = timeout
 
-    async def get_plan(self, plan_id: UUID, quantity: int, token: str) -> Plan:
-        """Return the plan, if that quantity can be ordered now.
+    async def get_plan(self, plan_id: UUID, quantity: int, currency: str = "") -> Plan:
+        """Return the plan as it is sold in a currency, if that quantity can be ordered now.
 
-        Raises Failure NOT_FOUND (PLAN_NOT_FOUND), REFUSED (PLAN_UNAVAILABLE), and UNAVAILABLE
-        (CATALOGUE_UNAVAILABLE) if the catalogue does not answer: nothing is recorded then.
+        An empty currency means that of the first price list. Raises Failure NOT_FOUND (PLAN_NOT_FOUND),
+        REFUSED (PLAN_UNAVAILABLE), INVALID (UNKNOWN_CURRENCY), and UNAVAILABLE (CATALOGUE_UNAVAILABLE) if the
+        catalogue does not answer: nothing is recorded then.
         """
-        request = catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True)
         try:
-            answer = await rpc_client.call(
-                self._stub.GetPlan, request, token=token, timeout=self._timeout
-            )
+            answer = await self._quote(plan_id, currency)
         except Failure as failure:
             if failure.kind in (Kind.UNAVAILABLE, Kind.DEADLINE):
-                raise Failure(
-                    Kind.UNAVAILABLE,
-                    "CATALOGUE_UNAVAILABLE",
-                    "The plan can't be loaded at the moment, so nothing was bought; try again soon",
-                ) from failure
+                raise _unavailable() from failure
             if failure.kind is not Kind.NOT_FOUND:
                 raise
             raise Failure(
@@ -45,27 +53,110 @@ class Catalogue:
                 "PLAN_NOT_FOUND",
                 "There is no plan with this id; choose one from the catalogue",
             ) from failure
-        plan = answer.plan
-        if plan.withdrawn:
-            raise Failure(
-                Kind.REFUSED,
-                "PLAN_UNAVAILABLE",
-                "The provider no longer offers this plan; choose another",
-                details={"available_quantity": "0"},
+        _check_available(answer.plan, quantity)
+        return _plan(answer)
+
+    async def _quote(self, plan_id: UUID, currency: str) -> prices_pb2.QuotePlanResponse:
+        request = prices_pb2.QuotePlanRequest(plan_id=str(plan_id), currency=currency)
+        try:
+            return await rpc_client.call(
+                self._prices.QuotePlan, request, token=self._key, timeout=self._timeout
             )
-        if plan.hidden or plan.available_quantity < quantity:
-            raise Failure(
-                Kind.REFUSED,
-                "PLAN_UNAVAILABLE",
-                "This plan is not available in that quantity at the moment; choose another",
-                details={"available_quantity": str(plan.available_quantity)},
-            )
-        return Plan(
-            plan.name,
-            money.from_proto(plan.price),
-            plan.price.currency_code,
-            timestamps.from_proto(answer.confirmed_at) if answer.HasField("confirmed_at") else None,
+        except Failure as failure:
+            if failure.reason != METHOD_UNKNOWN:
+                raise
+        # A catalogue of the previous release, which has no price lists.
+        found = await rpc_client.call(
+            self._stub.GetPlan,
+            catalogue_pb2.GetPlanRequest(id=str(plan_id), tell_confirmed_at=True),
+            token=self._key,
+            timeout=self._timeout,
         )
+        if currency not in ("", found.plan.price.currency_code):
+            raise _unavailable()
+        return prices_pb2.QuotePlanResponse(
+            plan=found.plan,
+            confirmed_at=found.confirmed_at if found.HasField("confirmed_at") else None,
+            terms=prices_pb2.PriceTerms(cost=found.plan.price),
+        )
+
+
+def _unavailable() -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE,
+        "CATALOGUE_UNAVAILABLE",
+        "The plan can't be loaded at the moment, so nothing was bought; try again soon",
+    )
+
+
+def _check_available(plan: catalogue_pb2.DataPlan, quantity: int) -> None:
+    """Raise Failure REFUSED (PLAN_UNAVAILABLE) unless that quantity can be ordered now."""
+    if plan.withdrawn:
+        raise Failure(
+            Kind.REFUSED,
+            "PLAN_UNAVAILABLE",
+            "The provider no longer offers this plan; choose another",
+            details={"available_quantity": "0"},
+        )
+    if plan.hidden or plan.available_quantity < quantity:
+        raise Failure(
+            Kind.REFUSED,
+            "PLAN_UNAVAILABLE",
+            "This plan is not available in that quantity at the moment; choose another",
+            details={"available_quantity": str(plan.available_quantity)},
+        )
+
+
+def _plan(answer: prices_pb2.QuotePlanResponse) -> Plan:
+    plan, terms = answer.plan, answer.terms
+    confirmed_at = (
+        timestamps.from_proto(answer.confirmed_at) if answer.HasField("confirmed_at") else None
+    )
+    return Plan(
+        plan.name,
+        money.from_proto(plan.price),
+        plan.price.currency_code,
+        money.from_proto(terms.cost),
+        terms.cost.currency_code,
+        confirmed_at,
+        plan.bundle_group,
+        SoldPlan(
+            title=plan.title,
+            description=plan.description,
+            countries=tuple(country.iso for country in plan.countries),
+            duration_days=plan.duration_days,
+            data_mb=plan.data_mb if plan.HasField("data_mb") else None,
+            unlimited=plan.unlimited,
+            fair_use_daily_mb=plan.fair_use.daily_mb,
+            fair_use_kbps=plan.fair_use.throttle_kbps,
+        ),
+        _listing(terms) if terms.price_list else None,
+    )
+
+
+def _listing(terms: prices_pb2.PriceTerms) -> Listing:
+    return Listing(
+        terms.price_list,
+        terms.rule_version,
+        Terms(
+            tax=_decimal(terms.tax_rate),
+            includes_tax=terms.includes_tax,
+            fee_share=_decimal(terms.payment_fee_share),
+            fee_amount=_decimal(terms.payment_fee),
+            rate=Decimal(terms.exchange_rate or 1),
+            buffer=_decimal(terms.exchange_rate_buffer),
+        ),
+        absorb=_decimal(terms.min_margin_to_absorb),
+        least_price=Decimal(terms.least_price) if terms.least_price else None,
+        rate_at=timestamps.from_proto(terms.exchange_rate_at)
+        if terms.HasField("exchange_rate_at")
+        else None,
+    )
+
+
+def _decimal(text: str) -> Decimal:
+    """Parse an exact number of the catalogue; empty is 0."""
+    return Decimal(text or 0)
 
 
 class ESIMs:

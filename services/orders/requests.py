@@ -1,7 +1,9 @@
 """Checks requests to the orders service; a Failure names every bad field of a request."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from kit.auth.sessions import STAFF, Session
@@ -13,7 +15,7 @@ from services.orders.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
 from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
-from services.orders.provider_order import MAX_MONEY
+from services.orders.provider_order import CURRENCY, MAX_MONEY
 
 # Rows of one page.
 DEFAULT_PAGE = 50
@@ -27,6 +29,9 @@ DEFAULT_AGE = 900
 MAX_AGE = 7 * 86_400
 # Characters.
 MAX_NOTE = 500
+# Characters.
+MAX_COUPON_CODE = 40
+LIMITS: Sequence[Literal["max_price", "max_total"]] = ("max_price", "max_total")
 # Characters; the provider's references are UUIDs.
 MAX_PROVIDER_REFERENCE = 100
 
@@ -60,6 +65,7 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         checks.fail("quantity", "must be 1 if an existing eSIM is given")
     if request.allow_reassign and not request.esim_id:
         checks.fail("allow_reassign", "requires an existing eSIM to be given")
+    limits = {name: _limit(checks, request, name) for name in LIMITS}
     checked = OrderRequest(
         customer_id=customer_id,
         plan_id=checks.uuid("plan_id", request.plan_id),
@@ -72,15 +78,57 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         esim_id=checks.uuid("esim_id", request.esim_id) if request.esim_id else None,
         allow_reassign=request.allow_reassign,
         prevent_duplicates=request.prevent_duplicates,
-        max_price=_limit(checks, request, "max_price"),
-        max_total=_limit(checks, request, "max_total"),
+        max_price=limits["max_price"],
+        max_total=limits["max_total"],
+        currency=_currency(checks, request.currency),
+        coupon_code=_coupon_code(checks, request.coupon_code),
+        limit_currency=_limit_currency(checks, request),
     )
     checks.done()
     return checked
 
 
-def _limit(checks: Checks, request: pb.CreateOrderRequest, field: str) -> Decimal | None:
-    if not request.HasField(field):  # type: ignore[arg-type] # only called with its names
+def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderRequest:
+    """Check a request for a quote; raises Failure INVALID."""
+    checks = Checks()
+    checked = OrderRequest(
+        customer_id=customer_id or UUID(int=0),
+        plan_id=checks.uuid("plan_id", request.plan_id),
+        quantity=checks.between("quantity", request.quantity, 1, MAX_QUANTITY),
+        customer_reference="",
+        auto_activate=False,
+        idempotency_key=None,
+        currency=_currency(checks, request.currency),
+        coupon_code=_coupon_code(checks, request.coupon_code),
+    )
+    checks.done()
+    return checked
+
+
+def _currency(checks: Checks, code: str) -> str:
+    """Check the form of a currency; the catalogue knows which ones exist."""
+    if code and not CURRENCY.fullmatch(code):
+        checks.fail("currency", "must be an ISO 4217 code in upper case, such as EUR")
+    return code
+
+
+def _coupon_code(checks: Checks, code: str) -> str:
+    return checks.free_text("coupon_code", code, MAX_COUPON_CODE).upper()
+
+
+def _limit_currency(checks: Checks, request: pb.CreateOrderRequest) -> str:
+    """Return the currency of the limits; empty if they have none."""
+    given = [getattr(request, name) for name in LIMITS if request.HasField(name)]
+    codes = {limit.currency_code for limit in given} - {""}
+    if len(codes) > 1:
+        checks.fail("max_total", "must be in the currency of max_price")
+    return min(codes, default="")
+
+
+def _limit(
+    checks: Checks, request: pb.CreateOrderRequest, field: Literal["max_price", "max_total"]
+) -> Decimal | None:
+    if not request.HasField(field):
         return None
     limit = money.from_proto(getattr(request, field))
     if not 0 <= limit < MAX_MONEY:
@@ -88,13 +136,14 @@ def _limit(checks: Checks, request: pb.CreateOrderRequest, field: str) -> Decima
     return limit
 
 
-def validate(request: pb.ValidateOrderRequest) -> tuple[UUID, int]:
-    """Return the plan and the quantity; raises Failure INVALID."""
+def validate(request: pb.ValidateOrderRequest) -> tuple[UUID, int, str]:
+    """Return the plan, the quantity and the currency; raises Failure INVALID."""
     checks = Checks()
     plan_id = checks.uuid("plan_id", request.plan_id)
     quantity = checks.between("quantity", request.quantity, 1, MAX_QUANTITY)
+    currency = _currency(checks, request.currency)
     checks.done()
-    return plan_id, quantity
+    return plan_id, quantity, currency
 
 
 def one_id(field: str, text: str) -> UUID:

@@ -34,10 +34,9 @@ from services.orders.live import Live
 from services.orders.operators import history_store
 from services.orders.operators.review import Review
 from services.orders.order import MESSAGE_NOT_SOLD, Order, OrderRequest, OrderStatus
-from services.orders.peers import Catalogue
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
-from services.orders.purchase.validate import validate_order
+from services.orders.purchase.offers import Offers
 from services.orders.recovery.recover import Recovery
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -53,9 +52,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self,
         database: Database,
         datasource: OrdersDataSource,
-        catalogue: Catalogue,
         buyers: Buyers,
         claims: Claims,
+        offers: Offers,
         cancellation: Cancellation,
         previews: Previews,
         recovery: Recovery,
@@ -66,9 +65,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     ) -> None:
         self._database = database
         self._datasource = datasource
-        self._catalogue = catalogue
         self._buyers = buyers
         self._claims = claims
+        self._offers = offers
         self._cancellation = cancellation
         self._previews = previews
         self._recovery = recovery
@@ -95,18 +94,22 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def _buy(self, session: Session, request: OrderRequest) -> tuple[pb.Order, bool]:
         """Claim the order and wait a bounded time for it; also return if an earlier call created it."""
         claimed = await self._claims.claim(session, request)
-        order = claimed.order
-        if order.status is OrderStatus.PROCESSING:
-            order = await self._wait_for_work(session, order.id)
+        if claimed.order.status is OrderStatus.PROCESSING:
+            order = await self._wait_for_work(session, claimed.order.id)
+        else:
+            [order] = await find.with_costs(self._database, session, [claimed.order])
         return messages.order_to_proto(order, session), claimed.repeated
+
+    async def QuoteOrder(
+        self, request: pb.QuoteOrderRequest, context: Context
+    ) -> pb.QuoteOrderResponse:
+        wanted = requests.quote(request, rpc_guard.session().user_id)
+        return messages.offer_to_quote(await self._offers.offer(wanted))
 
     async def ValidateOrder(
         self, request: pb.ValidateOrderRequest, context: Context
     ) -> pb.ValidateOrderResponse:
-        plan_id, quantity = requests.validate(request)
-        found = await validate_order(
-            self._catalogue, self._datasource, plan_id, quantity, rpc_guard.session().token
-        )
+        found = await self._offers.validate(*requests.validate(request))
         return pb.ValidateOrderResponse(
             valid=found.valid,
             total_price=money.to_proto(found.total, found.currency),
@@ -127,6 +130,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         ids = requests.order_ids(list(request.order_ids))
         async with self._database.session(session) as connection:
             orders = await store.get(connection, ids)
+        orders = await find.with_costs(self._database, session, orders)
         return pb.BatchGetOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in orders]
         )
@@ -142,7 +146,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             total = (
                 await list_orders.count_orders(connection, criteria) if request.with_total else 0
             )
-        page = orders[:size]
+        page = await find.with_costs(self._database, session, orders[:size])
         return pb.ListOrdersResponse(
             orders=[messages.order_to_proto(order, session) for order in page],
             next_page_token=requests.next_page(request, page[-1]) if len(orders) > size else "",

@@ -1,107 +1,64 @@
 """SQL of orders: claims and steps; nothing here commits."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from kit.db.database import Connection
-from kit.telemetry import tracing
 from services.orders import step_log
 from services.orders.order import (
     FailureReason,
     Order,
-    OrderRequest,
+    OrderCost,
     OrderStatus,
-    Plan,
-    Quote,
     RecoveryPoint,
-    Target,
 )
 
+# What a session may read. Costs are for the system only: see the next constant.
 COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_price, o.total_price,
     o.currency, o.customer_reference, o.auto_activate, o.status, o.recovery_point, o.status_reason,
     o.provider_reference, o.cancel_requested_at, o.created_at, o.updated_at, o.target_esim_id,
     o.target_iccid, o.allow_reassign, o.needs_new_esim, o.reassigned, o.max_price, o.max_total,
-    o.failure_reason, o.price_confirmed_at, o.charged_above"""
+    o.failure_reason, o.price_confirmed_at, o.charged_above, o.price_list,
+    coalesce(o.tax_rate, 0) as tax_rate, coalesce(o.includes_tax, false) as includes_tax,
+    coalesce(o.tax_amount, 0) as tax_amount, coalesce(o.discount, 0) as discount,
+    o.requested_currency, o.coupon_code, o.sold_plan"""
+COST_COLUMNS = """o.expected_cost, o.cost_currency, o.charged_cost, o.charged_currency, o.cost_above,
+    o.max_unit_cost, o.rule_version, o.exchange_rate, o.exchange_rate_at"""
+# What the system may read.
+ALL_COLUMNS = f"{COLUMNS}, {COST_COLUMNS}"
+COST_FIELDS = {
+    "expected_cost": "expected",
+    "cost_currency": "currency",
+    "charged_cost": "charged",
+    "charged_currency": "charged_currency",
+    "cost_above": "above",
+    "max_unit_cost": "max_unit",
+    "rule_version": "rule_version",
+    "exchange_rate": "exchange_rate",
+    "exchange_rate_at": "exchange_rate_at",
+}
 
 
 def read_row(row: Any) -> Order:
-    """Build an order from a row with COLUMNS."""
+    """Build an order from a row with COLUMNS or ALL_COLUMNS."""
     values = dict(row)
     values["status"] = OrderStatus(values["status"])
     values["recovery_point"] = RecoveryPoint(values["recovery_point"])
+    if "expected_cost" in values:
+        values["cost"] = read_cost(values)
+        for column in COST_FIELDS:
+            del values[column]
     return Order(**values)
 
 
-CLAIM = f"""
-insert into orders.esim_orders as o (
-    customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
-    customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
-    max_price, max_total, trace_parent, price_confirmed_at, next_run_at
-) values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now()
-)
-on conflict (customer_id, idempotency_key) do nothing
-returning {COLUMNS}
-"""  # noqa: S608 - only COLUMNS of this file goes in
-
-
-async def claim(
-    connection: Connection, request: OrderRequest, plan: Plan, quote: Quote, target: Target | None
-) -> Order | None:
-    """Record the intent to buy; None if the customer's key is in use already."""
-    row = await connection.fetchrow(
-        CLAIM,
-        request.customer_id,
-        request.idempotency_key,
-        request.plan_id,
-        plan.bundle_name,
-        request.quantity,
-        quote.each,
-        quote.total,
-        quote.currency,
-        request.customer_reference,
-        request.auto_activate,
-        target.esim_id if target else None,
-        target.iccid if target else None,
-        request.allow_reassign,
-        target is not None and not target.fits,
-        request.max_price,
-        request.max_total,
-        tracing.to_traceparent(tracing.current_context()),
-        quote.confirmed_at,
-    )
-    return read_row(row) if row else None
-
-
-# Equal requests run one at a time: the second click waits until the first one's order is committed.
-LOCK_DUPLICATES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-# Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
-DUPLICATE_WINDOW = timedelta(seconds=30)
-FIND_DUPLICATE = f"""
-select {COLUMNS} from orders.esim_orders o
-where o.customer_id = $1 and o.plan_id = $2 and o.quantity = $3
-    and o.target_esim_id is not distinct from $4 and o.idempotency_key is null
-    and o.status <> 'FAILED' and o.created_at > now() - $5::interval
-order by o.created_at desc limit 1
-"""  # noqa: S608 - only COLUMNS of this file goes in
-
-
-async def find_duplicate(connection: Connection, request: OrderRequest) -> Order | None:
-    """Return an equal order from the last seconds, and block equal requests until the transaction ends."""
-    name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
-    await connection.execute(LOCK_DUPLICATES, name)
-    row = await connection.fetchrow(
-        FIND_DUPLICATE,
-        request.customer_id,
-        request.plan_id,
-        request.quantity,
-        request.esim_id,
-        DUPLICATE_WINDOW,
-    )
-    return read_row(row) if row else None
+def read_cost(row: Any) -> OrderCost | None:
+    """Build the cost of an order from a row with COST_COLUMNS; None if it is not recorded yet."""
+    if row["expected_cost"] is None:
+        return None
+    return OrderCost(**{field: row[column] for column, field in COST_FIELDS.items()})
 
 
 FIND_BY_KEY = f"""
@@ -112,6 +69,18 @@ select {COLUMNS} from orders.esim_orders o where o.customer_id = $1 and o.idempo
 async def find_by_key(connection: Connection, customer_id: UUID, key: str) -> Order | None:
     row = await connection.fetchrow(FIND_BY_KEY, customer_id, key)
     return read_row(row) if row else None
+
+
+COSTS = f"""
+select o.id, {COST_COLUMNS} from orders.esim_orders o
+where o.id = any($1::uuid[]) and o.expected_cost is not null
+"""  # noqa: S608 - only COST_COLUMNS of this file goes in
+
+
+async def costs(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, OrderCost]:
+    """Return the costs of orders as far as they are recorded; only the system may read them."""
+    found = {row["id"]: read_cost(row) for row in await connection.fetch(COSTS, list(order_ids))}
+    return {order_id: cost for order_id, cost in found.items() if cost is not None}
 
 
 GET = f"select {COLUMNS} from orders.esim_orders o where o.id = any($1::uuid[])"  # noqa: S608 - only COLUMNS of this file goes in
@@ -142,13 +111,13 @@ changed as (
         next_run_at = case when {UNFINISHED} then o.next_run_at end
     from old
     where o.id = old.id and o.lease_owner = $2
-    returning {COLUMNS}, old.status as old_status
+    returning {ALL_COLUMNS}, old.status as old_status
 ),
 event as (
     insert into orders.order_events (order_id, from_status, to_status, actor, reason)
     select id, old_status, status, $8, $9 from changed
 )
-select {COLUMNS} from changed as o
+select {ALL_COLUMNS} from changed as o
 """  # noqa: S608 - only constants of this file go in
 
 
@@ -222,10 +191,18 @@ async def record_reassigned(connection: Connection, order_id: UUID) -> None:
     )
 
 
+# Without a price list, the customer pays what the provider charges.
 RECORD_PLACED = """
 update orders.esim_orders
-set provider_reference = $2, placed_at = now(),
-    total_price = coalesce($3, total_price), currency = coalesce($4, currency), charged_above = $5,
+set provider_reference = $2, placed_at = now(), charged_cost = $3::numeric,
+    charged_currency = case when $3 is not null then coalesce($4, cost_currency, currency) end,
+    total_price = case
+        when price_list is null and $3 is not null then greatest($3 - coalesce(discount, 0), 0)
+        else total_price
+    end,
+    currency = case when price_list is null then coalesce($4, currency) else currency end,
+    charged_above = case when price_list is null then $5::numeric end,
+    cost_above = case when price_list is not null then $5::numeric end,
     operator_detail = coalesce($6, operator_detail)
 where id = $1
 """
@@ -241,22 +218,35 @@ async def record_reference(
     above: Decimal | None,
     detail: str | None,
 ) -> None:
-    """Record what the provider charged, and by how much that is above the expected price.
+    """Record what the provider charged, and by how much that is above the expected cost.
 
     `step` to PLACED follows in the same transaction.
     """
     await connection.execute(RECORD_PLACED, order.id, reference, total, currency, above, detail)
 
 
-RECORD_PRICE = """
-update orders.esim_orders set unit_price = $2, total_price = $3, price_confirmed_at = $4
+# Without a price list, the price follows the cost.
+RECORD_COST = """
+update orders.esim_orders
+set expected_cost = $2, price_confirmed_at = $4,
+    cost_currency = coalesce(cost_currency, currency),
+    unit_price = case when price_list is null then $3::numeric else unit_price end,
+    total_price = case
+        when price_list is null then greatest($2::numeric - coalesce(discount, 0), 0)
+        else total_price
+    end
 where id = $1
 """
 
 
-async def record_price(connection: Connection, order: Order, quote: Quote) -> None:
-    """Record the price that the order now expects; a `step` follows in the same transaction."""
-    await connection.execute(RECORD_PRICE, order.id, quote.each, quote.total, quote.confirmed_at)
+async def record_cost(
+    connection: Connection, order: Order, cost: Decimal, each: Decimal, confirmed_at: datetime
+) -> None:
+    """Record the cost that the order now expects; a `step` follows in the same transaction.
+
+    `cost` is for the whole order, `each` for one.
+    """
+    await connection.execute(RECORD_COST, order.id, cost, each, confirmed_at)
 
 
 OWNED = (

@@ -13,6 +13,7 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.live import Live
 from services.orders.metrics import Metrics
 from services.orders.operators.audit import Audit
+from services.orders.operators.backfill import Backfill
 from services.orders.operators.retention import Retention
 from services.orders.operators.review import Review
 from services.orders.peers import Catalogue, ESIMs
@@ -20,7 +21,9 @@ from services.orders.purchase.advance import Purchase
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.deliver import Delivery
+from services.orders.purchase.discounts import Discounts
 from services.orders.purchase.limits import PurchaseLimits
+from services.orders.purchase.offers import Offers
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.settle import Settlement
 from services.orders.recovery.recover import Recovery
@@ -54,7 +57,7 @@ def _shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
         settings,
         datasource,
         metrics,
-        Catalogue(opened.peer(settings.catalogue_address), timeout=settings.peer_wait),
+        Catalogue(opened.peer(settings.catalogue_address), key, timeout=settings.peer_wait),
         ESIMs(opened.peer(settings.esims_address), key, timeout=settings.peer_wait),
         Prices(
             datasource,
@@ -94,6 +97,7 @@ def wired(
     cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
+    discounts = Discounts()
     limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
     audit = Audit(
         database,
@@ -104,13 +108,16 @@ def wired(
         tolerance=shared.tolerance,
     )
     retention = Retention(database, days=settings.history_days, stop=opened.stop)
-    opened.loops.extend([recovery.loop(), audit.loop(opened.stop), retention.loop()])
+    backfill = Backfill(database, stop=opened.stop)
+    opened.loops.extend(
+        [recovery.loop(), audit.loop(opened.stop), retention.loop(), backfill.loop()]
+    )
     servicer = OrdersServicer(
         database,
         shared.datasource,
-        shared.catalogue,
         settings.buyers,
-        Claims(database, shared.catalogue, shared.esims, shared.prices, limits),
+        Claims(database, shared.catalogue, shared.esims, shared.prices, discounts, limits),
+        Offers(shared.catalogue, shared.datasource, shared.prices, discounts),
         cancellation,
         Previews(examination),
         recovery,

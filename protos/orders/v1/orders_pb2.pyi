@@ -307,7 +307,7 @@ class OrderCost(_message.Message):
     """Units of the price's currency for one of the cost's; empty if unknown."""
     @_builtins.property
     def expected(self) -> _money_pb2.Money:
-        """Expected cost of the whole order when it was recorded."""
+        """Expected cost of the whole order, as last confirmed before it was placed."""
 
     @_builtins.property
     def charged(self) -> _money_pb2.Money:
@@ -552,8 +552,8 @@ class QuoteOrderResponse(_message.Message):
 
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
-        """When the next scheduled change of prices is due, or the coupon ends. An operator may change prices before; send
-        `max_total` to be sure.
+        """ORDERS_PRICE_TTL_SECONDS from now, or the end of the coupon if that is earlier. An operator, or the provider, may
+        change prices before; send `max_total` to be sure.
         """
 
     def __init__(
@@ -582,18 +582,22 @@ class ValidateOrderRequest(_message.Message):
 
     PLAN_ID_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
+    currency: _builtins.str
+    """ISO 4217 code of a price list; empty: the first list."""
     def __init__(
         self,
         *,
         plan_id: _builtins.str = ...,
         quantity: _builtins.int = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -607,10 +611,13 @@ class ValidateOrderResponse(_message.Message):
     TOTAL_PRICE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     valid: _builtins.bool
+    """True if the provider would accept the order, at a cost at which it is sold."""
     reason: _builtins.str
     """Reason, if not valid."""
     @_builtins.property
-    def total_price(self) -> _money_pb2.Money: ...
+    def total_price(self) -> _money_pb2.Money:
+        """What the order would charge, with tax."""
+
     def __init__(
         self,
         *,

@@ -159,10 +159,11 @@ class OrdersServiceServicer:
         disconnects. The response contains the order after a bounded wait: COMPLETED or FAILED if processing ended in time,
         otherwise PROCESSING.
 
-        FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded. ALREADY_EXISTS
-        (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of FAILED_PRECONDITION: PRICE_CHANGED
-        (above the caller's limit or, without a limit, above the catalogue's price by more than
-        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
+        FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT (also UNKNOWN_CURRENCY) mean that nothing was
+        recorded. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of
+        FAILED_PRECONDITION: PRICE_CHANGED (above the caller's limit; without price lists and without a limit, above the
+        catalogue's price by more than ORDERS_PRICE_TOLERANCE_PERCENT; with a price list, the provider's price rose by more
+        than the list absorbs), COUPON_NOT_VALID, COUPON_NOT_APPLICABLE, ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
         PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo contains the time until the order fits, and is absent
         if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
         for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
@@ -181,7 +182,7 @@ class OrdersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ValidateOrder(self, request, context):
-        """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing.
+        """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,10 +46,11 @@ class OrdersServiceStub:
     disconnects. The response contains the order after a bounded wait: COMPLETED or FAILED if processing ended in time,
     otherwise PROCESSING.
 
-    FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded. ALREADY_EXISTS
-    (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of FAILED_PRECONDITION: PRICE_CHANGED
-    (above the caller's limit or, without a limit, above the catalogue's price by more than
-    ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
+    FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT (also UNKNOWN_CURRENCY) mean that nothing was
+    recorded. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of
+    FAILED_PRECONDITION: PRICE_CHANGED (above the caller's limit; without price lists and without a limit, above the
+    catalogue's price by more than ORDERS_PRICE_TOLERANCE_PERCENT; with a price list, the provider's price rose by more
+    than the list absorbs), COUPON_NOT_VALID, COUPON_NOT_APPLICABLE, ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
     PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo contains the time until the order fits, and is absent
     if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
     for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
@@ -60,7 +61,7 @@ class OrdersServiceStub:
     does for the plan, the quantity, the currency and the coupon.
     """
     ValidateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]
-    """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing."""
+    """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]
     BatchGetOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]
     """Returns many orders by id in one call; unknown ids and those of other customers are omitted."""
@@ -142,10 +143,11 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     disconnects. The response contains the order after a bounded wait: COMPLETED or FAILED if processing ended in time,
     otherwise PROCESSING.
 
-    FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded. ALREADY_EXISTS
-    (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of FAILED_PRECONDITION: PRICE_CHANGED
-    (above the caller's limit or, without a limit, above the catalogue's price by more than
-    ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
+    FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT (also UNKNOWN_CURRENCY) mean that nothing was
+    recorded. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of
+    FAILED_PRECONDITION: PRICE_CHANGED (above the caller's limit; without price lists and without a limit, above the
+    catalogue's price by more than ORDERS_PRICE_TOLERANCE_PERCENT; with a price list, the provider's price rose by more
+    than the list absorbs), COUPON_NOT_VALID, COUPON_NOT_APPLICABLE, ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
     PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo contains the time until the order fits, and is absent
     if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
     for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
@@ -156,7 +158,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     does for the plan, the quantity, the currency and the coupon.
     """
     ValidateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]  # type: ignore[assignment]
-    """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing."""
+    """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.GetOrderRequest, _orders_pb2.GetOrderResponse]  # type: ignore[assignment]
     BatchGetOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.BatchGetOrdersRequest, _orders_pb2.BatchGetOrdersResponse]  # type: ignore[assignment]
     """Returns many orders by id in one call; unknown ids and those of other customers are omitted."""
@@ -241,10 +243,11 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         disconnects. The response contains the order after a bounded wait: COMPLETED or FAILED if processing ended in time,
         otherwise PROCESSING.
 
-        FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT mean that nothing was recorded. ALREADY_EXISTS
-        (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of FAILED_PRECONDITION: PRICE_CHANGED
-        (above the caller's limit or, without a limit, above the catalogue's price by more than
-        ORDERS_PRICE_TOLERANCE_PERCENT), ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
+        FAILED_PRECONDITION (PLAN_UNAVAILABLE, ...) and INVALID_ARGUMENT (also UNKNOWN_CURRENCY) mean that nothing was
+        recorded. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another request. Further reasons of
+        FAILED_PRECONDITION: PRICE_CHANGED (above the caller's limit; without price lists and without a limit, above the
+        catalogue's price by more than ORDERS_PRICE_TOLERANCE_PERCENT; with a price list, the provider's price rose by more
+        than the list absorbs), COUPON_NOT_VALID, COUPON_NOT_APPLICABLE, ESIM_INCOMPATIBLE, NOT_SOLD_NOW (the provider would refuse the order), and
         PURCHASE_LIMIT_<NAME> (a limit of PURCHASE_LIMITS; RetryInfo contains the time until the order fits, and is absent
         if it never will). PERMISSION_DENIED: ANONYMOUS_SESSION, PURCHASES_BY_SERVICE_ONLY, and CUSTOMER_SESSION_REQUIRED
         for the service role key. UNAVAILABLE (PRICE_NOT_CONFIRMED): with a price limit, nothing is bought unless the
@@ -267,7 +270,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_pb2.ValidateOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ValidateOrderResponse, _abc.Awaitable[_orders_pb2.ValidateOrderResponse]]:
-        """Returns the price of an order and whether the provider would accept it; buys nothing and records nothing."""
+        """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing."""
 
     @_abc_1.abstractmethod
     def GetOrder(

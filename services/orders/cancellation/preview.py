@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from kit.errors import Failure, Kind
+from kit.values import currencies
 from providers.esim_go.client import Priority
 from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.examine import Choice, Examination
@@ -39,7 +40,10 @@ class Offer:
     def refunded(self, order: Order) -> Decimal:
         """Return the refund to the balance, in the order's currency."""
         to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
-        return round(order.total_price * to_balance / order.quantity, MAX_PLACES)
+        share = order.total_price * to_balance / order.quantity
+        if order.price_list is not None:
+            return currencies.rounded(share, order.currency)
+        return round(share, MAX_PLACES)
 
 
 # Orders that are examined at a time: each takes two to thirty calls of the provider.

@@ -10,7 +10,7 @@ from kit.db.database import Connection
 from services.orders import step_log
 from services.orders.order import MESSAGE_HELD, Order, OrderStatus
 from services.orders.provider_order import ProviderOrder
-from services.orders.store import COLUMNS, read_row
+from services.orders.store import ALL_COLUMNS, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def _stuck(row: object) -> Stuck:
 
 
 STUCK = f"""
-select {COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o
+select {ALL_COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o
 where o.status = 'NEEDS_REVIEW'
     or (o.status = 'PROCESSING'
         and (o.created_at < now() - $1::interval or o.status_reason = $3))
@@ -37,7 +37,7 @@ where o.status = 'NEEDS_REVIEW'
         and o.cancel_requested_at < now() - $1::interval)
 order by o.created_at, o.id
 limit $2
-"""  # noqa: S608 - only COLUMNS goes in
+"""  # noqa: S608 - only ALL_COLUMNS goes in
 
 
 async def list_stuck(connection: Connection, older_than: timedelta, limit: int) -> list[Stuck]:
@@ -49,8 +49,8 @@ async def list_stuck(connection: Connection, older_than: timedelta, limit: int) 
 
 
 ONE = f"""
-select {COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o where o.id = $1
-"""  # noqa: S608 - only COLUMNS goes in
+select {ALL_COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o where o.id = $1
+"""  # noqa: S608 - only ALL_COLUMNS goes in
 
 
 async def get(connection: Connection, order_id: UUID) -> Stuck | None:

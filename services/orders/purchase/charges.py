@@ -1,4 +1,4 @@
-"""Records what the provider charged for an order; a charge above the expected price is an incident."""
+"""Records what the provider charged for an order; a charge above the expected cost is an incident."""
 
 import logging
 from decimal import Decimal
@@ -12,15 +12,17 @@ from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
 
-# The step of an order's history that marks the incident.
+# The steps of an order's history that mark the incident. Timelines of customers show only the first one, of
+# orders that are sold at cost.
 CHARGED_ABOVE = "charged above the expected price"
+COST_ABOVE = "charged above the expected cost"
 
 
 class Charges:
-    """Compares every charge with the price that the order expected.
+    """Compares every charge with the cost that the order expected.
 
-    If the buyer set no limit, a charge may exceed it by the fraction `tolerance`. A charge in another
-    currency can't be compared, and is an incident too.
+    If the buyer set no limit, or the limit is about the price of a list, a charge may exceed the cost by the
+    fraction `tolerance`. A charge in another currency can't be compared, and is an incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:
@@ -33,11 +35,12 @@ class Charges:
         """Record the provider's reference and charge; a step to PLACED follows in the same transaction."""
         above = self._above(order, placed)
         detail = None
-        foreign = placed.currency not in (None, order.currency)
+        expected, currency = order.expected_cost.expected, order.expected_cost.currency
+        foreign = placed.currency not in (None, currency)
         if placed.total is not None and (above is not None or foreign):
             detail = (
-                f"charged {money.plain(placed.total)} {placed.currency or order.currency} instead of"
-                f" the expected {money.plain(order.total_price)} {order.currency}"
+                f"charged {money.plain(placed.total)} {placed.currency or currency} instead of"
+                f" the expected {money.plain(expected)} {currency}"
             )
         await store.record_reference(
             connection,
@@ -50,25 +53,31 @@ class Charges:
         )
         if detail is None:
             return
-        await store.record_step(connection, order, actor, CHARGED_ABOVE)
+        step = CHARGED_ABOVE if order.price_list is None else COST_ABOVE
+        await store.record_step(connection, order, actor, step)
         logger.error("order %s was %s", order.id, detail)
         self._metrics.charged_above()
 
     def _above(self, order: Order, placed: ProviderOrder) -> Decimal | None:
-        """Return by how much the charge exceeds the allowed price; None if it doesn't."""
-        if placed.total is None or placed.currency not in (None, order.currency):
+        """Return by how much the charge exceeds the allowed cost; None if it doesn't."""
+        expected = order.expected_cost.expected
+        if placed.total is None or placed.currency not in (None, order.expected_cost.currency):
             return None
-        expected = order.total_price
-        allowed = expected if order.limited else expected * (1 + self._tolerance)
+        exactly = order.limited and order.price_list is None
+        allowed = expected if exactly else expected * (1 + self._tolerance)
         return placed.total - expected if placed.total > allowed else None
 
 
 def status_reason(order: Order) -> str:
-    """Return the message for the customer about a charge above the expected price, or an empty text."""
-    if order.charged_above is None:
+    """Return the message for the customer about a charge above the expected price, or an empty text.
+
+    Customers learn nothing about the cost of an order with a price list.
+    """
+    if order.charged_above is None or order.price_list is not None:
         return ""
-    expected = money.plain(order.total_price - order.charged_above)
+    charged = order.total_price + order.discount
+    expected = money.plain(charged - order.charged_above)
     return (
-        f"The provider charged {money.plain(order.total_price)} {order.currency} instead of"
+        f"The provider charged {money.plain(charged)} {order.currency} instead of"
         f" {expected} {order.currency}; our staff has been notified."
     )

@@ -6,10 +6,14 @@ from kit.auth.sessions import Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
-from services.orders.order import FailureReason, Order, OrderRequest, Plan, Quote, Target
+from services.orders.order import FailureReason, Order, OrderRequest, Target
 from services.orders.peers import Catalogue, ESIMs
+from services.orders.plan import Plan
+from services.orders.purchase import claim_store
+from services.orders.purchase.discounts import Discounts
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.prices import Prices
+from services.orders.purchase.quotes import Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +33,22 @@ class Claims:
         catalogue: Catalogue,
         esims: ESIMs,
         prices: Prices,
+        discounts: Discounts,
         limits: PurchaseLimits,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._esims = esims
         self._prices = prices
+        self._discounts = discounts
         self._limits = limits
 
     async def claim(self, session: Session, request: OrderRequest) -> Claimed:
         """Return the order for this request, new or from an earlier call.
 
-        Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT), REFUSED with PRICE_CHANGED,
-        PURCHASE_LIMIT_... or ESIM_INCOMPATIBLE, UNAVAILABLE (PRICE_NOT_CONFIRMED), NOT_FOUND
-        (ESIM_NOT_FOUND), and the catalogue's failures for the plan.
+        Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT), REFUSED with PRICE_CHANGED, PURCHASE_LIMIT_...,
+        COUPON_... or ESIM_INCOMPATIBLE, UNAVAILABLE (PRICE_NOT_CONFIRMED), NOT_FOUND (ESIM_NOT_FOUND), and
+        the catalogue's failures for the plan and the currency.
         """
         earlier = await self._earlier(session, request)
         if earlier is not None:
@@ -64,25 +70,27 @@ class Claims:
 
     async def _new(self, session: Session, request: OrderRequest) -> Claimed | None:
         """Return the new order, or one that `prevent_duplicates` found; None if the key is taken."""
-        plan = await self._catalogue.get_plan(request.plan_id, request.quantity, session.token)
+        plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
         by_service = session.role is Role.SERVICE
         if not request.prevent_duplicates:
             # Checked before the provider is called, so that a customer above a limit causes no call.
             async with self._database.system() as connection:
-                total = plan.price * request.quantity
+                cost = plan.cost * request.quantity
                 await self._limits.check(
-                    connection, request.customer_id, total, by_service=by_service
+                    connection, request.customer_id, cost, by_service=by_service
                 )
         target = await self._target(session, request, plan)
-        quote = await self._prices.quote(request, plan, target)
+        discount = await self._discounts.find(request, plan)
+        quote = await self._prices.quote(request, plan, target, discount.amount)
         async with self._database.system() as connection:
             if request.prevent_duplicates:
-                duplicate = await store.find_duplicate(connection, request)
+                duplicate = await claim_store.find_duplicate(connection, request)
                 if duplicate is not None:
                     return Claimed(duplicate, repeated=True)
             if await self._allowed(connection, request, quote, by_service=by_service):
-                claimed = await store.claim(connection, request, plan, quote, target)
+                claimed = await claim_store.claim(connection, request, plan, quote, target)
                 if claimed is not None:
+                    await self._discounts.reserve(connection, claimed, discount)
                     await store.record_request(connection, claimed, session.user_id, "claimed")
                     return Claimed(claimed, repeated=False)
         return None
@@ -98,9 +106,7 @@ class Claims:
         key = request.idempotency_key
         if key is not None and await store.find_by_key(connection, request.customer_id, key):
             return False
-        await self._limits.check(
-            connection, request.customer_id, quote.total, by_service=by_service
-        )
+        await self._limits.check(connection, request.customer_id, quote.cost, by_service=by_service)
         return True
 
     async def _target(self, session: Session, request: OrderRequest, plan: Plan) -> Target | None:

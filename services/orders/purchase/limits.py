@@ -52,7 +52,14 @@ select extract(epoch from max(created_at) filter (where number >= $3) + $2::inte
         as orders,
     extract(epoch from max(created_at) filter (where amount > $4) + $2::interval - now()) as amount
 from (
-    select o.created_at, count(*) over newest as number, sum(o.total_price) over newest as amount
+    select o.created_at, count(*) over newest as number,
+        sum(
+            case
+                when o.price_list is null then o.total_price
+                when o.charged_currency = o.cost_currency then o.charged_cost
+                else o.expected_cost
+            end
+        ) over newest as amount
     from orders.esim_orders o
     where o.status <> 'FAILED' and o.created_at > now() - $2::interval
         and ($1::uuid is null or o.customer_id = $1)
@@ -72,8 +79,9 @@ LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 class PurchaseLimits:
     """Checks purchases against the limits, and the number of unfinished purchases of a customer.
 
-    An order counts from its claim on, first with its expected price and later with the price that the
-    provider charged. Failed orders don't count; cancelled orders do.
+    An order counts from its claim on, first with its expected cost and later with what the provider charged:
+    costs have one currency, whatever currency customers pay in. Failed orders don't count; cancelled
+    orders do.
     """
 
     limits: Mapping[str, Decimal]
@@ -93,9 +101,9 @@ class PurchaseLimits:
                 await connection.execute(LOCK, f"purchase limits of {scope} {owner}")
 
     async def check(
-        self, connection: Connection, customer_id: UUID, total: Decimal, *, by_service: bool
+        self, connection: Connection, customer_id: UUID, cost: Decimal, *, by_service: bool
     ) -> None:
-        """Raise Failure REFUSED (PURCHASE_LIMIT_...) if an order of that price exceeds a limit.
+        """Raise Failure REFUSED (PURCHASE_LIMIT_...) if an order of that cost exceeds a limit.
 
         Purchases by a service have no limit on unfinished purchases, because its customers have paid already.
         """
@@ -109,7 +117,7 @@ class PurchaseLimits:
                     continue
                 if orders is not None and orders < 1:
                     raise self._refused(scope, window, "orders", None)
-                if amount is not None and total > amount:
+                if amount is not None and cost > amount:
                     raise self._refused(scope, window, "amount", None)
                 owner = customer_id if scope == "customer" else None
                 row: Any = await connection.fetchrow(
@@ -117,7 +125,7 @@ class PurchaseLimits:
                     owner,
                     length,
                     None if orders is None else int(orders),
-                    None if amount is None else amount - total,
+                    None if amount is None else amount - cost,
                 )
                 for kind in KINDS:
                     if row[kind] is not None:

@@ -1,23 +1,18 @@
-"""Confirms prices with the provider, which alone decides what an order costs, before it is placed."""
+"""Confirms costs with the provider, which alone decides what an order costs, before it is placed."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from kit.errors import Failure, Kind
+from kit.values import money
 from providers.esim_go.client import Priority
 from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import (
-    FailureReason,
-    Order,
-    OrderRequest,
-    OrderStatus,
-    Plan,
-    Quote,
-    Target,
-)
+from services.orders.order import FailureReason, Order, OrderCost, OrderRequest, OrderStatus, Target
+from services.orders.plan import Plan
 from services.orders.provider_order import MAX_PLACES, Validation
-from services.orders.purchase import refusals
+from services.orders.purchase import quotes, refusals
+from services.orders.purchase.quotes import Quote
 from services.orders.work import Pause, Work
 
 # Seconds until the provider is queried again after it did not confirm a price.
@@ -29,34 +24,49 @@ NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
 class Prices:
     """Decides at which price an order may be placed.
 
-    With a price limit of the buyer, the provider confirms the price at the claim and right before every
+    With a price limit of the buyer, the provider confirms the cost at the claim and right before every
     attempt. The first attempt skips this if the claim's confirmation is at most `holds` old. Without a limit,
-    a price that was confirmed at most `ttl` ago is enough, and a newly confirmed price may exceed the
-    catalogue's by the fraction `tolerance`.
+    a cost that was confirmed at most `ttl` ago is enough.
+
+    Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
+    fraction `tolerance`, or up to the buyer's limit. A price of a list stays as it is shown: the order is
+    sold while the confirmed cost leaves the margin that the list absorbs, and the buyer's limit is compared
+    with the price.
     """
 
     def __init__(
         self, datasource: OrdersDataSource, *, ttl: timedelta, tolerance: Decimal, holds: timedelta
     ) -> None:
         self._datasource = datasource
-        self._ttl = ttl
+        self.ttl = ttl
         self._tolerance = tolerance
         self._holds = holds
 
-    async def quote(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
-        """Return the price that the order will expect.
+    async def quote(
+        self,
+        request: OrderRequest,
+        plan: Plan,
+        target: Target | None,
+        discount: Decimal,
+        priority: Priority = Priority.WRITE,
+    ) -> Quote:
+        """Return what the order charges, and the cost that it will expect.
 
         Raises Failure REFUSED with PRICE_CHANGED or the reason why the provider would refuse the order, and
         UNAVAILABLE (PRICE_NOT_CONFIRMED) if the buyer's limit can't be checked.
         """
+        known = quotes.quote(plan, request.quantity, discount)
+        if plan.listing is not None:
+            refusals.check_limits(request, known)
         if request.limited:
-            return await self._limited(request, plan, target)
-        known = Quote(plan.price, plan.price * request.quantity, plan.currency, plan.confirmed_at)
-        if known.confirmed_at is not None and _age(known.confirmed_at) <= self._ttl:
+            return await self._limited(request, plan, target, known)
+        if known.confirmed_at is not None and _age(known.confirmed_at) <= self.ttl:
             return known
-        return await self._unlimited(request, plan, known)
+        return await self._unlimited(request, plan, known, priority)
 
-    async def _limited(self, request: OrderRequest, plan: Plan, target: Target | None) -> Quote:
+    async def _limited(
+        self, request: OrderRequest, plan: Plan, target: Target | None, known: Quote
+    ) -> Quote:
         queried_at = datetime.now(UTC)
         try:
             answer = await self._datasource.validate_order(
@@ -73,36 +83,45 @@ class Prices:
             raise refusals.not_sold(reason) from failure
         if not answer.valid:
             raise refusals.not_sold(FailureReason.NOT_SOLD_NOW)
-        total = _comparable(answer, plan.currency)
-        if total is None:
+        cost = _comparable(answer, plan.cost_currency)
+        if cost is None:
             raise refusals.price_not_confirmed()
-        quote = _quote(total, request.quantity, plan.currency, queried_at)
-        if not refusals.within(request.max_price, request.max_total, request.quantity, total):
-            raise refusals.price_changed(quote, limited=True)
+        quote = quotes.confirmed(known, cost, request.quantity, queried_at)
+        if plan.listing is None:
+            refusals.check_limits(request, quote)
+        elif not quotes.within_cost(quote.max_unit_cost, request.quantity, cost):
+            raise refusals.not_sold_at_that_price()
         return quote
 
-    async def _unlimited(self, request: OrderRequest, plan: Plan, known: Quote) -> Quote:
-        """Confirm the price, or use the catalogue's while the provider does not answer."""
+    async def _unlimited(
+        self, request: OrderRequest, plan: Plan, known: Quote, priority: Priority
+    ) -> Quote:
+        """Confirm the cost, or use the catalogue's while the provider does not answer."""
         queried_at = datetime.now(UTC)
         try:
-            answer = await self._datasource.get_price(plan.bundle_name, self._ttl.total_seconds())
+            answer = await self._datasource.get_price(
+                plan.bundle_name, self.ttl.total_seconds(), priority
+            )
         except Failure as failure:
             if failure.kind in NOT_ANSWERED:
                 return known
             raise refusals.not_sold(refusals.reason_of(failure, for_esim=False)) from failure
-        each = _comparable(answer, plan.currency)
+        each = _comparable(answer, plan.cost_currency)
         if each is None:
             return known
-        quote = Quote(each, each * request.quantity, plan.currency, queried_at)
-        if each > plan.price * (1 + self._tolerance):
-            raise refusals.price_changed(quote, limited=False)
+        quote = quotes.confirmed(known, each * request.quantity, request.quantity, queried_at)
+        if plan.listing is None:
+            if each > plan.price * (1 + self._tolerance):
+                raise refusals.price_changed(quote, limited=False)
+        elif not quotes.within_cost(quote.max_unit_cost, request.quantity, quote.cost):
+            raise refusals.not_sold_at_that_price()
         return quote
 
     async def confirm(self, work: Work) -> Pause | None:
-        """Confirm a limited order's price right before it is placed.
+        """Confirm the cost of an order with a price limit right before it is placed.
 
-        Fails the order if it costs more than its buyer allowed or would be refused. Returns a pause if the
-        provider did not confirm a price: then the order must not be placed.
+        Fails the order if it costs more than its buyer, or the price list, allows or if it would be refused.
+        Returns a pause if the provider did not confirm a cost: then the order must not be placed.
         """
         subject = work.order
         if not subject.limited or self._just_confirmed(subject):
@@ -126,11 +145,11 @@ class Prices:
         if not answer.valid:
             await _refuse(work, FailureReason.NOT_SOLD_NOW, "the provider's validation rejects it")
             return None
-        total = _comparable(answer, subject.currency)
-        if total is None:
+        cost = _comparable(answer, subject.expected_cost.currency)
+        if cost is None:
             await work.explain(order.MESSAGE_PRICE_UNKNOWN)
             return Pause(PRICE_PAUSE)
-        await self._decide(work, _quote(total, subject.quantity, subject.currency, queried_at))
+        await self._decide(work, cost, queried_at)
         return None
 
     def _just_confirmed(self, subject: Order) -> bool:
@@ -142,19 +161,34 @@ class Prices:
             and timedelta() <= _age(confirmed_at) <= self._holds
         )
 
-    async def _decide(self, work: Work, quote: Quote) -> None:
-        subject = work.order
-        if not refusals.within(subject.max_price, subject.max_total, subject.quantity, quote.total):
-            await work.step(
-                "given up: dearer than allowed",
-                status=OrderStatus.FAILED,
-                reason=order.MESSAGE_ABOVE_LIMIT,
-                failure=FailureReason.PRICE_CHANGED,
-            )
-        elif quote.total != subject.total_price:
+    async def _decide(self, work: Work, cost: Decimal, confirmed_at: datetime) -> None:
+        subject, expected = work.order, work.order.expected_cost
+        if subject.price_list is not None:
+            if not quotes.within_cost(expected.max_unit, subject.quantity, cost):
+                await _refuse_price(work, order.MESSAGE_PRICE_ROSE, expected, cost)
+                return
+        elif not refusals.within(
+            subject.max_price, subject.max_total, subject.quantity, cost, cost - subject.discount
+        ):
+            await _refuse_price(work, order.MESSAGE_ABOVE_LIMIT, expected, cost)
+            return
+        if cost != expected.expected:
+            each = round(cost / subject.quantity, MAX_PLACES)
             async with work.database.system() as connection:
-                await store.record_price(connection, subject, quote)
+                await store.record_cost(connection, subject, cost, each, confirmed_at)
                 await work.step("price confirmed", connection=connection)
+
+
+async def _refuse_price(work: Work, message: str, expected: OrderCost, cost: Decimal) -> None:
+    """Fail the order, as it costs too much; only operators see the amounts."""
+    await work.step(
+        "given up: dearer than allowed",
+        status=OrderStatus.FAILED,
+        reason=message,
+        detail=f"the provider confirmed {money.plain(cost)} {expected.currency} instead of"
+        f" {money.plain(expected.expected)}",
+        failure=FailureReason.PRICE_CHANGED,
+    )
 
 
 async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
@@ -168,12 +202,8 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
 
 
 def _comparable(answer: Validation, currency: str) -> Decimal | None:
-    """Return the provider's price if it is in the plan's currency, else None."""
+    """Return the provider's price if it is in the currency of the cost, else None."""
     return answer.total if answer.currency in (None, currency) else None
-
-
-def _quote(total: Decimal, quantity: int, currency: str, confirmed_at: datetime) -> Quote:
-    return Quote(round(total / quantity, MAX_PLACES), total, currency, confirmed_at)
 
 
 def _age(moment: datetime) -> timedelta:

@@ -3,9 +3,10 @@
 import re
 from decimal import Decimal
 
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, invalid
 from kit.values import money
-from services.orders.order import REFUSED_MESSAGES, FailureReason, Quote
+from services.orders.order import REFUSED_MESSAGES, FailureReason, OrderRequest
+from services.orders.purchase.quotes import Quote
 
 # The provider documents no texts, and errors without a code; a text without any of these patterns means
 # NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
@@ -31,13 +32,33 @@ def reason_of(failure: Failure, *, for_esim: bool) -> FailureReason:
 
 
 def within(
-    max_price: Decimal | None, max_total: Decimal | None, quantity: int, total: Decimal
+    max_price: Decimal | None,
+    max_total: Decimal | None,
+    quantity: int,
+    subtotal: Decimal,
+    total: Decimal,
 ) -> bool:
-    """Return whether the total price of that quantity is within the buyer's limits."""
-    # The limit is multiplied instead of dividing the total, to stay exact.
-    return (max_price is None or total <= max_price * quantity) and (
+    """Return whether that quantity is within the buyer's limits.
+
+    `subtotal` is its price before discount and added tax, `total` what the buyer pays.
+    """
+    # The limit is multiplied instead of dividing the subtotal, to stay exact.
+    return (max_price is None or subtotal <= max_price * quantity) and (
         max_total is None or total <= max_total
     )
+
+
+def check_limits(request: OrderRequest, quote: Quote) -> None:
+    """Raise Failure REFUSED (PRICE_CHANGED) if the quote is above the buyer's limit.
+
+    Raises Failure INVALID if the limit is in another currency.
+    """
+    if request.limited and request.limit_currency not in ("", quote.currency):
+        names = [n for n in ("max_price", "max_total") if getattr(request, n) is not None]
+        raise invalid(dict.fromkeys(names, f"must be in {quote.currency}, as the order is"))
+    subtotal, total = quote.totals.subtotal, quote.total
+    if not within(request.max_price, request.max_total, request.quantity, subtotal, total):
+        raise price_changed(quote, limited=True)
 
 
 def price_changed(quote: Quote, *, limited: bool) -> Failure:
@@ -51,6 +72,16 @@ def price_changed(quote: Quote, *, limited: bool) -> Failure:
         f"The current price is {price} {currency} each and {total} {currency} in all, {why};"
         f" nothing was bought. To buy at this price, send the request again with {what}",
         details={"price": str(price), "total": str(total), "currency": currency},
+    )
+
+
+def not_sold_at_that_price() -> Failure:
+    """Return the refusal of a plan whose cost rose too much; it tells nothing about costs."""
+    return Failure(
+        Kind.REFUSED,
+        FailureReason.PRICE_CHANGED,
+        "This plan can't be sold at that price any more, so nothing was bought. Load the plan again in a"
+        " few minutes for its current price, or choose another",
     )
 
 

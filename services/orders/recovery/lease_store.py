@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanContext
 from kit.db.database import Connection
 from kit.telemetry import tracing
 from services.orders.order import Order
-from services.orders.store import COLUMNS, read_row
+from services.orders.store import ALL_COLUMNS, read_row
 
 TAKE_LEASE = f"""
 update orders.esim_orders as o
@@ -17,8 +17,8 @@ where o.id = $1
     and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
     and (o.leased_until is null or o.leased_until <= now())
     and o.next_run_at <= now()
-returning {COLUMNS}
-"""  # noqa: S608 - only COLUMNS goes in
+returning {ALL_COLUMNS}
+"""  # noqa: S608 - only ALL_COLUMNS goes in
 
 
 async def take_lease(

@@ -17,7 +17,7 @@ import sandbox.server
 from kit.errors import Failure, Kind
 from kit.rpc.errors import from_error, to_status
 from kit.values import money, timestamps
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.catalogue.v1 import catalogue_pb2, prices_pb2, prices_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from providers.esim_go.client import ProviderSettings
@@ -36,7 +36,7 @@ Metadata = tuple[tuple[str, str], ...]
 PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
 
 
-class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
+class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
     """Plans of the sandbox's catalogue by id; those in `withdrawn` are not on sale."""
 
     def __init__(self, running: sandbox.server.Running) -> None:
@@ -46,23 +46,25 @@ class CatalogueStandIn(catalogue_pb2_grpc.CatalogueServiceServicer):
         self.confirmed_at = datetime.now(UTC)
         self.stored_price: Decimal | None = None  # overrides the sandbox's price
 
-    async def GetPlan(self, request: Any, context: Any) -> catalogue_pb2.GetPlanResponse:
+    async def QuotePlan(self, request: Any, context: Any) -> prices_pb2.QuotePlanResponse:
         self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
-        bundle = self.bundles.get(request.id)
+        bundle = self.bundles.get(request.plan_id)
         if bundle is None:
             missing = Failure(Kind.NOT_FOUND, "ANY_PLAN_NOT_FOUND", "no such plan")
             await context.abort_with_status(to_status(missing))
             raise AssertionError("abort raises")
-        gone = request.id in self.withdrawn
-        return catalogue_pb2.GetPlanResponse(
+        gone = request.plan_id in self.withdrawn
+        cost = money.to_proto(self.stored_price or bundle.price, "USD")
+        return prices_pb2.QuotePlanResponse(
             plan=catalogue_pb2.DataPlan(
-                id=request.id,
+                id=request.plan_id,
                 name=bundle.name,
-                price=money.to_proto(self.stored_price or bundle.price, "USD"),
+                price=cost,
                 available_quantity=0 if gone else 10,
                 withdrawn=gone,
             ),
             confirmed_at=timestamps.to_proto(self.confirmed_at),
+            terms=prices_pb2.PriceTerms(cost=cost),
         )
 
 
@@ -180,7 +182,7 @@ async def shop(
         CatalogueStandIn(running),  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
         ESIMsStandIn(),  # type: ignore[abstract] # the same
     )
-    catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(catalogue, server)
+    prices_pb2_grpc.add_PricesServiceServicer_to_server(catalogue, server)
     esims_pb2_grpc.add_ESIMsServiceServicer_to_server(esims, server)
     peers = f"localhost:{server.add_insecure_port('localhost:0')}"
     await server.start()

@@ -14,6 +14,7 @@ from tests.component.orders.shop import Metadata, Shop, reason_of, request
 Make = Callable[[str], Any]
 ALL_CALLS: list[tuple[str, Make]] = [
     ("CreateOrder", lambda i: orders_pb2.CreateOrderRequest(plan_id=i, quantity=1)),
+    ("QuoteOrder", lambda i: orders_pb2.QuoteOrderRequest(plan_id=i, quantity=1)),
     ("ValidateOrder", lambda i: orders_pb2.ValidateOrderRequest(plan_id=i, quantity=1)),
     ("GetOrder", lambda i: orders_pb2.GetOrderRequest(order_id=i)),
     ("BatchGetOrders", lambda i: orders_pb2.BatchGetOrdersRequest(order_ids=[i])),

@@ -18,7 +18,7 @@ CODES = grpc.StatusCode
         (CODES.UNAVAILABLE, Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE"),
         (CODES.DEADLINE_EXCEEDED, Kind.DEADLINE, "DEADLINE_EXCEEDED"),
         (CODES.UNKNOWN, Kind.INTERNAL, "INTERNAL"),
-        (CODES.UNIMPLEMENTED, Kind.INTERNAL, "INTERNAL"),
+        (CODES.UNIMPLEMENTED, Kind.UNAVAILABLE, "METHOD_UNKNOWN"),
     ],
 )
 def test_a_status_without_our_details_maps_to_a_known_kind(

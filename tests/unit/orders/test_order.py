@@ -79,8 +79,15 @@ def test_an_order_matches_only_its_own_request() -> None:
         replace(same, quantity=1),
         replace(same, customer_reference=""),
         replace(same, auto_activate=True),
+        replace(same, currency="EUR"),
+        replace(same, coupon_code="SPRING"),
     ):
         assert not ORDER.answers(other)
+    # The order's own currency is what the first list has.
+    assert ORDER.answers(replace(same, currency="USD"))
+    named = replace(ORDER, requested_currency="USD")
+    assert named.answers(replace(same, currency="USD"))
+    assert not named.answers(same)
 
 
 @pytest.mark.parametrize("status", ["PROCESSING", "NEEDS_REVIEW", "FAILED"])

@@ -1,0 +1,99 @@
+"""SQL of claims: the row of a new order, and the search for an equal one."""
+
+from datetime import timedelta
+
+from kit.db.database import Connection
+from kit.telemetry import tracing
+from services.orders.order import Order, OrderRequest, Target
+from services.orders.plan import Plan
+from services.orders.purchase.quotes import Quote
+from services.orders.store import ALL_COLUMNS, COLUMNS, read_row
+
+CLAIM = f"""
+insert into orders.esim_orders as o (
+    customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
+    customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
+    max_price, max_total, trace_parent, price_confirmed_at, requested_currency, coupon_code, sold_plan,
+    price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
+    exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, next_run_at
+) values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, now()
+)
+on conflict (customer_id, idempotency_key) do nothing
+returning {ALL_COLUMNS}
+"""  # noqa: S608 - only ALL_COLUMNS goes in
+
+
+async def claim(
+    connection: Connection, request: OrderRequest, plan: Plan, quote: Quote, target: Target | None
+) -> Order | None:
+    """Record the intent to buy, and how it is sold; None if the customer's key is in use already."""
+    listing = plan.listing
+    row = await connection.fetchrow(
+        CLAIM,
+        request.customer_id,
+        request.idempotency_key,
+        request.plan_id,
+        plan.bundle_name,
+        request.quantity,
+        quote.each,
+        quote.total,
+        quote.currency,
+        request.customer_reference,
+        request.auto_activate,
+        target.esim_id if target else None,
+        target.iccid if target else None,
+        request.allow_reassign,
+        target is not None and not target.fits,
+        request.max_price,
+        request.max_total,
+        tracing.to_traceparent(tracing.current_context()),
+        quote.confirmed_at,
+        request.currency,
+        request.coupon_code,
+        plan.sold.to_json() if plan.sold else None,
+        listing.price_list if listing else None,
+        listing.rule_version if listing else 0,
+        quote.cost,
+        plan.cost_currency,
+        quote.max_unit_cost,
+        plan.terms.rate,
+        listing.rate_at if listing else None,
+        plan.terms.tax,
+        plan.terms.includes_tax,
+        quote.totals.tax,
+        quote.totals.discount,
+    )
+    return read_row(row) if row else None
+
+
+# Equal requests run one at a time: the second click waits until the first one's order is committed.
+LOCK_DUPLICATES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+# Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
+DUPLICATE_WINDOW = timedelta(seconds=30)
+FIND_DUPLICATE = f"""
+select {COLUMNS} from orders.esim_orders o
+where o.customer_id = $1 and o.plan_id = $2 and o.quantity = $3
+    and o.target_esim_id is not distinct from $4 and o.idempotency_key is null
+    and o.status <> 'FAILED' and o.created_at > now() - $5::interval
+    and $6::text in (o.requested_currency, o.currency) and o.coupon_code = $7
+order by o.created_at desc limit 1
+"""  # noqa: S608 - only COLUMNS goes in
+
+
+async def find_duplicate(connection: Connection, request: OrderRequest) -> Order | None:
+    """Return an equal order from the last seconds, and block equal requests until the transaction ends."""
+    name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
+    await connection.execute(LOCK_DUPLICATES, name)
+    row = await connection.fetchrow(
+        FIND_DUPLICATE,
+        request.customer_id,
+        request.plan_id,
+        request.quantity,
+        request.esim_id,
+        DUPLICATE_WINDOW,
+        request.currency,
+        request.coupon_code,
+    )
+    return read_row(row) if row else None

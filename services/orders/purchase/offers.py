@@ -1,0 +1,87 @@
+"""Answers what a purchase would charge now, and whether it would succeed, without buying."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from kit.errors import Failure, Kind
+from providers.esim_go.client import Priority
+from services.orders.datasource import OrdersDataSource
+from services.orders.order import OrderRequest
+from services.orders.peers import Catalogue
+from services.orders.plan import Plan
+from services.orders.purchase import quotes
+from services.orders.purchase.discounts import Discounts
+from services.orders.purchase.prices import Prices
+from services.orders.purchase.quotes import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A quote of a plan, and until when it is valid unless prices change before."""
+
+    plan: Plan
+    quote: Quote
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """True in `valid` if the order could be bought, and what it would charge in units of `currency`."""
+
+    valid: bool
+    total: Decimal
+    currency: str
+
+
+class Offers:
+    """Computes quotes as a purchase with the same arguments does."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        datasource: OrdersDataSource,
+        prices: Prices,
+        discounts: Discounts,
+    ) -> None:
+        self._catalogue = catalogue
+        self._datasource = datasource
+        self._prices = prices
+        self._discounts = discounts
+
+    async def offer(self, request: OrderRequest) -> Offer:
+        """Return what the request would charge now; it names no eSIM and no price limit.
+
+        It is valid as long as a confirmed cost counts, and no longer than the coupon. Raises Failure as
+        Claims.claim does for the plan, the quantity, the currency and the coupon.
+        """
+        plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
+        discount = await self._discounts.find(request, plan)
+        quote = await self._prices.quote(request, plan, None, discount.amount, Priority.READ)
+        valid_until = datetime.now(UTC) + self._prices.ttl
+        return Offer(plan, quote, min(valid_until, discount.ends_at or valid_until))
+
+    async def validate(self, plan_id: UUID, quantity: int, currency: str) -> Validation:
+        """Return whether the provider accepts an order, at a cost at which it is sold.
+
+        Without price lists the total is the provider's, or the catalogue's price if the provider refuses the
+        order. Raises Failure as the catalogue does for the plan, and when the provider is unavailable.
+        """
+        plan = await self._catalogue.get_plan(plan_id, quantity, currency)
+        quote = quotes.quote(plan, quantity)
+        try:
+            answer = await self._datasource.validate_order(
+                plan.bundle_name, quantity, priority=Priority.READ
+            )
+        except Failure as failure:
+            if failure.kind is not Kind.REFUSED:
+                raise
+            return Validation(False, quote.total, plan.currency)
+        if plan.listing is not None:
+            cost = answer.total if answer.currency in (None, plan.cost_currency) else None
+            sold = cost is None or quotes.within_cost(quote.max_unit_cost, quantity, cost)
+            return Validation(answer.valid and sold, quote.total, plan.currency)
+        if answer.total is None:
+            return Validation(answer.valid, quote.total, plan.currency)
+        return Validation(answer.valid, answer.total, answer.currency or plan.currency)
