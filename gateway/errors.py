@@ -40,6 +40,8 @@ ARGUMENTS = {
 }
 # The hint that graphql-core appends to a message about an unknown name.
 SUGGESTION = re.compile(r" Did you mean [^?]*\?")
+# The name at the start of a path.
+FIRST = re.compile(r"^\w+")
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
 
 
@@ -128,11 +130,17 @@ def _argument(name: str) -> str:
 
 @contextmanager
 def naming(**arguments: str) -> Iterator[None]:
-    """Rename fields in the Failures of a block, for an operation whose arguments have other names."""
+    """Rename fields in the Failures of a block, for an operation whose arguments have other names.
+
+    The names replace those at the start of a path, such as `esim_id` or `lists` in `lists[0].id`.
+    """
     try:
         yield
     except Failure as failure:
-        fields = {arguments.get(path, path): text for path, text in failure.fields.items()}
+        fields = {
+            FIRST.sub(lambda found: arguments.get(found[0], found[0]), path): text
+            for path, text in failure.fields.items()
+        }
         raise replace(failure, fields=fields) from failure
 
 

@@ -17,6 +17,9 @@ CANCELLATION_PREVIEW = 12_000
 QR_CODE = 100
 # Facets count the plans up to seven times: some 40 ms of a core for the provider's catalogue.
 COUNTING = 2_000
+# Computing all prices takes the catalogue some 0.7 s of a core for each price list. Most of it is the
+# catalogue's core, and only staff may do it.
+COMPUTING_PRICES = 10_000
 # Counting stops at 10,000 rows: some 4 ms of the database.
 COUNTING_ROWS = 200
 # A value that is selected again under another name, for each row: aliases make responses long.
@@ -29,6 +32,10 @@ INTROSPECTION = 2_000
 # Additional work for each row.
 WORK = {
     "Query.dataPlanFacets": COUNTING,
+    "Query.previewPrices": COMPUTING_PRICES,
+    "Mutation.setPriceRules": COMPUTING_PRICES,
+    "Mutation.setExchangeRates": COMPUTING_PRICES,
+    "Mutation.setTaxRates": COMPUTING_PRICES,
     "OrderConnection.totalCount": COUNTING_ROWS,
     "ESIMConnection.totalCount": COUNTING_ROWS,
     "ESIM.bundles": PROVIDER,
@@ -65,6 +72,19 @@ ASSUMED_LENGTHS = {
     "SetFeaturedPlansResult.plans": 50,  # the maximum
     "OrderCancellation.bundles": 10,  # one for each eSIM of an order
     "CancelOrderResult.revoked": 10,  # one for each eSIM of an order
+    "PriceRuleSet.priceLists": 10,  # the maximum
+    "PriceRuleSet.rules": 1_000,  # the maximum
+    "PriceRule.matrix": 20,  # a few groups with a few durations; at most 1,000
+    "PriceRuleVersionPage.nodes": 20,  # unless `first` says otherwise
+    "PlanPricePage.nodes": 100,  # unless `first` says otherwise
+    "PricePreview.priceLists": 10,  # the maximum
+    "PriceListPreview.margins": 30,  # buckets from a loss to 100 %
+    "PriceListPreview.worst": 200,  # the maximum
+    "PriceExplanation.steps": 5,  # one of each kind
+    "Query.exchangeRates": 40,  # the ECB's file has some 30
+    "Query.taxRates": 250,  # all countries
+    "SetExchangeRatesResult.rates": 40,
+    "SetTaxRatesResult.rates": 250,
     "Subscription.myESIMsUpdated": 500,  # the maximum of one event
 }
 # Any other list. A test requires that every list of the schema is named above or has a size argument.

@@ -27,9 +27,11 @@ from gateway.schema.accounts import AccountQueries
 from gateway.schema.administration import AdministrationMutations, AdministrationQueries
 from gateway.schema.connections import ConnectionQueries
 from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
+from gateway.schema.exchange_rates import RateMutations, RateQueries
 from gateway.schema.orders import OrderQueries
 from gateway.schema.plan_facets import FacetQueries
 from gateway.schema.plan_queries import PlanQueries
+from gateway.schema.price_administration import PriceMutations, PriceQueries
 from gateway.schema.purchase import OrderMutations
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subscriptions import Subscription
@@ -48,12 +50,16 @@ class Query(
     ConnectionQueries,
     AccountQueries,
     AdministrationQueries,
+    PriceQueries,
+    RateQueries,
 ):
     """All queries."""
 
 
 @strawberry.type(description="All mutations.")
-class Mutation(OrderMutations, ESIMMutations, AdministrationMutations):
+class Mutation(
+    OrderMutations, ESIMMutations, AdministrationMutations, PriceMutations, RateMutations
+):
     """All mutations."""
 
 

@@ -1,4 +1,4 @@
-"""gRPC stubs of the three services."""
+"""gRPC stubs of the services."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,11 +9,13 @@ import grpc
 from gateway.upstream.shared_calls import SharedCalls
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
+from protos.catalogue.v1.prices_pb2_grpc import PricesServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 
 if TYPE_CHECKING:  # the asynchronous stubs exist only as type hints
     from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceAsyncStub
+    from protos.catalogue.v1.prices_pb2_grpc import PricesServiceAsyncStub
     from protos.esims.v1.esims_pb2_grpc import ESIMsServiceAsyncStub
     from protos.orders.v1.orders_pb2_grpc import OrdersServiceAsyncStub
 
@@ -30,6 +32,7 @@ class Peers:
         self, *, catalogue: grpc.aio.Channel, orders: grpc.aio.Channel, esims: grpc.aio.Channel
     ) -> None:
         self.catalogue: CatalogueServiceAsyncStub = CatalogueServiceStub(catalogue)
+        self.prices: PricesServiceAsyncStub = PricesServiceStub(catalogue)
         self.orders: OrdersServiceAsyncStub = OrdersServiceStub(orders)
         self.esims: ESIMsServiceAsyncStub = ESIMsServiceStub(esims)
         self.reads = SharedCalls()
