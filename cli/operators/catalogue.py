@@ -62,6 +62,7 @@ class Plans:
         self,
         limit: int,
         *,
+        currency: str = "",
         country: str | None = None,
         region: str | None = None,
         text: str | None = None,
@@ -69,9 +70,9 @@ class Plans:
         hidden: bool = False,
         featured: bool = False,
     ) -> list[str]:
-        """List plans on sale by name, or the featured ones in their order."""
+        """List plans on sale by name, or the featured ones in their order; by default in the first list."""
         if featured:
-            request = pb.ListFeaturedPlansRequest(page_size=min(limit, 50))
+            request = pb.ListFeaturedPlansRequest(page_size=min(limit, 50), currency=currency)
             return self._table(
                 await self.service.call("ListFeaturedPlans", request), "no such plan"
             )
@@ -80,7 +81,9 @@ class Plans:
         )
         # Hidden plans are few among all: larger pages find them in fewer calls.
         size = PAGE if hidden else min(limit, PAGE)
-        pages = pb.ListPlansRequest(filter=condition, page_size=size, without_total=True)
+        pages = pb.ListPlansRequest(
+            filter=condition, page_size=size, without_total=True, currency=currency
+        )
         found = pb.ListPlansResponse()
         while True:
             page = await self.service.call("ListPlans", pages)
@@ -90,9 +93,9 @@ class Plans:
                 del found.plans[limit:]
                 return self._table(found, "no such plan")
 
-    async def show(self, plan: str) -> list[str]:
-        """Show every field of one plan."""
-        found = await self._find(plan)
+    async def show(self, plan: str, currency: str = "") -> list[str]:
+        """Show every field of one plan, with its price in a currency or in the first list."""
+        found = await self._find(plan, currency)
         if self.as_json:
             return output.document(found)
         facts = [
@@ -101,6 +104,7 @@ class Plans:
             ("description", found.description),
             ("state", _state(found)),
             ("price", output.amount(found.price)),
+            ("tax", _tax(found)),
             ("duration", f"{found.duration_days} days"),
             ("data", _data(found)),
             ("region", found.region),
@@ -127,11 +131,11 @@ class Plans:
         chosen = await self.service.call("SetFeaturedPlans", request)
         return self._table(chosen, "featured plans are chosen automatically")
 
-    async def _find(self, plan: str) -> pb.DataPlan:
+    async def _find(self, plan: str, currency: str = "") -> pb.DataPlan:
         try:
-            request = pb.GetPlanRequest(id=str(UUID(plan)))
+            request = pb.GetPlanRequest(id=str(UUID(plan)), currency=currency)
         except ValueError:
-            request = pb.GetPlanRequest(name=plan)
+            request = pb.GetPlanRequest(name=plan, currency=currency)
         found: pb.DataPlan = (await self.service.call("GetPlan", request)).plan
         return found
 
@@ -159,6 +163,12 @@ def _row(plan: pb.DataPlan) -> tuple[str, ...]:
 
 def _data(plan: pb.DataPlan) -> str:
     return f"{plan.data_mb} MB" if plan.HasField("data_mb") else "unlimited"
+
+
+def _tax(plan: pb.DataPlan) -> str:
+    if not plan.tax_rate:
+        return ""
+    return f"{plan.tax_rate} %, {'included' if plan.price_includes_tax else 'added to the price'}"
 
 
 def _state(plan: pb.DataPlan) -> str:

@@ -19,6 +19,11 @@ TOKEN = click.option(
     " key.",
 )
 PLAN = click.argument("plan", metavar="PLAN")
+CURRENCY = click.option(
+    "--currency",
+    default="",
+    help="Show prices of the price list in this currency, such as EUR. Default: the first list.",
+)
 
 
 @click.group()
@@ -50,25 +55,33 @@ def sync() -> None:
     help="Only plans whose name, description, region or countries contain all of these words.",
 )
 @click.option("--all", "everything", is_flag=True, help="Include hidden and withdrawn plans.")
-@click.option("--hidden", is_flag=True, help="Only plans hidden by an administrator.")
+@click.option(
+    "--hidden",
+    is_flag=True,
+    help="Only plans that an administrator hid, or whose price would not keep the minimum margin.",
+)
 @click.option("--featured", is_flag=True, help="Only the featured plans, in their order.")
+@CURRENCY
 @limit_of("plans")
 @TOKEN
 @JSON
-def list_plans(limit: int, token: str | None, as_json: bool, **conditions: Any) -> None:
+def list_plans(
+    currency: str, limit: int, token: str | None, as_json: bool, **conditions: Any
+) -> None:
     """List plans by name; by default those on sale."""
     if conditions["featured"] and sum(map(bool, conditions.values())) > 1:
         raise click.UsageError("--featured can't be combined with conditions")
-    _print(token, as_json, lambda plans: plans.list_plans(limit, **conditions))
+    _print(token, as_json, lambda plans: plans.list_plans(limit, currency=currency, **conditions))
 
 
 @catalogue.command()
+@CURRENCY
 @TOKEN
 @JSON
 @PLAN
-def show(token: str | None, as_json: bool, plan: str) -> None:
+def show(currency: str, token: str | None, as_json: bool, plan: str) -> None:
     """Show one plan."""
-    _print(token, as_json, lambda plans: plans.show(plan))
+    _print(token, as_json, lambda plans: plans.show(plan, currency))
 
 
 @catalogue.command()

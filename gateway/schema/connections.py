@@ -108,8 +108,8 @@ AfterArgument = Annotated[
     str | None,
     strawberry.argument(
         description="Return the items after this cursor, which must come from a query with the"
-        " same filter and order. Items that are added or removed between two pages"
-        " don't shift the following pages."
+        " same arguments except `first`. Items that are added or removed between two"
+        " pages don't shift the following pages."
     ),
 ]
 
@@ -126,6 +126,8 @@ class ConnectionQueries:
         after: AfterArgument = None,
         filter: plan_queries.FilterArgument = None,  # noqa: A002 - as in dataPlans
         order_by: plan_queries.OrderArgument = DataPlanOrder.NAME,
+        currency: plan_queries.CurrencyArgument = None,
+        locale: plan_queries.LocaleArgument = None,
     ) -> DataPlanConnection:
         request = catalogue_pb2.ListPlansRequest(
             filter=filter.to_proto() if filter else None,
@@ -134,6 +136,8 @@ class ConnectionQueries:
             page_token=after or "",
             with_row_tokens=True,
             without_total="totalCount" not in selected(info),
+            currency=currency or "",
+            locale=locale or "",
         )
         catalogue = info.context.peers.catalogue
         page = await _page(info.context.read_catalogue(catalogue.ListPlans, request))
@@ -197,7 +201,9 @@ async def _page(answer: Awaitable[Answer]) -> Answer:
     except Failure as failure:
         if failure.reason != "INVALID_PAGE_TOKEN":
             raise
-        message = "must be a cursor returned by this connection for the same filter and order"
+        message = (
+            "must be a cursor returned by this connection for the same arguments except `first`"
+        )
         raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
 
 

@@ -13,8 +13,10 @@ from gateway.execution.views import View, loaded, read, views
 from gateway.schema import qr
 from gateway.schema.bundles import ESIMBundle, ESIMUsage
 from gateway.schema.orders import Order
+from gateway.schema.plan_queries import CurrencyArgument, LocaleArgument
 from gateway.schema.plans import DataPlan
 from gateway.upstream.context import Info
+from gateway.upstream.loaders import TopUps
 from kit.errors import invalid
 from protos.esims.v1 import esims_pb2
 
@@ -56,14 +58,20 @@ async def _qr_code(self: "ESIM") -> str | None:
 
 
 async def _top_up_plans(
-    self: "ESIM", info: Info, first: TopUpsArgument = 10
+    self: "ESIM",
+    info: Info,
+    first: TopUpsArgument = 10,
+    currency: CurrencyArgument = None,
+    locale: LocaleArgument = None,
 ) -> list[DataPlan] | None:
     if not 1 <= first <= MAX_TOP_UPS:
         raise invalid({"first": f"must be an integer from 1 to {MAX_TOP_UPS}, not {first}"})
     esim = self.proto
     if esim.profile_status.upper() in UNUSABLE or esim.status == esims_pb2.ESIM_STATUS_CANCELLED:
         return []
-    plans = await info.context.loaders.top_ups.load((esim.plan_id, first))
+    plans = await info.context.loaders.top_ups.load(
+        TopUps(esim.plan_id, first, currency or "", locale or "")
+    )
     info.context.spend(len(plans))
     return views(DataPlan, plans)
 

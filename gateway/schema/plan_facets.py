@@ -5,7 +5,7 @@ import strawberry
 from gateway.execution.auth import public_field
 from gateway.execution.columns import computed, output
 from gateway.execution.views import View, listed, read
-from gateway.schema.plan_queries import FilterArgument
+from gateway.schema.plan_queries import CurrencyArgument, FilterArgument, LocaleArgument
 from gateway.schema.plans import Country
 from gateway.upstream.context import Info
 from kit.values import money
@@ -120,8 +120,14 @@ class FacetQueries:
         self,
         info: Info,
         filter: FilterArgument = None,  # noqa: A002 - as in dataPlans
+        currency: CurrencyArgument = None,
+        locale: LocaleArgument = None,
     ) -> DataPlanFacets:
-        request = catalogue_pb2.GetPlanFacetsRequest(filter=filter.to_proto() if filter else None)
+        request = catalogue_pb2.GetPlanFacetsRequest(
+            filter=filter.to_proto() if filter else None,
+            currency=currency or "",
+            locale=locale or "",
+        )
         answer = await info.context.read_catalogue(
             info.context.peers.catalogue.GetPlanFacets, request
         )

@@ -55,10 +55,12 @@ class DataPlanFilter:
         default=None, description="Only plans with at most this duration, in days."
     )
     min_price: float | None = strawberry.field(
-        default=None, description="Only plans that cost at least this price."
+        default=None,
+        description="Only plans that cost at least this price, in the currency of the query.",
     )
     max_price: float | None = strawberry.field(
-        default=None, description="Only plans that cost at most this price."
+        default=None,
+        description="Only plans that cost at most this price, in the currency of the query.",
     )
     unlimited: bool | None = strawberry.field(
         default=None,
@@ -157,6 +159,20 @@ FeaturedArgument = Annotated[
     int, strawberry.argument(description="Maximum number of plans to return, 1 to 50.")
 ]
 PlanIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The plan's id.")]
+CurrencyArgument = Annotated[
+    str | None,
+    strawberry.argument(
+        description="ISO 4217 code of the currency of all prices: one that the shop sells in, otherwise"
+        " the query fails with UNKNOWN_CURRENCY. Omit for the shop's default currency."
+    ),
+]
+LocaleArgument = Annotated[
+    str | None,
+    strawberry.argument(
+        description='BCP 47 code of the language of names and texts, such as "de" or "pt-BR". Omit for'
+        " English, which also replaces missing translations."
+    ),
+]
 RegionArgument = Annotated[
     str | None, strawberry.argument(description="Only countries of this region.")
 ]
@@ -173,6 +189,8 @@ class PlanQueries:
         filter: FilterArgument = None,  # noqa: A002 - the documented argument's name
         first: FirstArgument = None,
         order_by: OrderArgument = DataPlanOrder.NAME,
+        currency: CurrencyArgument = None,
+        locale: LocaleArgument = None,
     ) -> list[DataPlan]:
         if first is not None and not 1 <= first <= MAX_PLANS:
             raise invalid({"first": f"must be an integer from 1 to {MAX_PLANS}, not {first}"})
@@ -181,6 +199,8 @@ class PlanQueries:
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
             page_size=first or MAX_PLANS,
             without_total=True,
+            currency=currency or "",
+            locale=locale or "",
         )
         plans: list[catalogue_pb2.DataPlan] = []
         while True:
@@ -197,10 +217,18 @@ class PlanQueries:
         description="Plans for the front page of a shop, in the order set by an administrator. If"
         " none were set: the plan with the lowest price per day of each region."
     )
-    async def featured_plans(self, info: Info, first: FeaturedArgument = 10) -> list[DataPlan]:
+    async def featured_plans(
+        self,
+        info: Info,
+        first: FeaturedArgument = 10,
+        currency: CurrencyArgument = None,
+        locale: LocaleArgument = None,
+    ) -> list[DataPlan]:
         if not 1 <= first <= 50:
             raise invalid({"first": f"must be an integer from 1 to 50, not {first}"})
-        request = catalogue_pb2.ListFeaturedPlansRequest(page_size=first)
+        request = catalogue_pb2.ListFeaturedPlansRequest(
+            page_size=first, currency=currency or "", locale=locale or ""
+        )
         answer = await info.context.read_catalogue(
             info.context.peers.catalogue.ListFeaturedPlans, request
         )
@@ -211,14 +239,22 @@ class PlanQueries:
         description="One plan, including a plan that is no longer on sale. Fails with NOT_FOUND"
         " if the id is unknown."
     )
-    async def data_plan(self, info: Info, id: PlanIdArgument) -> DataPlan | None:  # noqa: A002 - documented
-        request = catalogue_pb2.GetPlanRequest(id=id)
+    async def data_plan(
+        self,
+        info: Info,
+        id: PlanIdArgument,  # noqa: A002 - the documented argument's name
+        currency: CurrencyArgument = None,
+        locale: LocaleArgument = None,
+    ) -> DataPlan | None:
+        request = catalogue_pb2.GetPlanRequest(id=id, currency=currency or "", locale=locale or "")
         answer = await info.context.read_catalogue(info.context.peers.catalogue.GetPlan, request)
         return DataPlan.of(answer.plan)
 
     @public_field(description="All regions with plans on sale, sorted by name.")
-    async def regions(self, info: Info) -> list[RegionSummary]:
-        request = catalogue_pb2.ListRegionsRequest()
+    async def regions(
+        self, info: Info, currency: CurrencyArgument = None, locale: LocaleArgument = None
+    ) -> list[RegionSummary]:
+        request = catalogue_pb2.ListRegionsRequest(currency=currency or "", locale=locale or "")
         answer = await info.context.read_catalogue(
             info.context.peers.catalogue.ListRegions, request
         )
@@ -226,8 +262,16 @@ class PlanQueries:
         return views(RegionSummary, answer.regions)
 
     @public_field(description="All countries with plans on sale, sorted by name.")
-    async def countries(self, info: Info, region: RegionArgument = None) -> list[CountrySummary]:
-        request = catalogue_pb2.ListCountriesRequest(region=region)
+    async def countries(
+        self,
+        info: Info,
+        region: RegionArgument = None,
+        currency: CurrencyArgument = None,
+        locale: LocaleArgument = None,
+    ) -> list[CountrySummary]:
+        request = catalogue_pb2.ListCountriesRequest(
+            region=region, currency=currency or "", locale=locale or ""
+        )
         answer = await info.context.read_catalogue(
             info.context.peers.catalogue.ListCountries, request
         )

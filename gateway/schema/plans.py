@@ -91,7 +91,16 @@ class DataPlan(View):
         description='The exact price as a decimal string, such as "2.28"; up to three decimal places.',
     )
     currency: str = read(
-        "price.currency_code", description='ISO 4217 currency code, such as "USD".'
+        "price.currency_code", description='ISO 4217 currency code of the price, such as "USD".'
+    )
+    price_includes_tax: bool = read(
+        "price_includes_tax",
+        description="True if the price includes tax; false if tax is added at the purchase, or there is"
+        " none.",
+    )
+    tax_rate: str | None = read(
+        text("tax_rate"),
+        description='Tax rate in percent as a decimal string, such as "19"; null if there is no tax.',
     )
     data_mb: float | None = read(
         output(lambda plan: float(plan.data_mb) if plan.HasField("data_mb") else None),

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import cached_property, partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.upstream.batches import Key, Loader
 from gateway.upstream.peers import Peers
@@ -16,6 +16,19 @@ Value = TypeVar("Value")
 
 # The maximum number of orders that the service previews in one call.
 MAX_CANCELLATIONS = 20
+
+
+class TopUps(NamedTuple):
+    """Key of the plans for topping up an eSIM: the plan that it was delivered with, and the arguments."""
+
+    plan_id: str
+    first: int
+    currency: str
+    locale: str
+
+    @property
+    def arguments(self) -> tuple[int, str, str]:
+        return self.first, self.currency, self.locale
 
 
 class Caller(Protocol):
@@ -72,19 +85,23 @@ class Loaders:
         return _in_order(names, {plan.name: plan for plan in answer.plans})
 
     @_loader
-    async def top_ups(self, keys: list[tuple[str, int]]) -> list[list[catalogue_pb2.DataPlan]]:
-        """Keys: the id of the plan that an eSIM was delivered with, and the maximum number of plans."""
-        sizes = sorted({size for _, size in keys})
+    async def top_ups(self, keys: list[TopUps]) -> list[list[catalogue_pb2.DataPlan]]:
+        """One call for each combination of size, currency and locale."""
+        plans = defaultdict[tuple[int, str, str], list[str]](list)
+        for key in keys:
+            plans[key.arguments].append(key.plan_id)
         answers = await asyncio.gather(
-            *(self._top_ups_of([plan for plan, its in keys if its == size], size) for size in sizes)
+            *(self._top_ups_of(ids, *arguments) for arguments, ids in plans.items())
         )
-        found = dict(zip(sizes, answers, strict=True))
-        return [found[size].get(plan, []) for plan, size in keys]
+        found = dict(zip(plans, answers, strict=True))
+        return [found[key.arguments].get(key.plan_id, []) for key in keys]
 
     async def _top_ups_of(
-        self, plans: list[str], size: int
+        self, plans: list[str], size: int, currency: str, locale: str
     ) -> dict[str, list[catalogue_pb2.DataPlan]]:
-        request = catalogue_pb2.BatchListTopUpPlansRequest(plan_ids=plans, page_size=size)
+        request = catalogue_pb2.BatchListTopUpPlansRequest(
+            plan_ids=plans, page_size=size, currency=currency, locale=locale
+        )
         answer = await self._read_catalogue(self._peers.catalogue.BatchListTopUpPlans, request)
         return {found.plan_id: list(found.plans) for found in answer.top_ups}
 

@@ -208,7 +208,9 @@ class DataPlan(_message.Message):
     because orders refer to it.
     """
     hidden: _builtins.bool
-    """True if an administrator took the plan off sale here."""
+    """True if an administrator took the plan off sale here, or if its price list has no price for it that keeps the
+    minimum margin.
+    """
     title: _builtins.str
     """Display name made of place, data and duration, such as "France, 1 GB, 7 days" or "Europe, unlimited, 30 days"."""
     price_includes_tax: _builtins.bool
@@ -432,7 +434,7 @@ class ListPlansRequest(_message.Message):
     page_size: _builtins.int
     """1 to 10,000; 0 means 100."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response; filter and order must be the same."""
+    """`next_page_token` of the previous response; filter, order, currency and locale must be the same."""
     with_row_tokens: _builtins.bool
     """True to return `row_tokens`."""
     without_total: _builtins.bool
@@ -1565,7 +1567,7 @@ class WatchRevisionResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Equal revisions mean equal plans and equal featured plans."""
+    """Equal revisions mean equal plans, prices and featured plans."""
     def __init__(
         self,
         *,

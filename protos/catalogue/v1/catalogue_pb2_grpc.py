@@ -194,7 +194,7 @@ class CatalogueServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRevision(self, request, context):
-        """Streams the catalogue's revision, a number that grows with every change to the plans or the featured plans: the
+        """Streams the catalogue's revision, a number that grows with every change to plans, prices or featured plans: the
         current revision, and then every new one. The stream does not end. For clients that cache responses and have to
         invalidate them.
         """

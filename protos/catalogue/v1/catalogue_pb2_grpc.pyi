@@ -67,7 +67,7 @@ class CatalogueServiceStub:
     on sale are counted.
     """
     WatchRevision: _grpc.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]
-    """Streams the catalogue's revision, a number that grows with every change to the plans or the featured plans: the
+    """Streams the catalogue's revision, a number that grows with every change to plans, prices or featured plans: the
     current revision, and then every new one. The stream does not end. For clients that cache responses and have to
     invalidate them.
     """
@@ -133,7 +133,7 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     on sale are counted.
     """
     WatchRevision: _aio.UnaryStreamMultiCallable[_catalogue_pb2.WatchRevisionRequest, _catalogue_pb2.WatchRevisionResponse]  # type: ignore[assignment]
-    """Streams the catalogue's revision, a number that grows with every change to the plans or the featured plans: the
+    """Streams the catalogue's revision, a number that grows with every change to plans, prices or featured plans: the
     current revision, and then every new one. The stream does not end. For clients that cache responses and have to
     invalidate them.
     """
@@ -250,7 +250,7 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalogue_pb2.WatchRevisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_catalogue_pb2.WatchRevisionResponse], _abc.AsyncIterator[_catalogue_pb2.WatchRevisionResponse]]:
-        """Streams the catalogue's revision, a number that grows with every change to the plans or the featured plans: the
+        """Streams the catalogue's revision, a number that grows with every change to plans, prices or featured plans: the
         current revision, and then every new one. The stream does not end. For clients that cache responses and have to
         invalidate them.
         """
