@@ -69,6 +69,8 @@ def _given(request: Any, fields: Sequence[str]) -> list[str]:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, Message):
         return f"{{{text_format.MessageToString(value, as_one_line=True)[:200]}}}"
     if isinstance(value, str):

@@ -1,12 +1,18 @@
 """Validation of request fields, which reports all invalid fields in one failure."""
 
+import re
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.errors import invalid
 from kit.values import plain_text, timestamps
+
+# At most 15 digits before the point, which are enough for any amount.
+DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
+ZERO = Decimal(0)
 
 
 class Checks:
@@ -40,6 +46,21 @@ class Checks:
         """Check that an integer is from `low` to `high`."""
         if not low <= value <= high:
             self.fail(field, f"must be an integer from {low} to {high}, not {value}")
+        return value
+
+    def decimal(
+        self, field: str, text: str, low: Decimal | int, high: Decimal | int, places: int
+    ) -> Decimal:
+        """Parse a decimal number from `low` to `high`, with at most `places` decimal places."""
+        found = DECIMAL.fullmatch(text)
+        value = Decimal(text) if found else ZERO
+        if not found or not low <= value <= high:
+            shown = plain_text.quoted(text)
+            self.fail(field, f"must be a decimal number from {low} to {high}, not {shown}")
+            return ZERO
+        if len(found[1] or ".") - 1 > places:
+            digits = f"{places} decimal places" if places else "no decimal places"
+            self.fail(field, f"must have at most {digits}" if places else f"must have {digits}")
         return value
 
     def page_size(self, value: int, default: int, most: int) -> int:

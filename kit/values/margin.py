@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, Context, Decimal, localcontext
 
 ONE = Decimal(1)
 # Products of amounts, rates and shares are exact; a quotient is rounded up, so that it is always enough.
-UPWARDS = Context(prec=60, rounding=ROUND_CEILING)
+UPWARDS = Context(prec=100, rounding=ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True)

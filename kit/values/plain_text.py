@@ -1,5 +1,6 @@
 """Which characters human-written text in any script may contain."""
 
+import json
 import unicodedata
 
 # Control characters, lone surrogates, and separators of lines and paragraphs. Format characters such as
@@ -35,6 +36,11 @@ def problem(text: str) -> str | None:
 def storable(text: str) -> str:
     """Remove NUL and lone surrogates, which JSON may contain but PostgreSQL can't store."""
     return text.replace("\x00", "").encode(errors="ignore").decode()
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """Return a text of a caller in quotes, for a message: cut, and without odd characters."""
+    return json.dumps(text if len(text) <= most else f"{text[: most - 3]}...", ensure_ascii=False)
 
 
 def is_plain(text: str) -> bool:

@@ -72,6 +72,8 @@ comment on column catalogue.plan_prices.least_price is
 comment on column catalogue.plan_prices.exchange_rate is 'Units of `currency` for one of `cost_currency`.';
 comment on column catalogue.plan_prices.exchange_rate_at is 'When the rate was published; null: the same currency.';
 comment on column catalogue.plan_prices.rule is 'The name of the rule that matched; empty: none did.';
+comment on column catalogue.plan_prices.rule_version is
+    'The version of the rules that set the price; later versions left it unchanged.';
 
 create index plan_prices_by_price on catalogue.plan_prices (price_list, retail) where sellable;
 create index plan_prices_of_plan on catalogue.plan_prices (plan_id);

@@ -7,9 +7,9 @@ from functools import partial
 from kit.process import service
 from kit.process.run import run
 from kit.rpc.guard import Service
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2, prices_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
-from services.catalogue.access import ACCESS, ACTS
+from services.catalogue.access import ACCESS, ACTS, PRICES_ACCESS, PRICES_ACTS
 from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
 from services.catalogue.wiring import wired
@@ -26,14 +26,20 @@ async def serve(
     async with service.opened(settings.service, stop, owner="catalogue", needs=NEEDS) as opened:
         provider = connect_provider(opened, settings.provider)
         notifications = await opened.notifications(CHANNEL)
-        servicer, sync = wired(opened, settings, provider, notifications)
+        servicer, prices_servicer, sync = wired(opened, settings, provider, notifications)
         catalogue = Service(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),
             ACCESS,
             ACTS,
         )
-        async with opened.serving(catalogue, variables="CATALOGUE", grace=GRACE) as port:
+        prices = Service(
+            prices_pb2.DESCRIPTOR.services_by_name["PricesService"],
+            partial(prices_pb2_grpc.add_PricesServiceServicer_to_server, prices_servicer),
+            PRICES_ACCESS,
+            PRICES_ACTS,
+        )
+        async with opened.serving(catalogue, prices, variables="CATALOGUE", grace=GRACE) as port:
             started(port)
             await stop.wait()
             await sync.cancel()  # before the server stops, so that its followers get the result

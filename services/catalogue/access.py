@@ -1,4 +1,4 @@
-"""Who may call each method of the catalogue service, and which calls of operators are logged."""
+"""Who may call each method of the catalogue's services, and which calls of operators are logged."""
 
 from collections.abc import Mapping
 
@@ -30,4 +30,24 @@ ACTS: Acts = {
     "SetPlanTexts": ("plan_id", "locale"),
     "SetPlanDisplay": ("plan_id",),
     "SyncCatalogue": (),
+}
+
+PRICES_ACCESS: Mapping[str, Access] = {
+    "GetPriceRules": Access.FINANCE,
+    "ListPriceRuleVersions": Access.FINANCE,
+    "SetPriceRules": Access.FINANCE,
+    "PreviewPrices": Access.FINANCE,
+    "ExplainPrice": Access.FINANCE,
+    "ListPriceHistory": Access.FINANCE,
+    "ListPlanPrices": Access.FINANCE,
+    "GetExchangeRates": Access.FINANCE,
+    "SetExchangeRates": Access.FINANCE,
+    "ListTaxRates": Access.FINANCE,
+    "SetTaxRates": Access.FINANCE,
+    "QuotePlan": Access.SERVICE,
+}
+PRICES_ACTS: Acts = {
+    "SetPriceRules": ("expected_version",),
+    "SetExchangeRates": ("rates", "accept_jump"),
+    "SetTaxRates": ("rates",),
 }

@@ -123,10 +123,10 @@ async def choose(
         if offered is None or offered == currency:
             return COSTS
         existing = [offered]
-    raise _unknown_currency(existing)
+    raise unknown_currency(existing)
 
 
-def _unknown_currency(existing: Sequence[str]) -> Failure:
+def unknown_currency(existing: Sequence[str]) -> Failure:
     *others, last = existing
     names = f"{', '.join(others)} or {last}" if others else last
     text = f"must be {names}; omit it for prices in {existing[0]}"

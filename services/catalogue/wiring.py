@@ -7,6 +7,7 @@ from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import Live
 from services.catalogue.networks.refresh import Networks
 from services.catalogue.servicer import CatalogueServicer
+from services.catalogue.servicer_prices import PricesServicer
 from services.catalogue.settings import Settings
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync.sync import Sync
@@ -14,8 +15,8 @@ from services.catalogue.sync.sync import Sync
 
 def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
-) -> tuple[CatalogueServicer, Sync]:
-    """Make the servicer and the sync, and register their loops."""
+) -> tuple[CatalogueServicer, PricesServicer, Sync]:
+    """Make the servicers and the sync, and register their loops."""
     sync = Sync(
         opened.database,
         CatalogueDataSource(provider, opened.cache),
@@ -27,4 +28,5 @@ def wired(
     networks = Networks(opened.database, provider, opened.stop)
     opened.loops.extend([snapshots.loop, sync.loop(), networks.loop])
     live = Live(opened.database, notifications)
-    return CatalogueServicer(opened.database, sync, live, snapshots), sync
+    catalogue = CatalogueServicer(opened.database, sync, live, snapshots)
+    return catalogue, PricesServicer(opened.database), sync

@@ -4,22 +4,27 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 
 from kit.auth.operator_log import Acts
-from protos.catalogue.v1 import catalogue_pb2
+from protos.catalogue.v1 import catalogue_pb2, prices_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from services.catalogue.access import ACTS as CATALOGUE
+from services.catalogue.access import PRICES_ACTS as PRICES
 from services.esims.access import ACTS as ESIMS
 from services.orders.access import ACTS as ORDERS
 from webhooks.access import ACTS as WEBHOOKS
 
 SERVICES = [
     (catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"], CATALOGUE),
+    (prices_pb2.DESCRIPTOR.services_by_name["PricesService"], PRICES),
     (orders_pb2.DESCRIPTOR.services_by_name["OrdersService"], ORDERS),
     (esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"], ESIMS),
     (webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"], WEBHOOKS),
 ]
-READS = ("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check")
+READS = (
+    *("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check"),
+    *("Preview", "Explain", "Quote"),
+)
 # Calls between the platform's services, and purchases, whose steps are logged separately.
 OTHERS = {
     "RegisterESIMs",

@@ -512,9 +512,11 @@ class SetPriceRulesRequest(_message.Message):
     expected_version: _builtins.int
     """Version that these rules replace."""
     note: _builtins.str
-    """At most 500 characters."""
+    """What changes, in 1 to 500 characters."""
     @_builtins.property
-    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceList]: ...
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceList]:
+        """Without any, plans are sold at their cost; then there can't be rules either."""
+
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceRule]: ...
     def __init__(
@@ -627,7 +629,9 @@ class PriceListPreview(_message.Message):
     price_list: _builtins.str
     currency: _builtins.str
     plan_count: _builtins.int
-    """Plans on sale that the list prices, and how their prices change. `added` have no price in such a list yet."""
+    """Plans on sale that the list prices. Each of them is counted once in the next five: how its price changes, or that it
+    can't be sold. `added` have no price in this currency yet. Without price lists, current prices are the costs.
+    """
     raised: _builtins.int
     lowered: _builtins.int
     unchanged: _builtins.int
@@ -723,6 +727,7 @@ class PlanPrice(_message.Message):
     rule: _builtins.str
     """Name of the rule that matched; empty if none did."""
     rule_version: _builtins.int
+    """Version of the rules that set this price; later versions left it unchanged. 0 in a preview."""
     exchange_rate: _builtins.str
     """Units of the price's currency for one of the cost's."""
     tax_rate: _builtins.str
@@ -1300,7 +1305,9 @@ class PriceTerms(_message.Message):
     payment_fee: _builtins.str
     exchange_rate_buffer: _builtins.str
     least_price: _builtins.str
-    """Least price of one plan before rounding; absent if no price keeps the minimum margin."""
+    """Least price of one plan before rounding; empty if no price keeps the minimum margin. Without price lists 0: no price
+    is too low.
+    """
     min_margin_to_absorb: _builtins.str
     @_builtins.property
     def cost(self) -> _money_pb2.Money:

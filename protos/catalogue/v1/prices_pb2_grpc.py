@@ -128,7 +128,7 @@ class PricesServiceServicer:
 
     def SetPriceRules(self, request, context):
         """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
-        ABORTED (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
+        ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
         (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
         FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
         """
@@ -137,7 +137,8 @@ class PricesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PreviewPrices(self, request, context):
-        """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing.
+        """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
+        as SetPriceRules does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

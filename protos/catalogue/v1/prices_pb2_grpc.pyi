@@ -47,12 +47,14 @@ class PricesServiceStub:
     """Lists all versions, the newest first, without their rules."""
     SetPriceRules: _grpc.UnaryUnaryMultiCallable[_prices_pb2.SetPriceRulesRequest, _prices_pb2.SetPriceRulesResponse]
     """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
-    ABORTED (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
+    ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
     (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
     FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
     """
     PreviewPrices: _grpc.UnaryUnaryMultiCallable[_prices_pb2.PreviewPricesRequest, _prices_pb2.PreviewPricesResponse]
-    """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing."""
+    """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
+    as SetPriceRules does.
+    """
     ExplainPrice: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ExplainPriceRequest, _prices_pb2.ExplainPriceResponse]
     """Returns how the current price of a plan came about, step by step."""
     ListPriceHistory: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListPriceHistoryRequest, _prices_pb2.ListPriceHistoryResponse]
@@ -90,12 +92,14 @@ class PricesServiceAsyncStub(PricesServiceStub):
     """Lists all versions, the newest first, without their rules."""
     SetPriceRules: _aio.UnaryUnaryMultiCallable[_prices_pb2.SetPriceRulesRequest, _prices_pb2.SetPriceRulesResponse]  # type: ignore[assignment]
     """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
-    ABORTED (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
+    ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
     (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
     FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
     """
     PreviewPrices: _aio.UnaryUnaryMultiCallable[_prices_pb2.PreviewPricesRequest, _prices_pb2.PreviewPricesResponse]  # type: ignore[assignment]
-    """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing."""
+    """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
+    as SetPriceRules does.
+    """
     ExplainPrice: _aio.UnaryUnaryMultiCallable[_prices_pb2.ExplainPriceRequest, _prices_pb2.ExplainPriceResponse]  # type: ignore[assignment]
     """Returns how the current price of a plan came about, step by step."""
     ListPriceHistory: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListPriceHistoryRequest, _prices_pb2.ListPriceHistoryResponse]  # type: ignore[assignment]
@@ -148,7 +152,7 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.SetPriceRulesResponse, _abc.Awaitable[_prices_pb2.SetPriceRulesResponse]]:
         """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
-        ABORTED (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
+        ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
         (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
         FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
         """
@@ -159,7 +163,9 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prices_pb2.PreviewPricesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.PreviewPricesResponse, _abc.Awaitable[_prices_pb2.PreviewPricesResponse]]:
-        """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing."""
+        """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
+        as SetPriceRules does.
+        """
 
     @_abc_1.abstractmethod
     def ExplainPrice(

@@ -13,6 +13,8 @@ from kit.errors import Failure, Kind
 from kit.telemetry import tracing
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.metrics import Metrics
+from services.catalogue.prices import rule_store
+from services.catalogue.prices.recompute import recompute
 from services.catalogue.provider_records import Records
 from services.catalogue.sync import run_store, write
 from services.catalogue.sync.run_store import Run
@@ -184,9 +186,11 @@ class Sync:
         currency = await self._source.get_currency()
         records = await self._source.read_catalogue(progress.after_page)
         async with self._database.system() as connection:
+            await rule_store.lock(connection)
             before = await write.count_on_sale(connection)
             change = await write.write(connection, records, currency)
             await self._refuse_loss(connection, records, before)
+            await recompute(connection)
             if not await run_store.finish(connection, run, len(records.bundles), change):
                 # The exception rolls the writes back.
                 raise Failure(

@@ -14,7 +14,7 @@ import sandbox.server
 import sandbox.settings
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from protos.catalogue.v1 import catalogue_pb2_grpc
+from protos.catalogue.v1 import catalogue_pb2_grpc, prices_pb2_grpc
 from providers.esim_go.client import ProviderSettings
 from sandbox.switches import Switches
 from services.catalogue.__main__ import serve
@@ -36,10 +36,20 @@ class Shop:
     settings: Settings
     control_url: str
     port: int
+    prices_stub: "prices_pb2_grpc.PricesServiceAsyncStub"
 
     async def call(self, method: str, request: Any, token: str | None = None) -> Any:
         return await rpc_client.call(
             getattr(self.stub, method), request, token=token, timeout=PATIENCE
+        )
+
+    async def prices(self, method: str, request: Any, token: str | None = None) -> Any:
+        """Call a method of the prices service, by default as a service of the platform."""
+        return await rpc_client.call(
+            getattr(self.prices_stub, method),
+            request,
+            token=token or self.auth.service_role_key,
+            timeout=PATIENCE,
         )
 
     async def plans(self, **conditions: Any) -> list[pb.DataPlan]:
@@ -130,7 +140,8 @@ def open_shop(
             channel = rpc_client.channel(f"127.0.0.1:{port}")
             stack.push_async_callback(channel.close)
             stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
-            shop = Shop(stub, auth, databases, settings, provider.control_url, port)
+            prices: Any = prices_pb2_grpc.PricesServiceStub(channel)
+            shop = Shop(stub, auth, databases, settings, provider.control_url, port, prices)
             if read:
                 assert (await shop.sync()).error == ""
             yield shop

@@ -1,0 +1,127 @@
+"""Finds the first rule that matches a plan, for many plans and hundreds of rules."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from uuid import UUID
+
+from services.catalogue.countries import country_key
+from services.catalogue.plan import fold
+from services.catalogue.prices.conditions import Match
+from services.catalogue.prices.rules import Kind, Rule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Countries:
+    """The countries of plans, as (ISO code, name); plans with the same countries share one object."""
+
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules know of a plan, and what it costs.
+
+    `data_mb` is None if the plan is unlimited, or its amount is unknown. `on_sale`: not withdrawn, not
+    hidden.
+    """
+
+    id: UUID
+    name: str
+    cost: Decimal
+    currency: str
+    region: str
+    groups: tuple[str, ...]
+    countries: Countries
+    days: int
+    data_mb: int | None
+    unlimited: bool
+    on_sale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rule of a plan, and its value: the amount of the cell for MATRIX."""
+
+    rule: Rule
+    value: Decimal
+
+
+class Matcher:
+    """The rules of one price list, by priority.
+
+    Sets of rules are the bits of an int, the first rule lowest. They are remembered for each combination of
+    places and groups and of duration and data, of which there are far fewer than plans.
+    """
+
+    def __init__(self, rules: Sequence[Rule], price_list: str) -> None:
+        self._rules = [rule for rule in rules if rule.price_list in ("", price_list)]
+        self._by_place: dict[tuple[object, ...], int] = {}
+        self._by_size: dict[tuple[object, ...], int] = {}
+        self._any_plan = self._meeting(lambda match: not match.plans)
+        self._by_plan: dict[UUID, int] = {}
+        for position, rule in enumerate(self._rules):
+            for plan in rule.match.plans:
+                self._by_plan[plan] = self._by_plan.get(plan, 0) | 1 << position
+
+    def first(self, plan: Facts) -> Found | None:
+        """Return the first rule that matches a plan; None if none does."""
+        found = self._of_place(plan) & self._of_size(plan)
+        found &= self._any_plan | self._by_plan.get(plan.id, 0)
+        while found:
+            lowest = found & -found
+            rule = self._rules[lowest.bit_length() - 1]
+            if rule.kind is not Kind.MATRIX:
+                return Found(rule, rule.value)
+            amount = rule.cell(plan.groups, plan.days)
+            if amount is not None:
+                return Found(rule, amount)
+            found ^= lowest
+        return None
+
+    def _of_place(self, plan: Facts) -> int:
+        key = (plan.countries, plan.region, plan.groups)
+        bits = self._by_place.get(key)
+        if bits is None:
+            # A rule may name a country by a name that has no ISO code.
+            keys = [{_key(iso), _key(name)} for iso, name in plan.countries.names]
+            region, groups = fold(plan.region), plan.groups
+
+            def meets(match: Match) -> bool:
+                if match.regions and region not in match.regions:
+                    return False
+                if match.groups and match.groups.isdisjoint(groups):
+                    return False
+                if not match.countries:
+                    return True
+                return bool(keys) and not any(match.countries.isdisjoint(one) for one in keys)
+
+            bits = self._by_place[key] = self._meeting(meets)
+        return bits
+
+    def _of_size(self, plan: Facts) -> int:
+        key = (plan.days, plan.data_mb, plan.unlimited)
+        bits = self._by_size.get(key)
+        if bits is None:
+            days, data_mb, unlimited = plan.days, plan.data_mb or 0, plan.unlimited
+
+            def meets(match: Match) -> bool:
+                return (
+                    (match.min_days is None or days >= match.min_days)
+                    and (match.max_days is None or days <= match.max_days)
+                    and (match.unlimited is None or unlimited == match.unlimited)
+                    and (match.min_mb is None or unlimited or data_mb >= match.min_mb)
+                    and (match.max_mb is None or (not unlimited and data_mb <= match.max_mb))
+                )
+
+            bits = self._by_size[key] = self._meeting(meets)
+        return bits
+
+    def _meeting(self, meets: Callable[[Match], bool]) -> int:
+        return sum(1 << i for i, rule in enumerate(self._rules) if meets(rule.match))
+
+
+@lru_cache(maxsize=2_000)
+def _key(country: str) -> str:
+    return country_key(country)

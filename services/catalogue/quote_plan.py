@@ -1,0 +1,81 @@
+"""A plan as it is sold now, with its cost and the terms of its price."""
+
+from uuid import UUID
+
+from kit.db.database import Connection
+from kit.errors import Failure, Kind
+from kit.values import money, timestamps
+from protos.catalogue.v1 import prices_pb2 as pb
+from services.catalogue import price_lists
+from services.catalogue import store as plan_store
+from services.catalogue.curation.plan_messages import plan_messages
+from services.catalogue.plan import Plan
+from services.catalogue.prices import rule_store, store
+from services.catalogue.prices.compute import plain
+from services.catalogue.prices.explain import no_plan
+from services.catalogue.prices.price_list import PriceList
+from services.catalogue.prices.store import PriceRow
+
+# Prices may be changed while they are read; hardly ever twice.
+ATTEMPTS = 3
+
+
+async def quote(connection: Connection, plan_id: UUID, currency: str) -> pb.QuotePlanResponse:
+    """Return plan and terms. Without price lists the price is the cost, and the least price is 0.
+
+    Raises Failure NOT_FOUND (PLAN_NOT_FOUND), INVALID (UNKNOWN_CURRENCY), and UNAVAILABLE if prices keep
+    changing.
+    """
+    for _ in range(ATTEMPTS):
+        revision = await plan_store.revision(connection)
+        source = await price_lists.choose(connection, revision, currency)
+        plans = await plan_store.plans_by_ids(connection, source, [plan_id])
+        row = await store.price_of_plan(connection, plan_id, source.key)
+        lists = await rule_store.lists(connection, revision.rule_version)
+        if (await plan_store.revision(connection)).number != revision.number:
+            continue
+        if not plans:
+            raise no_plan(str(plan_id))
+        one = next((one for one in lists if one.id == source.key), None)
+        terms = _at_cost(plans[0]) if row is None or one is None else _terms(row, one)
+        [plan] = await plan_messages(connection, plans)
+        return pb.QuotePlanResponse(plan=plan, terms=terms)
+    raise Failure(
+        Kind.UNAVAILABLE,
+        "PRICES_CHANGED",
+        "The prices changed while the request was processed; send it again",
+    )
+
+
+def _terms(row: PriceRow, one: PriceList) -> pb.PriceTerms:
+    terms = pb.PriceTerms(
+        price_list=row.price_list,
+        rule_version=row.rule_version,
+        cost=money.to_proto(row.cost, row.cost_currency),
+        exchange_rate=plain(row.exchange_rate),
+        exchange_rate_at=timestamps.to_proto(row.exchange_rate_at),
+        tax_rate=plain(row.tax_rate),
+        includes_tax=one.includes_tax,
+        payment_fee_share=plain(one.fee_share),
+        payment_fee=plain(one.fee_amount),
+        exchange_rate_buffer=plain(one.buffer),
+        min_margin_to_absorb=plain(one.absorb),
+        valid_from=timestamps.to_proto(row.valid_from),
+    )
+    if row.least_price is not None:
+        terms.least_price = plain(row.least_price)
+    return terms
+
+
+def _at_cost(plan: Plan) -> pb.PriceTerms:
+    """Return terms that refuse no price: without price lists, the provider's price is what is paid."""
+    return pb.PriceTerms(
+        cost=money.to_proto(plan.bundle.price, plan.currency),
+        exchange_rate="1",
+        tax_rate="0",
+        payment_fee_share="0",
+        payment_fee="0",
+        exchange_rate_buffer="0",
+        least_price="0",
+        min_margin_to_absorb="0",
+    )
