@@ -36,6 +36,8 @@ WORK = {
     "Mutation.setPriceRules": COMPUTING_PRICES,
     "Mutation.setExchangeRates": COMPUTING_PRICES,
     "Mutation.setTaxRates": COMPUTING_PRICES,
+    "Country.networks": LOOKUP,
+    "DataPlan.networks": LOOKUP,
     "OrderConnection.totalCount": COUNTING_ROWS,
     "ESIMConnection.totalCount": COUNTING_ROWS,
     "ESIM.bundles": PROVIDER,
@@ -65,6 +67,9 @@ ASSUMED_LENGTHS = {
     "DataPlanFacets.durations": 10,  # the provider's, all of them
     "DataPlanFacets.bundleGroups": 5,  # the provider's
     "DataPlan.countries": 3,  # 2.5 on average over the provider's catalogue
+    "DataPlan.networks": 3,  # one for each country
+    "Country.networks": 3,  # two to four in most countries
+    "CountryNetworks.networks": 3,
     "DataPlan.allowances": 1,  # one each there
     "Order.esims": 2,  # at most 10, but nearly always one
     "Order.timeline": 10,  # the maximum number of steps

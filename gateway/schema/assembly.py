@@ -26,6 +26,7 @@ from gateway.execution.null_defaults import accept_null
 from gateway.schema.accounts import AccountQueries
 from gateway.schema.administration import AdministrationMutations, AdministrationQueries
 from gateway.schema.connections import ConnectionQueries
+from gateway.schema.curation import CurationMutations
 from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
 from gateway.schema.exchange_rates import RateMutations, RateQueries
 from gateway.schema.orders import OrderQueries
@@ -58,7 +59,12 @@ class Query(
 
 @strawberry.type(description="All mutations.")
 class Mutation(
-    OrderMutations, ESIMMutations, AdministrationMutations, PriceMutations, RateMutations
+    OrderMutations,
+    ESIMMutations,
+    AdministrationMutations,
+    CurationMutations,
+    PriceMutations,
+    RateMutations,
 ):
     """All mutations."""
 

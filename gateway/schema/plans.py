@@ -6,7 +6,8 @@ from typing import Self
 import strawberry
 
 from gateway.execution.columns import computed, output, strings, text, timestamp
-from gateway.execution.views import View, listed, read
+from gateway.execution.views import View, listed, loaded, read
+from gateway.schema.networks import CountryNetworks, Network
 from gateway.upstream.context import Info
 from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
@@ -14,7 +15,9 @@ from protos.catalogue.v1 import catalogue_pb2
 
 @strawberry.type(description="A country that a plan covers.")
 class Country(View):
-    name: str = read("name", description='English name, such as "France".')
+    name: str = read(
+        "name", description='Name in the language of the query\'s `locale`, such as "France".'
+    )
     iso: str = read(
         "iso",
         description="ISO 3166-1 alpha-2 code in most cases; the provider adds a few codes that are not in"
@@ -31,6 +34,13 @@ class Country(View):
         text("flag"),
         description="Flag emoji; null for a territory that has none. A part of a country has the"
         " flag of that country.",
+    )
+    networks: list[Network] | None = loaded(
+        "networks",
+        "iso",
+        list[Network] | None,
+        description="Mobile networks of the country, as of the last daily refresh; empty if the"
+        " provider reports none. Null if temporarily unavailable.",
     )
     proto: strawberry.Private[catalogue_pb2.Country]
 
@@ -71,10 +81,29 @@ class DataPlan(View):
     name: str = read("name", description="The provider's bundle name. Case-sensitive.")
     title: str = read(
         "title",
-        description='Display name made of place, data and duration, such as "France, 1 GB, 7'
-        ' days" or "Europe, unlimited, 30 days".',
+        description="Display name in the language of the query's `locale`: the one that an administrator"
+        ' set, or one made of place, data and duration, such as "France, 1 GB, 7 days" or "Europe,'
+        ' unlimited, 30 days".',
     )
-    description: str = read("description", description="Human-readable description.")
+    description: str = read(
+        "description",
+        description="Human-readable description, in the language of the query's `locale` if an"
+        " administrator set one, else in English.",
+    )
+    highlights: list[str] = read(
+        strings("highlights"),
+        description="Selling points set by an administrator, in the same languages as `description`;"
+        " usually empty.",
+    )
+    image_url: str | None = read(
+        text("image_url"),
+        description="HTTPS address of an image, set by an administrator; null if there is none.",
+    )
+    badges: list[str] = read(
+        strings("badges"),
+        description='Short labels set by an administrator, such as "Bestseller", the same in every'
+        " language.",
+    )
     region: str = read(
         "region",
         description='Region of more than half of the plan\'s countries, or "Global" if there is none.',
@@ -133,6 +162,13 @@ class DataPlan(View):
     )
     countries: list[Country] = listed(
         "countries", Country, description="The countries that the plan covers."
+    )
+    networks: list[CountryNetworks] | None = loaded(
+        "plan_networks",
+        lambda plan: tuple(country.iso for country in plan.countries),
+        list[CountryNetworks] | None,
+        description="Mobile networks of each country of the plan, as of the last daily refresh. Null if"
+        " temporarily unavailable.",
     )
     fair_use: FairUse | None = read(
         computed(lambda plan: FairUse.of(plan.fair_use) if plan.HasField("fair_use") else None),

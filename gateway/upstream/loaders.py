@@ -106,6 +106,25 @@ class Loaders:
         return {found.plan_id: list(found.plans) for found in answer.top_ups}
 
     @_loader
+    async def networks(self, isos: list[str]) -> list[list[catalogue_pb2.Network]]:
+        request = catalogue_pb2.BatchListNetworksRequest(isos=isos)
+        answer = await self._read_catalogue(self._peers.catalogue.BatchListNetworks, request)
+        found = {country.iso: list(country.networks) for country in answer.countries}
+        return [found.get(iso, []) for iso in isos]
+
+    @_loader
+    async def plan_networks(
+        self, keys: list[tuple[str, ...]]
+    ) -> list[list[catalogue_pb2.CountryNetworks]]:
+        """Keys: the codes of a plan's countries. Plans share the messages of their countries."""
+        isos = list(dict.fromkeys(iso for key in keys for iso in key))
+        found = {
+            iso: catalogue_pb2.CountryNetworks(iso=iso, networks=networks)
+            for iso, networks in zip(isos, await self.networks.many(isos), strict=True)
+        }
+        return [[found[iso] for iso in key] for key in keys]
+
+    @_loader
     async def orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
         request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)
         answer = await self._call(self._peers.orders.BatchGetOrders, request)

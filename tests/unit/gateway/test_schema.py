@@ -43,7 +43,7 @@ STAFF = {
         },
         "Mutation": {"setPriceRules", "setExchangeRates", "setTaxRates"},
     },
-    "ADMIN": {"Mutation": {"setPlanHidden", "setFeaturedPlans"}},
+    "ADMIN": {"Mutation": {"setPlanHidden", "setFeaturedPlans", "setPlanTexts", "setPlanDisplay"}},
 }
 FEDERATION = {"_entities", "_service", "_Any", "_Entity", "_Service"}
 
