@@ -11,6 +11,7 @@ from sandbox.contract.document import document
 from sandbox.control.api import CONTROL_PATH, ControlAPI
 from sandbox.sender import Sender
 from sandbox.settings import Settings
+from sandbox.state import exchange_rates
 from sandbox.state.bundles import Bundle, read_catalogue
 from sandbox.state.own_catalogue import own_catalogue
 from sandbox.state.store import Store
@@ -18,6 +19,7 @@ from sandbox.state.world import World
 
 # Seconds for requests in flight when the sandbox stops; a fault's delay may be longer.
 STOP_SECONDS = 1.0
+RATES_PATH = "/rates/daily.xml"
 # Bytes, more than any request of the contract; a larger one is answered with 413.
 LARGEST_BODY = 1_000_000
 
@@ -25,7 +27,8 @@ LARGEST_BODY = 1_000_000
 class Running:
     """A running sandbox; end it with `stop`.
 
-    `url` is the provider's base with its version, `control_url` the admin API.
+    `url` is the provider's base with its version, `control_url` the admin API, `rates_url` the file of
+    exchange rates.
     Tests read `world` directly.
     """
 
@@ -34,6 +37,7 @@ class Running:
         self.url = ""
         self.control_url = ""
         self.openapi_url = ""
+        self.rates_url = ""
         self._store = store
         self._runner: web.AppRunner | None = None
         self._sender = Sender(world, self._save)
@@ -48,6 +52,7 @@ class Running:
         app.add_routes(control.routes())
         app.router.add_get("/openapi.json", self._openapi)
         app.router.add_get("/healthz", self._healthz)
+        app.router.add_get(RATES_PATH, self._rates)
         app.router.add_route("*", BASE_PATH + r"{path:(/[\s\S]*)?}", provider.answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
@@ -60,6 +65,7 @@ class Running:
         self.url = root + BASE_PATH
         self.control_url = root + CONTROL_PATH
         self.openapi_url = root + "/openapi.json"
+        self.rates_url = root + RATES_PATH
         self._sender.wake()
 
     async def delivered(self) -> None:
@@ -80,6 +86,11 @@ class Running:
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
+
+    async def _rates(self, _request: web.Request) -> web.Response:
+        daily = self.world.daily_rates
+        text = exchange_rates.document(daily, self.world.machine_day())
+        return web.Response(text=text, status=daily.status, content_type="text/xml")
 
     def _commit(self) -> None:
         news = bool(self.world.deliveries.changed)

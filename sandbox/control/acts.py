@@ -184,3 +184,22 @@ def change_catalogue(world: World, act: str, body: Body) -> dict[str, Any]:
     except CatalogueError as error:
         raise bad(str(error)) from error
     raise Refusal(404, "a catalogue change supports price, withdraw and add")
+
+
+def set_rates(world: World, body: Body) -> dict[str, Any]:
+    """POST rates: `rates` by currency (null: left out), `day` or "today", `content`, `status`."""
+    changes, day = body.members("rates"), body.text("day")
+    content, status = body.text("content"), body.whole("status")
+    body.done()
+    if status is not None and not 200 <= status <= 599:
+        raise bad("status must be from 200 to 599")
+    daily = world.daily_rates
+    for currency, rate in changes.items():
+        daily.change(currency, None if rate is None else str(rate))
+    if day is not None:
+        daily.day = "" if day == "today" else day
+    if content is not None:
+        daily.content = content
+    if status is not None:
+        daily.status = status
+    return views.rates(world)

@@ -55,6 +55,8 @@ class ControlAPI:
             ("POST", "/clock/{act:advance|freeze|release}", self._clock),
             ("POST", "/balance", self._balance),
             ("POST", "/catalogue/{act}", self._catalogue),
+            ("GET", "/rates", self._rates),
+            ("POST", "/rates", self._set_rates),
             ("POST", "/switches", self._switches),
             ("POST", "/faults", self._add_fault),
             ("DELETE", "/faults", self._remove_faults),
@@ -136,6 +138,12 @@ class ControlAPI:
         return acts.change_catalogue(
             self.world, request.match_info["act"], await self._body(request)
         )
+
+    async def _rates(self, _request: web.Request) -> Any:
+        return views.rates(self.world)
+
+    async def _set_rates(self, request: web.Request) -> Any:
+        return acts.set_rates(self.world, await self._body(request))
 
     async def _switches(self, request: web.Request) -> Any:
         try:

@@ -57,6 +57,13 @@ class Body:
             raise bad(f"{name} must be a whole number")
         return None if number is None else int(number)
 
+    def members(self, name: str) -> dict[str, Any]:
+        """Return an object, empty if it is absent."""
+        value = self._members.pop(name, None)
+        if value is not None and not isinstance(value, Mapping):
+            raise bad(f"{name} must be an object")
+        return dict(value or {})
+
     def rest(self) -> dict[str, Any]:
         """Return all members that were not read."""
         members, self._members = self._members, {}

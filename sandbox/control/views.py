@@ -70,6 +70,17 @@ def delivery(item: Delivery) -> dict[str, Any]:
     return {**_members(item), "created_at": written(item.created_at)}
 
 
+def rates(world: World) -> dict[str, Any]:
+    """Return what the file of exchange rates contains."""
+    daily = world.daily_rates
+    return {
+        "day": daily.day or world.machine_day().isoformat(),
+        "rates": {item.currency: item.rate for item in daily.rates},
+        "content": daily.content,
+        "status": daily.status,
+    }
+
+
 def _members(row: Any) -> dict[str, Any]:
     return {item.name: getattr(row, item.name) for item in fields(row)}
 

@@ -2,13 +2,14 @@
 
 import heapq
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sandbox.settings import Settings
 from sandbox.state.bundles import Bundle
 from sandbox.state.catalogue import Catalogue
 from sandbox.state.clock import Clock, ClockRow, wall_clock
+from sandbox.state.exchange_rates import DailyRates
 from sandbox.state.ids import Counters, Ids
 from sandbox.state.records import (
     Account,
@@ -52,8 +53,10 @@ class World:
         self.catalogue_changes = Table("catalogue", CatalogueChange)
         self._accounts = Table("account", Account)
         self._clocks = Table("clock", ClockRow)
+        self._daily_rates = Table("rates", DailyRates)
         self._counters = Table("counters", Counters)
         self._accounts.add(ONLY, Account(settings.balance, settings.callback_url or ""))
+        self._daily_rates.add(ONLY, DailyRates())
         self.clock = Clock(self._clocks.add(ONLY, ClockRow()), self._wall)
         self.ids = Ids(settings.seed, self._counters.add(ONLY, Counters()))
         self.catalogue = Catalogue(self._all_bundles, self.catalogue_changes)
@@ -64,6 +67,15 @@ class World:
     def account(self) -> Account:
         """The organisation's money and callback address."""
         return self._accounts[ONLY]
+
+    @property
+    def daily_rates(self) -> DailyRates:
+        """What the file of exchange rates contains."""
+        return self._daily_rates[ONLY]
+
+    def machine_day(self) -> date:
+        """Return the day in UTC by the machine's clock, which the sandbox's own clock may be ahead of."""
+        return self._wall().date()
 
     def tables(self) -> list[AnyTable]:
         return [
@@ -76,6 +88,7 @@ class World:
             self.catalogue_changes,
             self._accounts,
             self._clocks,
+            self._daily_rates,
             self._counters,
         ]
 
