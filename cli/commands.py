@@ -10,6 +10,7 @@ from cli.local.console import OWN_NAME, Console
 from cli.operators.catalogue_commands import catalogue
 from cli.operators.customer_commands import customers
 from cli.operators.order_commands import orders
+from cli.operators.rate_commands import rates
 from cli.operators.webhook_commands import webhooks
 from cli.run import run, run_local
 from cli.version import VERSION
@@ -106,4 +107,5 @@ esimgo.add_command(catalogue)
 esimgo.add_command(compose)
 esimgo.add_command(customers)
 esimgo.add_command(orders)
+esimgo.add_command(rates)
 esimgo.add_command(webhooks)

@@ -50,6 +50,7 @@ def complete(
     if not settings.real_provider:
         local["ESIM_GO_API_KEY"] = SANDBOX_KEY
         local["ESIM_GO_BASE_URL"] = f"http://{settings.address('SANDBOX_PORT')}/v2.5"
+        local["EXCHANGE_RATES_URL"] = f"http://{settings.address('SANDBOX_PORT')}/rates/daily.xml"
         # Data used through the sandbox's admin API should show soon, not after five minutes.
         local["ESIMS_FRESH_SECONDS"] = "5"
         # A developer may go from a large catalogue file to a small one; the provider never does.

@@ -9,7 +9,7 @@ from cli.config import local_secrets, variables
 from cli.config.environment import complete
 from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, LocalSettings, merged
-from cli.doctor import catalogue, machine, neighbours
+from cli.doctor import catalogue, machine, neighbours, rates
 from cli.doctor.finding import Finding
 from cli.errors import CommandError
 from cli.local import home, postgres
@@ -68,6 +68,8 @@ async def _parts(
                 yield finding
             address = settings.address(CATALOGUE.port)
             for finding in await catalogue.last_sync(address, settings.tls, values):
+                yield finding
+            for finding in await rates.exchange_rates(address, settings.tls, values):
                 yield finding
         else:
             yield Finding("nothing is running: start it with `make up`")

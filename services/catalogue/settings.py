@@ -14,12 +14,17 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of the process; `sync_seconds` is the interval between two syncs."""
+    """All settings of the process; `sync_seconds` is the interval between two syncs.
+
+    `rates_url` is the file of exchange rates, read every `rates_seconds`; empty: none.
+    """
 
     service: ServiceSettings
     provider: ProviderSettings
     sync_seconds: float = HOUR
     allow_shrink: bool = False
+    rates_url: str = ""
+    rates_seconds: float = 6 * HOUR
 
     @classmethod
     def read(cls, env: Env) -> Self:
@@ -39,6 +44,20 @@ class Settings:
                 "Accept a catalogue that is empty or that lost more than half of its plans"
                 " since the last refresh.",
                 default=False,
+            ),
+            rates_url=env.url(
+                "EXCHANGE_RATES_URL",
+                "URL of the daily file of exchange rates, in the format of the European Central"
+                " Bank: https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml. By default,"
+                " rates are only set by hand.",
+                "",
+            ),
+            rates_seconds=env.number(
+                "EXCHANGE_RATES_SECONDS",
+                "Interval between two requests for that file, in seconds.",
+                6 * HOUR,
+                low=60,
+                high=DAY,
             ),
         )
 

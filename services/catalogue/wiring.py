@@ -6,6 +6,7 @@ from providers.esim_go.client import Provider
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.live import Live
 from services.catalogue.networks.refresh import Networks
+from services.catalogue.prices.rate_updates import RateUpdates
 from services.catalogue.servicer import CatalogueServicer
 from services.catalogue.servicer_prices import PricesServicer
 from services.catalogue.settings import Settings
@@ -26,7 +27,14 @@ def wired(
     )
     snapshots = Snapshots(opened.database, opened.stop)
     networks = Networks(opened.database, provider, opened.stop)
-    opened.loops.extend([snapshots.loop, sync.loop(), networks.loop])
+    updates = RateUpdates(
+        opened.database,
+        opened.http,
+        url=settings.rates_url,
+        every=settings.rates_seconds,
+        stop=opened.stop,
+    )
+    opened.loops.extend([snapshots.loop, sync.loop(), networks.loop, updates.loop])
     live = Live(opened.database, notifications)
     catalogue = CatalogueServicer(opened.database, sync, live, snapshots)
     return catalogue, PricesServicer(opened.database), sync

@@ -996,6 +996,7 @@ class ExchangeRate(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
     base: _builtins.str
     """`rate` units of `quote` are worth one of `base`."""
     quote: _builtins.str
@@ -1004,10 +1005,14 @@ class ExchangeRate(_message.Message):
     held: _builtins.bool
     """True if it differs from the rate in use by more than 10 %, so that the last good rate stays in use."""
     stale: _builtins.bool
-    """True if it is older than four days."""
+    """True if more than four days (of UTC) passed since the day of `at`. It stays in use until there is a newer one."""
+    needed: _builtins.bool
+    """True if prices depend on it: a price list has another currency than the cost of plans."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
-        """When the rate was published, or set by hand."""
+        """When the rate was set by hand, or the day (00:00 UTC) that it was published for. Of a rate that is calculated from
+        two others, that of the older one.
+        """
 
     def __init__(
         self,
@@ -1019,10 +1024,11 @@ class ExchangeRate(_message.Message):
         source: Global___ExchangeRateSource.ValueType = ...,
         held: _builtins.bool = ...,
         stale: _builtins.bool = ...,
+        needed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "base", b"base", "held", b"held", "quote", b"quote", "rate", b"rate", "source", b"source", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "base", b"base", "held", b"held", "needed", b"needed", "quote", b"quote", "rate", b"rate", "source", b"source", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -166,15 +166,18 @@ class PricesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetExchangeRates(self, request, context):
-        """Returns the exchange rates in use, and those that are held back.
+        """Returns the exchange rates in use, and newer ones that are held back, by currencies. A pair that prices depend on
+        and that has no rate comes without `rate`, `at` and `source`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetExchangeRates(self, request, context):
-        """Sets exchange rates by hand and computes all prices. Fails with FAILED_PRECONDITION (RATE_JUMP) if a rate
-        differs from the one in use by more than 10 %, unless `accept_jump` is set.
+        """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
+        until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
+        FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
+        prices depend on so much, unless `accept_jump` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,10 +62,14 @@ class PricesServiceStub:
     ListPlanPrices: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListPlanPricesRequest, _prices_pb2.ListPlanPricesResponse]
     """Lists the plans of a list with cost, price and margin, by name."""
     GetExchangeRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.GetExchangeRatesRequest, _prices_pb2.GetExchangeRatesResponse]
-    """Returns the exchange rates in use, and those that are held back."""
+    """Returns the exchange rates in use, and newer ones that are held back, by currencies. A pair that prices depend on
+    and that has no rate comes without `rate`, `at` and `source`.
+    """
     SetExchangeRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.SetExchangeRatesRequest, _prices_pb2.SetExchangeRatesResponse]
-    """Sets exchange rates by hand and computes all prices. Fails with FAILED_PRECONDITION (RATE_JUMP) if a rate
-    differs from the one in use by more than 10 %, unless `accept_jump` is set.
+    """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
+    until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
+    FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
+    prices depend on so much, unless `accept_jump` is set.
     """
     ListTaxRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListTaxRatesRequest, _prices_pb2.ListTaxRatesResponse]
     SetTaxRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.SetTaxRatesRequest, _prices_pb2.SetTaxRatesResponse]
@@ -107,10 +111,14 @@ class PricesServiceAsyncStub(PricesServiceStub):
     ListPlanPrices: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListPlanPricesRequest, _prices_pb2.ListPlanPricesResponse]  # type: ignore[assignment]
     """Lists the plans of a list with cost, price and margin, by name."""
     GetExchangeRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.GetExchangeRatesRequest, _prices_pb2.GetExchangeRatesResponse]  # type: ignore[assignment]
-    """Returns the exchange rates in use, and those that are held back."""
+    """Returns the exchange rates in use, and newer ones that are held back, by currencies. A pair that prices depend on
+    and that has no rate comes without `rate`, `at` and `source`.
+    """
     SetExchangeRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.SetExchangeRatesRequest, _prices_pb2.SetExchangeRatesResponse]  # type: ignore[assignment]
-    """Sets exchange rates by hand and computes all prices. Fails with FAILED_PRECONDITION (RATE_JUMP) if a rate
-    differs from the one in use by more than 10 %, unless `accept_jump` is set.
+    """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
+    until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
+    FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
+    prices depend on so much, unless `accept_jump` is set.
     """
     ListTaxRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListTaxRatesRequest, _prices_pb2.ListTaxRatesResponse]  # type: ignore[assignment]
     SetTaxRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.SetTaxRatesRequest, _prices_pb2.SetTaxRatesResponse]  # type: ignore[assignment]
@@ -197,7 +205,9 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prices_pb2.GetExchangeRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.GetExchangeRatesResponse, _abc.Awaitable[_prices_pb2.GetExchangeRatesResponse]]:
-        """Returns the exchange rates in use, and those that are held back."""
+        """Returns the exchange rates in use, and newer ones that are held back, by currencies. A pair that prices depend on
+        and that has no rate comes without `rate`, `at` and `source`.
+        """
 
     @_abc_1.abstractmethod
     def SetExchangeRates(
@@ -205,8 +215,10 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prices_pb2.SetExchangeRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.SetExchangeRatesResponse, _abc.Awaitable[_prices_pb2.SetExchangeRatesResponse]]:
-        """Sets exchange rates by hand and computes all prices. Fails with FAILED_PRECONDITION (RATE_JUMP) if a rate
-        differs from the one in use by more than 10 %, unless `accept_jump` is set.
+        """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
+        until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
+        FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
+        prices depend on so much, unless `accept_jump` is set.
         """
 
     @_abc_1.abstractmethod

@@ -13,7 +13,7 @@ import aiohttp
 
 from kit.net import bounded_body
 from kit.values import currencies
-from services.catalogue.prices.rate import HUB, parse
+from services.catalogue.prices.rate import HUB, MAX_DAYS, parse
 
 # The file has some 2 kB; that of 90 days has 200 kB.
 MAX_BYTES = 1_000_000
@@ -75,7 +75,9 @@ def read(body: bytes, today: date) -> DailyRates:
         raise UnusableFileError("it contains no day of rates")
     newest = days[max(days)]
     if newest.day > today:
-        raise UnusableFileError(f"it is dated {newest.day}, which is in the future")
+        raise UnusableFileError(f"its day {newest.day} is in the future")
+    if (today - newest.day).days > MAX_DAYS:
+        raise UnusableFileError(f"its day {newest.day} is over {MAX_DAYS} days ago")
     if not newest.rates:
         raise UnusableFileError(
             "; ".join(["it contains no usable rate", *newest.problems[:MAX_PROBLEMS]])

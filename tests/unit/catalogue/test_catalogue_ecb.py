@@ -156,5 +156,8 @@ def test_a_day_in_the_future_is_refused(day: str) -> None:
         read(file("USD=1.08", day=day), TODAY)
 
 
-def test_a_past_day_is_read() -> None:
-    assert read(file("USD=1.08", day="2026-11-20"), TODAY).day == date(2026, 11, 20)
+def test_a_day_up_to_four_days_ago_is_read_and_an_older_one_refused() -> None:
+    assert read(file("USD=1.08", day="2026-11-23"), TODAY).day == date(2026, 11, 23)
+    for day in ("2026-11-22", "1999-01-04", "0001-01-01"):
+        with pytest.raises(UnusableFileError, match="over 4 days ago"):
+            read(file("USD=1.08", day=day), TODAY)

@@ -39,6 +39,23 @@ def test_a_sync_interval_of_a_second_is_refused() -> None:
         read(CATALOGUE_SYNC_SECONDS="1")
 
 
+def test_exchange_rates_are_only_set_by_hand_by_default() -> None:
+    assert (read().rates_url, read().rates_seconds) == ("", 6 * 3600)
+    settings = read(
+        EXCHANGE_RATES_URL="https://rates.example/daily.xml", EXCHANGE_RATES_SECONDS="60"
+    )
+    assert (settings.rates_url, settings.rates_seconds) == ("https://rates.example/daily.xml", 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("EXCHANGE_RATES_URL", "file:///etc/passwd"), ("EXCHANGE_RATES_SECONDS", "59")],
+)
+def test_invalid_settings_of_exchange_rates_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read(**{name: value})
+
+
 def test_secrets_are_redacted_in_logs_and_in_repr() -> None:
     settings = read()
     for secret in ("key-of-a-test", "role-key-of-a-test", LEAST["CATALOGUE_DATABASE_URL"]):
