@@ -92,10 +92,12 @@ def format_time(stamp: Any) -> str:
     return moment.isoformat(timespec="microseconds") + "Z"
 
 
-def enum(name: str, kind: type[Enum], numbers: Any, prefix: str) -> Column:
+def enum(
+    name: str, kind: type[Enum], numbers: Any, prefix: str, *, optional: bool = False
+) -> Column:
     """Read an enum as the schema's enum `kind`; `prefix` is that of the names in the protobuf enum.
 
-    Reading raises KeyError for a number that the schema has no name for.
+    Reading raises KeyError for a number that the schema has no name for; with `optional`, it returns None.
     """
     known = {
         number: kind[member_name.removeprefix(prefix)]
@@ -104,6 +106,11 @@ def enum(name: str, kind: type[Enum], numbers: Any, prefix: str) -> Column:
     }
     names = {number: value.name for number, value in known.items()}
     get = attrgetter(name)
+    if optional:
+        return Column(
+            lambda messages: list(map(known.get, map(get, messages))),
+            lambda messages: list(map(names.get, map(get, messages))),
+        )
     return Column(
         lambda messages: list(map(known.__getitem__, map(get, messages))),
         lambda messages: list(map(names.__getitem__, map(get, messages))),

@@ -8,7 +8,7 @@ import strawberry
 
 from gateway.errors import refusal
 from gateway.execution.auth import finance_field
-from gateway.execution.columns import enum, optional_time
+from gateway.execution.columns import enum, optional_time, text
 from gateway.execution.views import View, read, views
 from gateway.schema.price_administration import answer_of
 from gateway.upstream.context import Info
@@ -29,20 +29,35 @@ class ExchangeRateSource(Enum):
 class ExchangeRate(View):
     base: str = read("base", description="ISO 4217 currency code.")
     quote: str = read("quote", description="ISO 4217 currency code.")
-    rate: str = read("rate", description="The rate, as an exact decimal string.")
-    at: datetime | None = read(
-        optional_time("at"), description="When the rate was published, or set by hand."
+    rate: str | None = read(
+        text("rate"),
+        description="The rate, as an exact decimal string; null if prices depend on it and there is none.",
     )
-    source: ExchangeRateSource = read(
-        enum("source", ExchangeRateSource, prices_pb2.ExchangeRateSource, "EXCHANGE_RATE_SOURCE_"),
-        description="Where the rate comes from.",
+    at: datetime | None = read(
+        optional_time("at"),
+        description="When the rate was set by hand, or the day that it was published for.",
+    )
+    source: ExchangeRateSource | None = read(
+        enum(
+            *("source", ExchangeRateSource, prices_pb2.ExchangeRateSource),
+            "EXCHANGE_RATE_SOURCE_",
+            optional=True,
+        ),
+        description="Where the rate comes from; null if there is none.",
     )
     held: bool = read(
         "held",
         description="True if it differs from the rate in use by more than 10 %, so that the last good rate"
         " stays in use.",
     )
-    stale: bool = read("stale", description="True if it is older than four days.")
+    stale: bool = read(
+        "stale",
+        description="True if it is older than four days. It stays in use until there is a newer one.",
+    )
+    needed: bool = read(
+        "needed",
+        description="True if prices depend on it: a price list has another currency than the cost of plans.",
+    )
     proto: strawberry.Private[prices_pb2.ExchangeRate]
 
 

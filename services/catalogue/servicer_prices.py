@@ -10,7 +10,17 @@ from kit.rpc import guard as rpc_guard
 from kit.values import page_token, timestamps
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.catalogue.v1 import prices_pb2_grpc
-from services.catalogue.prices import change, explain, messages, requests, rule_store
+from services.catalogue.prices import (
+    change,
+    explain,
+    messages,
+    rate_messages,
+    rate_requests,
+    rates,
+    requests,
+    rule_store,
+)
+from services.catalogue.prices.rate_updates import RateUpdates
 from services.catalogue.quote_plan import quote
 from services.catalogue.sync import run_store
 
@@ -20,8 +30,9 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     """Reads and changes prices as the system, because the guard has checked the caller."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, updates: RateUpdates) -> None:
         self._database = database
+        self._updates = updates
 
     async def GetPriceRules(
         self, request: pb.GetPriceRulesRequest, context: Context
@@ -109,6 +120,25 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
             next_page_token=requests.next_page(request, found[size - 1].plan_name) if more else "",
         )
 
+    async def GetExchangeRates(
+        self, request: pb.GetExchangeRatesRequest, context: Context
+    ) -> pb.GetExchangeRatesResponse:
+        async with self._database.system() as connection:
+            found = await rates.listed(connection)
+        return pb.GetExchangeRatesResponse(rates=map(rate_messages.to_proto, found))
+
+    async def SetExchangeRates(
+        self, request: pb.SetExchangeRatesRequest, context: Context
+    ) -> pb.SetExchangeRatesResponse:
+        wanted = rate_requests.rates(request)
+        async with self._database.system() as connection:
+            changed = await rates.set_by_hand(connection, wanted, accept_jump=request.accept_jump)
+            found = await rates.listed(connection)
+        self._updates.loop.wake()  # so that metrics show it at once
+        return pb.SetExchangeRatesResponse(
+            rates=map(rate_messages.to_proto, found), changed=changed
+        )
+
     async def ListTaxRates(
         self, request: pb.ListTaxRatesRequest, context: Context
     ) -> pb.ListTaxRatesResponse:
@@ -119,9 +149,9 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     async def SetTaxRates(
         self, request: pb.SetTaxRatesRequest, context: Context
     ) -> pb.SetTaxRatesResponse:
-        rates = requests.tax_rates(request)
+        tax_rates = requests.tax_rates(request)
         async with self._database.system() as connection:
-            result = await change.set_tax_rates(connection, rates)
+            result = await change.set_tax_rates(connection, tax_rates)
             rows = await rule_store.tax_rates(connection)
         return pb.SetTaxRatesResponse(
             rates=map(messages.tax_rate_message, rows), changed=result.changed

@@ -37,4 +37,4 @@ def wired(
     opened.loops.extend([snapshots.loop, sync.loop(), networks.loop, updates.loop])
     live = Live(opened.database, notifications)
     catalogue = CatalogueServicer(opened.database, sync, live, snapshots)
-    return catalogue, PricesServicer(opened.database), sync
+    return catalogue, PricesServicer(opened.database, updates), sync

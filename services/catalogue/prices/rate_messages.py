@@ -1,6 +1,5 @@
 """Converts exchange rates to protos."""
 
-from kit.values import timestamps
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue.prices.rate import ECB
 from services.catalogue.prices.rates import Listed
@@ -17,7 +16,7 @@ def to_proto(listed: Listed) -> pb.ExchangeRate:
     )
     if listed.rate is not None:
         message.rate = f"{listed.rate.rate:f}"
-        message.at.CopyFrom(timestamps.to_proto(listed.rate.at))
+        message.at.FromDatetime(listed.rate.at)
         message.source = (
             pb.EXCHANGE_RATE_SOURCE_ECB
             if listed.rate.source == ECB

@@ -104,17 +104,28 @@ def _report(found: Sequence[Listed]) -> None:
     """Log when rates that prices depend on begin and cease to be held or stale."""
     held = [rate for rate in found if rate.needed and rate.held]
     stale = [rate for rate in found if rate.needed and rate.stale and not rate.held]
-    _episode(
-        HELD, "exchange rates are held, because they differ too much from those in use: %s", held
-    )
-    _episode(STALE, "exchange rates are missing or over four days old: %s", stale)
-
-
-def _episode(key: str, message: str, found: Sequence[Listed]) -> None:
-    if found:
-        episodes.record(key, message, ", ".join(map(_text, found[:NAMED])), lasting=True)
+    if held:
+        episodes.record(
+            HELD,
+            "exchange rates are held, because they differ too much from those in use: %s",
+            _names(held),
+            lasting=True,
+        )
     else:
-        episodes.resolve(key)
+        episodes.resolve(HELD)
+    if stale:
+        episodes.record(
+            STALE,
+            "exchange rates are missing or over four days old: %s",
+            _names(stale),
+            lasting=True,
+        )
+    else:
+        episodes.resolve(STALE)
+
+
+def _names(found: Sequence[Listed]) -> str:
+    return ", ".join(map(_text, found[:NAMED]))
 
 
 def _text(one: Listed) -> str:

@@ -103,6 +103,7 @@ def open_shop(
     """Open a shop that sells `bundles`: a list, a file, or by default the sandbox's catalogue.
 
     It has synced once unless `read` is False. `switches` configure the sandbox, `changes` the service.
+    With `rates`, what the sandbox's file of exchange rates contains, the service reads that file.
     """
 
     @asynccontextmanager
@@ -112,6 +113,7 @@ def open_shop(
         read: bool = True,
         fault: dict[str, Any] | None = None,
         switches: dict[str, Any] | None = None,
+        rates: dict[str, Any] | None = None,
         **changes: Any,
     ) -> AsyncIterator[Shop]:
         if isinstance(bundles, list):
@@ -135,6 +137,10 @@ def open_shop(
                 service_settings(databases, auth, "catalogue"),
                 ProviderSettings(provider.url, "sandbox-api-key"),
             )
+            if rates is not None:
+                async with http.post(f"{provider.control_url}/rates", json=rates) as answer:
+                    assert answer.status == 200, await answer.text()
+                settings = replace(settings, rates_url=provider.rates_url)
             settings = replace(settings, **changes)
             port = await stack.enter_async_context(serving(serve, settings))
             channel = rpc_client.channel(f"127.0.0.1:{port}")

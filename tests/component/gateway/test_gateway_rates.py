@@ -55,20 +55,26 @@ async def test_rates_are_read_and_set(gateway: Gateway, finance: Client) -> None
     rate = pb.ExchangeRate(
         base="USD", quote="EUR", rate="0.92", at=MOMENT, source=pb.EXCHANGE_RATE_SOURCE_ECB
     )
+    missing = pb.ExchangeRate(base="USD", quote="CHF", stale=True, needed=True)
     tax = pb.TaxRate(country="DE", percent="19", updated_at=MOMENT)
     answers: dict[str, Any] = {
-        "GetExchangeRates": pb.GetExchangeRatesResponse(rates=[rate]),
+        "GetExchangeRates": pb.GetExchangeRatesResponse(rates=[rate, missing]),
         "SetExchangeRates": pb.SetExchangeRatesResponse(rates=[rate], changed=9),
         "ListTaxRates": pb.ListTaxRatesResponse(rates=[tax]),
         "SetTaxRates": pb.SetTaxRatesResponse(rates=[tax], changed=8),
     }
     gateway.prices.answers.update(answers)
     read = await finance.ask(
-        "{ exchangeRates { base quote rate at source held stale } taxRates { country percent updatedAt } }"
+        """{ exchangeRates { base quote rate at source held stale needed }
+            taxRates { country percent updatedAt } }"""
     )
     shown = {"base": "USD", "quote": "EUR", "rate": "0.92", "at": ISO, "source": "ECB"}
     assert read.data == {
-        "exchangeRates": [shown | {"held": False, "stale": False}],
+        "exchangeRates": [
+            shown | {"held": False, "stale": False, "needed": False},
+            {"base": "USD", "quote": "CHF", "rate": None, "at": None, "source": None}
+            | {"held": False, "stale": True, "needed": True},
+        ],
         "taxRates": [{"country": "DE", "percent": "19", "updatedAt": ISO}],
     }
     done = await finance.ask(

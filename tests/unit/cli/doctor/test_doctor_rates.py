@@ -6,8 +6,17 @@ from cli.doctor.rates import findings
 from protos.catalogue.v1 import prices_pb2 as pb
 
 
-def rate(quote: str, value: str = "1.08", **more: bool) -> pb.ExchangeRate:
-    message = pb.ExchangeRate(base="EUR", quote=quote, rate=value, **more)
+def rate(
+    quote: str,
+    value: str = "1.08",
+    *,
+    held: bool = False,
+    stale: bool = False,
+    needed: bool = False,
+) -> pb.ExchangeRate:
+    message = pb.ExchangeRate(
+        base="EUR", quote=quote, rate=value, held=held, stale=stale, needed=needed
+    )
     message.at.FromDatetime(datetime(2026, 11, 20, tzinfo=UTC))
     return message
 
