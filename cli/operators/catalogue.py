@@ -101,7 +101,11 @@ class Plans:
         facts = [
             ("id", found.id),
             ("name", found.name),
+            ("title", found.title),
             ("description", found.description),
+            ("highlights", "; ".join(found.highlights)),
+            ("image", found.image_url),
+            ("badges", "; ".join(found.badges)),
             ("state", _state(found)),
             ("price", output.amount(found.price)),
             ("tax", _tax(found)),
@@ -124,6 +128,35 @@ class Plans:
         if self.as_json:
             return output.document(changed)
         return [f"{changed.name} is {_state(changed)}"]
+
+    async def set_texts(
+        self, plan: str, locale: str, *, name: str, description: str, highlights: Sequence[str]
+    ) -> list[str]:
+        """Replace the texts of a plan in a language, and show what is now in use there. Idempotent."""
+        request = pb.SetPlanTextsRequest(
+            plan_id=(await self._find(plan)).id,
+            locale=locale,
+            name=name,
+            description=description,
+            highlights=highlights,
+        )
+        changed = (await self.service.call("SetPlanTexts", request)).plan
+        if self.as_json:
+            return output.document(changed)
+        texts = [f"{changed.title}: {changed.description}", *changed.highlights]
+        return [f"{changed.name} in {locale}:", *texts]
+
+    async def set_display(self, plan: str, *, image: str, badges: Sequence[str]) -> list[str]:
+        """Replace the image and the badges of a plan. Idempotent."""
+        request = pb.SetPlanDisplayRequest(
+            plan_id=(await self._find(plan)).id, image_url=image, badges=badges
+        )
+        changed = (await self.service.call("SetPlanDisplay", request)).plan
+        if self.as_json:
+            return output.document(changed)
+        shown = [f"image {changed.image_url}"] if changed.image_url else ["no image"]
+        shown.append(f"badges {', '.join(changed.badges)}" if changed.badges else "no badges")
+        return [f"{changed.name}: {', '.join(shown)}"]
 
     async def feature(self, plans: Sequence[str]) -> list[str]:
         """Replace the featured plans; an empty list returns to the automatic choice."""

@@ -105,6 +105,42 @@ def unhide(token: str | None, as_json: bool, plan: str) -> None:
 @catalogue.command()
 @TOKEN
 @JSON
+@click.option("--name", default="", help="Name to show instead of the generated title.")
+@click.option("--description", default="", help="Description to show instead of the provider's.")
+@click.option(
+    "--highlight", "highlights", multiple=True, help="A selling point; may be given ten times."
+)
+@PLAN
+@click.argument("locale", metavar="LOCALE")
+def texts(token: str | None, as_json: bool, plan: str, locale: str, **given: Any) -> None:
+    """Replace all texts of a plan in one language.
+
+    LOCALE is a BCP 47 code, such as de or pt-BR. Texts that are left out are removed.
+
+    """
+    _print(token, as_json, lambda plans: plans.set_texts(plan, locale, **given))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
+@click.option("--image", default="", help="HTTPS address of an image.")
+@click.option("--badge", "badges", multiple=True, help="A short label; may be given five times.")
+@PLAN
+def display(
+    token: str | None, as_json: bool, plan: str, image: str, badges: tuple[str, ...]
+) -> None:
+    """Replace the image and the badges of a plan.
+
+    What is left out is removed.
+
+    """
+    _print(token, as_json, lambda plans: plans.set_display(plan, image=image, badges=badges))
+
+
+@catalogue.command()
+@TOKEN
+@JSON
 @click.option(
     "--automatic",
     is_flag=True,
