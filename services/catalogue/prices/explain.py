@@ -69,7 +69,8 @@ def _computed(
     """Compute a price again, with the exchange rate and the tax that it was computed with."""
     terms = one.terms(row.tax_rate, row.exchange_rate)
     pricing = Pricing(one, row.cost_currency, terms, row.exchange_rate_at)
-    found = Matcher(rules.rules, one.id).first(facts)
+    matcher = Matcher(rules.rules)
+    found = matcher.first(matcher.matching(facts), facts, one.id)
     return pricing, price_of(row.cost, found, pricing, steps)
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from services.catalogue.countries import country_key
 from services.catalogue.plan import fold
-from services.catalogue.prices.conditions import Match
 from services.catalogue.prices.rules import Kind, Rule
 
 
@@ -49,26 +48,31 @@ class Found:
 
 
 class Matcher:
-    """The rules of one price list, by priority.
+    """Rules, by priority.
 
     Sets of rules are the bits of an int, the first rule lowest. They are remembered for each combination of
     places and groups and of duration and data, of which there are far fewer than plans.
     """
 
-    def __init__(self, rules: Sequence[Rule], price_list: str) -> None:
-        self._rules = [rule for rule in rules if rule.price_list in ("", price_list)]
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
         self._by_place: dict[tuple[object, ...], int] = {}
         self._by_size: dict[tuple[object, ...], int] = {}
-        self._any_plan = self._meeting(lambda match: not match.plans)
+        self._by_list: dict[str, int] = {}
+        self._any_plan = self._such(lambda rule: not rule.match.plans)
         self._by_plan: dict[UUID, int] = {}
-        for position, rule in enumerate(self._rules):
+        for position, rule in enumerate(rules):
             for plan in rule.match.plans:
                 self._by_plan[plan] = self._by_plan.get(plan, 0) | 1 << position
 
-    def first(self, plan: Facts) -> Found | None:
-        """Return the first rule that matches a plan; None if none does."""
+    def matching(self, plan: Facts) -> int:
+        """Return the rules whose conditions a plan meets, for `first`."""
         found = self._of_place(plan) & self._of_size(plan)
-        found &= self._any_plan | self._by_plan.get(plan.id, 0)
+        return found & (self._any_plan | self._by_plan.get(plan.id, 0))
+
+    def first(self, matching: int, plan: Facts, price_list: str) -> Found | None:
+        """Return the first matching rule of a price list; None if there is none."""
+        found = matching & self._of_list(price_list)
         while found:
             lowest = found & -found
             rule = self._rules[lowest.bit_length() - 1]
@@ -80,6 +84,13 @@ class Matcher:
             found ^= lowest
         return None
 
+    def _of_list(self, price_list: str) -> int:
+        bits = self._by_list.get(price_list)
+        if bits is None:
+            bits = self._such(lambda rule: rule.price_list in ("", price_list))
+            self._by_list[price_list] = bits
+        return bits
+
     def _of_place(self, plan: Facts) -> int:
         key = (plan.countries, plan.region, plan.groups)
         bits = self._by_place.get(key)
@@ -88,7 +99,8 @@ class Matcher:
             keys = [{_key(iso), _key(name)} for iso, name in plan.countries.names]
             region, groups = fold(plan.region), plan.groups
 
-            def meets(match: Match) -> bool:
+            def meets(rule: Rule) -> bool:
+                match = rule.match
                 if match.regions and region not in match.regions:
                     return False
                 if match.groups and match.groups.isdisjoint(groups):
@@ -97,7 +109,7 @@ class Matcher:
                     return True
                 return bool(keys) and not any(match.countries.isdisjoint(one) for one in keys)
 
-            bits = self._by_place[key] = self._meeting(meets)
+            bits = self._by_place[key] = self._such(meets)
         return bits
 
     def _of_size(self, plan: Facts) -> int:
@@ -106,7 +118,8 @@ class Matcher:
         if bits is None:
             days, data_mb, unlimited = plan.days, plan.data_mb or 0, plan.unlimited
 
-            def meets(match: Match) -> bool:
+            def meets(rule: Rule) -> bool:
+                match = rule.match
                 return (
                     (match.min_days is None or days >= match.min_days)
                     and (match.max_days is None or days <= match.max_days)
@@ -115,11 +128,15 @@ class Matcher:
                     and (match.max_mb is None or (not unlimited and data_mb <= match.max_mb))
                 )
 
-            bits = self._by_size[key] = self._meeting(meets)
+            bits = self._by_size[key] = self._such(meets)
         return bits
 
-    def _meeting(self, meets: Callable[[Match], bool]) -> int:
-        return sum(1 << i for i, rule in enumerate(self._rules) if meets(rule.match))
+    def _such(self, meets: Callable[[Rule], bool]) -> int:
+        bits = 0
+        for position, rule in enumerate(self._rules):
+            if meets(rule):
+                bits |= 1 << position
+        return bits
 
 
 @lru_cache(maxsize=2_000)

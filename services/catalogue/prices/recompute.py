@@ -64,7 +64,7 @@ class Pricings:
     def __init__(self, rules: RuleSet, pricings: dict[tuple[str, str], Pricing]) -> None:
         self.rules = rules
         self._pricings = pricings
-        self._matchers = {one.id: Matcher(rules.rules, one.id) for one in rules.lists}
+        self._matcher = Matcher(rules.rules)
         self._prices: dict[tuple[object, ...], Price] = {}
 
     @classmethod
@@ -89,25 +89,21 @@ class Pricings:
                 pricings[one.id, cost_currency] = Pricing(one, cost_currency, terms, at)
         return cls(rules, pricings)
 
-    def of(self, one: PriceList, cost_currency: str) -> Pricing | None:
-        """Return how a list prices costs in a currency; None without an exchange rate."""
-        return self._pricings.get((one.id, cost_currency))
-
-    def found(self, plan: Facts, one: PriceList) -> Found | None:
-        """Return the rule of a plan in a list."""
-        return self._matchers[one.id].first(plan)
-
     def prices(self, plan: Facts) -> Iterator[tuple[PriceList, Pricing | None, Price | None]]:
         """Yield the price of a plan in each list."""
+        matching = self._matcher.matching(plan)
         for one in self.rules.lists:
-            pricing = self.of(one, plan.currency)
-            yield one, pricing, None if pricing is None else self._price(plan, one, pricing)
+            pricing = self._pricings.get((one.id, plan.currency))
+            if pricing is None:
+                yield one, None, None
+            else:
+                found = self._matcher.first(matching, plan, one.id)
+                yield one, pricing, self._price(plan, found, pricing)
 
-    def _price(self, plan: Facts, one: PriceList, pricing: Pricing) -> Price:
-        found = self.found(plan, one)
-        rule = (found.rule.name, found.value) if found is not None else None
+    def _price(self, plan: Facts, found: Found | None, pricing: Pricing) -> Price:
         # Many plans cost the same, and have the same rule.
-        key = (one.id, plan.currency, plan.cost, rule)
+        rule = None if found is None else (found.rule.name, found.value)
+        key = (pricing.list.id, plan.currency, plan.cost, rule)
         price = self._prices.get(key)
         if price is None:
             price = self._prices[key] = price_of(plan.cost, found, pricing)
