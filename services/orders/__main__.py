@@ -7,14 +7,15 @@ from functools import partial
 from kit.process import service
 from kit.process.run import run
 from kit.rpc.guard import Service
-from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
 from services.orders.access import ACCESS, ACTS
+from services.orders.coupons import access as coupons_access
 from services.orders.live import CHANNEL
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "040_record_prices_of_orders"
+NEEDS = "041_create_coupons"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 
@@ -26,16 +27,22 @@ async def serve(
     async with service.opened(settings.service, stop, owner="orders", needs=NEEDS) as opened:
         provider = connect_provider(opened, settings.provider)
         notifications = await opened.notifications(CHANNEL)
-        servicer, recovery = wired(opened, settings, provider, notifications)
+        servicer, coupons_servicer, recovery = wired(opened, settings, provider, notifications)
         orders = Service(
             orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
             partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),
             ACCESS,
             ACTS,
         )
+        coupons = Service(
+            coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"],
+            partial(coupons_pb2_grpc.add_CouponsServiceServicer_to_server, coupons_servicer),
+            coupons_access.ACCESS,
+            coupons_access.ACTS,
+        )
         grace = settings.purchase_wait
         async with opened.serving(
-            orders, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
+            orders, coupons, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
         ) as port:
             started(port)
             await stop.wait()

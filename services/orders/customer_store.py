@@ -26,6 +26,11 @@ TABLES = {
             ] - case when o.price_list is not null then 'operator_detail' else '' end
         from orders.esim_orders o where o.customer_id = $1 order by o.created_at, o.id
     """,
+    "coupon_redemptions": """
+        select to_jsonb(r) || jsonb_build_object('code', c.code)
+        from orders.coupon_redemptions r join orders.coupons c on c.id = r.coupon_id
+        where r.customer_id = $1 order by r.created_at, r.order_id
+    """,
     "order_esims": """
         select to_jsonb(e) from orders.order_esims e
         where e.customer_id = $1 order by e.created_at, e.order_id, e.position
@@ -50,6 +55,7 @@ LOCK = "select id from orders.esim_orders where customer_id = $1 order by id for
 ICCIDS = "select distinct iccid from orders.order_esims where order_id = any($1::uuid[]) order by 1"
 # Parameters: the ids of the orders, their new owner, and their former owner.
 ERASE = (
+    "update orders.coupon_redemptions set customer_id = $2 where order_id = any($1::uuid[])",
     """
     update orders.order_esims set customer_id = $2, matching_id = '', smdp_address = ''
     where order_id = any($1::uuid[])

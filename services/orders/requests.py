@@ -11,6 +11,7 @@ from kit.errors import Failure, Kind
 from kit.values import money, page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import orders_pb2 as pb
+from services.orders.coupons.requests import given_code
 from services.orders.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
@@ -29,8 +30,6 @@ DEFAULT_AGE = 900
 MAX_AGE = 7 * 86_400
 # Characters.
 MAX_NOTE = 500
-# Characters.
-MAX_COUPON_CODE = 40
 LIMITS: Sequence[Literal["max_price", "max_total"]] = ("max_price", "max_total")
 # Characters; the provider's references are UUIDs.
 MAX_PROVIDER_REFERENCE = 100
@@ -81,7 +80,7 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         max_price=limits["max_price"],
         max_total=limits["max_total"],
         currency=_currency(checks, request.currency),
-        coupon_code=_coupon_code(checks, request.coupon_code),
+        coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
         limit_currency=_limit_currency(checks, request),
     )
     checks.done()
@@ -99,7 +98,7 @@ def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderReque
         auto_activate=False,
         idempotency_key=None,
         currency=_currency(checks, request.currency),
-        coupon_code=_coupon_code(checks, request.coupon_code),
+        coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
     )
     checks.done()
     return checked
@@ -110,10 +109,6 @@ def _currency(checks: Checks, code: str) -> str:
     if code and not CURRENCY.fullmatch(code):
         checks.fail("currency", "must be an ISO 4217 code in upper case, such as EUR")
     return code
-
-
-def _coupon_code(checks: Checks, code: str) -> str:
-    return checks.free_text("coupon_code", code, MAX_COUPON_CODE).upper()
 
 
 def _limit_currency(checks: Checks, request: pb.CreateOrderRequest) -> str:

@@ -9,6 +9,8 @@ from providers.esim_go.client import Provider
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.examine import Examination
 from services.orders.cancellation.preview import Previews
+from services.orders.coupons.redeem import Discounts
+from services.orders.coupons.servicer import CouponsServicer
 from services.orders.datasource import OrdersDataSource
 from services.orders.live import Live
 from services.orders.metrics import Metrics
@@ -21,7 +23,6 @@ from services.orders.purchase.advance import Purchase
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.deliver import Delivery
-from services.orders.purchase.discounts import Discounts
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.offers import Offers
 from services.orders.purchase.prices import Prices
@@ -90,14 +91,14 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
 
 def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
-) -> tuple[OrdersServicer, Recovery]:
-    """Make the servicer and the recovery, and register their loops."""
+) -> tuple[OrdersServicer, CouponsServicer, Recovery]:
+    """Make the servicers and the recovery, and register their loops."""
     database, shared = opened.database, _shared(opened, settings, provider)
     examination = Examination(database, shared.datasource)
     cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
-    discounts = Discounts()
+    discounts = Discounts(database)
     limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
     audit = Audit(
         database,
@@ -125,4 +126,4 @@ def wired(
         Review(database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance),
         wait=settings.purchase_wait,
     )
-    return servicer, recovery
+    return servicer, CouponsServicer(database, shared.catalogue, discounts), recovery

@@ -6,18 +6,20 @@ from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 from kit.auth.operator_log import Acts
 from protos.catalogue.v1 import catalogue_pb2, prices_pb2
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import coupons_pb2, orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from services.catalogue.access import ACTS as CATALOGUE
 from services.catalogue.access import PRICES_ACTS as PRICES
 from services.esims.access import ACTS as ESIMS
 from services.orders.access import ACTS as ORDERS
+from services.orders.coupons.access import ACTS as COUPONS
 from webhooks.access import ACTS as WEBHOOKS
 
 SERVICES = [
     (catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"], CATALOGUE),
     (prices_pb2.DESCRIPTOR.services_by_name["PricesService"], PRICES),
     (orders_pb2.DESCRIPTOR.services_by_name["OrdersService"], ORDERS),
+    (coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"], COUPONS),
     (esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"], ESIMS),
     (webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"], WEBHOOKS),
 ]

@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Coupon(_message.Message):
+    """All amounts of a coupon have the same currency."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -91,8 +93,8 @@ class Coupon(_message.Message):
 
     @_builtins.property
     def max_loss(self) -> _money_pb2.Money:
-        """The discount may lead to a loss of up to this amount on an order, in the currency of the order. Absent: the price
-        stays at or above the least price of the plan.
+        """The discount may lead to a loss of up to this amount on an order; the coupon then applies to orders in its currency
+        only. Absent: the price stays at or above the least price of the plan, which is its cost without price lists.
         """
 
     @_builtins.property

@@ -6,11 +6,11 @@ from kit.auth.sessions import Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
+from services.orders.coupons.redeem import Discounts
 from services.orders.order import FailureReason, Order, OrderRequest, Target
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.plan import Plan
 from services.orders.purchase import claim_store
-from services.orders.purchase.discounts import Discounts
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.quotes import Quote
@@ -80,7 +80,14 @@ class Claims:
                     connection, request.customer_id, cost, by_service=by_service
                 )
         target = await self._target(session, request, plan)
-        discount = await self._discounts.find(request, plan)
+        try:
+            discount = await self._discounts.find(request, plan)
+        except Failure:
+            # The first of two clicks may have used up the coupon.
+            earlier = await self._duplicate(request)
+            if earlier is None:
+                raise
+            return earlier
         quote = await self._prices.quote(request, plan, target, discount.amount)
         async with self._database.system() as connection:
             if request.prevent_duplicates:
@@ -94,6 +101,13 @@ class Claims:
                     await store.record_request(connection, claimed, session.user_id, "claimed")
                     return Claimed(claimed, repeated=False)
         return None
+
+    async def _duplicate(self, request: OrderRequest) -> Claimed | None:
+        if not request.prevent_duplicates:
+            return None
+        async with self._database.system() as connection:
+            duplicate = await claim_store.find_duplicate(connection, request)
+        return None if duplicate is None else Claimed(duplicate, repeated=True)
 
     async def _allowed(
         self, connection: Connection, request: OrderRequest, quote: Quote, *, by_service: bool

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority
+from services.orders.coupons.redeem import Discounts
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import OrderRequest
 from services.orders.peers import Catalogue
 from services.orders.plan import Plan
 from services.orders.purchase import quotes
-from services.orders.purchase.discounts import Discounts
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.quotes import Quote
 

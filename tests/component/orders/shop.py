@@ -1,7 +1,7 @@
 """The orders service with the real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,6 +45,8 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
         self.tokens: list[str] = []
         self.confirmed_at = datetime.now(UTC)
         self.stored_price: Decimal | None = None  # overrides the sandbox's price
+        # Changes each answer, such as its price list.
+        self.adjust: Callable[[prices_pb2.QuotePlanResponse], None] = lambda answer: None
 
     async def QuotePlan(self, request: Any, context: Any) -> prices_pb2.QuotePlanResponse:
         self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
@@ -55,7 +57,7 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
             raise AssertionError("abort raises")
         gone = request.plan_id in self.withdrawn
         cost = money.to_proto(self.stored_price or bundle.price, "USD")
-        return prices_pb2.QuotePlanResponse(
+        answer = prices_pb2.QuotePlanResponse(
             plan=catalogue_pb2.DataPlan(
                 id=request.plan_id,
                 name=bundle.name,
@@ -66,6 +68,8 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
             confirmed_at=timestamps.to_proto(self.confirmed_at),
             terms=prices_pb2.PriceTerms(cost=cost),
         )
+        self.adjust(answer)
+        return answer
 
 
 class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
