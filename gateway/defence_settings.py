@@ -19,6 +19,8 @@ COST_STAFF = 500_000
 USER_RATE = 20.0
 # Operations per second. A household, an office or a mobile carrier shares an address.
 ADDRESS_RATE = 100.0
+# Coupon codes per minute. A person types a few; a program that guesses codes tries thousands.
+COUPON_RATE = 10.0
 # Seconds. A purchase may take 30, and its order is read after that.
 OPERATION_SECONDS = 35.0
 
@@ -30,7 +32,10 @@ def _costs() -> Mapping[Role, int]:
 
 @dataclass(frozen=True, slots=True)
 class DefenceSettings:
-    """Limits of one caller; rates are in operations per second, and 0 sets no limit."""
+    """Limits of one caller; 0 sets no limit.
+
+    Rates are in operations per second, `coupon_rate` is in codes per minute.
+    """
 
     costs: Mapping[Role, int] = field(default_factory=_costs)
     introspection: bool = False
@@ -38,6 +43,7 @@ class DefenceSettings:
     operation_seconds: float = OPERATION_SECONDS
     user_rate: float = USER_RATE
     address_rate: float = ADDRESS_RATE
+    coupon_rate: float = COUPON_RATE
     trusted_proxies: Networks = ()
     work: WorkSettings = field(default_factory=WorkSettings)
 
@@ -66,6 +72,15 @@ class DefenceSettings:
             ),
             user_rate=_rate(env, "GATEWAY_USER_RATE", "a signed-in user", USER_RATE),
             address_rate=_rate(env, "GATEWAY_ADDRESS_RATE", "one network address", ADDRESS_RATE),
+            coupon_rate=env.number(
+                "GATEWAY_COUPON_RATE",
+                "Number of coupon codes per minute that one network address may check, and number of"
+                " unusable codes that a signed-in user may send in quotes and purchases. 0 sets no"
+                " limit.",
+                COUPON_RATE,
+                low=0,
+                high=1_000_000,
+            ),
             trusted_proxies=_networks(env),
             work=WorkSettings.read(env),
         )

@@ -86,6 +86,7 @@ ASSUMED_LENGTHS = {
     "PriceListPreview.margins": 30,  # buckets from a loss to 100 %
     "PriceListPreview.worst": 200,  # the maximum
     "PriceExplanation.steps": 5,  # one of each kind
+    "CouponPage.nodes": 50,  # unless `first` says otherwise
     "Query.exchangeRates": 40,  # the ECB's file has some 30
     "Query.taxRates": 250,  # all countries
     "SetExchangeRatesResult.rates": 40,

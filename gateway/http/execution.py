@@ -20,6 +20,7 @@ from gateway.documents.work import Work
 from gateway.http import answer, operation_spans
 from gateway.schema.assembly import Schema
 from gateway.settings import Settings
+from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
 from gateway.upstream.context import Context
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
@@ -71,11 +72,15 @@ class Execution:
         return session
 
     def context(
-        self, session: Session, idempotency_key: str | None = None, work: Work | None = None
+        self,
+        session: Session,
+        idempotency_key: str | None = None,
+        work: Work | None = None,
+        guesses: CodeGuesses = UNLIMITED,
     ) -> Context:
         """Return the context for one operation of a session."""
         seconds = self._defence.operation_seconds
-        return Context(session, self._peers, idempotency_key, seconds, work=work)
+        return Context(session, self._peers, idempotency_key, seconds, work=work, guesses=guesses)
 
     def public_context(self, session: Session, work: Work) -> Context:
         """Return a context for public data: an anonymous session, but the cost limit of the caller."""
@@ -103,12 +108,13 @@ class Execution:
         work: Work,
         allowed: Collection[OperationType] = EVERY_KIND,
         caller: str | None = None,
+        guesses: CodeGuesses = UNLIMITED,
     ) -> AsyncGenerator[Result, None]:
         """Yield the one result of a query or mutation, or a result for each event of a subscription."""
         began = time.perf_counter()
         try:
             prepared = await self._known.prepared(operation, work)
-            context = self.context(session, work=work)
+            context = self.context(session, work=work, guesses=guesses)
             context.prepared = prepared
             await self.store(operation, prepared, caller)
             with ExitStack() as beginning:

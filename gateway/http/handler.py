@@ -104,6 +104,7 @@ class Handler:
             work,
             (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
             self.limits.caller(request, session),
+            self.limits.code_guesses(request, session),
         )
         with self.metrics.connected("sse"):
             return await self.streams.serve(request, session, self.limits.client(request), results)
@@ -125,7 +126,8 @@ class Handler:
             key = self.public.key(request, prepared, operation.variables, session)
         if self.public is None or key is None:
             idempotency_key = request.headers.get("Idempotency-Key")
-            executed = await run(self.execution.context(session, idempotency_key, work))
+            guesses = self.limits.code_guesses(request, session)
+            executed = await run(self.execution.context(session, idempotency_key, work, guesses))
         else:
             public = partial(run, self.execution.public_context(session, work))
             executed = await self.public.answer(request, key, session, public)

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work import Share, Work
+from gateway.upstream.code_guesses import CodeGuesses
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind
 from kit.net import client_address
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Size of a burst, in seconds of the average rate: a page sends many operations when it opens, and then few.
 BURST = 10.0
+# Size of a burst of coupon codes, in seconds of the average rate: a customer tries a few after one another.
+CODES_BURST = 60.0
 # Size of a burst of work, in seconds of the average rate.
 WORK_BURST = 1.0
 # Buckets in memory, some 20 MB; the least recently used is evicted. A bucket that was unused for ten seconds
@@ -29,7 +32,8 @@ MAX_BUCKETS = 100_000
 # Seconds. Waiting longer for Redis would slow down every request.
 TIMEOUT = 0.25
 # A bucket is stored as the time, in milliseconds of Redis's clock, at which it will be empty. The script adds
-# one operation to every bucket and returns 0, or adds none and returns the milliseconds to wait.
+# one operation to every bucket and returns 0, or adds none and returns the milliseconds to wait. A negative
+# step takes an operation back.
 TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
@@ -44,7 +48,11 @@ end
 if wait > 0.01 then return tostring(wait) end
 for i = 1, #KEYS do
     local left = math.ceil(fresh[i] - now)
-    redis.call('SET', KEYS[i], string.format('%.3f', fresh[i]), 'PX', left)
+    if left > 0 then
+        redis.call('SET', KEYS[i], string.format('%.3f', fresh[i]), 'PX', left)
+    else
+        redis.call('DEL', KEYS[i])
+    end
 end
 return '0'
 """
@@ -138,6 +146,20 @@ class RateLimits:
             buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, WORK_BURST))
         return Work(Share(self._work, buckets) if buckets else None)
 
+    def code_guesses(self, request: web.Request, session: Session) -> CodeGuesses:
+        """Return the limit of the coupon codes that the caller of this request may try."""
+        if not self._settings.coupon_rate:
+            return CodeGuesses()
+        rate = self._settings.coupon_rate / 60
+        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        address = f"coupons:address:{self._address(request.remote, forwarded)}"
+        user = [] if session.user_id is None else [f"coupons:user:{session.user_id}"]
+        return CodeGuesses(
+            self._wait,
+            [Bucket(address, rate, CODES_BURST)],
+            [Bucket(key, rate, CODES_BURST) for key in user],
+        )
+
     def caller(self, request: web.Request, session: Session) -> str | None:
         """Return a key for the session's user or, without one, for the client address."""
         if session.user_id is not None:
@@ -161,14 +183,25 @@ class RateLimits:
             )
         return client_address.of(peer, forwarded, self._settings.trusted_proxies)
 
-    async def _wait(self, buckets: Sequence[Bucket]) -> float:
-        shared = None if self._redis is None else await self._shared(self._redis, buckets)
-        return self._memory.take(buckets) if shared is None else shared
+    async def _wait(self, buckets: Sequence[Bucket], units: int = 1) -> float:
+        """Add operations to every bucket and return 0, or add none and return the seconds to wait.
 
-    async def _shared(self, redis: Redis, buckets: Sequence[Bucket]) -> float | None:
+        A negative number takes operations back.
+        """
+        shared = None if self._redis is None else await self._shared(self._redis, buckets, units)
+        if shared is not None:
+            return shared
+        if units == 1:
+            return self._memory.take(buckets)
+        self._memory.add(buckets, units)
+        return 0.0
+
+    async def _shared(self, redis: Redis, buckets: Sequence[Bucket], units: int) -> float | None:
         """Return the seconds to wait as Redis counts them; None if it is unavailable."""
         keys = [f"esimgo:gateway:rate:{bucket.key}" for bucket in buckets]
-        arguments = [f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step, bucket.burst)]
+        arguments = [
+            f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step * units, bucket.burst)
+        ]
         milliseconds = await self._absence.attempt(
             lambda: cast("Awaitable[str]", redis.eval(TAKE, len(keys), *keys, *arguments))
         )

@@ -26,6 +26,7 @@ from gateway.execution.null_defaults import accept_null
 from gateway.schema.accounts import AccountQueries
 from gateway.schema.administration import AdministrationMutations, AdministrationQueries
 from gateway.schema.connections import ConnectionQueries
+from gateway.schema.coupons import CouponMutations, CouponQueries
 from gateway.schema.curation import CurationMutations
 from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
 from gateway.schema.exchange_rates import RateMutations, RateQueries
@@ -53,6 +54,7 @@ class Query(
     AdministrationQueries,
     PriceQueries,
     RateQueries,
+    CouponQueries,
 ):
     """All queries."""
 
@@ -65,6 +67,7 @@ class Mutation(
     CurationMutations,
     PriceMutations,
     RateMutations,
+    CouponMutations,
 ):
     """All mutations."""
 

@@ -68,6 +68,11 @@ class PurchaseInput:
         description="With `esimId`: if the plan is incompatible with that eSIM, deliver it on a"
         " new eSIM. The order's `reassigned` is then true.",
     )
+    coupon_code: str | None = strawberry.field(
+        default=None,
+        description="Coupon that reduces the price, in any case. Refused with COUPON_NOT_VALID or"
+        " COUPON_NOT_APPLICABLE; then nothing is bought.",
+    )
 
 
 @strawberry.type(description="Result of a purchase.")
@@ -177,8 +182,10 @@ class OrderMutations:
                 max_total=limit("input.max_total", options.max_total),
                 esim_id=options.esim_id or "",
                 allow_reassign=options.allow_reassign,
+                coupon_code=options.coupon_code or "",
             )
-            answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
+            async with info.context.guesses.ordering(options.coupon_code):
+                answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
         except Failure as failure:
             if failure.reason in NO_ANSWER:
                 raise _no_answer(failure) from failure

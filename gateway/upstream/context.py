@@ -9,6 +9,7 @@ import strawberry
 
 from gateway.documents.prepared import Prepared
 from gateway.documents.work import Work
+from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
 from gateway.upstream.watch import watch
@@ -42,11 +43,12 @@ class Context:
         seconds: float,
         cost_role: Role | None = None,
         work: Work | None = None,
+        guesses: CodeGuesses = UNLIMITED,
     ) -> None:
         """`seconds` is the deadline of the operation, or of one event, including all calls.
 
         `cost_role` is the role whose cost limit applies, by default the session's. `work` is the work budget;
-        without it there is no limit.
+        without it there is no limit. `guesses` limits the coupon codes that the caller may try.
         """
         self.session = session
         self.cost_role = cost_role or session.role
@@ -54,6 +56,7 @@ class Context:
         self.idempotency_key = idempotency_key
         self.loaders = Loaders(self)
         self.work = work or Work()
+        self.guesses = guesses
         # The operation, once it is prepared.
         self.prepared: Prepared | None = None
         # The operation's cost, once it is admitted.

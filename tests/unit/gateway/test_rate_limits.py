@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_network
 from types import MappingProxyType
 from uuid import UUID
@@ -177,3 +179,52 @@ async def test_without_redis_each_process_counts_separately_and_refuses_no_clien
         await limits.take(of("203.0.113.7"))
     assert caplog.messages[-1].startswith("rate limits: Redis is available again (")
     await limits.close()
+
+
+CODES = replace(SETTINGS, coupon_rate=10)
+WRONG = Failure(Kind.REFUSED, "COUPON_NOT_VALID", "unknown")
+
+
+async def order_with(limits: RateLimits, session: Session, failure: Failure | None) -> None:
+    guesses = limits.code_guesses(of("203.0.113.7"), session)
+    with suppress(Failure):
+        async with guesses.ordering("CODE"):
+            if failure is not None:
+                raise failure
+
+
+async def test_codes_that_can_be_used_are_taken_back_and_others_are_counted(
+    clock: SteppedClock,
+) -> None:
+    limits = RateLimits(CODES, None, clock)
+    for failure in (None, Failure(Kind.REFUSED, "PLAN_UNAVAILABLE", "no")):
+        for _ in range(20):
+            await order_with(limits, user(1), failure)
+    for _ in range(10):
+        await order_with(limits, user(1), WRONG)
+    with pytest.raises(Failure) as refusal:
+        async with limits.code_guesses(of("203.0.113.8"), user(1)).ordering("CODE"):
+            raise AssertionError("entered")
+    assert (refusal.value.reason, refusal.value.retry_after) == ("TOO_MANY_REQUESTS", 6)
+    await order_with(limits, user(2), None)
+    clock.passed += 6
+    async with limits.code_guesses(of("203.0.113.8"), user(1)).ordering("CODE"):
+        pass
+
+
+async def test_codes_are_counted_together_in_redis(server: Server) -> None:
+    one, two = [RateLimits(CODES, server.url, timeout=PATIENCE) for _ in range(2)]
+    for limits in [one, two] * 10:
+        await order_with(limits, user(1), None)
+    for limits in [one, two] * 5:
+        await order_with(limits, user(1), WRONG)
+        await limits.code_guesses(of("203.0.113.7"), user(1)).check()
+    for limits in (one, two):
+        guesses = limits.code_guesses(of("203.0.113.7"), user(1))
+        with pytest.raises(Failure):
+            await guesses.check()
+        with pytest.raises(Failure):
+            async with guesses.ordering("CODE"):
+                raise AssertionError("entered")
+    await one.close()
+    await two.close()

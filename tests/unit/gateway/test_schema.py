@@ -40,8 +40,15 @@ STAFF = {
             "planPrices",
             "exchangeRates",
             "taxRates",
+            "coupons",
         },
-        "Mutation": {"setPriceRules", "setExchangeRates", "setTaxRates"},
+        "Mutation": {
+            "setPriceRules",
+            "setExchangeRates",
+            "setTaxRates",
+            "createCoupon",
+            "disableCoupon",
+        },
     },
     "ADMIN": {"Mutation": {"setPlanHidden", "setFeaturedPlans", "setPlanTexts", "setPlanDisplay"}},
 }
