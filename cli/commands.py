@@ -8,6 +8,7 @@ import click
 from cli.local.compose_commands import compose
 from cli.local.console import OWN_NAME, Console
 from cli.operators.catalogue_commands import catalogue
+from cli.operators.coupon_commands import coupons
 from cli.operators.customer_commands import customers
 from cli.operators.order_commands import orders
 from cli.operators.rate_commands import rates
@@ -105,6 +106,7 @@ def doctor() -> None:
 
 esimgo.add_command(catalogue)
 esimgo.add_command(compose)
+esimgo.add_command(coupons)
 esimgo.add_command(customers)
 esimgo.add_command(orders)
 esimgo.add_command(rates)

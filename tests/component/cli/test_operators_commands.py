@@ -156,3 +156,31 @@ async def test_the_search_ends_at_a_server_without_pagination(http: aiohttp.Clie
     async with TestServer(application) as server:
         found = await accounts.find(http, str(server.make_url("")), "key", "a@example.com")
     assert [account.id for account in found] == ["1"]
+
+
+async def test_an_operator_creates_lists_and_disables_coupons(run: Run) -> None:
+    options = ("--amount", "0.50", "--currency", "usd", "--max-loss", "0.50", "--budget", "100")
+    created = await read(run, "coupons", "create", "spring-26", *options, "--per-customer", "1")
+    assert (created["code"], created["max_uses"], created["percent"]) == ("SPRING-26", 0, None)
+    assert created["amount"] == {"amount": "0.5", "currency": "USD"}
+    ending = ("--ends", "2099-06-01", "--country", "FR", "--max-uses", "5")
+    text = await printed(run, "coupons", "create", "TEN", "--percent", "10", *ending)
+    assert text.startswith("TEN was created: ")
+    table = (await printed(run, "coupons", "list")).splitlines()
+    assert table[0].split()[:3] == ["id", "code", "reduction"]
+    assert "10 %" in table[1]
+    assert "0 of 5" in table[1]
+    assert "0.5 USD" in table[2]
+    assert (await read(run, "coupons", "disable", "ten"))["disabled"]
+    disabled = await printed(run, "coupons", "disable", created["id"])
+    assert disabled.startswith("SPRING-26 is disabled")
+    assert [coupon["disabled"] for coupon in await read(run, "coupons", "list")] == [True, True]
+
+    taken = await run("coupons", "create", "TEN", "--percent", "5")
+    assert (taken.returncode, "already" in taken.stderr) == (1, True)
+    unknown = await run("coupons", "disable", "NONE")
+    assert (unknown.returncode, "no coupon has the id or code NONE" in unknown.stderr) == (1, True)
+    for wrong in ((), ("--percent", "5", "--amount", "5"), ("--amount", "five")):
+        assert (await run("coupons", "create", "X-1", *wrong)).returncode == 2
+    without = await run("coupons", "create", "X-1", "--amount", "5")
+    assert (without.returncode, "--currency" in without.stderr) == (1, True)
