@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
+from services.catalogue import plan_cache
 from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
 from tests.component.catalogue.test_catalogue_access import as_user
@@ -113,6 +114,18 @@ async def test_every_list_of_plans_is_in_the_requested_language(open_shop: OpenS
         assert english.countries[0].country.name == "France"
         regions = await shop.call("ListRegions", pb.ListRegionsRequest(locale="de"))
         assert [row.name for row in regions.regions][:2] == ["Asia", "Europe"]
+
+
+async def test_a_full_cache_drops_the_languages_that_were_not_used_for_longest(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_cache, "MAX_MESSAGES", 10)  # four plans in two languages
+    days = {"en": "days", "de": "Tage", "fr": "jours", "pt": "dias", "ja": "日"}
+    async with open_shop(FOUR) as shop:
+        for locale in [*days, *days, "en", "en"]:
+            answer = await shop.call("ListPlans", pb.ListPlansRequest(locale=locale))
+            assert len(answer.plans) == len(FOUR)
+            assert all(plan.title.endswith(days[locale]) for plan in answer.plans)
 
 
 async def test_a_malformed_locale_is_refused_by_every_method(open_shop: OpenShop) -> None:
