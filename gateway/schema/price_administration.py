@@ -71,8 +71,10 @@ class SetPriceRulesResult:
     def refused(cls, failure: Failure) -> Self:
         """Return the result for a refusal; raise any other failure."""
         message, code = refusal(failure)
-        names = failure.details.get("plans", "").replace(",", " ").split()
-        return cls(success=False, error=message, code=code, plans=names)
+        plans = failure.details.get("plans", "").partition(" and ")[0]
+        return cls(
+            success=False, error=message, code=code, plans=plans.split(", ") if plans else []
+        )
 
 
 @strawberry.type

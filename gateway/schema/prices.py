@@ -51,17 +51,15 @@ class PlanPrice(View):
         "lifted",
         description="True if the price is the least price of the minimum margin instead of that of the rule.",
     )
-    exchange_rate: str | None = read(
-        text("exchange_rate"),
-        description="Units of the price's currency for one of the cost's; null without price lists.",
+    exchange_rate: str = read(
+        "exchange_rate",
+        description="Units of the price's currency for one of the cost's; 1 if both are the same.",
     )
     exchange_rate_at: datetime | None = read(
         optional_time("exchange_rate_at"),
         description="When the rate was published; null if both currencies are the same.",
     )
-    tax_rate: str | None = read(
-        text("tax_rate"), description="Tax rate in percent; null if there is no tax."
-    )
+    tax_rate: str = read("tax_rate", description="Tax rate in percent; 0 if there is no tax.")
     includes_tax: bool = read("includes_tax", description="True if the price includes the tax.")
     valid_from: datetime | None = read(
         optional_time("valid_from"),
