@@ -38,14 +38,14 @@ class Books:
             yield
             self.stop.set()
 
-    async def current(self) -> Current:
+    async def current(self, currency: str = "") -> Current:
         async with self.database.session(ANONYMOUS) as connection:
-            return await self.snapshots.current(connection)
+            return await self.snapshots.current(connection, currency)
 
-    async def taken(self) -> Snapshot:
-        """Return the snapshot as soon as it is current."""
+    async def taken(self, currency: str = "") -> Snapshot:
+        """Return the snapshot of a price list as soon as it is current."""
         async with asyncio.timeout(PATIENCE):
-            while (snapshot := (await self.current()).snapshot) is None:
+            while (snapshot := (await self.current(currency)).snapshot) is None:
                 await asyncio.sleep(0.01)
         return snapshot
 
