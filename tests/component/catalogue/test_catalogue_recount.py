@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2 as pb
@@ -118,7 +119,8 @@ async def lists_follow_the_recount(shop: Shop, keeper: Books, counted: Counted) 
             expected = counted.sorted(criteria, order)
             assert expected
             for kept in (snapshot, None):
-                found, after = [], None
+                found: list[UUID] = []
+                after: list[str] | None = None
                 async with keeper.database.system() as connection:
                     assert await list_plans.count_plans(connection, source, wanted) == len(expected)
                     while True:
