@@ -3,6 +3,7 @@
 `make bench-catalogue` uses catalogues of the same proportions and reads the same pages in turns. The
 catalogue service and the gateway run in this process, so that the growth shows and not how processes share
 the cores. They answer from memory. SQL answers while memory is refreshed after a change.
+With `--priced`, plans are sold by three price lists with 200 rules, and the pages are of the first list.
 
 Times are processor time of this process, which other work on the machine changes little; those of SQL are
 wall-clock time.
@@ -31,6 +32,7 @@ import gateway.__main__
 import services.catalogue.__main__
 from bench.catalogue_facets import CHOSEN, cached, counted, in_memory
 from bench.catalogue_filters import FILTERS, ORDERS
+from bench.catalogue_prices import set_prices
 from bench.fastest import Call, fastest
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work_settings import UNLIMITED
@@ -48,9 +50,8 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from providers.esim_go.client import ProviderSettings
 from services.catalogue import list_plans, messages, paging, requests
-from services.catalogue.price_lists import COSTS
 from services.catalogue.settings import Settings
-from services.catalogue.snapshot.refresh import Snapshots
+from services.catalogue.snapshot.refresh import Current, Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
 from tests.fixtures.many_plans import fill
 
@@ -66,14 +67,14 @@ class Shop:
     """A catalogue of one size, and the ways to read it."""
 
     database: Database
-    snapshot: Snapshot
+    current: Current
     stub: Any
     gateway_url: str
     http: aiohttp.ClientSession
 
     async def memory(self, request: pb.ListPlansRequest) -> int:
         """Read a page from memory."""
-        return len((await self._page(request, self.snapshot, None)).versions)
+        return len((await self._page(request, self.current.snapshot, None)).versions)
 
     async def sql(self, request: pb.ListPlansRequest) -> int:
         """Read a page from the database, in its own transaction."""
@@ -88,7 +89,7 @@ class Shop:
         after = page_token.read(_bare(request), request.page_token, paging.key_length(order))
         return await list_plans.list_plans(
             connection,
-            COSTS,
+            self.current.source,
             wanted,
             order,
             snapshot=snapshot,
@@ -139,7 +140,7 @@ def _bare(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
     return bare
 
 
-async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
+async def _open(stack: AsyncExitStack, base: str, count: int, *, priced: bool) -> Shop:
     root = await asyncpg.connect(f"postgresql://postgres@/postgres?host={base}")
     await root.execute(f"create database plans_{count}")
     await root.close()
@@ -149,6 +150,8 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     await fill(admin, count)
     await admin.close()
     url = f"postgresql://catalogue_service@/plans_{count}?host={base}"
+    if priced:
+        await set_prices(url, services.catalogue.__main__.NEEDS)
     service = ServiceSettings("127.0.0.1", 0, url, SESSIONS, redis_url=None, drain_seconds=0)
     settings = Settings(service, ProviderSettings(UNUSED, "bench-api-key"))
     port = await _serve(stack, services.catalogue.__main__.serve, settings)
@@ -174,18 +177,18 @@ async def _open(stack: AsyncExitStack, base: str, count: int) -> Shop:
     )
     stack.push_async_callback(database.close)
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    snapshot = await _snapshot(stack, database)
-    return Shop(database, snapshot, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
+    current = await _current(stack, database)
+    return Shop(database, current, stub, f"http://127.0.0.1:{gateway_port}/graphql", http)
 
 
-async def _snapshot(stack: AsyncExitStack, database: Database) -> Snapshot:
+async def _current(stack: AsyncExitStack, database: Database) -> Current:
     """Load all plans. The service started to load its own earlier, and so has it by now."""
     snapshots = Snapshots(database, asyncio.Event())
     await stack.enter_async_context(background.running(snapshots.loop, grace=0))
     while True:
         async with database.session(ANONYMOUS) as connection:
-            if (snapshot := (await snapshots.current(connection)).snapshot) is not None:
-                return snapshot
+            if (current := await snapshots.current(connection)).snapshot is not None:
+                return current
         await asyncio.sleep(0.1)
 
 
@@ -202,9 +205,9 @@ async def _serve(stack: AsyncExitStack, serve: Any, settings: Any) -> int:
     return await started
 
 
-async def _measure(base: str, rounds: int, only: str) -> None:
+async def _measure(base: str, rounds: int, only: str, *, priced: bool) -> None:
     async with AsyncExitStack() as stack:
-        shops = [await _open(stack, base, count) for count in SIZES]
+        shops = [await _open(stack, base, count, priced=priced) for count in SIZES]
         click.echo(
             f"| {'filter':<23}| {'by':<15}| page  | plans |"
             + "".join(
@@ -238,10 +241,12 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
     )
     for name, chosen in CHOSEN.items():
         anew, statements = await fastest(
-            [partial(counted, shop.database, chosen) for shop in shops], rounds, time.perf_counter
+            [partial(counted, shop.database, shop.current.source, chosen) for shop in shops],
+            rounds,
+            time.perf_counter,
         )
         quick, _ = await fastest(
-            [partial(in_memory, shop.snapshot, chosen) for shop in shops], rounds
+            [partial(in_memory, shop.current, chosen) for shop in shops], rounds
         )
         again, _ = await fastest([partial(cached, shop.stub, chosen) for shop in shops], rounds)
         cells = "".join(f"{ms:>7.1f} |" for ms in anew)
@@ -271,7 +276,8 @@ async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, 
 @click.command()
 @click.option("--rounds", default=40, show_default=True, help="Times that each page is asked for.")
 @click.option("--only", default="", help="A part of the name of those filters that count.")
-def main(rounds: int, only: str) -> None:
+@click.option("--priced", is_flag=True, help="Sell by three price lists and 200 rules.")
+def main(rounds: int, only: str, priced: bool) -> None:
     """Print the minimum milliseconds of each, and how they grow from the smallest to the largest."""
     logging.disable(logging.CRITICAL)  # about the missing provider
     click.echo(
@@ -281,7 +287,8 @@ def main(rounds: int, only: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="esimgo-bench-"))
     server = get_server(folder / "data", cleanup_mode="stop")
     try:
-        asyncio.run(_measure(str(server.get_postmaster_info().socket_dir), rounds, only))
+        folder_of_socket = str(server.get_postmaster_info().socket_dir)
+        asyncio.run(_measure(folder_of_socket, rounds, only, priced=priced))
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,8 +8,8 @@ from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from services.catalogue import facets, requests
-from services.catalogue.price_lists import COSTS
-from services.catalogue.snapshot.snapshot import Snapshot
+from services.catalogue.price_lists import Source
+from services.catalogue.snapshot.refresh import Current
 
 # Choices in the filter bar, from none to many.
 CHOSEN = {
@@ -23,20 +23,21 @@ CHOSEN = {
 }
 
 
-async def counted(database: Database, chosen: pb.PlanFilter) -> int:
+async def counted(database: Database, source: Source, chosen: pb.PlanFilter) -> int:
     """Count the facets of a filter by SQL; return the number of statements."""
     filters = set(facets.filters(requests.plan_filter(Checks(), chosen)))
     async with database.session(ANONYMOUS) as connection:
         for condition in filters:
-            await facets.tally(connection, COSTS, condition)
+            await facets.tally(connection, source, condition)
     return len(filters)
 
 
-async def in_memory(snapshot: Snapshot, chosen: pb.PlanFilter) -> int:
+async def in_memory(current: Current, chosen: pb.PlanFilter) -> int:
     """Count the facets of a filter from memory; return the number of counts."""
     filters = set(facets.filters(requests.plan_filter(Checks(), chosen)))
+    assert current.snapshot is not None
     for condition in filters:
-        snapshot.tally(condition)
+        current.snapshot.tally(condition)
     return len(filters)
 
 
