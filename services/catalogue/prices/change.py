@@ -78,7 +78,11 @@ def require_allowed(result: Recomputed) -> None:
         "SELLS_AT_A_LOSS",
         f"Fixed prices of these rules are below the least price that keeps the minimum margin: {rules}."
         f" {len(loss.plans)} plans would be sold at a loss: {plans}. Raise the prices, or match fewer plans",
-        details={"rules": rules, "plans": plans, "plan_count": str(len(loss.plans))},
+        details={
+            "rules": ",".join(list(loss.rules)[:NAMED]),
+            "plans": ",".join(list(loss.plans)[:NAMED]),
+            "plan_count": str(len(loss.plans)),
+        },
     )
 
 
