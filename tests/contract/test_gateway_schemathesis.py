@@ -1,4 +1,4 @@
-"""Fuzzing of the whole gateway: valid requests by schemathesis, invalid ones by hypothesis; no 5xx.
+"""Fuzzing of the whole gateway: valid requests by schemathesis, invalid ones by hypothesis; no 5xx, no cost.
 
 `make fuzz-gateway` runs it with more examples.
 """
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
+from tests.fixtures.retail import COSTS, sell_at_retail
 
 # Examples of each operation: enough to reach every kind of argument within a minute.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
@@ -78,6 +79,7 @@ class Asked:
         """Fail unless a client can understand the response."""
         assert status in (200, 400, 401), text
         assert not [word for word in INSIDE if word in text], text
+        assert not COSTS.search(text), text
         body = json.loads(text)
         errors = body.get("errors", [])
         assert errors or "data" in body
@@ -103,6 +105,7 @@ async def ids(platform: Platform) -> tuple[str, list[str]]:
 
 @pytest.fixture
 async def asked(platform: Platform) -> Asked:
+    await sell_at_retail(platform)
     token, known = await ids(platform)
     strange = st.text(max_size=40) | st.sampled_from(
         ["", "%", "\x00", "0" * 500, "1 or 1=1", "null"]

@@ -1,0 +1,149 @@
+"""What the shop pays appears in nothing that the public, a customer or the support staff can read."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+)
+
+from gateway.schema.assembly import build
+from tests.fixtures.gateway import Client
+from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.retail import COSTS, sell_at_retail
+
+# Levels of fields below a query's own: an order's eSIM's bundle's plan.
+DEPTH = 4
+# Fields that call the provider for each row, or whose answers are pictures.
+SLOW = frozenset({"cancellation", "qrCode", "networks"})
+
+# Queries whose prices are asked in each currency.
+PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})
+
+
+class Everything:
+    """Queries that select every field of a schema, each with the arguments that it requires."""
+
+    def __init__(self, schema: GraphQLSchema, arguments: dict[str, dict[str, Any]]) -> None:
+        self._schema = schema
+        self._arguments = arguments
+
+    def queries(self) -> Iterator[tuple[str, str]]:
+        """Yield each query's name and its document."""
+        query = self._schema.query_type
+        assert query is not None
+        for name, field in query.fields.items():
+            if name.startswith("_"):
+                continue
+            yield name, f"{{ {name}{self._given(name, field)} {self._selection(field, 0)} }}"
+
+    def _given(self, name: str, field: GraphQLField) -> str:
+        given = dict(self._arguments.get(name, {}))
+        if is_list_type(field.type) or "first" in field.args:
+            given.setdefault("first", 2)
+        known = {key: value for key, value in given.items() if key in field.args}
+        missing = [
+            key
+            for key, argument in field.args.items()
+            if isinstance(argument.type, GraphQLNonNull)
+            and key not in known
+            and argument.default_value in (None, Ellipsis)
+        ]
+        assert not missing, f"the test has no value for {missing} of {name}"
+        parts = [f"{key}: {json.dumps(value)}" for key, value in known.items()]
+        return f"({', '.join(parts)})" if parts else ""
+
+    def _selection(self, field: GraphQLField, depth: int) -> str:
+        found = get_named_type(field.type)
+        if is_leaf_type(found) or isinstance(found, GraphQLEnumType):
+            return ""
+        assert isinstance(found, GraphQLObjectType | GraphQLInterfaceType)
+        parts = ["__typename"]
+        for name, inner in found.fields.items():
+            nested = not is_leaf_type(get_named_type(inner.type))
+            if name in SLOW or (nested and depth == DEPTH) or self._needs(inner):
+                continue
+            parts.append(f"{name} {self._selection(inner, depth + 1)}")
+        return "{ " + " ".join(parts) + " }"
+
+    def _needs(self, field: GraphQLField) -> bool:
+        return any(isinstance(argument.type, GraphQLNonNull) for argument in field.args.values())
+
+
+@pytest.fixture
+async def shop(platform: Platform) -> Platform:
+    await sell_at_retail(platform)
+    return platform
+
+
+async def everything(shop: Platform, customer: Client) -> Everything:
+    """A customer's queries, about an order of theirs and its eSIM."""
+    order = await shop.buy(customer)
+    plans = await customer.ask("{ dataPlans(first: 1) { id } }")
+    plan = plans.data["dataPlans"][0]["id"]
+    schema = build(max_depth=20)._schema
+    arguments: dict[str, dict[str, Any]] = {
+        "dataPlan": {"id": plan},
+        "orderDetails": {"id": order["id"]},
+        "esimDetails": {"id": order["esims"][0]["id"]},
+        "quote": {"planId": plan, "quantity": 2},
+        "checkCoupon": {"code": "WELCOME", "planId": plan},
+        "explainPrice": {"planId": plan},
+        "priceHistory": {"planId": plan},
+        "previewPrices": {"rules": []},
+    }
+    return Everything(schema, arguments)
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR", "JPY"])
+async def test_no_query_shows_a_cost(shop: Platform, currency: str) -> None:
+    customer = await shop.customer("ann@example.com")
+    support = shop.client.signed_in(await shop.auth.token("sue@example.com", role="support"))
+    found = await everything(shop, customer)
+    answered = dict.fromkeys(("the public", "a customer", "the support staff"), 0)
+    readers = zip(answered, (shop.client, customer, support), strict=True)
+    for who, reader in readers:
+        for name, document in found.queries():
+            text = document.replace("(first", f'(currency: "{currency}", first', 1)
+            answer = await reader.ask(text if name in PRICED else document)
+            assert not COSTS.search(json.dumps(answer.body)), (who, name, answer.body)
+            answered[who] += not answer.body.get("errors")
+    # Whoever is not allowed to read a field learns nothing from the refusal either.
+    assert min(answered.values()) >= 7, answered
+    assert answered["a customer"] >= 14, answered
+
+
+async def test_the_finance_staff_sees_costs(shop: Platform) -> None:
+    finance = shop.client.signed_in(await shop.auth.token("fay@example.com", role="finance"))
+    answer = await finance.ask("{ planPrices(first: 2) { nodes { cost } } }")
+    assert COSTS.search(json.dumps(answer.body)), answer.body
+
+
+BUY = """mutation($id: ID!, $input: PurchaseInput) { purchaseESIM(planId: $id, input: $input) {
+    success code error order { id statusReason } } }"""
+
+
+@pytest.mark.parametrize("limit", [{}, {"maxPrice": 999.0}, {"maxPrice": 0.01}])
+async def test_no_refusal_of_a_purchase_shows_a_cost(
+    shop: Platform, limit: dict[str, float]
+) -> None:
+    customer = await shop.customer("ann@example.com")
+    plans = await customer.ask(f'{{ dataPlans(filter: {{text: "{BUNDLE}"}}) {{ id name }} }}')
+    plan = next(one["id"] for one in plans.data["dataPlans"] if one["name"] == BUNDLE)
+    shop.provider.world.catalogue.reprice(BUNDLE, Decimal("900.137"))
+    answer = await customer.ask(BUY, id=plan, input=limit)
+    refused = answer.data["purchaseESIM"]
+    assert not COSTS.search(json.dumps(answer.body)), answer.body
+    if limit:
+        assert (refused["success"], refused["code"]) == (False, "PRICE_CHANGED")
