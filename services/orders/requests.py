@@ -11,12 +11,12 @@ from kit.errors import Failure, Kind
 from kit.values import money, page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import orders_pb2 as pb
-from services.orders.coupons.requests import given_code
+from services.orders.coupons.requests import given_code, given_currency
 from services.orders.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
 from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
-from services.orders.provider_order import CURRENCY, MAX_MONEY
+from services.orders.provider_order import MAX_MONEY
 
 # Rows of one page.
 DEFAULT_PAGE = 50
@@ -79,7 +79,7 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         prevent_duplicates=request.prevent_duplicates,
         max_price=limits["max_price"],
         max_total=limits["max_total"],
-        currency=_currency(checks, request.currency),
+        currency=given_currency(checks, request.currency),
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
         limit_currency=_limit_currency(checks, request),
     )
@@ -97,18 +97,11 @@ def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderReque
         customer_reference="",
         auto_activate=False,
         idempotency_key=None,
-        currency=_currency(checks, request.currency),
+        currency=given_currency(checks, request.currency),
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
     )
     checks.done()
     return checked
-
-
-def _currency(checks: Checks, code: str) -> str:
-    """Check the form of a currency; the catalogue knows which ones exist."""
-    if code and not CURRENCY.fullmatch(code):
-        checks.fail("currency", "must be an ISO 4217 code in upper case, such as EUR")
-    return code
 
 
 def _limit_currency(checks: Checks, request: pb.CreateOrderRequest) -> str:
@@ -136,7 +129,7 @@ def validate(request: pb.ValidateOrderRequest) -> tuple[UUID, int, str]:
     checks = Checks()
     plan_id = checks.uuid("plan_id", request.plan_id)
     quantity = checks.between("quantity", request.quantity, 1, MAX_QUANTITY)
-    currency = _currency(checks, request.currency)
+    currency = given_currency(checks, request.currency)
     checks.done()
     return plan_id, quantity, currency
 

@@ -15,6 +15,7 @@ from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2 as pb
 from services.orders.coupons.coupon import Coupon, Rules, normalized
 from services.orders.order import MAX_QUANTITY
+from services.orders.provider_order import CURRENCY
 
 CODE = re.compile(r"[A-Z0-9-]{3,40}")
 MAX_CODE = 40
@@ -200,8 +201,16 @@ def check(request: pb.CheckCouponRequest) -> tuple[str, UUID, int, str]:
         checks.fail("code", "must not be empty")
     plan_id = checks.uuid("plan_id", request.plan_id)
     quantity = checks.between("quantity", request.quantity, 1, MAX_QUANTITY)
+    currency = given_currency(checks, request.currency)
     checks.done()
-    return code or "", plan_id, quantity, request.currency
+    return code or "", plan_id, quantity, currency
+
+
+def given_currency(checks: Checks, code: str) -> str:
+    """Check the form of a currency; the catalogue knows which ones exist."""
+    if code and not CURRENCY.fullmatch(code):
+        checks.fail("currency", "must be an ISO 4217 code in upper case, such as EUR")
+    return code
 
 
 def given_code(checks: Checks, field: str, text: str) -> str | None:

@@ -148,6 +148,8 @@ def test_a_check_names_bad_fields_but_not_an_odd_code() -> None:
         ("quantity", 0),
         ("quantity", 11),
         ("quantity", 2**31 - 1),
+        ("currency", "eur"),
+        ("currency", "EUR\x00"),
     ):
         assert list(problems(lambda field=field, value=value: check(**{field: value}))) == [field]  # type: ignore[misc] # bound on purpose
 
