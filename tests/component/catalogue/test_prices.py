@@ -208,3 +208,25 @@ async def test_a_list_needs_an_exchange_rate(open_shop: OpenShop) -> None:
         assert (
             await shop.databases.admin.fetchval("select count(*) from catalogue.plan_prices") == 0
         )
+
+
+async def test_changes_of_rules_costs_and_plans_at_once_do_not_block_each_other(
+    open_shop: OpenShop,
+) -> None:
+    async with open_shop(EIGHT) as shop:
+        await set_rules(shop, [USD], [markup("All", "10")])
+        for version in range(1, 6):
+            await shop.tell_sandbox("catalogue/price", name="esim_a", price=version)
+            run, *_ = await asyncio.gather(
+                shop.sync(),
+                set_rules(shop, [USD], [markup("All", str(10 * version))], expected=version),
+                shop.hide("esim_b", hidden=version % 2 == 0),
+                set_tax(shop, DE=str(version)),
+            )
+            assert run.error == ""
+        await shop.sync()
+        prices = await listed(shop)
+        assert money.text(prices["esim_a"].price) == "7.5"
+        ends = [one.valid_to for one in (await history(shop, "esim_a"))[1:]]
+        starts = [one.valid_from for one in (await history(shop, "esim_a"))[:-1]]
+        assert ends == starts
