@@ -151,14 +151,19 @@ class RateLimits:
         if not self._settings.coupon_rate:
             return CodeGuesses()
         rate = self._settings.coupon_rate / 60
-        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
-        address = f"coupons:address:{self._address(request.remote, forwarded)}"
-        user = [] if session.user_id is None else [f"coupons:user:{session.user_id}"]
-        return CodeGuesses(
-            self._wait,
-            [Bucket(address, rate, CODES_BURST)],
-            [Bucket(key, rate, CODES_BURST) for key in user],
-        )
+
+        # Computed only if a code is tried, because every operation gets its limit.
+        def address() -> list[Bucket]:
+            forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+            key = f"coupons:address:{self._address(request.remote, forwarded)}"
+            return [Bucket(key, rate, CODES_BURST)]
+
+        def user() -> list[Bucket]:
+            if session.user_id is None:
+                return []
+            return [Bucket(f"coupons:user:{session.user_id}", rate, CODES_BURST)]
+
+        return CodeGuesses(self._wait, address, user)
 
     def caller(self, request: web.Request, session: Session) -> str | None:
         """Return a key for the session's user or, without one, for the client address."""

@@ -10,13 +10,15 @@ from kit.errors import Failure, Kind
 WRONG = "COUPON_NOT_VALID"
 # Adds a number of tries to every bucket and returns 0, or adds none and returns the seconds to wait.
 Add = Callable[[Sequence[Any], int], Awaitable[float]]
+# Returns the buckets of a caller.
+Buckets = Callable[[], Sequence[Any]]
 
 
 class CodeGuesses:
     """The tries of one caller, by its address and by its user; without buckets there is no limit."""
 
     def __init__(
-        self, add: Add | None = None, address: Sequence[Any] = (), user: Sequence[Any] = ()
+        self, add: Add | None = None, address: Buckets = tuple, user: Buckets = tuple
     ) -> None:
         self._add = add
         self._address = address
@@ -24,7 +26,7 @@ class CodeGuesses:
 
     async def check(self) -> None:
         """Count a code that the public asks about; raise Failure EXHAUSTED if there were too many."""
-        await self._take(self._address)
+        await self._take(self._address())
 
     @asynccontextmanager
     async def ordering(self, code: str | None) -> AsyncIterator[None]:
@@ -36,7 +38,8 @@ class CodeGuesses:
             yield
             return
         # Counted in advance, so that parallel tries can't exceed the limit.
-        await self._take(self._user)
+        buckets = self._user()
+        await self._take(buckets)
         wrong = False
         try:
             yield
@@ -44,8 +47,8 @@ class CodeGuesses:
             wrong = failure.reason == WRONG
             raise
         finally:
-            if not wrong and self._add is not None and self._user:
-                await self._add(self._user, -1)
+            if not wrong and self._add is not None and buckets:
+                await self._add(buckets, -1)
 
     async def _take(self, buckets: Sequence[Any]) -> None:
         wait = await self._add(buckets, 1) if self._add is not None and buckets else 0.0
