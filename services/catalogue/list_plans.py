@@ -36,8 +36,10 @@ async def list_plans(
     columns = SORTINGS[order].columns
     if key is not None:
         sign = "<" if SORTINGS[order].descending else ">"
-        values = ", ".join(where.place(value) for value in key)
-        where.conditions.append(f"({', '.join(columns)}) {sign} ({values})")
+        values = [where.place(value) for value in key]
+        where.conditions.append(f"({', '.join(columns)}) {sign} ({', '.join(values)})")
+        # Prices and names of a list are in two tables, so no index serves the comparison of both.
+        where.conditions.append(f"{columns[0]} {sign}= {values[0]}")
     rows = await source.fetch(
         connection,
         f"select id, {{version}}, {', '.join(columns)} from {{plans}}"  # noqa: S608 - constants

@@ -12,12 +12,13 @@ import pytest
 
 from services.catalogue import list_plans, store
 from services.catalogue.plan import PlanFilter, PlanOrder, plan_id
-from services.catalogue.price_lists import COSTS
+from services.catalogue.price_lists import COSTS, PriceList, Source
 from services.catalogue.snapshot.bits import STEP
 from services.catalogue.snapshot.refresh import BATCH
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
+from tests.fixtures.price_lists import LISTS, YEN, set_lists
 from tests.fixtures.scans import scans
 
 ROWS = 100_000
@@ -78,10 +79,14 @@ async def full(databases: Databases) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def test_lists_of_a_large_catalogue_read_no_more_rows_than_of_a_small_one(full: Any) -> None:
+async def test_lists_of_a_large_catalogue_read_no_more_rows_than_of_a_small_one(
+    full: Any, databases: Databases
+) -> None:
     await lists_from_memory_read_nothing_and_take_no_more_steps(full)
     await lists_of_all_plans_are_read_from_an_index(full)
     await plans_by_id_or_name_are_looked_up(full)
+    await set_lists(databases.admin, LISTS)
+    await lists_with_prices_are_read_from_indexes(full)
 
 
 async def lists_from_memory_read_nothing_and_take_no_more_steps(full: Any) -> None:
@@ -159,3 +164,23 @@ async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
     ids = [plan_id(f"esim_{number}") for number in range(50)]
     assert set(await scans(full, COSTS.sql(store.BY_IDS), ids)) == {"data_plans_pkey"}
     assert set(await scans(full, COSTS.sql(store.BY_NAMES), ["esim_7"])) == {"data_plans_name_key"}
+
+
+async def lists_with_prices_are_read_from_indexes(full: Any) -> None:
+    source = Source(PriceList(YEN.id, YEN.currency))
+    queries: list[Any] = []
+    full.add_query_logger(queries.append)
+    for order, (_, key) in KEYS.items():
+        for after in (None, list(map(str, key))):
+            await list_plans.list_plans(
+                full, source, PlanFilter(), order, snapshot=None, size=SIZE, after=after
+            )
+            await asyncio.sleep(0)
+            read = await scans(full, queries[-1].query, *queries[-1].args)
+            # Some plans have equal prices, and one in seven is not sold.
+            assert max(read.values()) <= 5 * SIZE, (order, after, read)
+    full.remove_query_logger(queries.append)
+    ids = [plan_id(f"esim_{number}") for number in range(50)]
+    for statement, values in ((store.BY_IDS, ids), (store.BY_NAMES, ["esim_7"])):
+        read = await scans(full, source.sql(statement), values, *source.parameters)
+        assert max(read.values(), default=0) <= len(values), read
