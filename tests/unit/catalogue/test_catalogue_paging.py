@@ -13,7 +13,7 @@ def test_a_price_in_a_cursor_is_parsed_back(price: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "price", ["1e999999999", "1e12", "-1", "NaN", "Infinity", "0." + "0" * 1_000 + "1", "x", ""]
+    "price", ["1e999999999", "1e15", "-1", "NaN", "Infinity", "0." + "0" * 1_000 + "1", "x", ""]
 )
 def test_an_impossible_price_in_a_cursor_is_refused(price: str) -> None:
     for order in (PlanOrder.PRICE_ASC, PlanOrder.PRICE_DESC):
