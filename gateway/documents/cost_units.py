@@ -38,6 +38,7 @@ WORK = {
     "Mutation.setTaxRates": COMPUTING_PRICES,
     "Country.networks": LOOKUP,
     "DataPlan.networks": LOOKUP,
+    "Query.quote": PROVIDER,
     "OrderConnection.totalCount": COUNTING_ROWS,
     "ESIMConnection.totalCount": COUNTING_ROWS,
     "ESIM.bundles": PROVIDER,

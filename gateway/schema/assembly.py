@@ -35,6 +35,7 @@ from gateway.schema.plan_facets import FacetQueries
 from gateway.schema.plan_queries import PlanQueries
 from gateway.schema.price_administration import PriceMutations, PriceQueries
 from gateway.schema.purchase import OrderMutations
+from gateway.schema.quotes import QuoteQueries
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subscriptions import Subscription
 from kit.errors import Failure, invalid
@@ -48,6 +49,7 @@ class Query(
     PlanQueries,
     FacetQueries,
     OrderQueries,
+    QuoteQueries,
     ESIMQueries,
     ConnectionQueries,
     AccountQueries,

@@ -9,10 +9,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
-from gateway.execution.columns import enum, output, text, timestamp
+from gateway.execution.columns import computed, enum, output, text, timestamp
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema.cancellation import OrderCancellation
 from gateway.schema.plans import DataPlan
+from gateway.schema.sales import OrderCost, SoldPlan
 from gateway.upstream.context import Context, Info
 from kit.errors import invalid
 from kit.values import money, timestamps
@@ -80,9 +81,45 @@ class Order(View):
         output(lambda order: money.nearest_float(order.unit_price)),
         description="Price of one item at the time of purchase.",
     )
+    unit_price_exact: str = read(
+        output(lambda order: money.text(order.unit_price)),
+        description='The exact price of one item as a decimal string, such as "2.28".',
+    )
+    discount: float | None = read(
+        output(
+            lambda order: (
+                money.nearest_float(order.discount) if order.HasField("discount") else None
+            )
+        ),
+        description="Amount that a coupon subtracted from unit price times quantity; null without a coupon.",
+    )
+    discount_exact: str | None = read(
+        output(lambda order: money.text(order.discount) if order.HasField("discount") else None),
+        description="The exact discount as a decimal string; null without a coupon.",
+    )
+    coupon_code: str | None = read(
+        text("coupon_code"), description="Code of the coupon; null without one."
+    )
+    tax_amount: float = read(
+        output(lambda order: money.nearest_float(order.tax_amount)),
+        description="Tax in the total price.",
+    )
+    tax_amount_exact: str = read(
+        output(lambda order: money.text(order.tax_amount)),
+        description='The exact tax as a decimal string, such as "0.73".',
+    )
+    tax_rate: str | None = read(
+        text("tax_rate"),
+        description='Tax rate in percent as a decimal string, such as "19"; null if there is no tax.',
+    )
+    price_includes_tax: bool = read(
+        "price_includes_tax",
+        description="True if the unit price includes tax; false if tax was added to it, or there is none.",
+    )
     total_price: float = read(
         output(lambda order: money.nearest_float(order.total_price)),
-        description="Amount charged. Until the provider has answered, unit price times quantity."
+        description="What the customer pays, with tax and after the discount. In a shop without price lists:"
+        " the amount that the provider charged or, until it has answered, unit price times quantity."
         " Use `totalPriceExact` for calculations, because a Float is not exact.",
     )
     total_price_exact: str = read(
@@ -115,11 +152,22 @@ class Order(View):
         description="True if the plan was delivered on a new eSIM because it was incompatible with the"
         " requested one.",
     )
+    sold_plan: SoldPlan | None = read(
+        computed(
+            lambda order: SoldPlan.of(order.sold_plan) if order.HasField("sold_plan") else None
+        ),
+        description="The plan as it was sold; null for an order from before this was recorded.",
+    )
+    cost: OrderCost | None = read(
+        computed(lambda order: OrderCost.of(order.cost) if order.HasField("cost") else None),
+        description="What the order costs the shop. Visible to the finance staff and administrators only;"
+        " always null for others.",
+    )
     data_plan: DataPlan | None = loaded(
         "plans",
         "plan_id",
         DataPlan | None,
-        description="The plan that was bought; null if temporarily unavailable.",
+        description="The plan that was bought, as it is now; null if temporarily unavailable.",
     )
     esims: list[LazyESIM] | None = loaded(
         "esims_of_order",

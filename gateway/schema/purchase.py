@@ -49,13 +49,18 @@ class PurchaseInput:
     )
     max_price: float | None = strawberry.field(
         default=None,
-        description="Maximum price of one item, in the plan's currency. The price is confirmed"
-        " with the provider immediately before the purchase, which is refused with"
-        " PRICE_CHANGED if the price is higher.",
+        description="Maximum price of one item, in the currency of the purchase. The price is confirmed"
+        " immediately before the purchase, which is refused with PRICE_CHANGED if the price is higher.",
     )
     max_total: float | None = strawberry.field(
         default=None,
-        description="Maximum price of the whole purchase, confirmed and enforced as for `maxPrice`.",
+        description="Maximum of what the whole purchase may charge, with tax and after the discount;"
+        " enforced as `maxPrice` is.",
+    )
+    currency: str | None = strawberry.field(
+        default=None,
+        description="ISO 4217 code of the currency to pay in: one that the shop sells in, otherwise the"
+        " purchase is refused with UNKNOWN_CURRENCY. Omit for the shop's default currency.",
     )
     esim_id: strawberry.ID | None = strawberry.field(
         default=None,
@@ -183,6 +188,7 @@ class OrderMutations:
                 esim_id=options.esim_id or "",
                 allow_reassign=options.allow_reassign,
                 coupon_code=options.coupon_code or "",
+                currency=options.currency or "",
             )
             async with info.context.guesses.ordering(options.coupon_code):
                 answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
