@@ -86,7 +86,7 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         discount=money.to_proto(order.discount, order.currency) if order.discount else None,
         tax_amount=money.to_proto(order.tax_amount, order.currency),
         tax_rate=percent(order.tax_rate),
-        price_includes_tax=order.includes_tax,
+        price_includes_tax=order.includes_tax and order.tax_rate > 0,
         coupon_code=order.coupon_code,
         sold_plan=pb.SoldPlan(**order.sold_plan) if order.sold_plan else None,
         cost=_cost(order, order.cost) if order.cost and finance else None,
@@ -131,7 +131,7 @@ def offer_to_quote(offer: PriceOffer) -> pb.QuoteOrderResponse:
         discount=money.to_proto(sums.discount, currency) if sums.discount else None,
         tax_amount=money.to_proto(sums.tax, currency),
         tax_rate=percent(offer.plan.terms.tax),
-        price_includes_tax=offer.plan.terms.includes_tax,
+        price_includes_tax=offer.plan.terms.includes_tax and offer.plan.terms.tax > 0,
         total=money.to_proto(sums.total, currency),
         valid_until=timestamps.to_proto(offer.valid_until),
     )

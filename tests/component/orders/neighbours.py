@@ -12,7 +12,7 @@ import services.catalogue.settings
 import services.esims.__main__
 import services.esims.settings
 from kit.values.env import Env
-from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
+from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.component.orders.shop import Metadata, Shop, request
@@ -44,6 +44,7 @@ class Platform:
     catalogue: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"
     orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
     esims: "esims_pb2_grpc.ESIMsServiceAsyncStub"
+    prices: "prices_pb2_grpc.PricesServiceAsyncStub"
 
     async def plan(self, name: str) -> catalogue_pb2.DataPlan:
         answer = await self.catalogue.GetPlan(catalogue_pb2.GetPlanRequest(name=name))
@@ -82,4 +83,10 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
             catalogue_pb2.SyncCatalogueRequest(), metadata=shop.service_key
         ):
             assert not progress.status.error
-        yield Platform(shop, catalogue, orders, esims_pb2_grpc.ESIMsServiceStub(to_esims))
+        yield Platform(
+            shop,
+            catalogue,
+            orders,
+            esims_pb2_grpc.ESIMsServiceStub(to_esims),
+            prices_pb2_grpc.PricesServiceStub(to_catalogue),
+        )
