@@ -189,6 +189,7 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
     facts = [
         ("customer", order.customer_id),
         ("price", output.amount(order.total_price)),
+        ("cost", _cost(order)),
         (
             "charged above",
             output.amount(order.charged_above) if order.HasField("charged_above") else "",
@@ -201,6 +202,18 @@ def _facts(stuck: pb.StuckOrder) -> list[str]:
         ("next check", output.moment(stuck, "next_look_at")),
     ]
     return [f"  {name:<13} {value}" for name, value in facts if value]
+
+
+def _cost(order: pb.Order) -> str:
+    """Return expected and actual cost, with the price list; empty if the caller may not see costs."""
+    if not order.HasField("cost"):
+        return ""
+    cost = order.cost
+    charged = output.amount(cost.charged) if cost.HasField("charged") else "nothing yet"
+    source = (
+        f"price list {cost.price_list}, rules {cost.rule_version}" if cost.price_list else "at cost"
+    )
+    return f"{output.amount(cost.expected)} expected, {charged} charged; sold {source}"
 
 
 def _provider_line(found: pb.ProviderOrder) -> str:

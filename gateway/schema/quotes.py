@@ -113,5 +113,6 @@ class QuoteQueries:
             currency=currency or "",
             coupon_code=coupon_code or "",
         )
-        answer = await info.context.call(info.context.peers.orders.QuoteOrder, request)
+        async with info.context.guesses.ordering(coupon_code):
+            answer = await info.context.call(info.context.peers.orders.QuoteOrder, request)
         return Quote.of(answer)

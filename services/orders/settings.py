@@ -105,7 +105,7 @@ class Settings:
                 "ORDERS_PRICE_TTL_SECONDS",
                 "Age of a catalogue price, in seconds, from which it is confirmed with eSIM Go"
                 " before a purchase without a price limit. With a price limit it is always"
-                " confirmed.",
+                " confirmed. Also how long a quote is valid.",
                 300,
                 low=0,
                 high=86400,
@@ -116,7 +116,9 @@ class Settings:
                         "ORDERS_PRICE_TOLERANCE_PERCENT",
                         "Amount by which eSIM Go's price may exceed the catalogue's in a purchase"
                         " without a price limit. Above it, the purchase is refused with"
-                        " PRICE_CHANGED. With a price limit only that limit applies.",
+                        " PRICE_CHANGED. With a price limit only that limit applies. With price"
+                        " lists, the list's min_margin_to_absorb decides instead, and only a charge"
+                        " above this tolerance is reported.",
                         2,
                         low=0,
                         high=1000,
@@ -195,7 +197,7 @@ def _limits(env: Env) -> dict[str, Decimal]:
     text = env.text(
         "PURCHASE_LIMITS",
         f"Spending limits, as name=value separated by commas: {', '.join(limits.NAMES)}. Amounts"
-        " are in the currency of the eSIM Go account; hours and days are the last 60 minutes and"
+        " count costs, in the currency of the eSIM Go account; hours and days are the last 60 minutes and"
         " 24 hours. Empty means no limit.",
         "",
     )

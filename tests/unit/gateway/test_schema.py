@@ -18,7 +18,9 @@ SCHEMA = build_schema(
     .replace(" @shareable", "")
 )
 SIGNED_IN = {
-    "Query": {"myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders", "me"},
+    "Query": {
+        *("myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders", "quote", "me"),
+    },
     "Mutation": {
         "purchaseESIM",
         "cancelOrder",
