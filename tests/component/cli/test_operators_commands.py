@@ -14,6 +14,8 @@ from aiohttp.test_utils import TestServer
 from cli.auth import accounts
 from cli.errors import CommandError
 from tests.fixtures.command import esimgo
+from tests.fixtures.postgres import Databases
+from tests.fixtures.price_lists import LISTS, set_lists
 from tests.fixtures.two_customers import TwoCustomers
 
 Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
@@ -114,6 +116,23 @@ async def test_an_operator_hides_and_unhides_a_plan_and_chooses_featured_plans(
     assert missing.returncode == 1
     assert "esim_of_nowhere" in missing.stderr
     assert (await run("catalogue", "feature")).returncode == 2
+
+
+async def test_plans_are_shown_with_the_prices_of_a_currency(
+    run: Run, databases: Databases
+) -> None:
+    await set_lists(databases.admin, LISTS)
+    for options, currency in (([], "USD"), (["--currency", "KWD"], "KWD")):
+        for more in ([], ["--featured"]):
+            listed = await read(run, "catalogue", "list", "--most", "2", *more, *options)
+            assert {plan["price"]["currency"] for plan in listed} == {currency}
+    [plan, *_] = await read(run, "catalogue", "list", "--most", "1", "--currency", "JPY")
+    text = await printed(run, "catalogue", "show", plan["name"], "--currency", "JPY")
+    assert f"{plan['price']['amount']} JPY" in text
+    assert "10 %, included" in text
+    unknown = await run("catalogue", "list", "--currency", "EUR")
+    assert unknown.returncode == 1
+    assert "must be USD, JPY or KWD" in unknown.stderr
 
 
 async def test_every_listing_command_prints_one_json_document(run: Run) -> None:
