@@ -71,10 +71,8 @@ class SetPriceRulesResult:
     def refused(cls, failure: Failure) -> Self:
         """Return the result for a refusal; raise any other failure."""
         message, code = refusal(failure)
-        plans = failure.details.get("plans", "").partition(" and ")[0]
-        return cls(
-            success=False, error=message, code=code, plans=plans.split(", ") if plans else []
-        )
+        plans = failure.details.get("plans", "")
+        return cls(success=False, error=message, code=code, plans=plans.split(",") if plans else [])
 
 
 @strawberry.type

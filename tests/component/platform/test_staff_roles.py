@@ -13,9 +13,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from kit.rpc import client as rpc_client
 from kit.rpc.errors import from_error
-from protos.catalogue.v1 import catalogue_pb2
+from protos.catalogue.v1 import catalogue_pb2, prices_pb2
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from protos.orders.v1 import coupons_pb2, orders_pb2, orders_pb2_grpc
 from tests.fixtures.gateway import Client
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
@@ -24,6 +24,22 @@ from tests.fixtures.postgres import Databases
 
 # The methods that not every signed-in caller may call, by the least role.
 RESTRICTED: Mapping[str, set[str]] = {
+    "finance": {
+        "GetPriceRules",
+        "ListPriceRuleVersions",
+        "SetPriceRules",
+        "PreviewPrices",
+        "ExplainPrice",
+        "ListPriceHistory",
+        "ListPlanPrices",
+        "GetExchangeRates",
+        "SetExchangeRates",
+        "ListTaxRates",
+        "SetTaxRates",
+        "CreateCoupon",
+        "DisableCoupon",
+        "ListCoupons",
+    },
     "admin": {
         "SetFeaturedPlans",
         "SetPlanHidden",
@@ -38,6 +54,7 @@ RESTRICTED: Mapping[str, set[str]] = {
         "ListUnexplainedProviderOrders",
     },
     "service": {
+        "QuotePlan",
         "CreateOrderForCustomer",
         "ExportCustomer",
         "EraseCustomer",
@@ -54,6 +71,8 @@ SUFFICIENT = {
 STAFF = ("support", "finance")
 SERVICES = [
     catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
+    prices_pb2.DESCRIPTOR.services_by_name["PricesService"],
+    coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"],
     orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
     esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
 ]
@@ -107,6 +126,8 @@ async def test_every_method_admits_the_documented_roles(platform: Platform) -> N
     }
     addresses = (
         platform.gateway_settings.catalogue_address,
+        platform.gateway_settings.catalogue_address,
+        platform.orders_address,
         platform.orders_address,
         platform.esims_address,
     )
