@@ -22,6 +22,7 @@ CHECK = """query($code: String!, $n: Int! = 1) { checkCoupon(code: $code, planId
     valid discount discountExact currency code error } }"""
 BUY = """mutation($code: String) { purchaseESIM(planId: "p", input: {couponCode: $code}) {
     success code } }"""
+QUOTE = 'query($code: String) { quote(planId: "p", couponCode: $code) { total } }'
 FIELDS = """id code percent amount currency startsAt endsAt plans groups countries minimum maxUses
     maxUsesPerCustomer budget firstPurchaseOnly maxLoss disabled used reserved spent createdAt createdBy"""
 CREATE = "mutation($input: CouponInput!) { createCoupon(input: $input) { success error code coupon { %s } } }"
@@ -112,12 +113,16 @@ async def test_a_user_tries_ten_unusable_codes_in_purchases_and_any_number_of_us
         for _ in range(2 * TRIES):
             assert (await ann.ask(BUY, code=code)).data["purchaseESIM"]["success"]
     assert gateway.orders.requests[-1].coupon_code == "GOOD"
-    for _ in range(TRIES):
+    # Quotes and purchases count together.
+    gateway.orders.answers["QuoteOrder"] = WRONG
+    for _ in range(TRIES // 2):
         refused = (await ann.ask(BUY, code="WRONG")).data["purchaseESIM"]
         assert refused == {"success": False, "code": "COUPON_NOT_VALID"}
+        quoted = await ann.ask(QUOTE, code="WRONG")
+        assert quoted.error["extensions"]["reason"] == "COUPON_NOT_VALID"
     calls = gateway.orders.calls["CreateOrder"]
-    for code in ("WRONG", "GOOD"):
-        answer = await ann.ask(BUY, code=code)
+    for query, code in ((BUY, "WRONG"), (BUY, "GOOD"), (QUOTE, "GOOD")):
+        answer = await ann.ask(query, code=code)
         assert answer.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
     assert gateway.orders.calls["CreateOrder"] == calls
     # A purchase without a code, and another user, are not concerned.

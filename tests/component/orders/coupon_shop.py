@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-
-import grpc
 
 from kit.values import money
 from protos.catalogue.v1 import prices_pb2
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
-from services.orders.__main__ import serve
-from tests.component.orders.shop import Metadata, Patient, Shop, request
+from tests.component.orders.shop import Metadata, Shop, request
 
 
 def of(amount: str, currency: str = "EUR") -> money_pb2.Money:
@@ -93,10 +90,7 @@ class CouponShop:
 @asynccontextmanager
 async def open_coupons(shop: Shop, **changes: Any) -> AsyncIterator[CouponShop]:
     """Run the service with some settings changed."""
-    async with (
-        shop.serving(serve, replace(shop.settings, **changes)) as port,
-        grpc.aio.insecure_channel(f"localhost:{port}", interceptors=[Patient()]) as channel,
-    ):
+    async with shop.channel(**changes) as channel:
         yield CouponShop(
             shop,
             orders_pb2_grpc.OrdersServiceStub(channel),

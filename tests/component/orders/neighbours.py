@@ -14,7 +14,7 @@ import services.esims.settings
 from kit.values.env import Env
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from protos.orders.v1 import coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
 from tests.component.orders.shop import Metadata, Shop, request
 
 
@@ -45,6 +45,7 @@ class Platform:
     orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
     esims: "esims_pb2_grpc.ESIMsServiceAsyncStub"
     prices: "prices_pb2_grpc.PricesServiceAsyncStub"
+    coupons: "coupons_pb2_grpc.CouponsServiceAsyncStub"
 
     async def plan(self, name: str) -> catalogue_pb2.DataPlan:
         answer = await self.catalogue.GetPlan(catalogue_pb2.GetPlanRequest(name=name))
@@ -72,11 +73,11 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
         shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
         grpc.aio.insecure_channel(f"localhost:{catalogue_port}") as to_catalogue,
         grpc.aio.insecure_channel(f"localhost:{esims_port}") as to_esims,
-        shop.open(
+        shop.channel(
             catalogue_address=f"localhost:{catalogue_port}",
             esims_address=f"localhost:{esims_port}",
             **changes,
-        ) as orders,
+        ) as to_orders,
     ):
         catalogue = catalogue_pb2_grpc.CatalogueServiceStub(to_catalogue)
         async for progress in catalogue.SyncCatalogue(
@@ -86,7 +87,8 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
         yield Platform(
             shop,
             catalogue,
-            orders,
+            orders_pb2_grpc.OrdersServiceStub(to_orders),
             esims_pb2_grpc.ESIMsServiceStub(to_esims),
             prices_pb2_grpc.PricesServiceStub(to_catalogue),
+            coupons_pb2_grpc.CouponsServiceStub(to_orders),
         )

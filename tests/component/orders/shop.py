@@ -133,12 +133,18 @@ class Shop:
         return next(i for i, b in self.catalogue.bundles.items() if not b.autostart)
 
     @asynccontextmanager
-    async def open(self, **changes: Any) -> AsyncIterator["orders_pb2_grpc.OrdersServiceAsyncStub"]:
+    async def channel(self, **changes: Any) -> AsyncIterator[grpc.aio.Channel]:
         """Run the service with some settings changed."""
         async with (
             self.serving(serve, replace(self.settings, **changes)) as port,
             grpc.aio.insecure_channel(f"localhost:{port}", interceptors=[Patient()]) as channel,
         ):
+            yield channel
+
+    @asynccontextmanager
+    async def open(self, **changes: Any) -> AsyncIterator["orders_pb2_grpc.OrdersServiceAsyncStub"]:
+        """Run the service with some settings changed, and yield the stub of the orders service."""
+        async with self.channel(**changes) as channel:
             yield orders_pb2_grpc.OrdersServiceStub(channel)
 
     async def session(
