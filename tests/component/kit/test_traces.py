@@ -21,6 +21,7 @@ CODE = "LPA:1$smdp.example$NEW-CODE"
 ORDERS = "orders.v1.OrdersService/"
 ESIMS = "esims.v1.ESIMsService/"
 CATALOGUE = "catalogue.v1.CatalogueService/"
+PRICES = "catalogue.v1.PricesService/"
 
 
 async def plan(client: Client) -> str:
@@ -66,7 +67,7 @@ async def test_a_purchase_is_one_trace_from_the_operation_to_the_provider(
             "mutation purchaseESIM INTERNAL": {
                 f"{ORDERS}CreateOrder CLIENT": {
                     f"{ORDERS}CreateOrder SERVER": {
-                        f"{CATALOGUE}GetPlan CLIENT": {f"{CATALOGUE}GetPlan SERVER": {}},
+                        f"{PRICES}QuotePlan CLIENT": {f"{PRICES}QuotePlan SERVER": {}},
                         "work on order INTERNAL": {
                             "POST /orders CLIENT": {},
                             f"{ESIMS}RegisterESIMs CLIENT": {f"{ESIMS}RegisterESIMs SERVER": {}},

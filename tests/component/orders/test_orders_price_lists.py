@@ -160,6 +160,7 @@ async def test_a_charge_above_the_expected_cost_is_an_incident_for_staff_only(
     assert amount(staff.charged_above) == charged - seller.cost
     assert (amount(staff.cost.expected), amount(staff.cost.charged)) == (seller.cost, charged)
     assert "charged above the expected cost" in [step.reason for step in history.steps]
+    assert amount(history.order.order.cost.charged) == charged
     assert f"charged {money.plain(charged)} USD" in history.order.detail
     assert f"was charged {money.plain(charged)} USD" in caplog.text
     for text in (json.dumps(MessageToDict(order)), *exported):
