@@ -66,7 +66,9 @@ def list_coupons(token: str | None, as_json: bool, limit: int) -> None:
 @JSON
 @click.option("--percent", help="Percentage to subtract, such as 15.")
 @click.option("--amount", type=AMOUNT, help="Amount to subtract instead, in --currency.")
-@click.option("--currency", help="Currency of all amounts, such as EUR; orders must be in it.")
+@click.option(
+    "--currency", help="Currency of all amounts, such as EUR; only orders in it can use the coupon."
+)
 @click.option("--minimum", type=AMOUNT, help="Least value of an order before the discount.")
 @click.option("--budget", type=AMOUNT, help="Maximum sum of all discounts.")
 @click.option("--max-loss", type=AMOUNT, help="Maximum loss on one order. Default: no loss.")

@@ -43,6 +43,7 @@ class NewCoupon:
         """Return the message; raise CommandError for an amount without a currency."""
         coupon = pb.Coupon(
             code=code,
+            currency=(self.currency or "").upper(),
             amount=self._money(self.amount),
             starts_at=timestamps.to_proto(self.starts.astimezone() if self.starts else None),
             ends_at=timestamps.to_proto(self.ends.astimezone() if self.ends else None),

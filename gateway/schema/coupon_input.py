@@ -31,8 +31,8 @@ class CouponInput:
     )
     currency: str | None = strawberry.field(
         default=None,
-        description="ISO 4217 code of all amounts of the coupon; required if there is one. The coupon then"
-        " applies to orders in this currency only.",
+        description="ISO 4217 code of all amounts of the coupon; required if there is one. The coupon"
+        " applies to orders in this currency only. Omit for orders in any currency.",
     )
     starts_at: datetime | None = strawberry.field(
         default=None, description="When it can first be used. Omit for no bound."
@@ -80,6 +80,7 @@ class CouponInput:
             raise invalid({"input.amount": "must not be set beside `percent`; choose one"})
         coupon = coupons_pb2.Coupon(
             code=self.code,
+            currency=self.currency or "",
             amount=self._money("amount", self.amount),
             starts_at=_moment("input.startsAt", self.starts_at),
             ends_at=_moment("input.endsAt", self.ends_at),

@@ -38,11 +38,6 @@ def _limit(name: str) -> Column:
     return computed(lambda row: getattr(row, name) or None)
 
 
-def _currency(row: coupons_pb2.Coupon) -> str | None:
-    # Only coupons with a currency have a sum of discounts.
-    return row.spent.currency_code if row.HasField("spent") else None
-
-
 @strawberry.type(description="A code that reduces the price of an order.")
 class Coupon(View):
     id: strawberry.ID = read("id", description="A UUID.")
@@ -56,9 +51,9 @@ class Coupon(View):
         description='Amount that is subtracted from an order, such as "5.00"; null if a percentage is.',
     )
     currency: str | None = read(
-        output(_currency),
-        description="ISO 4217 code of all amounts of the coupon, which then applies to orders in this"
-        " currency only. Null: it has no amounts, and applies to orders in any currency.",
+        text("currency"),
+        description="ISO 4217 code of all amounts of the coupon, which applies to orders in this currency"
+        " only. Null: it applies to orders in any currency.",
     )
     starts_at: datetime | None = read(
         optional_time("starts_at"), description="When it can first be used; null if at any time."

@@ -26,7 +26,7 @@ from protos.common.v1 import money_pb2 as common_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17orders/v1/coupons.proto\x12\torders.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x04\n\x06\x43oupon\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x11\n\x07percent\x18\x03 \x01(\tH\x00\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x10.common.v1.MoneyH\x00\x12-\n\tstarts_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05plans\x18\x07 \x03(\t\x12\x0e\n\x06groups\x18\x08 \x03(\t\x12\x11\n\tcountries\x18\t \x03(\t\x12!\n\x07minimum\x18\n \x01(\x0b\x32\x10.common.v1.Money\x12\x10\n\x08max_uses\x18\x0b \x01(\x05\x12\x1d\n\x15max_uses_per_customer\x18\x0c \x01(\x05\x12 \n\x06\x62udget\x18\r \x01(\x0b\x32\x10.common.v1.Money\x12\x1b\n\x13\x66irst_purchase_only\x18\x0e \x01(\x08\x12\"\n\x08max_loss\x18\x0f \x01(\x0b\x32\x10.common.v1.Money\x12\x10\n\x08\x64isabled\x18\x10 \x01(\x08\x12\x0c\n\x04used\x18\x11 \x01(\x05\x12\x10\n\x08reserved\x18\x12 \x01(\x05\x12\x1f\n\x05spent\x18\x13 \x01(\x0b\x32\x10.common.v1.Money\x12.\n\ncreated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x15 \x01(\tB\x0b\n\treduction\"8\n\x13\x43reateCouponRequest\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\"9\n\x14\x43reateCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\")\n\x14\x44isableCouponRequest\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\":\n\x15\x44isableCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\";\n\x12ListCouponsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListCouponsResponse\x12\"\n\x07\x63oupons\x18\x01 \x03(\x0b\x32\x11.orders.v1.Coupon\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x12\x43heckCouponRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\"g\n\x13\x43heckCouponResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12\"\n\x08\x64iscount\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t2\xd1\x02\n\x0e\x43ouponsService\x12O\n\x0c\x43reateCoupon\x12\x1e.orders.v1.CreateCouponRequest\x1a\x1f.orders.v1.CreateCouponResponse\x12R\n\rDisableCoupon\x12\x1f.orders.v1.DisableCouponRequest\x1a .orders.v1.DisableCouponResponse\x12L\n\x0bListCoupons\x12\x1d.orders.v1.ListCouponsRequest\x1a\x1e.orders.v1.ListCouponsResponse\x12L\n\x0b\x43heckCoupon\x12\x1d.orders.v1.CheckCouponRequest\x1a\x1e.orders.v1.CheckCouponResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17orders/v1/coupons.proto\x12\torders.v1\x1a\x15\x63ommon/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x04\n\x06\x43oupon\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x11\n\x07percent\x18\x03 \x01(\tH\x00\x12\"\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x10.common.v1.MoneyH\x00\x12-\n\tstarts_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05plans\x18\x07 \x03(\t\x12\x0e\n\x06groups\x18\x08 \x03(\t\x12\x11\n\tcountries\x18\t \x03(\t\x12!\n\x07minimum\x18\n \x01(\x0b\x32\x10.common.v1.Money\x12\x10\n\x08max_uses\x18\x0b \x01(\x05\x12\x1d\n\x15max_uses_per_customer\x18\x0c \x01(\x05\x12 \n\x06\x62udget\x18\r \x01(\x0b\x32\x10.common.v1.Money\x12\x1b\n\x13\x66irst_purchase_only\x18\x0e \x01(\x08\x12\"\n\x08max_loss\x18\x0f \x01(\x0b\x32\x10.common.v1.Money\x12\x10\n\x08\x64isabled\x18\x10 \x01(\x08\x12\x0c\n\x04used\x18\x11 \x01(\x05\x12\x10\n\x08reserved\x18\x12 \x01(\x05\x12\x1f\n\x05spent\x18\x13 \x01(\x0b\x32\x10.common.v1.Money\x12.\n\ncreated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncreated_by\x18\x15 \x01(\t\x12\x10\n\x08\x63urrency\x18\x16 \x01(\tB\x0b\n\treduction\"8\n\x13\x43reateCouponRequest\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\"9\n\x14\x43reateCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\")\n\x14\x44isableCouponRequest\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\":\n\x15\x44isableCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.orders.v1.Coupon\";\n\x12ListCouponsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x13ListCouponsResponse\x12\"\n\x07\x63oupons\x18\x01 \x03(\x0b\x32\x11.orders.v1.Coupon\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x12\x43heckCouponRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\"g\n\x13\x43heckCouponResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12\"\n\x08\x64iscount\x18\x02 \x01(\x0b\x32\x10.common.v1.Money\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t2\xd1\x02\n\x0e\x43ouponsService\x12O\n\x0c\x43reateCoupon\x12\x1e.orders.v1.CreateCouponRequest\x1a\x1f.orders.v1.CreateCouponResponse\x12R\n\rDisableCoupon\x12\x1f.orders.v1.DisableCouponRequest\x1a .orders.v1.DisableCouponResponse\x12L\n\x0bListCoupons\x12\x1d.orders.v1.ListCouponsRequest\x1a\x1e.orders.v1.ListCouponsResponse\x12L\n\x0b\x43heckCoupon\x12\x1d.orders.v1.CheckCouponRequest\x1a\x1e.orders.v1.CheckCouponResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,23 +34,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orders.v1.coupons_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_COUPON']._serialized_start=95
-  _globals['_COUPON']._serialized_end=673
-  _globals['_CREATECOUPONREQUEST']._serialized_start=675
-  _globals['_CREATECOUPONREQUEST']._serialized_end=731
-  _globals['_CREATECOUPONRESPONSE']._serialized_start=733
-  _globals['_CREATECOUPONRESPONSE']._serialized_end=790
-  _globals['_DISABLECOUPONREQUEST']._serialized_start=792
-  _globals['_DISABLECOUPONREQUEST']._serialized_end=833
-  _globals['_DISABLECOUPONRESPONSE']._serialized_start=835
-  _globals['_DISABLECOUPONRESPONSE']._serialized_end=893
-  _globals['_LISTCOUPONSREQUEST']._serialized_start=895
-  _globals['_LISTCOUPONSREQUEST']._serialized_end=954
-  _globals['_LISTCOUPONSRESPONSE']._serialized_start=956
-  _globals['_LISTCOUPONSRESPONSE']._serialized_end=1038
-  _globals['_CHECKCOUPONREQUEST']._serialized_start=1040
-  _globals['_CHECKCOUPONREQUEST']._serialized_end=1127
-  _globals['_CHECKCOUPONRESPONSE']._serialized_start=1129
-  _globals['_CHECKCOUPONRESPONSE']._serialized_end=1232
-  _globals['_COUPONSSERVICE']._serialized_start=1235
-  _globals['_COUPONSSERVICE']._serialized_end=1572
+  _globals['_COUPON']._serialized_end=691
+  _globals['_CREATECOUPONREQUEST']._serialized_start=693
+  _globals['_CREATECOUPONREQUEST']._serialized_end=749
+  _globals['_CREATECOUPONRESPONSE']._serialized_start=751
+  _globals['_CREATECOUPONRESPONSE']._serialized_end=808
+  _globals['_DISABLECOUPONREQUEST']._serialized_start=810
+  _globals['_DISABLECOUPONREQUEST']._serialized_end=851
+  _globals['_DISABLECOUPONRESPONSE']._serialized_start=853
+  _globals['_DISABLECOUPONRESPONSE']._serialized_end=911
+  _globals['_LISTCOUPONSREQUEST']._serialized_start=913
+  _globals['_LISTCOUPONSREQUEST']._serialized_end=972
+  _globals['_LISTCOUPONSRESPONSE']._serialized_start=974
+  _globals['_LISTCOUPONSRESPONSE']._serialized_end=1056
+  _globals['_CHECKCOUPONREQUEST']._serialized_start=1058
+  _globals['_CHECKCOUPONREQUEST']._serialized_end=1145
+  _globals['_CHECKCOUPONRESPONSE']._serialized_start=1147
+  _globals['_CHECKCOUPONRESPONSE']._serialized_end=1250
+  _globals['_COUPONSSERVICE']._serialized_start=1253
+  _globals['_COUPONSSERVICE']._serialized_end=1590
 # @@protoc_insertion_point(module_scope)

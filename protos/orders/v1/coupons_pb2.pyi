@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Coupon(_message.Message):
-    """All amounts of a coupon have the same currency."""
+    """All amounts of a coupon are in its currency."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -47,6 +47,7 @@ class Coupon(_message.Message):
     SPENT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     code: _builtins.str
@@ -63,6 +64,10 @@ class Coupon(_message.Message):
     """Orders that use it: completed ones, and those that are still being processed."""
     reserved: _builtins.int
     created_by: _builtins.str
+    currency: _builtins.str
+    """ISO 4217 code: the coupon applies to orders in this currency only. Set automatically if there is an amount; empty:
+    any currency.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Amount off the order. The coupon applies to orders in its currency only."""
@@ -127,10 +132,11 @@ class Coupon(_message.Message):
         spent: _money_pb2.Money | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.str = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "budget", b"budget", "created_at", b"created_at", "ends_at", b"ends_at", "max_loss", b"max_loss", "minimum", b"minimum", "percent", b"percent", "reduction", b"reduction", "spent", b"spent", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "budget", b"budget", "code", b"code", "countries", b"countries", "created_at", b"created_at", "created_by", b"created_by", "disabled", b"disabled", "ends_at", b"ends_at", "first_purchase_only", b"first_purchase_only", "groups", b"groups", "id", b"id", "max_loss", b"max_loss", "max_uses", b"max_uses", "max_uses_per_customer", b"max_uses_per_customer", "minimum", b"minimum", "percent", b"percent", "plans", b"plans", "reduction", b"reduction", "reserved", b"reserved", "spent", b"spent", "starts_at", b"starts_at", "used", b"used"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "budget", b"budget", "code", b"code", "countries", b"countries", "created_at", b"created_at", "created_by", b"created_by", "currency", b"currency", "disabled", b"disabled", "ends_at", b"ends_at", "first_purchase_only", b"first_purchase_only", "groups", b"groups", "id", b"id", "max_loss", b"max_loss", "max_uses", b"max_uses", "max_uses_per_customer", b"max_uses_per_customer", "minimum", b"minimum", "percent", b"percent", "plans", b"plans", "reduction", b"reduction", "reserved", b"reserved", "spent", b"spent", "starts_at", b"starts_at", "used", b"used"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_reduction: _TypeAlias = _typing.Literal["percent", "amount"]  # noqa: Y015
     _WhichOneofArgType_reduction: _TypeAlias = _typing.Literal["reduction", b"reduction"]  # noqa: Y015

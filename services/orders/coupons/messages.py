@@ -11,6 +11,7 @@ def coupon_to_proto(coupon: Coupon) -> pb.Coupon:
     found = pb.Coupon(
         id=str(coupon.id),
         code=rules.code,
+        currency=rules.currency or "",
         starts_at=timestamps.to_proto(rules.starts_at),
         ends_at=timestamps.to_proto(rules.ends_at),
         plans=sorted(rules.plans),

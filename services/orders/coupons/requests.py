@@ -131,20 +131,23 @@ def _amount(checks: Checks, coupon: pb.Coupon, name: str) -> Decimal | None:
 
 
 def _currency(checks: Checks, coupon: pb.Coupon) -> str | None:
-    """Return the currency of all amounts; None if there are none."""
-    first: str | None = None
+    """Return the currency of the coupon, which all amounts must have; None if it has none."""
+    found = coupon.currency
+    if found and not currencies.is_known(found):
+        checks.fail(
+            "coupon.currency", f'"{found[:10]}" is unknown; use an ISO 4217 code such as "EUR"'
+        )
     for name in AMOUNTS:
         if not coupon.HasField(name):  # type: ignore[arg-type] # AMOUNTS are fields
             continue
         code = str(getattr(coupon, name).currency_code)
-        if first is None:
-            first = code
-        elif code != first:
+        found = found or code
+        if code != found:
             checks.fail(
                 f"coupon.{name}",
-                f"must be in {first[:10]}: all amounts of a coupon have the same currency",
+                f"must be in {found[:10]}: all amounts of a coupon are in its currency",
             )
-    return first
+    return found or None
 
 
 def _moment(checks: Checks, coupon: pb.Coupon, name: str) -> datetime | None:

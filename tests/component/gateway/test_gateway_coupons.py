@@ -37,6 +37,7 @@ def eur(amount: str) -> Money:
 COUPON = pb.Coupon(
     id=ID,
     code="SPRING",
+    currency="EUR",
     amount=eur("5.5"),
     starts_at=MOMENT,
     plans=["esim_1GB_7D_FR_V2"],
@@ -187,6 +188,7 @@ async def test_the_finance_staff_creates_a_coupon_with_all_fields(
     (request,) = gateway.coupons.requests
     sent = request.coupon
     assert (sent.code, sent.amount, sent.minimum) == ("spring", eur("5.5"), eur("20"))
+    assert sent.currency == "EUR"
     assert (sent.max_uses, sent.max_uses_per_customer) == (10, 1)
     assert (sent.budget, sent.max_loss, sent.first_purchase_only) == (eur("50"), eur("0"), True)
 

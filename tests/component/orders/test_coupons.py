@@ -166,6 +166,7 @@ async def test_a_check_tells_what_applies_and_names_bad_requests(shop: Shop) -> 
     async with open_coupons(shop) as running:
         await running.create("TEN")
         await running.create("DOLLARS", amount=of("1", "USD"))
+        await running.create("YEN", currency="JPY")
         await running.create("LARGE", minimum=of("60"))
         await running.create("OTHER-PLAN", plans=["esim_other"])
         await running.create("BELOW", percent="30")
@@ -175,10 +176,11 @@ async def test_a_check_tells_what_applies_and_names_bad_requests(shop: Shop) -> 
         assert (await running.check("LARGE", quantity=3)).discount == of("6")
         found = {
             code: await running.check(code)
-            for code in ("DOLLARS", "LARGE", "OTHER-PLAN", "BELOW", "LESS")
+            for code in ("DOLLARS", "YEN", "LARGE", "OTHER-PLAN", "BELOW", "LESS")
         }
         assert {answer.code for answer in found.values()} == {"COUPON_NOT_APPLICABLE"}
         assert "USD" in found["DOLLARS"].message
+        assert "JPY" in found["YEN"].message
         assert "60 EUR" in found["LARGE"].message
         # The least price is not recognizable, except for the staff.
         assert found["BELOW"].message == found["OTHER-PLAN"].message

@@ -94,6 +94,8 @@ def test_absent_limits_do_not_exist() -> None:
             ("amount", {"amount": Money(currency_code=code, units=1)})
             for code in ("", "eur", "XYZ", "EURO", "€", "BTC")
         ),
+        ("currency", {"currency": "XYZ"}),
+        ("amount", {"amount": eur("5"), "currency": "USD"}),
         ("budget", {"budget": eur("0")}),
         ("budget", {"amount": eur("5"), "budget": eur("4.99")}),
         ("minimum", {"amount": eur("5"), "minimum": eur("20", "USD")}),
@@ -121,6 +123,10 @@ def test_absent_limits_do_not_exist() -> None:
 )
 def test_bad_coupons_are_refused_with_the_field(field: str, fields: dict[str, Any]) -> None:
     assert list(problems(lambda: requests.create(request(**fields), NOW))) == [f"coupon.{field}"]
+
+
+def test_a_percentage_may_be_for_one_currency() -> None:
+    assert requests.create(request(currency="EUR"), NOW).currency == "EUR"
 
 
 def test_a_coupon_without_a_reduction_is_refused() -> None:
