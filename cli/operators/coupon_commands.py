@@ -78,7 +78,7 @@ def list_coupons(token: str | None, as_json: bool, limit: int) -> None:
 )
 @click.option("--first-purchase", is_flag=True, help="Only for customers who have bought nothing.")
 @click.option("--starts", type=MOMENT, help="When it can first be used.")
-@click.option("--ends", type=MOMENT, help="From when on it can't be used.")
+@click.option("--ends", type=MOMENT, help="When it stops being valid.")
 @click.option("--plan", "plans", multiple=True, help="Id or bundle name of a plan. Repeatable.")
 @click.option("--group", "groups", multiple=True, help="Bundle group. Repeatable.")
 @click.option(

@@ -37,7 +37,7 @@ WORST = click.option(
 
 @click.group()
 def prices() -> None:
-    """Control the prices that customers see: price lists, and rules that make prices of costs.
+    """Control the prices that customers see: price lists, and rules that compute prices from costs.
 
     FILE is a JSON file like examples/prices.json. PLAN is a plan's id or its bundle name.
 

@@ -1,4 +1,4 @@
-"""Operations of `esimgo prices` and `esimgo taxes`: price lists, rules, the prices they make, taxes."""
+"""Operations of `esimgo prices` and `esimgo taxes`: price lists, rules, computed prices, taxes."""
 
 import csv
 import io
@@ -101,7 +101,7 @@ class Prices:
         price, unit = found.price, found.price.price.currency_code
         facts = [
             ("price", output.amount(price.price) + ("" if price.sellable else ", not sellable")),
-            ("of it net", f"{found.net_price} {unit}"),
+            ("net price", f"{found.net_price} {unit}"),
             ("payment fee", f"{found.payment_fee} {unit}"),
             ("cost", f"{found.converted_cost} {unit}, with exchange rate buffer"),
             ("margin", f"{price.margin} {unit}, {price.margin_percent} %"),
@@ -144,7 +144,7 @@ class Prices:
         return output.table(titles, rows, "no price yet")
 
     async def unsellable(self, currency: str, limit: int) -> list[str]:
-        """List the plans that no allowed price of a list satisfies."""
+        """List the plans that are off sale because no allowed price keeps the minimum margin."""
         request = pb.ListPlanPricesRequest(
             currency=currency, only_unsellable=True, page_size=min(limit, PAGE)
         )
@@ -199,7 +199,7 @@ class Prices:
                 return found[:limit]
 
     async def _call(self, method: str, request: Any) -> Any:
-        """Call the service; its errors about fields name them as files do."""
+        """Call the service; errors name fields as they are named in files."""
         try:
             return await self.service.call(method, request)
         except CommandError as error:

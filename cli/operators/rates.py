@@ -10,7 +10,7 @@ from cli.operators.service import Service, connect
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.catalogue.v1.prices_pb2_grpc import PricesServiceStub
 
-# Seconds. All prices are computed anew when a rate is set.
+# Seconds. All prices are computed again when a rate is set.
 TIMEOUT = 120
 TITLES = ("base", "quote", "rate", "of", "source", "prices depend on it", "state")
 SOURCES = {

@@ -38,7 +38,7 @@ class CouponInput:
         default=None, description="When it can first be used. Omit for no bound."
     )
     ends_at: datetime | None = strawberry.field(
-        default=None, description="From when on it can't be used. Omit for no bound."
+        default=None, description="When it stops being valid. Omit for no bound."
     )
     plans: list[str] = strawberry.field(
         default_factory=list,
@@ -66,7 +66,7 @@ class CouponInput:
     )
     first_purchase_only: bool = strawberry.field(
         default=False,
-        description="True: only for customers without an earlier order that has not failed.",
+        description="True: only for customers without an earlier order; failed orders don't count.",
     )
     max_loss: str | None = strawberry.field(
         default=None,

@@ -59,7 +59,7 @@ class Coupon(View):
         optional_time("starts_at"), description="When it can first be used; null if at any time."
     )
     ends_at: datetime | None = read(
-        optional_time("ends_at"), description="From when on it can't be used; null if never."
+        optional_time("ends_at"), description="When it stops being valid; null if never."
     )
     plans: list[str] = read(
         strings("plans"),
@@ -88,7 +88,7 @@ class Coupon(View):
     )
     first_purchase_only: bool = read(
         "first_purchase_only",
-        description="True if it is only for customers without an earlier order that has not failed.",
+        description="True if only customers without an earlier order can use it; failed orders don't count.",
     )
     max_loss: str | None = read(
         _amount("max_loss"),

@@ -1,4 +1,4 @@
-"""Operations for the finance staff: price lists, pricing rules, and the prices that they make."""
+"""Operations for the finance staff: price lists, pricing rules, and the computed prices."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ MAX_WORST = 200
 CurrencyArgument = Annotated[
     str | None,
     strawberry.argument(
-        description="ISO 4217 code of a price list. Omit for the first list, the default of callers."
+        description="ISO 4217 code of a price list. Omit for the first list, the default."
     ),
 ]
 RulesArgument = Annotated[
@@ -52,7 +52,7 @@ class SetPriceRulesResult:
     changed: int = strawberry.field(default=0, description="Number of prices that changed.")
     unsellable: int = strawberry.field(
         default=0,
-        description="Number of plans that no allowed price satisfies, over all lists.",
+        description="Number of plans for which no allowed price keeps the minimum margin, over all lists.",
     )
     error: str | None = strawberry.field(
         default=None, description="Human-readable reason of the refusal; null on success."
@@ -182,7 +182,7 @@ class PriceQueries:
         only_unsellable: Annotated[
             bool,
             strawberry.argument(
-                description="True: only plans that would be on sale if an allowed price satisfied the minimum"
+                description="True: only plans that are off sale because no allowed price keeps the minimum"
                 " margin."
             ),
         ] = False,
@@ -212,7 +212,8 @@ class PriceMutations:
         description="Replaces all rules, and the price lists if they are given, and computes all prices."
         " Changes nothing if it is refused: with VERSION_CONFLICT if `expectedVersion` is not the"
         " current version, with SELLS_AT_A_LOSS if a fixed price is below the least price of a plan,"
-        " with EXCHANGE_RATE_MISSING if there is no rate for the currency of a list."
+        " with EXCHANGE_RATE_MISSING if there is no rate for the currency of a list, with TAX_RATE_MISSING if"
+        " there is none for its country."
     )
     async def set_price_rules(
         self,

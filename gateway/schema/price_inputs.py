@@ -52,7 +52,8 @@ class PriceListInput:
     )
     exchange_rate_buffer_percent: str = strawberry.field(
         default="0",
-        description="By how much the cost may rise with the exchange rate until it is paid, in percent.",
+        description="Percentage that is added to the converted cost, as the exchange rate may rise until the"
+        " provider is paid.",
     )
     max_markup_percent: str | None = strawberry.field(
         default=None,
@@ -136,12 +137,12 @@ class PriceRuleMatchInput:
 
 
 @strawberry.input(
-    description="The amount for plans of a group that last at least `fromDays`; of several cells, the one"
-    " with the most days."
+    description="The amount for plans of a group that last at least `fromDays`. If several cells fit, the one"
+    " with the longest duration applies."
 )
 class PriceMatrixCellInput:
     group: str = strawberry.field(description="A bundle group.")
-    from_days: int = strawberry.field(description="Duration from which on the amount applies.")
+    from_days: int = strawberry.field(description="Minimum duration of the plans, in days.")
     amount: str = strawberry.field(
         description="Amount to add to the cost, in the list's currency, as an exact decimal string."
     )
@@ -161,7 +162,7 @@ class PriceRuleInput:
     match: PriceRuleMatchInput | None = strawberry.field(
         default=None, description="Which plans it matches. Omit to match all plans."
     )
-    kind: PriceRuleKind = strawberry.field(description="How the rule makes a price.")
+    kind: PriceRuleKind = strawberry.field(description="How the rule computes a price.")
     value: str | None = strawberry.field(
         default=None, description="Exact percentage or amount. Omit for MATRIX."
     )

@@ -35,7 +35,7 @@ class PriceRounding(Enum):
     TO_WHOLE = strawberry.enum_value("TO_WHOLE", description="To a whole number.")
 
 
-@strawberry.enum(description="How a pricing rule makes a price of a plan's cost.")
+@strawberry.enum(description="How a pricing rule computes a price from a plan's cost.")
 class PriceRuleKind(Enum):
     MARKUP_PERCENT = strawberry.enum_value(
         "MARKUP_PERCENT", description="Cost plus `value` percent."
@@ -43,7 +43,8 @@ class PriceRuleKind(Enum):
     MARKUP_FIXED = strawberry.enum_value("MARKUP_FIXED", description="Cost plus an amount.")
     TARGET_MARGIN = strawberry.enum_value(
         "TARGET_MARGIN",
-        description="Price without tax of which `value` percent remain after the cost; below 100.",
+        description="Price that leaves `value` percent of the price without tax after the cost. `value` is"
+        " below 100.",
     )
     FIXED_PRICE = strawberry.enum_value(
         "FIXED_PRICE",
@@ -105,7 +106,8 @@ class PriceList(View):
     )
     exchange_rate_buffer_percent: str = read(
         computed(lambda one: one.exchange_rate_buffer_percent or "0"),
-        description="By how much the cost may rise with the exchange rate until it is paid, in percent.",
+        description="Percentage that is added to the converted cost, as the exchange rate may rise until the"
+        " provider is paid.",
     )
     max_markup_percent: str | None = read(
         text("max_markup_percent"),
@@ -155,12 +157,12 @@ class PriceRuleMatch(View):
 
 
 @strawberry.type(
-    description="The amount for plans of a group that last at least `fromDays`; of several cells, the one"
-    " with the most days."
+    description="The amount for plans of a group that last at least `fromDays`. If several cells fit, the one"
+    " with the longest duration applies."
 )
 class PriceMatrixCell(View):
     group: str = read("group", description="A bundle group.")
-    from_days: int = read("from_days", description="Duration from which on the amount applies.")
+    from_days: int = read("from_days", description="Minimum duration of the plans, in days.")
     amount: str = read("amount", description="Amount to add to the cost, in the list's currency.")
     proto: strawberry.Private[prices_pb2.PriceMatrixCell]
 
@@ -180,7 +182,7 @@ class PriceRule(View):
     )
     kind: PriceRuleKind = read(
         enum("kind", PriceRuleKind, prices_pb2.PriceRuleKind, "PRICE_RULE_KIND_"),
-        description="How the rule makes a price.",
+        description="How the rule computes a price.",
     )
     value: str | None = read(
         text("value"), description="Exact percentage or amount; null for MATRIX."
@@ -213,7 +215,7 @@ class PriceRuleVersion(View):
 )
 class PriceRuleSet(PriceRuleVersion):
     price_lists: list[PriceList] = listed(
-        "lists", PriceList, description="The first is for callers that name no currency."
+        "lists", PriceList, description="The first is the default, for requests without a currency."
     )
     rules: list[PriceRule] = listed("rules", PriceRule, description="The rules, by priority.")
     proto: strawberry.Private[prices_pb2.PriceRuleSet]

@@ -40,8 +40,8 @@ class PlanPrice(View):
     )
     sellable: bool = read(
         "sellable",
-        description="False if no allowed price satisfies the minimum margin of the list: the plan is not"
-        " sold in it.",
+        description="False if no allowed price keeps the minimum margin of the list: the plan is not sold"
+        " in it.",
     )
     rule: str | None = read(
         text("rule"), description="Name of the rule that matched; null if none did."
@@ -49,7 +49,7 @@ class PlanPrice(View):
     rule_version: int = read("rule_version", description="Version of the rules.")
     lifted: bool = read(
         "lifted",
-        description="True if the price is the least price of the minimum margin instead of that of the rule.",
+        description="True if the rule's price was raised to the least price that keeps the minimum margin.",
     )
     exchange_rate: str = read(
         "exchange_rate",
@@ -99,13 +99,16 @@ class PriceListPreview(View):
     raised: int = read("raised", description="Number of plans with a higher price than now.")
     lowered: int = read("lowered", description="Number of plans with a lower price than now.")
     unchanged: int = read("unchanged", description="Number of plans with the same price as now.")
-    added: int = read("added", description="Number of plans without a price in such a list now.")
+    added: int = read(
+        "added", description="Number of plans that have no price in this currency yet."
+    )
     unsellable: int = read(
-        "unsellable", description="Number of plans that no allowed price satisfies."
+        "unsellable",
+        description="Number of plans for which no allowed price keeps the minimum margin.",
     )
     lifted: int = read(
         "lifted",
-        description="Number of plans whose price is the least price of the minimum margin.",
+        description="Number of plans whose price was raised to keep the minimum margin.",
     )
     margins: list[MarginBucket] = listed(
         "margins",
@@ -138,7 +141,7 @@ class PriceStepKind(Enum):
     ROUNDING = strawberry.enum_value("ROUNDING", description="Rounding up.")
     FLOOR = strawberry.enum_value(
         "FLOOR",
-        description="Least price that keeps the minimum margin, where the price is below it.",
+        description="Raise to the least price that keeps the minimum margin, if the price is below it.",
     )
 
 

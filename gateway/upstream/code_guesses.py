@@ -25,14 +25,15 @@ class CodeGuesses:
         self._user = user
 
     async def check(self) -> None:
-        """Count a code that the public asks about; raise Failure EXHAUSTED if there were too many."""
+        """Count a code of `checkCoupon`; raise Failure EXHAUSTED if there were too many."""
         await self._take(self._address())
 
     @asynccontextmanager
     async def ordering(self, code: str | None) -> AsyncIterator[None]:
-        """Count the code of a quote or a purchase in the block, unless it turns out to be valid.
+        """Count the code of a quote or a purchase in the block, and undo that unless the code is refused.
 
-        Raises Failure EXHAUSTED, before the block is entered, if there were too many.
+        Only a refusal as COUPON_NOT_VALID counts. Raises Failure EXHAUSTED, before the block is entered, if
+        there were too many.
         """
         if not code:
             yield

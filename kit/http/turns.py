@@ -1,4 +1,4 @@
-"""Turns of clients: a flood of requests from one client delays the requests of others only a little."""
+"""Fair start of requests: a flood from one client delays the requests of other clients only a little."""
 
 import asyncio
 from collections import deque

@@ -10,11 +10,11 @@ UPWARDS = Context(prec=100, rounding=ROUND_CEILING)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a sale in a price list costs besides the plan. Shares are fractions: 0.029 is 2.9 %.
+    """The terms of a sale: tax, payment fee and exchange rate. Shares are fractions: 0.029 is 2.9 %.
 
     `tax` is part of a price if `includes_tax`, else it is added to it. The payment fee is a share of what
-    the customer pays, and an amount in the price's currency. `rate` converts the cost to that currency;
-    `buffer` is the share by which the cost may rise with the rate until it is paid.
+    the customer pays, and an amount in the price's currency. `rate` converts the cost to that currency.
+    `buffer` is a share that is added to the cost, as the rate may rise until the provider is paid.
     """
 
     tax: Decimal = Decimal(0)

@@ -29,7 +29,7 @@ REGIONS = {
     "Oceania": "009",
     "South America": "005",
 }
-# CLDR has no such word. Any other language gets the sign.
+# Translations of "unlimited", which CLDR does not have. Other languages get the sign.
 UNLIMITED = {
     "ar": "غير محدود",
     "da": "ubegrænset",
@@ -57,7 +57,7 @@ MAX_CACHED = 5_000
 
 @lru_cache(maxsize=2_000)
 def language_of(locale: str) -> str:
-    """Return which of LANGUAGES names are shown in for a canonical locale, or English."""
+    """Return the one of LANGUAGES in which a canonical locale shows names; English if none fits."""
     return next((name for name in fallbacks(locale) if name in LANGUAGES), ENGLISH)
 
 

@@ -13,7 +13,7 @@ ENGLISH = "en"
 # Characters. RFC 5646 asks software to support at least 35.
 MAX_LOCALE = 35
 SHAPE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-# A language, and optionally a script and a territory: all that texts are distinguished by.
+# A language, and optionally a script and a territory. Texts are stored for no other subtags.
 PLAIN = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z]{4})?(?:[-_](?:[A-Za-z]{2}|[0-9]{3}))?")
 # CLDR keeps both codes of Norwegian Bokmål, without an alias between them.
 ALIASES = {"no": "nb"}

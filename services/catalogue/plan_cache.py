@@ -53,7 +53,7 @@ class Counts(Generic[Count]):
             key = (current.source.key, one)
             cached = self._entries.pop(key, None)
             if cached is None or cached[0] != current.revision:
-                # If plans change during the count, the revision is outdated at once.
+                # If plans change during the count, this revision is outdated and the entry is not used.
                 cached = (current.revision, await self._count(connection, current, one))
             self._entries[key] = cached  # the most recently used is last
             if len(self._entries) > self._limit:
@@ -131,7 +131,7 @@ class PlanCache:
         key = (prices.source.key, name, locale)
         cached = self._overviews.pop(key, None)
         if cached is None or cached[0] != prices.revision:
-            # If plans change in the meantime, the revision is outdated at once.
+            # If plans change in the meantime, this revision is outdated and the entry is not used.
             cached = (prices.revision, await make(connection, prices.source, locale))
         self._overviews[key] = cached  # the most recently used is last
         if len(self._overviews) > MAX_OVERVIEWS:

@@ -51,7 +51,9 @@ def parsed(lists: str) -> tuple[PriceList, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The relation that plans are read from: those of a price list, or without one those at their cost.
+    """The relation that plans are read from.
+
+    With a price list, that is the view with the prices of the list; without one, the table with the costs.
 
     A statement for it contains `{plans}` for the relation and `{listed}` for the condition on its rows. It
     may contain `{columns}` for the columns of a plan, and `{version}` for the column that changes with
@@ -83,7 +85,7 @@ COSTS = Source(None)
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The prices that a request asked for: their source at a revision of the catalogue."""
+    """The prices for a request: their source at a revision of the catalogue."""
 
     revision: int
     source: Source

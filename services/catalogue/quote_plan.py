@@ -16,7 +16,7 @@ from services.catalogue.prices.explain import no_plan
 from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.store import PriceRow
 
-# Prices may be changed while they are read; hardly ever twice.
+# Prices may change while they are read, but hardly ever twice in a row.
 ATTEMPTS = 3
 
 

@@ -93,9 +93,9 @@ class OrderCost:
     """What an order costs the shop. For staff and the purchase itself; customers never see it.
 
     `expected` and `charged` are for the whole order, in units of their currencies; `charged` is None until
-    the provider has answered. `max_unit` is the greatest cost of one at which the order may be placed, None
-    without a price list. `above` is by how much the charge exceeded the expected cost, None if it did not
-    or the order has no price list.
+    the provider has answered. `max_unit` is the greatest cost of one item at which the order may be placed,
+    None without a price list. `above` is by how much the charge exceeded the expected cost, None if it did
+    not or the order has no price list.
     """
 
     expected: Decimal
@@ -167,7 +167,7 @@ class Order:
     def answers(self, request: OrderRequest) -> bool:
         """Return whether the request is equal to that of this order.
 
-        To name the currency that the order has is the same as to name none, if none was named first.
+        If the first request had no currency, a repeat may have none or the currency of the order.
         """
         return (
             self.target_esim_id == request.esim_id
@@ -177,7 +177,7 @@ class Order:
 
     @property
     def expected_cost(self) -> OrderCost:
-        """The expected cost; for orders that are older than costs, it is the price."""
+        """The expected cost; for orders from before costs were recorded, the price."""
         return self.cost or OrderCost(self.total_price, self.currency)
 
 

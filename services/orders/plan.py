@@ -66,5 +66,5 @@ class Plan:
 
     @property
     def terms(self) -> Terms:
-        """What a sale costs besides the plan."""
+        """The tax, payment fee and exchange rate of a sale."""
         return self.listing.terms if self.listing else AT_COST

@@ -89,7 +89,7 @@ class _PriceRuleKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceRu
     PRICE_RULE_KIND_MARKUP_FIXED: _PriceRuleKind.ValueType  # 2
     """Cost plus an amount."""
     PRICE_RULE_KIND_TARGET_MARGIN: _PriceRuleKind.ValueType  # 3
-    """Price without tax of which `value` percent remain after the cost; below 100."""
+    """Price that leaves `value` percent of the price without tax after the cost. `value` is below 100."""
     PRICE_RULE_KIND_FIXED_PRICE: _PriceRuleKind.ValueType  # 4
     """This price as customers see it: the tax of an inclusive list is part of it."""
     PRICE_RULE_KIND_MATRIX: _PriceRuleKind.ValueType  # 5
@@ -103,7 +103,7 @@ PRICE_RULE_KIND_MARKUP_PERCENT: PriceRuleKind.ValueType  # 1
 PRICE_RULE_KIND_MARKUP_FIXED: PriceRuleKind.ValueType  # 2
 """Cost plus an amount."""
 PRICE_RULE_KIND_TARGET_MARGIN: PriceRuleKind.ValueType  # 3
-"""Price without tax of which `value` percent remain after the cost; below 100."""
+"""Price that leaves `value` percent of the price without tax after the cost. `value` is below 100."""
 PRICE_RULE_KIND_FIXED_PRICE: PriceRuleKind.ValueType  # 4
 """This price as customers see it: the tax of an inclusive list is part of it."""
 PRICE_RULE_KIND_MATRIX: PriceRuleKind.ValueType  # 5
@@ -188,7 +188,7 @@ class PriceList(_message.Message):
     """Fee of the payment provider: in percent of what the customer pays, and as an amount for each payment."""
     payment_fee: _builtins.str
     exchange_rate_buffer_percent: _builtins.str
-    """By how much the cost may rise with the exchange rate until it is paid."""
+    """Percentage that is added to the converted cost, as the exchange rate may rise until the provider is paid."""
     max_markup_percent: _builtins.str
     """A plan whose price without tax would exceed the converted cost by more than this is not sold. Empty: no limit."""
     def __init__(
@@ -299,7 +299,9 @@ Global___PriceRuleMatch: _TypeAlias = PriceRuleMatch  # noqa: Y015
 
 @_typing.final
 class PriceMatrixCell(_message.Message):
-    """The amount for plans of a group that last at least `from_days`; of several cells, the one with the most days."""
+    """The amount for plans of a group that last at least `from_days`. If several cells fit, the one with the longest
+    duration applies.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -339,9 +341,7 @@ class PriceRule(_message.Message):
     name: _builtins.str
     """1 to 100 characters, unique in its version."""
     price_list: _builtins.str
-    """Id of the only list that the rule is for; empty: for all lists. Required for amounts if the lists have different
-    currencies.
-    """
+    """Id of the only list that the rule is for; empty: for all lists. Required for amounts if there are several lists."""
     kind: Global___PriceRuleKind.ValueType
     value: _builtins.str
     """Percentage or amount; empty for MATRIX."""
@@ -387,7 +387,7 @@ class PriceRuleSet(_message.Message):
     """Id of the user who set it; empty for the service role key."""
     @_builtins.property
     def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceList]:
-        """At most 10. The first is for callers that name no currency."""
+        """At most 10. The first is the default, for requests without a currency."""
 
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceRule]:
@@ -545,7 +545,7 @@ class SetPriceRulesResponse(_message.Message):
     changed: _builtins.int
     """Number of prices that changed."""
     unsellable: _builtins.int
-    """Number of plans that no allowed price satisfies, over all lists."""
+    """Number of plans for which no allowed price keeps the minimum margin, over all lists."""
     @_builtins.property
     def rule_set(self) -> Global___PriceRuleSet: ...
     def __init__(
@@ -629,8 +629,8 @@ class PriceListPreview(_message.Message):
     price_list: _builtins.str
     currency: _builtins.str
     plan_count: _builtins.int
-    """Plans on sale that the list prices. Each of them is counted once in the next five: how its price changes, or that it
-    can't be sold. `added` have no price in this currency yet. Without price lists, current prices are the costs.
+    """Number of plans on sale for which a price was computed. Each of them is counted in exactly one of the next five
+    fields. `added` plans have no price in this currency yet. Without price lists, the costs are the current prices.
     """
     raised: _builtins.int
     lowered: _builtins.int
@@ -638,7 +638,7 @@ class PriceListPreview(_message.Message):
     added: _builtins.int
     unsellable: _builtins.int
     lifted: _builtins.int
-    """Number of plans whose price is the least price instead of that of their rule."""
+    """Number of plans whose price was raised to keep the minimum margin."""
     @_builtins.property
     def margins(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginBucket]:
         """By margin in percent of the price without tax."""
@@ -723,7 +723,7 @@ class PlanPrice(_message.Message):
     """Expected margin after tax, payment fee and cost, in the price's currency."""
     margin_percent: _builtins.str
     sellable: _builtins.bool
-    """False if no allowed price satisfies the list's minimum margin."""
+    """False if no allowed price keeps the list's minimum margin."""
     rule: _builtins.str
     """Name of the rule that matched; empty if none did."""
     rule_version: _builtins.int
@@ -734,7 +734,7 @@ class PlanPrice(_message.Message):
     """In percent."""
     includes_tax: _builtins.bool
     lifted: _builtins.bool
-    """True if the price is the least price instead of that of its rule."""
+    """True if the rule's price was raised to the least price that keeps the minimum margin."""
     @_builtins.property
     def cost(self) -> _money_pb2.Money: ...
     @_builtins.property
@@ -859,7 +859,7 @@ class PriceStep(_message.Message):
     after: _builtins.str
     currency: _builtins.str
     description: _builtins.str
-    """Human-readable explanation, such as "rule Europe: plus 40 %"."""
+    """Human-readable explanation, such as "rule Europe: cost plus 40 %"."""
     def __init__(
         self,
         *,
@@ -941,7 +941,7 @@ class ListPlanPricesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     only_unsellable: _builtins.bool
-    """True: only plans on sale that no allowed price satisfies."""
+    """True: only plans that are off sale because no allowed price keeps the minimum margin."""
     page_size: _builtins.int
     """1 to 1,000; 0 means 100."""
     page_token: _builtins.str

@@ -130,7 +130,8 @@ class PricesServiceServicer:
         """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
         ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
         (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
-        FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
+        FAILED_PRECONDITION (EXCHANGE_RATE_MISSING, TAX_RATE_MISSING) if there is no exchange rate for the currency of a
+        list, or no tax rate for its country.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -177,7 +178,7 @@ class PricesServiceServicer:
         """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
         until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
         FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
-        prices depend on so much, unless `accept_jump` is set.
+        prices depend on by more than 10 %, unless `accept_jump` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class PricesServiceStub:
     """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
     ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
     (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
-    FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
+    FAILED_PRECONDITION (EXCHANGE_RATE_MISSING, TAX_RATE_MISSING) if there is no exchange rate for the currency of a
+    list, or no tax rate for its country.
     """
     PreviewPrices: _grpc.UnaryUnaryMultiCallable[_prices_pb2.PreviewPricesRequest, _prices_pb2.PreviewPricesResponse]
     """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
@@ -69,7 +70,7 @@ class PricesServiceStub:
     """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
     until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
     FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
-    prices depend on so much, unless `accept_jump` is set.
+    prices depend on by more than 10 %, unless `accept_jump` is set.
     """
     ListTaxRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListTaxRatesRequest, _prices_pb2.ListTaxRatesResponse]
     SetTaxRates: _grpc.UnaryUnaryMultiCallable[_prices_pb2.SetTaxRatesRequest, _prices_pb2.SetTaxRatesResponse]
@@ -98,7 +99,8 @@ class PricesServiceAsyncStub(PricesServiceStub):
     """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
     ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
     (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
-    FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
+    FAILED_PRECONDITION (EXCHANGE_RATE_MISSING, TAX_RATE_MISSING) if there is no exchange rate for the currency of a
+    list, or no tax rate for its country.
     """
     PreviewPrices: _aio.UnaryUnaryMultiCallable[_prices_pb2.PreviewPricesRequest, _prices_pb2.PreviewPricesResponse]  # type: ignore[assignment]
     """Computes the prices that SetPriceRules would set, and compares them with the current prices. Changes nothing. Fails
@@ -118,7 +120,7 @@ class PricesServiceAsyncStub(PricesServiceStub):
     """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
     until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
     FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
-    prices depend on so much, unless `accept_jump` is set.
+    prices depend on by more than 10 %, unless `accept_jump` is set.
     """
     ListTaxRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListTaxRatesRequest, _prices_pb2.ListTaxRatesResponse]  # type: ignore[assignment]
     SetTaxRates: _aio.UnaryUnaryMultiCallable[_prices_pb2.SetTaxRatesRequest, _prices_pb2.SetTaxRatesResponse]  # type: ignore[assignment]
@@ -162,7 +164,8 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Replaces price lists and rules, and computes all prices, in one transaction. Changes nothing if it fails:
         ALREADY_EXISTS (VERSION_CONFLICT) if `expected_version` is not the current version; FAILED_PRECONDITION
         (SELLS_AT_A_LOSS) if a fixed price is below the least price of a plan, naming rules and plans; and
-        FAILED_PRECONDITION (EXCHANGE_RATE_MISSING) if a list has a currency without a rate.
+        FAILED_PRECONDITION (EXCHANGE_RATE_MISSING, TAX_RATE_MISSING) if there is no exchange rate for the currency of a
+        list, or no tax rate for its country.
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +221,7 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets exchange rates by hand and computes all prices. They apply before published rates for four days, and then
         until the next published rate within 10 % of them. Returns what GetExchangeRates returns then. Fails with
         FAILED_PRECONDITION (RATE_JUMP) if a rate differs from the one in use by more than 10 %, or would change one that
-        prices depend on so much, unless `accept_jump` is set.
+        prices depend on by more than 10 %, unless `accept_jump` is set.
         """
 
     @_abc_1.abstractmethod

@@ -58,7 +58,7 @@ class Coupon(_message.Message):
     """Number of orders that can use it, in all and for each customer; 0: no limit."""
     max_uses_per_customer: _builtins.int
     first_purchase_only: _builtins.bool
-    """True: only for customers without an earlier order that has not failed."""
+    """True: only for customers without an earlier order; failed orders don't count."""
     disabled: _builtins.bool
     used: _builtins.int
     """Orders that use it: completed ones, and those that are still being processed."""

@@ -8,7 +8,8 @@ from kit.db.database import Connection
 from services.catalogue.curation.curated import Curated, Texts
 from services.catalogue.locales import ENGLISH, fallbacks
 
-# Read after the plan's row: what changed in between belongs to a later `updated_at`, and so is read again.
+# Must be read after the plan's row: a change in between sets a later `updated_at` than that row has, so a
+# cached copy of the plan is replaced at the next request.
 CURATED = """
 select plan_id, locale, name, description, highlights, '' as image_url, '{}'::text[] as badges
 from catalogue.plan_texts where plan_id = any($1::uuid[]) and locale = any($2::text[])

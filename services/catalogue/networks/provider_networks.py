@@ -1,4 +1,4 @@
-"""Reads the provider's networks: one bad record stops no other."""
+"""Parses the provider's networks; records that can't be used are skipped."""
 
 import re
 from collections.abc import Callable, Iterable

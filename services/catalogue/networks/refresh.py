@@ -22,7 +22,7 @@ from services.catalogue.provider_bundle import bad_answer
 logger = logging.getLogger(__name__)
 
 DAY = 86_400.0
-# Seconds between checks whether a reading is due, and after a failed one.
+# Seconds between checks whether a refresh is due, and after a failed one.
 CHECK_EVERY = 300.0
 # Seconds between checks until there are plans, which the first sync stores within seconds.
 FIRST_CHECK_EVERY = 1.0
@@ -33,9 +33,9 @@ MAX_PROBLEMS = 10
 
 
 class Networks:
-    """Reads the networks when the last success of any process is older than `every` seconds.
+    """Refreshes the networks when the last success of any process is older than `every` seconds.
 
-    A failed reading, or one that lost more than half of the countries, changes nothing.
+    A failed refresh, or one that lost more than half of the countries, changes nothing.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.networks.provider_networks import Network
 from services.catalogue.plan import fold
 
-# Seconds. Longer than a reading may take, so that a lease ends early only if its process died.
+# Seconds. Longer than a refresh may take, so that a lease ends early only if its process died.
 LEASE = 300
 
 NETWORKS_OF = "select country, networks from catalogue.networks where country = any($1::text[])"
@@ -35,7 +35,7 @@ returning true
 
 
 async def begin(connection: Connection, every: float) -> bool:
-    """Take the lease if the last reading is older than `every` seconds and no process reads now."""
+    """Take the lease if the last refresh is older than `every` seconds and none is in progress."""
     return bool(await connection.fetchval(BEGIN, every, LEASE))
 
 

@@ -43,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """A price list for costs in one currency. `at` is the time of the exchange rate; None: one currency."""
+    """A price list for costs in one currency.
+
+    `at` is the time of the exchange rate; None if costs and prices have the same currency.
+    """
 
     list: PriceList
     cost_currency: str
@@ -69,7 +72,7 @@ class Price:
 
     @property
     def at_a_loss(self) -> bool:
-        """True if a rule fixes a price that does not keep the minimum margin, which a higher one would."""
+        """True if a rule fixes a price below the least price of the plan."""
         return self.fixed and self.least is not None and self.by_rule < self.least
 
 
@@ -177,7 +180,7 @@ class _Computation:
         text: Callable[[], str],
         currency: str = "",
     ) -> Decimal:
-        """Return the amount after a step, and note the step if steps are wanted and it changes anything."""
+        """Return the amount after a step; record the step if steps are recorded and it changes the amount."""
         if self._steps is not None and (before != after or kind is StepKind.RULE):
             self._steps.append(Step(kind, before, after, currency or self._list.currency, text()))
         return after

@@ -22,10 +22,10 @@ PROVIDERS = ("esim-go",)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What rules may name besides countries of ISO 3166-1; None: anything, as there is no catalogue yet.
+    """The names that rules may use, in addition to the countries of ISO 3166-1.
 
-    `countries` are codes and names, and `regions` names, both folded. `plans` are those of the named plans
-    that exist.
+    None allows every name, because there is no catalogue yet. `countries` are codes and names, `regions`
+    are names, both folded. `plans` are the existing ones of the plans that the rules name.
     """
 
     countries: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class Known:
     plans: frozenset[UUID] | None = None
 
 
-# Of a stored version, which was checked when it was set.
+# For parsing a stored version, which was checked when it was set.
 ANYTHING = Known()
 
 
@@ -147,7 +147,7 @@ def _names(
 
 
 def unknown_name(name: str, what: str, known: Iterable[str] | None) -> str:
-    """Return the problem of a name that the catalogue does not have, with some that it has."""
+    """Return the error text for a name that the catalogue does not have; it lists some that it has."""
     names = ", ".join(plain_text.quoted(one) for one in sorted(known or ())[:20])
     hint = f"; the catalogue has {names}" if names else ""
     return f"must be a {what} of the catalogue, not {plain_text.quoted(name)}{hint}"

@@ -14,7 +14,7 @@ from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.rule_set import RuleSet
 from services.catalogue.prices.store import PriceRow
 
-# Prices may be changed while they are read; hardly ever twice.
+# Prices may change while they are read, but hardly ever twice in a row.
 ATTEMPTS = 3
 
 

@@ -20,7 +20,7 @@ class Countries:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What rules know of a plan, and what it costs.
+    """The properties of a plan that rules match, and its cost.
 
     `data_mb` is None if the plan is unlimited, or its amount is unknown. `on_sale`: not withdrawn, not
     hidden.
@@ -50,8 +50,9 @@ class Found:
 class Matcher:
     """Rules, by priority.
 
-    Sets of rules are the bits of an int, the first rule lowest. They are remembered for each combination of
-    places and groups and of duration and data, of which there are far fewer than plans.
+    A set of rules is an int with one bit for each rule, the lowest for the first rule. One set is cached for
+    each combination of countries, region and groups, and one for each combination of duration and data:
+    there are far fewer combinations than plans.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:

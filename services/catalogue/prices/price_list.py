@@ -1,4 +1,4 @@
-"""Price lists: a currency, how prices are taxed and rounded, and what a sale has to leave."""
+"""Price lists: a currency, how prices are taxed and rounded, and the minimum margin."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +18,7 @@ PLACES = 6
 MAX_ID = 40
 # Characters of an id.
 ID = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-# Percent. A higher fee, buffer or tax is a mistake, and so is a share of the price that nearly is the price.
+# Percent. Higher values are mistakes; a minimum margin close to 100 % would need an absurd price.
 MAX_FEE = 50
 MAX_BUFFER = 100
 MAX_MARGIN = 99

@@ -15,9 +15,9 @@ ONE = Decimal(1)
 DIGITS = Context(prec=12)
 # A rate that differs by more than this share from the one in use must be confirmed.
 MAX_JUMP = Decimal("0.1")
-# A rate is stale when more than this many days passed since its own.
+# A rate is stale when more than this many days have passed since the day that it is for.
 MAX_DAYS = 4
-# No currency in use is outside of these bounds against another.
+# Bounds of plausible rates between any two currencies.
 LEAST, GREATEST = Decimal("0.000000001"), Decimal(10) ** 9
 PLAIN = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,18})?")
 
@@ -89,7 +89,7 @@ class Rates:
         return changed
 
     def direct(self, base: str, quote: str, now: datetime) -> Rate | None:
-        """Return the rate in use of a pair that was itself set or fetched, in either direction.
+        """Return the rate in use among those stored for the pair or its inverse; None if there is none.
 
         A rate that was set by hand applies before any other until it is stale; otherwise the newest applies.
         """
@@ -155,7 +155,8 @@ def published(
 ) -> list[Stored]:
     """Return the rows to store for rates to one euro that were published for a day, each held or not.
 
-    A rate is held if it differs too much from the one in use, or if a pair that price lists need would.
+    A rate is held if it differs too much from the one in use, or if using it would change the rate of a pair
+    that price lists need too much.
     Rates that were stored before, or are older than the stored ones, are left out.
     """
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -187,9 +188,9 @@ def _is_news(known: Rates, pair: Pair, new: Rate) -> bool:
 def _hold_crossed(
     known: Rates, rows: dict[Pair, Stored], needed: list[Pair], now: datetime
 ) -> None:
-    """Hold the rates of which a needed pair is crossed, if it would change too much.
+    """Hold the rates from which the rate of a needed pair is crossed, if that rate would change too much.
 
-    Two rates that each change a little, in opposite directions, can change a crossed one too much.
+    Two rates that each change a little, in opposite directions, can change the crossed rate too much.
     """
     while True:
         changed = known.changed_by(row for row in rows.values() if not row.held)

@@ -20,7 +20,7 @@ from services.catalogue.prices.rates import Listed
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Seconds between two reports of the metrics, which is also when the next fetch is due at the latest.
+# Seconds between two rounds. Each fetches the file if that is due, and reports the metrics.
 ROUND = 60.0
 # Seconds before a failed fetch is retried, doubled each time.
 FIRST_RETRY = 60.0
@@ -33,9 +33,9 @@ NAMED = 5
 
 
 class RateUpdates:
-    """Fetches the file at `url` every `every` seconds; with an empty one, rates are set by hand only.
+    """Fetches the file at `url` every `every` seconds. If `url` is empty, rates are only set by hand.
 
-    Every replica fetches it: a file that is stored already changes nothing.
+    Every replica fetches it; a file whose rates are already stored changes nothing.
     """
 
     def __init__(

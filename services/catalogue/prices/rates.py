@@ -72,7 +72,7 @@ def _refuse_jumps(known: Rates, changed: Rates, pairs: list[Pair], now: datetime
     raise Failure(
         Kind.REFUSED,
         "RATE_JUMP",
-        f"No rate was changed, because more than 10 % of difference must be confirmed:"
+        f"No rate was changed, because a change of more than 10 % must be confirmed:"
         f" {'; '.join(found[:NAMED])}{more}. If this is right, set accept_jump",
     )
 

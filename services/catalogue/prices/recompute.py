@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 # Plans read and written at once.
 SLICE = 500
-# Plans computed before other tasks get as much time as they took: some milliseconds.
+# Plans computed in one go, in some milliseconds. Then other tasks get as much time as that took.
 STRETCH = 100
 ONE = Decimal(1)
 
@@ -38,7 +38,11 @@ class Loss:
 
 @dataclass(slots=True)
 class Recomputed:
-    """How many prices changed, and how many plans on sale no allowed price satisfies, over all lists."""
+    """Result of a computation, over all lists.
+
+    `changed` is the number of prices that changed. `unsellable` is the number of plans on sale for which no
+    allowed price keeps the minimum margin.
+    """
 
     changed: int = 0
     unsellable: int = 0
@@ -69,7 +73,10 @@ class Pricings:
 
     @classmethod
     async def read(cls, connection: Connection, rules: RuleSet) -> "Pricings":
-        """Raises Failure REFUSED (EXCHANGE_RATE_MISSING, TAX_RATE_MISSING)."""
+        """Read the taxes and exchange rates of a rule set; raises Failure REFUSED (TAX_RATE_MISSING).
+
+        A list has no Pricing for a currency of costs without an exchange rate.
+        """
         rows = await rule_store.tax_rates(connection)
         taxes = {row["country"]: row["percent"] / HUNDRED for row in rows}
         rates, now = await rate_store.load(connection), datetime.now(UTC)
@@ -115,7 +122,7 @@ async def computed(
 ) -> AsyncIterator[list[Computed]]:
     """Yield the prices of all plans in all lists, in slices; other tasks get half of the time.
 
-    `stored` are the ids of the stored lists to compare with by those of the new lists; by default the same.
+    `stored` maps the id of a new list to the id of the stored list to compare it with; by default, the same.
     """
     reader, last = store.FactsReader(), store.FIRST
     while plans := await reader.after(connection, last, SLICE):
@@ -196,8 +203,8 @@ def note(one: Computed, result: Recomputed) -> None:
 def row_of(one: Computed, version: int, at: datetime) -> PriceRow | None:
     """Return the row of a price; None for a plan that has no price because an exchange rate is missing.
 
-    A price is valid from `at` if it, or its cost or rule, is another than before. Otherwise only what follows
-    the exchange rate changes.
+    If the price, its tax, its cost or its rule changed, the row is valid from `at`. Otherwise it continues
+    the stored row, with the new exchange rate and least price.
     """
     before = one.before
     if one.price is None or one.pricing is None:

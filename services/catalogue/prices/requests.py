@@ -28,7 +28,7 @@ MAX_NOTE = 500
 MAX_TAX_RATES = 300
 # Characters of the name of a bundle.
 MAX_PLAN = 200
-# After the newest row of any list.
+# Where the first page starts: above every version, and later than every price.
 HIGHEST = 2**63 - 1
 LATEST = datetime.max.replace(tzinfo=UTC)
 

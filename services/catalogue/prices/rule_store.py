@@ -1,4 +1,4 @@
-"""SQL of price lists and rules, and of what limits them: tax rates, and the names of the catalogue."""
+"""SQL of price lists, rules and tax rates, and of the catalogue's names that rules may use."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from services.catalogue.prices.conditions import Known
 from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.rule_set import RuleSet
 
-# Whoever changes prices, or what they are computed from, holds it until the end of the transaction. It is
-# taken before any row lock, or two writers could wait for each other.
+# Held until the end of every transaction that changes prices, or anything that they are computed from. It is
+# taken before any row lock, or two such transactions could deadlock.
 LOCK = "select pg_advisory_xact_lock(hashtext('catalogue.plan_prices'))"
 
 
@@ -126,7 +126,7 @@ select
 
 
 async def known(connection: Connection, plans: Sequence[UUID]) -> Known:
-    """Return what rules may name; `plans` are those that they do name."""
+    """Return the names that rules may use; `plans` are the ids of the plans that they name."""
     row = await connection.fetchrow(KNOWN, plans)
     if row is None or not row["any_plan"]:
         return Known()

@@ -1,4 +1,4 @@
-"""Pricing rules: which plans they match, and how they make a price of a cost."""
+"""Pricing rules: which plans they match, and how they compute a price from a cost."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MAX_TARGET_MARGIN = Decimal("99.9")
 
 
 class Kind(StrEnum):
-    """How a rule makes a price, as PriceRuleKind describes it."""
+    """How a rule computes a price, as PriceRuleKind describes it."""
 
     MARKUP_PERCENT = "MARKUP_PERCENT"
     MARKUP_FIXED = "MARKUP_FIXED"

@@ -60,19 +60,19 @@ select currency, bool_or(not withdrawn) as offered from catalogue.data_plans gro
 
 
 async def cost_currencies(connection: Connection) -> dict[str, bool]:
-    """Return the currencies of the provider's prices, and whether a plan that it offers has one."""
+    """Return the currencies of costs, each with True if a plan that the provider offers has it."""
     rows = await connection.fetch(COST_CURRENCIES)
     return {row["currency"]: row["offered"] for row in rows}
 
 
 class FactsReader:
-    """Reads what prices are computed from; plans with the same countries share them."""
+    """Reads the facts that prices are computed from; plans with the same countries share one Countries."""
 
     def __init__(self) -> None:
         self._countries: dict[str, Countries] = {}
 
     async def after(self, connection: Connection, last: UUID, limit: int) -> list[Facts]:
-        """Return plans by id after one of them."""
+        """Return at most `limit` plans whose ids come after `last`, in the order of ids."""
         return [self._facts(row) for row in await connection.fetch(FACTS_AFTER, last, limit)]
 
     async def of(self, connection: Connection, plan: UUID) -> Facts | None:
@@ -121,7 +121,8 @@ async def prices_between(
     return {(row.price_list, row.plan_id): row for row in rows}
 
 
-# After the lock, unlike now(), which is when the transaction began. Never before the newest price.
+# The clock's time, because the transaction may have begun (now()) before another one that had the lock.
+# Always later than the newest price.
 NOW = """
 select greatest(clock_timestamp(), max(valid_from) + interval '1 microsecond')
 from catalogue.plan_prices
@@ -193,9 +194,9 @@ limit $4
 async def listing(
     connection: Connection, price_list: str, after: str, limit: int, *, only_unsellable: bool
 ) -> list[tuple[str, PriceRow]]:
-    """Return names and prices of the plans of a list, by name after one of them.
+    """Return names and prices of at most `limit` plans of a list whose names come after `after`.
 
-    `only_unsellable`: those that could be sold but for their price.
+    `only_unsellable`: only plans on offer that no allowed price makes sellable.
     """
     rows = await connection.fetch(LISTING, price_list, after, only_unsellable, limit)
     return [(name, PriceRow(*values)) for *values, name in rows]

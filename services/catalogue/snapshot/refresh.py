@@ -20,7 +20,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Current(Prices):
-    """The prices that a request asked for, and their snapshot if it is in memory and current."""
+    """The prices for a request, and their snapshot if it is in memory and current."""
 
     snapshot: Snapshot | None
 

@@ -23,7 +23,7 @@ class CouponReason(StrEnum):
 MESSAGE_NOT_VALID = (
     "This coupon code is unknown, expired or used up; check the code, or order without it"
 )
-# Also the message if the price would fall below the least price, which must not be recognizable.
+# Also used if the price would fall below the least price, because customers must not recognize that reason.
 MESSAGE_NOT_THIS_ORDER = (
     "This coupon does not apply to this plan in this quantity; choose another plan, or order"
     " without it"
@@ -69,7 +69,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A coupon with its use: `used` and `spent` by completed orders, the others by unfinished ones."""
+    """A coupon and its use.
+
+    `used` orders are completed, with discounts of `spent` in all; `reserved` orders are unfinished, with
+    discounts of `reserved_amount`.
+    """
 
     id: UUID
     rules: Rules
@@ -109,10 +113,10 @@ class Sale:
 def discount_of(
     coupon: Coupon | None, sale: Sale, now: datetime, *, staff: bool = False
 ) -> Decimal:
-    """Return what the coupon subtracts from the subtotal; None is the coupon of an unknown code.
+    """Return what the coupon subtracts from the subtotal; `coupon` is None if the code is unknown.
 
     Raises Failure REFUSED (COUPON_NOT_VALID, COUPON_NOT_APPLICABLE). Limits per customer are checked at
-    the purchase. With `staff`, the message tells if the least price is the reason.
+    the purchase. With `staff`, the message says if the least price is the reason.
     """
     if coupon is None or not is_valid(coupon, sale, now):
         raise not_valid()

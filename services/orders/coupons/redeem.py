@@ -65,8 +65,8 @@ class Discounts:
     async def check(self, code: str, sale: Sale, *, staff: bool) -> Decimal:
         """Return what a coupon subtracts for anyone; raises Failure as `find` does.
 
-        Whatever the code is, this takes the same statements. With `staff`, the message may reveal the least
-        price.
+        The same statements run for every code, so that the time of the answer reveals nothing. With
+        `staff`, the message may reveal that the least price is the reason.
         """
         async with self._database.system() as connection:
             coupon = await store.find(connection, code)
@@ -75,8 +75,8 @@ class Discounts:
     async def reserve(self, connection: Connection, order: Order, discount: Discount) -> None:
         """Reserve the coupon of an order that was claimed in the same transaction.
 
-        The caller holds the lock of the customer's purchases. Raises Failure REFUSED as `find` does, which
-        has to undo the claim.
+        The caller holds the lock of the customer's purchases. Raises Failure REFUSED as `find` does;
+        the transaction must then be rolled back.
         """
         coupon = discount.coupon
         if coupon is None:

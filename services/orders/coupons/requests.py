@@ -22,10 +22,10 @@ MAX_CODE = 40
 PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?", re.ASCII)
 # Above any discount.
 MAX_AMOUNT = Decimal(10) ** 9
-# Conditions of one kind, and characters of one of them.
+# Maximum number of plans, groups or countries of a coupon, and of characters in each.
 MAX_CONDITIONS = 1000
 MAX_NAME = 200
-# Of a UUID in its canonical form.
+# Characters of a UUID in its canonical form.
 ID_LENGTH = 36
 DEFAULT_PAGE = 50
 MAX_PAGE = 500
@@ -42,7 +42,7 @@ def create(request: pb.CreateCouponRequest, now: datetime) -> Rules:
     """Check a new coupon; raises Failure INVALID."""
     checks, given = Checks(), request.coupon
     for name in SERVICE_FIELDS:
-        # Fields of messages have presence, the others a zero value.
+        # Only fields that are set: messages that are present, and other values that are not zero.
         if name in {field.name for field, _ in given.ListFields()}:
             checks.fail(f"coupon.{name}", "is set by the service; leave it out")
     code = normalized(given.code)

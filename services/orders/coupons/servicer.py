@@ -25,7 +25,7 @@ COST_ROLES = frozenset({Role.FINANCE, Role.ADMIN, Role.SERVICE})
 
 
 class CouponsServicer(coupons_pb2_grpc.CouponsServiceServicer):
-    """Manages coupons, and tells any caller what one subtracts."""
+    """Manages coupons, and returns to any caller what a coupon would subtract."""
 
     def __init__(self, database: Database, catalogue: Catalogue, discounts: Discounts) -> None:
         self._database = database

@@ -40,7 +40,10 @@ class History:
 
 
 class Review:
-    """Records each change with its actor and reason; `tolerance` is for the provider's clock."""
+    """Operators' actions, each recorded with its actor and note.
+
+    `tolerance` is by how much the provider's clock may differ.
+    """
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class Review:
         """Settle an order in review; `reference` is the provider's, for PLACED_AS.
 
         Raises Failure NOT_FOUND; REFUSED with ORDER_NOT_IN_REVIEW, RESOLUTION_DOES_NOT_FIT,
-        REFERENCE_TAKEN, REFERENCE_MISMATCH; and the provider's own, if it can't be queried.
+        REFERENCE_TAKEN or REFERENCE_MISMATCH; and the provider's failure, if it can't be queried.
         """
         stuck = await self._get(order_id)
         _check_fits(stuck.order, resolution)

@@ -12,8 +12,8 @@ from services.orders.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
 
-# The steps of an order's history that mark the incident. Timelines of customers show only the first one, of
-# orders that are sold at cost.
+# The steps in an order's history that mark the incident: the first for an order that is sold at cost, the
+# second for one with a price list. Customers see only the first in their timeline.
 CHARGED_ABOVE = "charged above the expected price"
 COST_ABOVE = "charged above the expected cost"
 
@@ -21,8 +21,9 @@ COST_ABOVE = "charged above the expected cost"
 class Charges:
     """Compares every charge with the cost that the order expected.
 
-    If the buyer set no limit, or the limit is about the price of a list, a charge may exceed the cost by the
-    fraction `tolerance`. A charge in another currency can't be compared, and is an incident too.
+    A charge may exceed the cost by the fraction `tolerance`, except if the buyer set a limit and there is no
+    price list: then the limit is about the cost. A charge in another currency can't be compared, and is an
+    incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:

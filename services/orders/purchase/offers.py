@@ -28,7 +28,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """True in `valid` if the order could be bought, and what it would charge in units of `currency`."""
+    """Result of a validation: `valid` if the order could be bought, and the `total` that it would charge."""
 
     valid: bool
     total: Decimal
@@ -51,9 +51,9 @@ class Offers:
         self._discounts = discounts
 
     async def offer(self, request: OrderRequest) -> Offer:
-        """Return what the request would charge now; it names no eSIM and no price limit.
+        """Return what the request, which must have no eSIM and no price limit, would charge now.
 
-        It is valid as long as a confirmed cost counts, and no longer than the coupon. Raises Failure as
+        The offer is valid as long as a confirmed cost is, but not longer than the coupon. Raises Failure as
         Claims.claim does for the plan, the quantity, the currency and the coupon.
         """
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
@@ -63,7 +63,7 @@ class Offers:
         return Offer(plan, quote, min(valid_until, discount.ends_at or valid_until))
 
     async def validate(self, plan_id: UUID, quantity: int, currency: str) -> Validation:
-        """Return whether the provider accepts an order, at a cost at which it is sold.
+        """Return whether the provider accepts an order, and at a cost at which the shop sells it.
 
         Without price lists the total is the provider's, or the catalogue's price if the provider refuses the
         order. Raises Failure as the catalogue does for the plan, and when the provider is unavailable.

@@ -29,9 +29,9 @@ class Prices:
     a cost that was confirmed at most `ttl` ago is enough.
 
     Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
-    fraction `tolerance`, or up to the buyer's limit. A price of a list stays as it is shown: the order is
-    sold while the confirmed cost leaves the margin that the list absorbs, and the buyer's limit is compared
-    with the price.
+    fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
+    order is sold as long as the confirmed cost leaves the list's minimum margin to absorb, and the buyer's
+    limit is compared with the price.
     """
 
     def __init__(
@@ -120,8 +120,9 @@ class Prices:
     async def confirm(self, work: Work) -> Pause | None:
         """Confirm the cost of an order with a price limit right before it is placed.
 
-        Fails the order if it costs more than its buyer, or the price list, allows or if it would be refused.
-        Returns a pause if the provider did not confirm a cost: then the order must not be placed.
+        Fails the order if the provider would refuse it, or if its cost exceeds what the buyer or the price
+        list allows. Returns a pause if the provider did not confirm a cost: then the order must not be
+        placed.
         """
         subject = work.order
         if not subject.limited or self._just_confirmed(subject):

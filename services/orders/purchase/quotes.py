@@ -17,8 +17,8 @@ class Quote:
     """What an order charges its customer, in units of `currency`, and what it is expected to cost the shop.
 
     `cost` is that of the whole order, in the currency of the plan's cost. `max_unit_cost` is the greatest
-    cost of one at which the order is sold at this price, None without a price list: then the cost is the
-    price. `confirmed_at` is when the provider last confirmed the cost; None if that is not known.
+    cost of one item at which the order is still sold at this price; None without a price list, where the cost
+    is the price. `confirmed_at` is when the provider last confirmed the cost; None if that is not known.
     """
 
     each: Decimal

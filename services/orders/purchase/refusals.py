@@ -76,7 +76,7 @@ def price_changed(quote: Quote, *, limited: bool) -> Failure:
 
 
 def not_sold_at_that_price() -> Failure:
-    """Return the refusal of a plan whose cost rose too much; it tells nothing about costs."""
+    """Return the refusal of a plan whose cost rose too much; it reveals nothing about costs."""
     return Failure(
         Kind.REFUSED,
         FailureReason.PRICE_CHANGED,

@@ -26,7 +26,7 @@ class Totals:
 def totals(
     price: Decimal, quantity: int, currency: str, terms: Terms, *, discount: Decimal = NONE
 ) -> Totals:
-    """Return the sums of an order for `quantity` of a plan at `price`; of the terms, only the tax counts.
+    """Return the sums of an order for `quantity` of a plan at `price`. Only the tax of `terms` is used.
 
     The tax is rounded half up to the digits of the currency. A tax that the price doesn't include is added to
     the total. `discount` must have the digits of the currency. Raises ValueError unless it is between 0 and
