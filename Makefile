@@ -22,7 +22,7 @@ chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a servic
 	@$(PY) -m tests.chaos.purchase
 explorer: # builds the explorer that the gateway serves to browsers; needs Node.js
 	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
-bench-catalogue: .venv/dev.stamp
+bench-catalogue: .venv/dev.stamp # PRICED=1 sells by three price lists with 200 rules
 	@$(PY) -m bench.catalogue
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_readers
@@ -37,7 +37,7 @@ outages: .venv/dev.stamp # Redis, PostgreSQL, the provider and the collector una
 	@$(PY) -m tests.chaos.outages
 bench-callbacks: .venv/dev.stamp
 	@$(PY) -m bench.callbacks
-bench-gateway: .venv/dev.stamp # compares with other GraphQL servers and an HTTP cache; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, BEFORE=folder of another checkout
+bench-gateway: .venv/dev.stamp # compares with other GraphQL servers and an HTTP cache; ROUNDS, SECONDS, CONNECTIONS, ONLY, QUERIES, SERVICES=real, QUICK=1, PRICED=1, BEFORE=folder of another checkout
 	@$(PY) -m bench.gateway
 bench-telemetry: .venv/dev.stamp
 	@$(PY) -m bench.telemetry

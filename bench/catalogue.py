@@ -276,7 +276,9 @@ async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, 
 @click.command()
 @click.option("--rounds", default=40, show_default=True, help="Times that each page is asked for.")
 @click.option("--only", default="", help="A part of the name of those filters that count.")
-@click.option("--priced", is_flag=True, help="Sell by three price lists and 200 rules.")
+@click.option(
+    "--priced", envvar="PRICED", is_flag=True, help="Sell by three price lists and 200 rules."
+)
 def main(rounds: int, only: str, priced: bool) -> None:
     """Print the minimum milliseconds of each, and how they grow from the smallest to the largest."""
     logging.disable(logging.CRITICAL)  # about the missing provider

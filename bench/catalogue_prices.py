@@ -6,10 +6,13 @@ import time
 import click
 
 from kit.db.database import Database
+from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import prices_pb2 as pb
+from protos.catalogue.v1 import prices_pb2_grpc
 from services.catalogue.prices import change
 
 RULES = 200
+TIMEOUT = 60.0  # seconds
 CURRENCIES = ("USD", "EUR", "JPY")
 RATE = """
 insert into catalogue.exchange_rates (base, quote, rate, source, at)
@@ -47,3 +50,15 @@ async def set_prices(url: str, needs: str) -> None:
         click.echo(f"{result.changed} prices by {RULES} rules computed in {taken:.1f} s")
     finally:
         await database.close()
+
+
+async def set_prices_of(address: str, key: str) -> None:
+    """Set the lists and rules at a running catalogue service, with the service role key."""
+    rates = [pb.ExchangeRate(base="USD", quote=code, rate=rate) for code, rate in RATES.items()]
+    async with rpc_client.channel(address) as channel:
+        prices = prices_pb2_grpc.PricesServiceStub(channel)
+        for call, message in (
+            (prices.SetExchangeRates, pb.SetExchangeRatesRequest(rates=rates, accept_jump=True)),
+            (prices.SetPriceRules, request()),
+        ):
+            await rpc_client.call(call, message, token=key, timeout=TIMEOUT)

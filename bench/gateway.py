@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from bench import gateway_counts, gateway_cpu, gateway_report, gateway_servers, gateway_shop
+from bench.catalogue_prices import set_prices_of
 from bench.gateway_load import Question, Run, put_load
 from bench.gateway_servers import ADDRESSES, Server, Starter
 from cli.config.environment import surroundings
@@ -59,6 +60,7 @@ class Options:
     queries: Sequence[str]
     services: str
     before: Path | None
+    priced: bool
 
 
 @asynccontextmanager
@@ -68,9 +70,14 @@ async def comparing(
     services: str,
     core: int | None,
     before: Path | None = None,
+    *,
+    priced: bool = False,
 ) -> AsyncIterator[tuple[Machine, list[Server], list[Question]]]:
     """Yield the servers over one platform, after all of them answered each question with equal data."""
     async with running(SETTINGS) as machine:
+        if priced:
+            key = machine.mortals["orders"].program.environment["SUPABASE_SERVICE_ROLE_KEY"]
+            await set_prices_of(machine.addresses["catalogue"], key)
         questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
         gateway = machine.mortals["gateway"]
         environment = gateway.program.environment
@@ -131,7 +138,7 @@ async def _always_ready() -> bool:
 
 async def _measure(options: Options, core: int | None) -> None:
     chosen = (options.only, options.queries, options.services)
-    async with comparing(*chosen, core, options.before) as found:
+    async with comparing(*chosen, core, options.before, priced=options.priced) as found:
         machine, servers, questions = found
         names = gateway_cpu.children() | {server.pid: server.name for server in servers}
         for question in questions:
@@ -243,6 +250,9 @@ class Names(click.ParamType[list[str]]):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder of another checkout, whose gateway takes part as `before`.",
 )
+@click.option(
+    "--priced", envvar="PRICED", is_flag=True, help="Sell by three price lists and 200 rules."
+)
 def main(
     rounds: int,
     seconds: int,
@@ -252,6 +262,7 @@ def main(
     services: str,
     quick: bool,
     before: Path | None,
+    priced: bool,
 ) -> None:
     """Measure, and print the tables."""
     if shutil.which("wrk") is None:
@@ -268,7 +279,7 @@ def main(
     if before is not None:
         only = [*only, gateway_servers.BEFORE]
     core = _reserve_core()
-    options = Options(rounds, seconds, numbers, available(only), queries, services, before)
+    options = Options(rounds, seconds, numbers, available(only), queries, services, before, priced)
     asyncio.run(_measure(options, core))
     if not quick:
         click.echo(asyncio.run(gateway_counts.count(SETTINGS, options.only, queries)))
