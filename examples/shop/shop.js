@@ -13,8 +13,8 @@ const PLANS = gql`
   }
 `
 const BUY = gql`
-  mutation Buy($plan: ID!, $maxPrice: Float!, $key: String!) {
-    purchaseESIM(planId: $plan, input: { quantity: 1, maxPrice: $maxPrice, idempotencyKey: $key }) {
+  mutation Buy($plan: ID!, $maxPrice: Float!, $currency: String!, $key: String!) {
+    purchaseESIM(planId: $plan, input: { quantity: 1, maxPrice: $maxPrice, currency: $currency, idempotencyKey: $key }) {
       success
       error
       order { status }
@@ -89,7 +89,8 @@ async function buy(plan, button) {
   button.dataset.key ||= crypto.randomUUID()
   button.disabled = true
   try {
-    const { purchaseESIM } = await ask(BUY, { plan: plan.id, maxPrice: plan.price, key: button.dataset.key })
+    const wanted = { plan: plan.id, maxPrice: plan.price, currency: plan.currency, key: button.dataset.key }
+    const { purchaseESIM } = await ask(BUY, wanted)
     if (!purchaseESIM.success) say(purchaseESIM.error)
     delete button.dataset.key
   } finally {

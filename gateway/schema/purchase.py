@@ -49,8 +49,9 @@ class PurchaseInput:
     )
     max_price: float | None = strawberry.field(
         default=None,
-        description="Maximum price of one item, in the currency of the purchase. The price is confirmed"
-        " immediately before the purchase, which is refused with PRICE_CHANGED if the price is higher.",
+        description="Maximum price of one item, in `currency`. The price is confirmed immediately before the"
+        " purchase, which is refused with PRICE_CHANGED if the price is higher, and with CURRENCY_REQUIRED if"
+        " the shop has price lists and `currency` is omitted.",
     )
     max_total: float | None = strawberry.field(
         default=None,

@@ -379,7 +379,9 @@ class CreateOrderRequest(_message.Message):
     """
     @_builtins.property
     def max_price(self) -> _money_pb2.Money:
-        """Maximum price of one item, in the currency of the order."""
+        """Maximum price of one item, in the currency of the order. With price lists, a limit in no currency requires
+        `currency`; otherwise INVALID_ARGUMENT (CURRENCY_REQUIRED).
+        """
 
     @_builtins.property
     def max_total(self) -> _money_pb2.Money:

@@ -51,8 +51,20 @@ def within(
 def check_limits(request: OrderRequest, quote: Quote) -> None:
     """Raise Failure REFUSED (PRICE_CHANGED) if the quote is above the buyer's limit.
 
-    Raises Failure INVALID if the limit is in another currency.
+    Raises Failure INVALID if the limit is in another currency, or (CURRENCY_REQUIRED) in none although
+    there are price lists: the default one may have changed since the buyer saw the price.
     """
+    if (
+        request.limited
+        and quote.max_unit_cost is not None
+        and not (request.currency or request.limit_currency)
+    ):
+        raise invalid(
+            {
+                "currency": "is required with a limit: name the currency in which the price was shown"
+            },
+            reason="CURRENCY_REQUIRED",
+        )
     if request.limited and request.limit_currency not in ("", quote.currency):
         names = [n for n in ("max_price", "max_total") if getattr(request, n) is not None]
         raise invalid(dict.fromkeys(names, f"must be in {quote.currency}, as the order is"))
