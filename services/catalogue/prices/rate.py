@@ -58,7 +58,10 @@ class Stored:
 
 @dataclass(slots=True)
 class Rates:
-    """The newest stored rates of each pair by source, and the newest one that is held."""
+    """The newest stored rates of each pair by source, and the newest one that is held.
+
+    A held rate that was later corrected by a usable one of the same time is left out.
+    """
 
     good: dict[Pair, dict[str, Rate]] = field(default_factory=dict)
     held: dict[Pair, Rate] = field(default_factory=dict)
@@ -123,7 +126,8 @@ class Rates:
         if held is None:
             return None
         used = self.direct(*pair, now)
-        return held if used is None or held.at > used.at else None
+        # Of the same time, the held one came later: a usable one that corrects it removes it.
+        return held if used is None or held.at >= used.at else None
 
 
 def days_between(earlier: datetime, later: datetime) -> int:
@@ -177,12 +181,10 @@ def published(
 
 
 def _is_news(known: Rates, pair: Pair, new: Rate) -> bool:
-    """Return False for a rate that is stored already, or older than a stored one."""
-    stored = [known.good.get(pair, {}).get(ECB), known.held.get(pair)]
-    return all(
-        rate is None or rate.at < new.at or (rate.at == new.at and rate.rate != new.rate)
-        for rate in stored
-    )
+    """Return False for a rate that is the last stored one, or older than it."""
+    good, held = known.good.get(pair, {}).get(ECB), known.held.get(pair)
+    last = held if good is None or (held is not None and held.at >= good.at) else good
+    return last is None or last.at < new.at or (last.at == new.at and last.rate != new.rate)
 
 
 def _hold_crossed(

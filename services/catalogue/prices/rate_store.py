@@ -8,8 +8,8 @@ from services.catalogue.prices.rate import Pair, Rate, Rates, Stored
 
 __all__ = ["Rate", "current_rate", "load", "lock", "needed_pairs", "store"]
 
-# The newest rate of each pair by source, and the newest held one. Each is one descent of an index,
-# however many days are stored.
+# The newest rate of each pair by source, and the newest held one unless it was corrected by a usable one of
+# the same time. Each is one descent of an index, however many days are stored.
 NEWEST = """
 with recursive pairs as (
     (select base, quote from catalogue.exchange_rates order by base, quote limit 1)
@@ -32,6 +32,11 @@ cross join lateral (
         and rate.held = kinds.held
     order by rate.at desc limit 1
 ) newest
+where not newest.held or not exists (
+    select from catalogue.exchange_rates good
+    where (good.base, good.quote, good.source) = (newest.base, newest.quote, newest.source)
+        and good.at = newest.at and not good.held and good.created_at > newest.created_at
+)
 """
 
 
@@ -78,14 +83,16 @@ async def lock(connection: Connection) -> None:
 
 
 STORE = """
-insert into catalogue.exchange_rates (base, quote, rate, source, held, at)
-select * from unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::boolean[], $6::timestamptz[])
-on conflict (base, quote, source, at) do update set rate = excluded.rate, held = excluded.held
+insert into catalogue.exchange_rates (base, quote, rate, source, held, at, created_at)
+select given.*, clock_timestamp()
+from unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::boolean[], $6::timestamptz[]) as given
+on conflict (base, quote, source, held, at) do update
+    set rate = excluded.rate, created_at = clock_timestamp()
 """
 
 
 async def store(connection: Connection, rows: Iterable[Stored]) -> None:
-    """Add rates; one of the same pair, source and time replaces the stored one."""
+    """Add rates; one replaces the stored one of the same pair, source and time, if both or none are held."""
     rows = list(rows)
     await connection.execute(
         STORE,

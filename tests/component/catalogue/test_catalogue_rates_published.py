@@ -51,6 +51,27 @@ async def test_a_held_rate_is_released_by_a_file_close_to_the_rate_in_use(
         assert (await shop.held("EUR", "USD"), await shop.price()) == ("", "8.08")
 
 
+async def test_a_held_rate_does_not_replace_the_good_one_of_the_same_day(
+    open_shop: OpenShop,
+) -> None:
+    async with market(open_shop, published_ago=2) as shop:
+        await shop.until_used("USD", "1.10")
+        await shop.sell_in_pounds()
+        await shop.publish(1, USD="1.15")
+        await shop.until(shop.price, "7.66")
+        for wrong in ("11.5", "11.6"):
+            await shop.publish(1, USD=wrong)  # the file of the same day is broken
+            await shop.until_held("USD", wrong)
+            assert (await shop.shop.sync()).error == ""
+            assert (await shop.used("EUR", "USD"), await shop.price()) == ("1.15", "7.66")
+        await shop.publish(1, USD="1.15")  # and is corrected
+        await shop.until_held("USD", "")
+        assert (await shop.used("EUR", "USD"), await shop.price()) == ("1.15", "7.66")
+        await shop.publish(1, USD="11.6")
+        await shop.until_held("USD", "11.6")
+        assert await shop.used("EUR", "USD") == "1.15"
+
+
 async def test_only_rates_that_prices_depend_on_are_marked_as_needed(open_shop: OpenShop) -> None:
     async with market(open_shop, published_ago=1) as shop:
         await shop.until_used("JPY", "164")
