@@ -46,6 +46,7 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         self._live = live
         self._snapshots = snapshots
         self._cache = PlanCache()
+        self._lookup = find_plan.Lookup()
 
     async def ListPlans(
         self, request: pb.ListPlansRequest, context: Context
@@ -91,14 +92,13 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         plan_id = requests.plan(request)
         locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            source = (await find_plan.prices(connection, request.currency)).source
-            if plan_id is None:
-                found = await store.plans_by_names(connection, source, [request.name])
-            else:
-                found = await store.plans_by_ids(connection, source, [plan_id])
+            ids, names = ([], [request.name]) if plan_id is None else ([plan_id], [])
+            source, found = await self._lookup.find(
+                connection, request.currency, ids=ids, names=names
+            )
             if not found:
                 raise find_plan.unknown(request.id or request.name)
-            [plan] = await plan_messages(connection, found, locale)
+            [plan] = await self._cache.messages(connection, source, found, locale)
         answer = pb.GetPlanResponse(plan=plan)
         if request.tell_confirmed_at:
             # The results of syncs are for administrators; the time of the last one is public.
@@ -114,14 +114,11 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         ids, names = requests.batch(request)
         locale = locales.of_request(request.locale)
         async with self._database.session(rpc_guard.session()) as connection:
-            source = (await find_plan.prices(connection, request.currency)).source
-            plans = await store.plans_by_ids(connection, source, ids)
-            if names:
-                known = {plan.id for plan in plans}
-                named = await store.plans_by_names(connection, source, names)
-                plans += [plan for plan in named if plan.id not in known]
-            found = await plan_messages(connection, plans, locale)
-        return pb.BatchGetPlansResponse(plans=found)
+            source, found = await self._lookup.find(
+                connection, request.currency, ids=ids, names=names
+            )
+            plans = await self._cache.messages(connection, source, found, locale)
+        return pb.BatchGetPlansResponse(plans=plans)
 
     async def BatchListTopUpPlans(
         self, request: pb.BatchListTopUpPlansRequest, context: Context

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
+from services.catalogue.paging import PlanVersion
 from services.catalogue.plan import Allowance, Bundle, Country, Plan
 from services.catalogue.price_lists import Revision, Source, parsed
 
@@ -55,14 +56,23 @@ async def plans_by_ids(connection: Connection, source: Source, ids: Sequence[UUI
     return [to_plan(row) for row in await source.fetch(connection, BY_IDS, ids)]
 
 
-BY_NAMES = "select {columns} from {plans} where {listed} and name = any($1::text[])"
+# The price lists as text, as in REVISION. No rows, no lists.
+FIND_VERSIONS = """
+select id, {version}, (select lists::text from catalogue.revision) as lists
+from {plans} where {listed} and (id = any($1::uuid[]) or name = any($2::text[]))
+"""
 
 
-async def plans_by_names(
-    connection: Connection, source: Source, names: Sequence[str]
-) -> list[Plan]:
-    """Return those that exist by the provider's bundle names, withdrawn and hidden ones included."""
-    return [to_plan(row) for row in await source.fetch(connection, BY_NAMES, names)]
+async def find_versions(
+    connection: Connection, source: Source, ids: Sequence[UUID], names: Sequence[str]
+) -> tuple[str, list[PlanVersion]]:
+    """Return the plans that exist by ids or names, and the price lists at that moment as JSON.
+
+    The lists are empty if no plan was found.
+    """
+    rows = await source.fetch(connection, FIND_VERSIONS, ids, names)
+    found = [(row["id"], version(row)) for row in rows]
+    return (rows[0]["lists"] if rows else ""), found
 
 
 SET_HIDDEN = """

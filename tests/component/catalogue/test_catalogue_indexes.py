@@ -163,7 +163,14 @@ async def lists_of_all_plans_are_read_from_an_index(full: Any) -> None:
 async def plans_by_id_or_name_are_looked_up(full: Any) -> None:
     ids = [plan_id(f"esim_{number}") for number in range(50)]
     assert set(await scans(full, COSTS.sql(store.BY_IDS), ids)) == {"data_plans_pkey"}
-    assert set(await scans(full, COSTS.sql(store.BY_NAMES), ["esim_7"])) == {"data_plans_name_key"}
+    find = COSTS.sql(store.FIND_VERSIONS)
+    for given in ((ids, []), ([], ["esim_7"]), (ids, ["esim_7"])):
+        read = await scans(full, find, *given)
+        assert {name: rows for name, rows in read.items() if rows and "revision" not in name} == {
+            index: len(values)
+            for index, values in zip(("data_plans_pkey", "data_plans_name_key"), given, strict=True)
+            if values
+        }
 
 
 async def lists_with_prices_are_read_from_indexes(full: Any) -> None:
@@ -181,6 +188,9 @@ async def lists_with_prices_are_read_from_indexes(full: Any) -> None:
             assert max(read.values()) <= 5 * SIZE, (order, after, read)
     full.remove_query_logger(queries.append)
     ids = [plan_id(f"esim_{number}") for number in range(50)]
-    for statement, values in ((store.BY_IDS, ids), (store.BY_NAMES, ["esim_7"])):
-        read = await scans(full, source.sql(statement), values, *source.parameters)
-        assert max(read.values(), default=0) <= len(values), read
+    read = await scans(full, source.sql(store.BY_IDS), ids, *source.parameters)
+    assert max(read.values(), default=0) <= len(ids), read
+    find = source.sql(store.FIND_VERSIONS)
+    for given in ((ids, []), ([], ["esim_7"])):
+        read = await scans(full, find, *given, *source.parameters)
+        assert max(read.values(), default=0) <= max(map(len, given)), read

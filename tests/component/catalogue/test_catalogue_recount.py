@@ -239,6 +239,6 @@ async def top_ups_follow_the_recount(shop: Shop, keeper: Books, counted: Counted
     answer = await shop.call("BatchListTopUpPlans", request)
     assert [plan.name for plan in answer.top_ups[0].plans] == expected
     async with keeper.database.system() as connection:
-        [plan] = await store.plans_by_names(connection, source, [bought.name])
+        [plan] = await store.plans_by_ids(connection, source, [plan_id(bought.name)])
         found = await top_ups(connection, source, plan, None, 50)
     assert [one for one, _ in found] == [plan_id(name) for name in expected]

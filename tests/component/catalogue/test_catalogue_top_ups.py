@@ -59,7 +59,7 @@ async def test_memory_and_database_give_the_same_top_ups(open_shop: OpenShop) ->
         database.session(ANONYMOUS) as connection,
     ):
         for name in "abdef":
-            (plan,) = await store.plans_by_names(connection, COSTS, [f"esim_{name}"])
+            (plan,) = await store.plans_by_ids(connection, COSTS, [plan_id(f"esim_{name}")])
             found = await top_ups(connection, COSTS, plan, None, 10)
             named = {
                 row.id: row.bundle.name
