@@ -31,11 +31,13 @@ create table catalogue.exchange_rates (
     held boolean not null default false,
     at timestamptz not null,
     created_at timestamptz not null default now(),
-    unique (base, quote, source, at)
+    -- A held rate never replaces a usable one of the same time.
+    unique (base, quote, source, held, at)
 );
 
 comment on table catalogue.exchange_rates is
     'Every exchange rate that was set or fetched: `rate` units of `quote` are worth one of `base`.';
+comment on column catalogue.exchange_rates.created_at is 'When it was last set or fetched.';
 comment on column catalogue.exchange_rates.held is
     'It differs too much from the one before to be used without being confirmed.';
 
@@ -58,6 +60,7 @@ create table catalogue.plan_prices (
     rule text not null default '',
     rule_version bigint not null,
     valid_from timestamptz not null default now(),
+    shown_at timestamptz not null default now(),
     primary key (price_list, plan_id)
 );
 
@@ -65,7 +68,8 @@ comment on table catalogue.plan_prices is
     'The current price of each plan in each price list, computed from its cost and the rules.';
 comment on column catalogue.plan_prices.retail is 'As customers see it, with the digits of the currency.';
 comment on column catalogue.plan_prices.tax_rate is 'A fraction: 0.19 is 19 %.';
-comment on column catalogue.plan_prices.sellable is 'False: no allowed price keeps the minimum margin.';
+comment on column catalogue.plan_prices.sellable is
+    'False: no allowed price keeps the minimum margin. `retail` keeps it even so, as the public can read it.';
 comment on column catalogue.plan_prices.lifted is 'The price is the least price instead of that of its rule.';
 comment on column catalogue.plan_prices.least_price is
     'The exact least price that keeps the minimum margin; null: no price does.';
@@ -74,6 +78,11 @@ comment on column catalogue.plan_prices.exchange_rate_at is 'When the rate was p
 comment on column catalogue.plan_prices.rule is 'The name of the rule that matched; empty: none did.';
 comment on column catalogue.plan_prices.rule_version is
     'The version of the rules that set the price; later versions left it unchanged.';
+
+comment on column catalogue.plan_prices.valid_from is
+    'When the price was written, shortly before its transaction was committed. Its cost is part of the price.';
+comment on column catalogue.plan_prices.shown_at is
+    'When what customers see last changed: the price, its tax, or whether the plan can be sold.';
 
 create index plan_prices_by_price on catalogue.plan_prices (price_list, retail) where sellable;
 create index plan_prices_of_plan on catalogue.plan_prices (plan_id);
@@ -116,7 +125,7 @@ $$;
 
 create policy everyone_reads on catalogue.plan_prices for select to catalogue_user using (true);
 grant select (
-    price_list, plan_id, currency, retail, includes_tax, tax_rate, sellable, valid_from
+    price_list, plan_id, currency, retail, includes_tax, tax_rate, sellable, shown_at
 ) on catalogue.plan_prices to catalogue_user;
 
 grant select, insert on catalogue.price_rule_sets, catalogue.plan_price_history to catalogue_system;
@@ -127,6 +136,39 @@ grant update (rule_version, lists) on catalogue.revision to catalogue_system;
 create trigger raise_revision before insert or update or delete on catalogue.plan_prices
     for each statement execute function catalogue.raise_revision();
 
+-- The time of a plan's last change without those of its cost, which price lists don't show.
+alter table catalogue.data_plans add column shown_at timestamptz not null default now();
+comment on column catalogue.data_plans.shown_at is
+    'When anything but price and currency last changed. As `updated_at`, for readers of price lists.';
+
+create function catalogue.note_shown() returns trigger language plpgsql set search_path = '' as
+$$
+begin
+    new.shown_at := new.updated_at;
+    return new;
+end
+$$;
+alter function catalogue.note_shown() owner to esimgo_owner;
+
+create trigger note_shown before update on catalogue.data_plans
+    for each row
+    when (
+        new.updated_at is distinct from old.updated_at
+        and (
+            (new.price, new.currency) is not distinct from (old.price, old.currency)
+            or (
+                new.description, new.region, new.groups, new.countries, new.duration_days, new.data_mb,
+                new.unlimited, new.speeds, new.autostart, new.profile_name, new.allowances,
+                new.region_keys, new.country_keys, new.search_text, new.withdrawn, new.hidden
+            ) is distinct from (
+                old.description, old.region, old.groups, old.countries, old.duration_days, old.data_mb,
+                old.unlimited, old.speeds, old.autostart, old.profile_name, old.allowances,
+                old.region_keys, old.country_keys, old.search_text, old.withdrawn, old.hidden
+            )
+        )
+    )
+    execute function catalogue.note_shown();
+
 -- Plans as a price list shows them: the columns of data_plans that lists read, with the list's prices.
 create view catalogue.listed_plans with (security_invoker = true) as
 select
@@ -135,11 +177,11 @@ select
     plan.speeds, plan.autostart, plan.profile_name, plan.allowances, plan.region_keys,
     plan.country_keys, plan.search_text, plan.withdrawn,
     plan.hidden or not price.sellable as hidden,
-    plan.created_at, greatest(plan.updated_at, price.valid_from) as updated_at,
+    plan.created_at, greatest(plan.shown_at, price.shown_at) as updated_at,
     plan.offered and price.sellable as offered,
     round(price.retail / plan.duration_days, 6) as price_per_day, plan.data_rank,
     price.price_list, price.includes_tax, price.tax_rate,
-    array[plan.updated_at, price.valid_from] as version
+    array[plan.updated_at, price.shown_at] as version
 from catalogue.plan_prices price
 join catalogue.data_plans plan on plan.id = price.plan_id;
 

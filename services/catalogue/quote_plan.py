@@ -1,5 +1,6 @@
 """A plan as it is sold now, with its cost and the terms of its price."""
 
+from datetime import datetime
 from uuid import UUID
 
 from kit.db.database import Connection
@@ -20,8 +21,13 @@ from services.catalogue.prices.store import PriceRow
 ATTEMPTS = 3
 
 
-async def quote(connection: Connection, plan_id: UUID, currency: str) -> pb.QuotePlanResponse:
+async def quote(
+    connection: Connection, plan_id: UUID, currency: str, confirmed_at: datetime | None
+) -> pb.QuotePlanResponse:
     """Return plan and terms. Without price lists the price is the cost, and the least price is 0.
+
+    `confirmed_at` is when the provider last confirmed the costs of all plans. It is left out if the price was
+    computed from another cost.
 
     Raises Failure NOT_FOUND (PLAN_NOT_FOUND), INVALID (UNKNOWN_CURRENCY), and UNAVAILABLE if prices keep
     changing.
@@ -31,6 +37,7 @@ async def quote(connection: Connection, plan_id: UUID, currency: str) -> pb.Quot
         source = await price_lists.choose(connection, revision, currency)
         plans = await plan_store.plans_by_ids(connection, source, [plan_id])
         row = await store.price_of_plan(connection, plan_id, source.key)
+        cost = await store.cost_of_plan(connection, plan_id)
         lists = await rule_store.lists(connection, revision.rule_version)
         if (await plan_store.revision(connection)).number != revision.number:
             continue
@@ -39,7 +46,11 @@ async def quote(connection: Connection, plan_id: UUID, currency: str) -> pb.Quot
         one = next((one for one in lists if one.id == source.key), None)
         terms = _at_cost(plans[0]) if row is None or one is None else _terms(row, one)
         [plan] = await plan_messages(connection, plans)
-        return pb.QuotePlanResponse(plan=plan, terms=terms)
+        if row is not None and (row.cost, row.cost_currency) != cost:
+            confirmed_at = None
+        return pb.QuotePlanResponse(
+            plan=plan, terms=terms, confirmed_at=timestamps.to_proto(confirmed_at)
+        )
     raise Failure(
         Kind.UNAVAILABLE,
         "PRICES_CHANGED",

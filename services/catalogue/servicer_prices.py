@@ -162,11 +162,10 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     ) -> pb.QuotePlanResponse:
         plan = requests.quoted_plan(request)
         async with self._database.system() as connection:
-            answer = await quote(connection, plan, request.currency)
+            # First, so that the cost is at least as new.
             run = await run_store.last_success(connection)
-        if run is not None:
-            answer.confirmed_at.FromDatetime(run.started_at)
-        return answer
+            at = None if run is None else run.started_at
+            return await quote(connection, plan, request.currency, at)
 
 
 def _no_version(version: int) -> Failure:

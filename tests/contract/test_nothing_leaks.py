@@ -106,7 +106,7 @@ async def everything(shop: Platform, customer: Client) -> Everything:
     return Everything(schema, arguments)
 
 
-@pytest.mark.parametrize("currency", ["USD", "EUR", "JPY"])
+@pytest.mark.parametrize("currency", ["USD", "EUR", "JPY", "KWD"])
 async def test_no_query_shows_a_cost(shop: Platform, currency: str) -> None:
     customer = await shop.customer("ann@example.com")
     support = shop.client.signed_in(await shop.auth.token("sue@example.com", role="support"))
@@ -122,6 +122,19 @@ async def test_no_query_shows_a_cost(shop: Platform, currency: str) -> None:
     # Whoever is not allowed to read a field learns nothing from the refusal either.
     assert min(answered.values()) >= 7, answered
     assert answered["a customer"] >= 14, answered
+
+
+UNSELLABLE = '{ planPrices(currency: "KWD", onlyUnsellable: true, first: 3) { nodes { planId } } }'
+PLAN = 'query($id: ID!) { dataPlan(id: $id, currency: "KWD") { availableQuantity priceExact currency } }'
+
+
+async def test_the_price_of_a_plan_that_can_not_be_sold_is_not_its_cost(shop: Platform) -> None:
+    finance = shop.client.signed_in(await shop.auth.token("fay@example.com", role="finance"))
+    plans = (await finance.ask(UNSELLABLE)).data["planPrices"]["nodes"]
+    assert len(plans) == 3
+    for plan in plans:
+        shown = (await shop.client.ask(PLAN, id=plan["planId"])).data["dataPlan"]
+        assert shown == {"availableQuantity": 0, "priceExact": "4.138", "currency": "KWD"}
 
 
 async def test_the_finance_staff_sees_costs(shop: Platform) -> None:
@@ -142,7 +155,7 @@ async def test_no_refusal_of_a_purchase_shows_a_cost(
     plans = await customer.ask(f'{{ dataPlans(filter: {{text: "{BUNDLE}"}}) {{ id name }} }}')
     plan = next(one["id"] for one in plans.data["dataPlans"] if one["name"] == BUNDLE)
     shop.provider.world.catalogue.reprice(BUNDLE, Decimal("900.137"))
-    answer = await customer.ask(BUY, id=plan, input=limit)
+    answer = await customer.ask(BUY, id=plan, input={**limit, "currency": "USD"})
     refused = answer.data["purchaseESIM"]
     assert not COSTS.search(json.dumps(answer.body)), answer.body
     if limit:

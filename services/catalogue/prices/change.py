@@ -61,7 +61,15 @@ async def preview_rules(
 
 
 def require_allowed(result: Recomputed) -> None:
-    """Raise Failure REFUSED if new rules sell a plan at a loss, or have no exchange rate."""
+    """Raise Failure REFUSED if new rules sell a plan at a loss, or lack a tax rate or an exchange rate."""
+    if result.untaxed:
+        one = result.untaxed[0]
+        raise Failure(
+            Kind.REFUSED,
+            "TAX_RATE_MISSING",
+            f"Price list {one.id} has the tax of {one.tax_country}, which has no rate; set it with"
+            " SetTaxRates",
+        )
     if result.missing:
         pairs = ", ".join(f"{base} to {quote}" for base, quote in sorted(result.missing))
         raise Failure(

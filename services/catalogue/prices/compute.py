@@ -56,7 +56,7 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A computed price. `retail` is as customers see it.
+    """A computed price. `retail` is as customers see it; it never is below `least`, even if not sellable.
 
     `by_rule` is the rounded price before it was lifted to the least price. `least` is the exact least price;
     None: no price keeps the minimum margin.
@@ -148,19 +148,19 @@ class _Computation:
         rounded = grid.up_from_about(amount) if amount < highest else highest
         self._step(StepKind.ROUNDING, amount, rounded, lambda: f"rounded {_grid(own)}")
         least = self._pricing.terms.least_price(cost, amount=own.min_margin, share=own.min_share)
-        retail, sellable = rounded, least is not None and max(amount, least) < highest
-        if least is not None and sellable:
+        # The price of a plan that can't be sold is public too, so it must not be lower than the least price:
+        # without a rule, that would be the cost.
+        retail, sellable = highest, False
+        if least is not None and max(amount, least) < highest:
             retail = grid.up(least) if rounded < least else rounded
             sellable = retail < highest and not self._exceeds_markup(retail, cost)
-        lifted = sellable and retail > rounded
-        if lifted:
-            self._step(StepKind.FLOOR, rounded, retail, lambda: f"lifted to keep {_margin(own)}")
+        self._step(StepKind.FLOOR, rounded, retail, lambda: _floor(own, least))
         return Price(
-            retail if sellable else rounded,
+            retail,
             rounded,
             None if least is None else least.quantize(EXACT, ROUND_CEILING),
             sellable=sellable,
-            lifted=lifted,
+            lifted=least is not None and retail > rounded,
             rule=found.rule.name if found is not None else "",
             fixed=found is not None and found.rule.kind is Kind.FIXED_PRICE,
         )
@@ -215,6 +215,12 @@ def _grid(own: PriceList) -> str:
     texts = {"NONE": "up to the smallest unit", "TO_WHOLE": "up to a whole number"}
     ending = own.rounding.removeprefix("TO_")
     return texts.get(own.rounding, f"up to a price that ends in .{ending}")
+
+
+def _floor(own: PriceList, least: Decimal | None) -> str:
+    if least is None:
+        return f"not sold, because no price keeps {_margin(own)}"
+    return f"lifted to keep {_margin(own)}"
 
 
 def _margin(own: PriceList) -> str:

@@ -36,6 +36,7 @@ async def preview(
     known = {one.currency: one.id for one in current.lists}
     stored = {one.id: known.get(one.currency, "") for one in new.lists}
     pricings = await Pricings.read(connection, new)
+    result.untaxed = pricings.untaxed
     async for slice_ in recompute.computed(connection, pricings, stored):
         for one in slice_:
             recompute.note(one, result)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
+from uuid import UUID
 
 from kit.db.database import Connection
-from kit.errors import Failure, Kind
 from kit.telemetry import metrics
 from services.catalogue.prices import rate_store, rule_store, store
 from services.catalogue.prices.compute import Price, Pricing, price_of
@@ -21,10 +21,14 @@ from services.catalogue.prices.store import PriceRow
 
 logger = logging.getLogger(__name__)
 
-# Plans read and written at once.
+# Plans read at once.
 SLICE = 500
 # Plans computed in one go, in some milliseconds. Then other tasks get as much time as that took.
 STRETCH = 100
+# Rows of one statement: some 15 ms of the event loop.
+ROWS = 1000
+# Stands for the time of a new price until it is written.
+PENDING = datetime.max.replace(tzinfo=UTC)
 ONE = Decimal(1)
 
 
@@ -49,11 +53,16 @@ class Recomputed:
     loss: Loss = field(default_factory=Loss)
     # (base, quote) of exchange rates without which plans on sale have no price.
     missing: set[tuple[str, str]] = field(default_factory=set)
+    # Lists without the tax rate of their country.
+    untaxed: Sequence[PriceList] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A price of a plan in a list. `before` is the stored price; `price` is None without an exchange rate."""
+    """A price of a plan in a list, and the stored one.
+
+    `price` is None without the exchange rate or the tax rate of the list.
+    """
 
     plan: Facts
     list: PriceList
@@ -61,40 +70,56 @@ class Computed:
     price: Price | None
     before: PriceRow | None
 
+    @property
+    def stays(self) -> bool:
+        """Without a new price: whether the plan stays on sale at the stored one, made of the same cost."""
+        return (
+            self.price is None
+            and self.before is not None
+            and self.before.sellable
+            and (self.before.cost, self.before.cost_currency, self.before.currency)
+            == (self.plan.cost, self.plan.currency, self.list.currency)
+        )
+
 
 class Pricings:
-    """The lists of a rule set with their rules, taxes and exchange rates."""
+    """The lists of a rule set with their rules, taxes and exchange rates.
+
+    Plans have no price in the `untaxed` lists, whose country has no tax rate.
+    """
 
     def __init__(self, rules: RuleSet, pricings: dict[tuple[str, str], Pricing]) -> None:
         self.rules = rules
+        self.untaxed: list[PriceList] = []
         self._pricings = pricings
         self._matcher = Matcher(rules.rules)
         self._prices: dict[tuple[object, ...], Price] = {}
 
     @classmethod
     async def read(cls, connection: Connection, rules: RuleSet) -> "Pricings":
-        """Read the taxes and exchange rates of a rule set; raises Failure REFUSED (TAX_RATE_MISSING).
+        """Read the taxes and exchange rates of a rule set.
 
-        A list has no Pricing for a currency of costs without an exchange rate.
+        A list has no Pricing for a currency of costs without an exchange rate, and none without its tax rate.
         """
         rows = await rule_store.tax_rates(connection)
-        taxes = {row["country"]: row["percent"] / HUNDRED for row in rows}
+        taxes = {row["country"]: row["percent"] / HUNDRED for row in rows} | {"": Decimal(0)}
         rates, now = await rate_store.load(connection), datetime.now(UTC)
         pricings: dict[tuple[str, str], Pricing] = {}
+        read = cls(rules, pricings)
+        read.untaxed = [one for one in rules.lists if one.tax_country not in taxes]
         for cost_currency in await store.cost_currencies(connection):
             for one in rules.lists:
-                tax = taxes.get(one.tax_country) if one.tax_country else Decimal(0)
-                if tax is None:
-                    raise _no_tax(one)
+                if one.tax_country not in taxes:
+                    continue
                 rate, at = ONE, None
                 if one.currency != cost_currency:
                     found = rates.current(cost_currency, one.currency, now)
                     if found is None:
                         continue
                     rate, at = found.rate, found.at
-                terms = one.terms(tax, rate)
+                terms = one.terms(taxes[one.tax_country], rate)
                 pricings[one.id, cost_currency] = Pricing(one, cost_currency, terms, at)
-        return cls(rules, pricings)
+        return read
 
     def prices(self, plan: Facts) -> Iterator[tuple[PriceList, Pricing | None, Price | None]]:
         """Yield the price of a plan in each list."""
@@ -142,8 +167,9 @@ async def computed(
 async def recompute(connection: Connection) -> Recomputed:
     """Compute all prices, and write what changed, in the caller's transaction.
 
-    A caller that writes anything before must take `rule_store.lock` first. Raises Failure REFUSED
-    (TAX_RATE_MISSING).
+    A caller that writes anything before must take `rule_store.lock` first. Prices that can't be computed are
+    logged and keep their values, but a plan whose cost changed is then off sale: the catalogue is never
+    refused because of them.
     """
     await rule_store.lock(connection)
     return await apply(connection, (await rule_store.current(connection)).parsed())
@@ -152,48 +178,70 @@ async def recompute(connection: Connection) -> Recomputed:
 async def apply(connection: Connection, rules: RuleSet) -> Recomputed:
     """Compute all prices by these rules, which must be the current ones; the lock must be held."""
     result = Recomputed()
-    at = await store.now(connection)
-    result.changed = await store.drop_others(connection, [one.id for one in rules.lists], at)
+    rows, replaced = list[PriceRow](), set[tuple[str, UUID]]()
     if rules.lists:
         pricings = await Pricings.read(connection, rules)
+        result.untaxed = pricings.untaxed
         async for found in computed(connection, pricings):
-            await _write(connection, found, rules.version, at, result)
+            _collect(found, rules.version, result, rows, replaced)
+    # As late as possible, because others see the prices only when they are committed.
+    at = await store.now(connection)
+    dropped = await store.drop_others(connection, [one.id for one in rules.lists], at)
+    for start in range(0, len(rows), ROWS):
+        part = [_valid_from(row, at) for row in rows[start : start + ROWS]]
+        await store.write(connection, part, [row for row in part if row[:2] in replaced], at)
+    result.changed += dropped
+    _report(result)
+    return result
+
+
+def _collect(
+    found: Sequence[Computed],
+    version: int,
+    result: Recomputed,
+    rows: list[PriceRow],
+    replaced: set[tuple[str, UUID]],
+) -> None:
+    """Add the rows to write, and the keys of those that go to the history before."""
+    for one in found:
+        note(one, result)
+        row = row_of(one, version, PENDING)
+        if row is None or row == one.before:
+            continue
+        rows.append(row)
+        if row.valid_from is PENDING:
+            result.changed += 1
+            if one.before is not None:
+                replaced.add((row.price_list, row.plan_id))
+
+
+def _valid_from(row: PriceRow, at: datetime) -> PriceRow:
+    """Fill in the times of a row that are PENDING."""
+    return row._replace(
+        valid_from=at if row.valid_from is PENDING else row.valid_from,
+        shown_at=at if row.shown_at is PENDING else row.shown_at,
+    )
+
+
+def _report(result: Recomputed) -> None:
     if result.missing:
         pairs = ", ".join(f"{base} to {quote}" for base, quote in sorted(result.missing))
-        logger.warning("plans are off sale without an exchange rate: %s", pairs)
+        logger.warning("prices can't be computed without an exchange rate: %s", pairs)
+    if result.untaxed:
+        lists = ", ".join(f"{one.id} ({one.tax_country})" for one in result.untaxed)
+        logger.warning("prices can't be computed without the tax rate of these lists: %s", lists)
     metrics.gauge(
         "esimgo_catalogue_unsellable_plans",
         "Plans off sale because no allowed price keeps the minimum margin, over all price lists",
     ).set(result.unsellable)
-    return result
-
-
-async def _write(
-    connection: Connection,
-    found: Sequence[Computed],
-    version: int,
-    at: datetime,
-    result: Recomputed,
-) -> None:
-    rows, replaced = list[PriceRow](), list[PriceRow]()
-    for one in found:
-        note(one, result)
-        row = row_of(one, version, at)
-        if row is None or row == one.before:
-            continue
-        rows.append(row)
-        if one.before is None or row.valid_from != one.before.valid_from:
-            result.changed += 1
-            replaced.extend([one.before] if one.before is not None else [])
-    await store.write(connection, rows, replaced, at)
 
 
 def note(one: Computed, result: Recomputed) -> None:
     """Count a plan on sale that can't be sold, or that is sold at a loss by a fixed price."""
     if not one.plan.on_sale:
         return
-    result.unsellable += one.price is None or not one.price.sellable
-    if one.price is None:
+    result.unsellable += not one.stays if one.price is None else not one.price.sellable
+    if one.price is None and one.list not in result.untaxed:
         result.missing.add((one.plan.currency, one.list.currency))
     if one.price is not None and one.price.at_a_loss:
         result.loss.rules.setdefault(one.price.rule)
@@ -201,17 +249,18 @@ def note(one: Computed, result: Recomputed) -> None:
 
 
 def row_of(one: Computed, version: int, at: datetime) -> PriceRow | None:
-    """Return the row of a price; None for a plan that has no price because an exchange rate is missing.
+    """Return the row of a price; None for a plan that has no price because one can't be computed.
 
     If the price, its tax, its cost or its rule changed, the row is valid from `at`. Otherwise it continues
-    the stored row, with the new exchange rate and least price.
+    the stored row, with the new exchange rate and least price. Customers don't see costs and rules, so
+    `shown_at` doesn't change with them.
     """
     before = one.before
     if one.price is None or one.pricing is None:
-        # Its cost is in a currency without a rate, so the old price may be a loss.
-        if before is None or not before.sellable:
+        if before is None or not before.sellable or one.stays:
             return before
-        return before._replace(sellable=False, least_price=None, valid_from=at)
+        # Its cost is another one, so the old price may be a loss.
+        return before._replace(sellable=False, least_price=None, valid_from=at, shown_at=at)
     price, terms = one.price, one.pricing.terms
     row = PriceRow(
         one.list.id,
@@ -230,22 +279,19 @@ def row_of(one: Computed, version: int, at: datetime) -> PriceRow | None:
         price.rule,
         version,
         at,
+        at,
     )
-    if before is not None and _listed(row) == _listed(before):
-        return row._replace(rule_version=before.rule_version, valid_from=before.valid_from)
-    return row
+    if before is None or _shown(row) != _shown(before):
+        return row
+    row = row._replace(shown_at=before.shown_at)
+    if _made_of(row) != _made_of(before):
+        return row
+    return row._replace(rule_version=before.rule_version, valid_from=before.valid_from)
 
 
-def _listed(row: PriceRow) -> tuple[object, ...]:
-    return (
-        *(row.currency, row.retail, row.includes_tax, row.tax_rate, row.sellable),
-        *(row.cost, row.cost_currency, row.rule),
-    )
+def _shown(row: PriceRow) -> tuple[object, ...]:
+    return row.currency, row.retail, row.includes_tax, row.tax_rate, row.sellable
 
 
-def _no_tax(one: PriceList) -> Failure:
-    return Failure(
-        Kind.REFUSED,
-        "TAX_RATE_MISSING",
-        f"Price list {one.id} has the tax of {one.tax_country}, which has no rate; set it with SetTaxRates",
-    )
+def _made_of(row: PriceRow) -> tuple[object, ...]:
+    return row.cost, row.cost_currency, row.rule

@@ -14,7 +14,10 @@ FIRST = UUID(int=0)
 
 
 class PriceRow(NamedTuple):
-    """A row of plan_prices, in the order of COLUMNS; `tax_rate` is a fraction."""
+    """A row of plan_prices, in the order of COLUMNS; `tax_rate` is a fraction.
+
+    `valid_from` changes with the cost too, `shown_at` only with what customers see.
+    """
 
     price_list: str
     plan_id: UUID
@@ -32,6 +35,7 @@ class PriceRow(NamedTuple):
     rule: str
     rule_version: int
     valid_from: datetime
+    shown_at: datetime
 
 
 TYPES = {
@@ -51,6 +55,7 @@ TYPES = {
     "rule": "text",
     "rule_version": "bigint",
     "valid_from": "timestamptz",
+    "shown_at": "timestamptz",
 }
 COLUMNS = ", ".join(TYPES)
 
@@ -202,6 +207,24 @@ async def listing(
     return [(name, PriceRow(*values)) for *values, name in rows]
 
 
+OUTDATED = """
+select exists (
+    select from catalogue.plan_prices price
+    join catalogue.data_plans plan on plan.id = price.plan_id
+    where price.sellable and (price.cost, price.cost_currency) <> (plan.price, plan.currency)
+)
+"""
+
+
+async def outdated(connection: Connection) -> bool:
+    """Return whether a plan is sold at the price of an earlier cost.
+
+    A process of a release without prices read the catalogue then, during an upgrade.
+    """
+    found: bool = await connection.fetchval(OUTDATED)
+    return found
+
+
 OF_PLAN = f"""
 select {COLUMNS} from catalogue.plan_prices where plan_id = $1 and price_list = $2
 """  # noqa: S608 - constants
@@ -210,6 +233,15 @@ select {COLUMNS} from catalogue.plan_prices where plan_id = $1 and price_list = 
 async def price_of_plan(connection: Connection, plan: UUID, price_list: str) -> PriceRow | None:
     row = await connection.fetchrow(OF_PLAN, plan, price_list)
     return None if row is None else PriceRow(*row)
+
+
+COST = "select price, currency from catalogue.data_plans where id = $1"
+
+
+async def cost_of_plan(connection: Connection, plan: UUID) -> tuple[Decimal, str] | None:
+    """Return the provider's price of a plan, and its currency."""
+    row = await connection.fetchrow(COST, plan)
+    return None if row is None else (row["price"], row["currency"])
 
 
 HISTORY = f"""

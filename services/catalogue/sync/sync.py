@@ -14,6 +14,7 @@ from kit.telemetry import tracing
 from services.catalogue.datasource import CatalogueDataSource
 from services.catalogue.metrics import Metrics
 from services.catalogue.prices import rule_store
+from services.catalogue.prices import store as price_store
 from services.catalogue.prices.recompute import recompute
 from services.catalogue.provider_records import Records
 from services.catalogue.sync import run_store, write
@@ -141,9 +142,14 @@ class Sync:
         return error
 
     async def _until_due(self) -> None:
-        """Wait until the last success of any replica is old enough."""
+        """Wait until the last success of any replica is old enough.
+
+        Prices are computed first if a process of a release without prices made that success.
+        """
         while not self._stop.is_set():
             async with self._database.system() as connection:
+                if await price_store.outdated(connection):
+                    await recompute(connection)
                 age, skipped = await run_store.since_success(connection)
             self._metrics.last_read(age)
             self._metrics.skipped(skipped)

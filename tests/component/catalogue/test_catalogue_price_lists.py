@@ -179,7 +179,9 @@ async def test_a_change_of_prices_shows_at_once_even_if_it_began_before_another_
     async with open_shop(FOUR) as shop:
         admin = shop.databases.admin
         await set_lists(admin, LISTS)
-        change = "update catalogue.plan_prices set retail = 777, valid_from = now() where currency = 'JPY'"
+        change = (
+            "update catalogue.plan_prices set retail = 777, shown_at = now() where currency = 'JPY'"
+        )
         transaction = admin.transaction()
         await transaction.start()
         await admin.fetchval("select now()")  # the time of the prices

@@ -143,6 +143,24 @@ async def test_a_new_cost_changes_the_price_in_the_same_revision(open_shop: Open
         assert len(await history(shop, "esim_a")) == 2
 
 
+async def test_a_change_of_the_cost_alone_is_invisible_to_the_public(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop:
+        await set_rules(shop, [USD], [fixed("A", "9", plans=["esim_a"]), REST])
+        before = await shop.plan("esim_a")
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        assert (await shop.sync()).changed == 1
+        assert await shop.plan("esim_a") == before
+        # The finance staff sees when it changed.
+        costs = [money.text(one.cost) for one in await history(shop, "esim_a")]
+        assert costs == ["3", "2"]
+        times = [before.updated_at.ToDatetime()]
+        await shop.hide("esim_a")
+        times.append((await shop.hide("esim_a", hidden=False)).updated_at.ToDatetime())
+        await set_rules(shop, [USD], [fixed("A", "10", plans=["esim_a"]), REST], expected=1)
+        times.append((await shop.plan("esim_a")).updated_at.ToDatetime())
+        assert sorted(set(times)) == times
+
+
 async def test_a_price_that_does_not_change_has_no_new_history(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         await set_rules(shop, [USD], [REST])
@@ -169,13 +187,31 @@ async def test_plans_without_an_allowed_price_are_off_sale_and_listed(open_shop:
         assert answer.unsellable == 1
         unsellable = await listed(shop, only_unsellable=True)
         assert list(unsellable) == ["esim_b"]
-        assert money.text(unsellable["esim_b"].price) == "1.5"
+        assert money.text(unsellable["esim_b"].price) == "4.5"
         assert [plan.name for plan in await shop.plans()] == ["esim_a", "esim_c", "esim_d"]
         hidden = await shop.plan("esim_b")
         assert (hidden.hidden, hidden.available_quantity) == (True, 0)
+        # The public reads it, so it isn't the cost.
+        assert money.text(hidden.price) == "4.5"
         prices = await listed(shop)
         assert prices["esim_a"].lifted
         assert money.text(prices["esim_a"].price) == "5"
+
+
+async def test_the_price_of_a_plan_that_no_price_allows_does_not_show_its_cost(
+    open_shop: OpenShop,
+) -> None:
+    greedy = pb.PriceList(
+        id="usd", currency="USD", min_margin_percent="99", payment_fee_percent="2"
+    )
+    async with open_shop(FOUR) as shop:
+        assert (await set_rules(shop, [greedy])).unsellable == 4
+        assert await shop.plans() == []
+        prices = {money.text((await shop.plan(plan)).price) for plan in ("esim_a", "esim_c")}
+        assert prices == {"999999999999999.99"}
+        explained = await explain(shop, "esim_a")
+        assert explained.steps[-1].description.startswith("not sold, because no price keeps")
+        assert (explained.steps[-1].after, explained.least_price) == (prices.pop(), "")
 
 
 async def test_a_fixed_price_below_the_least_price_changes_nothing(open_shop: OpenShop) -> None:

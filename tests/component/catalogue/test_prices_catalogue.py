@@ -5,9 +5,12 @@ import time
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
+
+from kit.errors import Failure
 from kit.values import money
 from protos.catalogue.v1 import prices_pb2 as pb
-from tests.component.catalogue.conftest import OpenShop, Shop
+from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
 from tests.component.catalogue.price_rules import (
     EUR,
     JPY,
@@ -103,17 +106,52 @@ async def test_two_hundred_rules_over_the_catalogue(open_shop: OpenShop) -> None
 
 
 async def test_prices_stay_while_their_exchange_rate_is_gone(open_shop: OpenShop) -> None:
-    """A plan whose cost can't be converted is off sale, and is on sale again with the rate."""
-    async with open_shop() as shop:
+    """Only a plan whose cost changes is off sale, until there is a rate again."""
+    async with open_shop(FOUR) as shop:
         await set_rate(shop, "EUR", "USD", "1.25")
-        euros = pb.PriceList(id="eur", currency="EUR")
-        await set_rules(shop, [euros])
-        before = (await listed(shop)).popitem()[1]
+        await set_rules(shop, [pb.PriceList(id="eur", currency="EUR")])
+        before = await listed(shop)
         await shop.databases.admin.execute("delete from catalogue.exchange_rates")
         assert (await shop.sync()).error == ""
-        assert await shop.plans() == []
-        after = await explain(shop, before.plan_name)
-        assert (after.price.sellable, after.price.price) == (False, before.price)
+        assert await listed(shop) == before
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        assert (await shop.sync()).changed == 1
+        assert [plan.name for plan in await shop.plans()] == ["esim_b", "esim_c", "esim_d"]
+        after = await explain(shop, "esim_a")
+        assert (after.price.sellable, after.price.price) == (False, before["esim_a"].price)
         await set_rate(shop, "EUR", "USD", "1.25")
         await shop.sync()
-        assert len(await shop.plans()) > 1_000
+        assert money.text((await shop.plan("esim_a")).price) == "2.4"
+        assert len(await shop.plans()) == 4
+
+
+async def test_a_missing_tax_rate_is_found_before_there_are_plans(open_shop: OpenShop) -> None:
+    async with open_shop([], read=False) as shop:
+        with pytest.raises(Failure, match="TAX_RATE_MISSING") as caught:
+            await set_rules(shop, [USD, EUR])
+        assert "eur has the tax of DE" in caught.value.message
+        request = pb.PreviewPricesRequest(lists=[EUR])
+        with pytest.raises(Failure, match="TAX_RATE_MISSING"):
+            await shop.prices("PreviewPrices", request)
+
+
+async def test_a_sync_is_not_refused_because_of_a_missing_tax_rate(
+    open_shop: OpenShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_shop(FOUR) as shop:
+        await set_rate(shop, "EUR", "USD", "1.25")
+        await set_tax(shop, DE="19")
+        await set_rules(shop, [USD, EUR])
+        before = await listed(shop, "EUR")
+        await shop.databases.admin.execute("delete from catalogue.tax_rates")
+        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        run = await shop.sync()
+        assert (run.error, run.changed) == ("", 1)
+        assert "without the tax rate of these lists: eur (DE)" in caplog.text
+        euros = await listed(shop, "EUR")
+        assert [name for name in euros if not euros[name].sellable] == ["esim_a"]
+        assert all(euros[name] == before[name] for name in ("esim_b", "esim_c", "esim_d"))
+        # The other list follows the cost.
+        assert money.text((await shop.plan("esim_a")).price) == "3"
+        await set_tax(shop, DE="19")
+        assert all(price.sellable for price in (await listed(shop, "EUR")).values())

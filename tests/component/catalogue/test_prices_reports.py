@@ -1,5 +1,6 @@
 """Previews of prices, lists of prices, tax rates, and quotes for other services."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from kit.errors import Failure, Kind
 from kit.values import money
 from protos.catalogue.v1 import prices_pb2 as pb
+from services.catalogue.__main__ import serve
 from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import EIGHT, FOUR, NAMES, OpenShop, Shop
 from tests.component.catalogue.price_rules import (
@@ -22,6 +24,8 @@ from tests.component.catalogue.price_rules import (
     set_rules,
     set_tax,
 )
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.patience import PATIENCE
 
 
 async def preview(shop: Shop, **fields: Any) -> list[pb.PriceListPreview]:
@@ -179,6 +183,32 @@ async def test_a_quote_has_the_price_of_the_list_and_its_terms(open_shop: OpenSh
         assert money.text((await quote(shop, "esim_a")).plan.price) == "4"
         with pytest.raises(Failure, match="PLAN_NOT_FOUND"):
             await quote(shop, "esim_x")
+
+
+async def test_a_quote_of_an_outdated_cost_is_not_confirmed(
+    open_shop: OpenShop, serving: Serving
+) -> None:
+    """During an upgrade, a process of the previous release reads the catalogue and computes no prices."""
+    async with open_shop(FOUR) as shop:
+        await set_rules(shop, [USD], [markup("All", "100")])
+        admin = shop.databases.admin
+        run = await admin.fetchval("insert into catalogue.sync_runs default values returning id")
+        async with serving(serve, shop.settings):  # joins that run
+            await admin.execute("update catalogue.data_plans set price = 3 where name = 'esim_a'")
+            outdated, current = await quote(shop, "esim_a"), await quote(shop, "esim_b")
+            assert (money.text(outdated.terms.cost), outdated.HasField("confirmed_at")) == (
+                "2",
+                False,
+            )
+            assert current.HasField("confirmed_at")
+            await admin.execute(
+                "update catalogue.sync_runs set finished_at = now(), error = '' where id = $1", run
+            )
+            async with asyncio.timeout(PATIENCE):
+                while money.text(outdated.terms.cost) != "3":
+                    outdated = await quote(shop, "esim_a")
+            assert money.text(outdated.plan.price) == "6"
+            assert outdated.HasField("confirmed_at")
 
 
 async def test_prices_are_for_the_finance_staff_and_quotes_for_services(
