@@ -32,14 +32,14 @@ class CodeGuesses:
     async def ordering(self, code: str | None) -> AsyncIterator[None]:
         """Count the code of a quote or a purchase in the block, and undo that unless the code is refused.
 
-        Only a refusal as COUPON_NOT_VALID counts. Raises Failure EXHAUSTED, before the block is entered, if
-        there were too many.
+        Only a refusal as COUPON_NOT_VALID counts, for the user and for the address, because anonymous users
+        cost nothing. Raises Failure EXHAUSTED, before the block is entered, if there were too many.
         """
         if not code:
             yield
             return
         # Counted in advance, so that parallel tries can't exceed the limit.
-        buckets = self._user()
+        buckets = [*self._address(), *self._user()]
         await self._take(buckets)
         wrong = False
         try:

@@ -185,8 +185,10 @@ CODES = replace(SETTINGS, coupon_rate=10)
 WRONG = Failure(Kind.REFUSED, "COUPON_NOT_VALID", "unknown")
 
 
-async def order_with(limits: RateLimits, session: Session, failure: Failure | None) -> None:
-    guesses = limits.code_guesses(of("203.0.113.7"), session)
+async def order_with(
+    limits: RateLimits, session: Session, failure: Failure | None, address: str = "203.0.113.7"
+) -> None:
+    guesses = limits.code_guesses(of(address), session)
     with suppress(Failure):
         async with guesses.ordering("CODE"):
             if failure is not None:
@@ -206,9 +208,25 @@ async def test_codes_that_can_be_used_are_taken_back_and_others_are_counted(
         async with limits.code_guesses(of("203.0.113.8"), user(1)).ordering("CODE"):
             raise AssertionError("entered")
     assert (refusal.value.reason, refusal.value.retry_after) == ("TOO_MANY_REQUESTS", 6)
-    await order_with(limits, user(2), None)
+    async with limits.code_guesses(of("203.0.113.8"), user(2)).ordering("CODE"):
+        pass
     clock.passed += 6
     async with limits.code_guesses(of("203.0.113.8"), user(1)).ordering("CODE"):
+        pass
+
+
+async def test_codes_of_many_anonymous_users_count_for_their_address(clock: SteppedClock) -> None:
+    limits = RateLimits(CODES, None, clock)
+    for number in range(10):
+        await order_with(limits, user(number), WRONG)
+    with pytest.raises(Failure) as refusal:
+        async with limits.code_guesses(of("203.0.113.7"), user(10)).ordering("CODE"):
+            raise AssertionError("entered")
+    assert (refusal.value.reason, refusal.value.retry_after) == ("TOO_MANY_REQUESTS", 6)
+    # Checks without a session share the limit of the address, and other addresses have their own.
+    with pytest.raises(Failure):
+        await limits.code_guesses(of("203.0.113.7"), user(11)).check()
+    async with limits.code_guesses(of("203.0.113.8"), user(10)).ordering("CODE"):
         pass
 
 
@@ -217,7 +235,7 @@ async def test_codes_are_counted_together_in_redis(server: Server) -> None:
     for limits in [one, two] * 10:
         await order_with(limits, user(1), None)
     for limits in [one, two] * 5:
-        await order_with(limits, user(1), WRONG)
+        await order_with(limits, user(1), WRONG, "203.0.113.8")
         await limits.code_guesses(of("203.0.113.7"), user(1)).check()
     for limits in (one, two):
         guesses = limits.code_guesses(of("203.0.113.7"), user(1))
