@@ -1,6 +1,7 @@
 """Claims an order: the intent to buy, committed before the provider is called."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from kit.auth.sessions import Role, Session
 from kit.db.database import Connection, Database
@@ -14,6 +15,8 @@ from services.orders.purchase import claim_store
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.quotes import Quote
+
+NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,6 @@ class Claims:
         """Return the new order, or one that `prevent_duplicates` found; None if the key is taken."""
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
         by_service = session.role is Role.SERVICE
-        if not request.prevent_duplicates:
-            # Checked before the provider is called, so that a customer above a limit causes no call.
-            async with self._database.system() as connection:
-                cost = plan.cost * request.quantity
-                await self._limits.check(
-                    connection, request.customer_id, cost, by_service=by_service
-                )
-        target = await self._target(session, request, plan)
         try:
             discount = await self._discounts.find(request, plan)
         except Failure:
@@ -88,6 +83,18 @@ class Claims:
             if earlier is None:
                 raise
             return earlier
+        known = self._prices.known(request, plan, discount.amount)
+        if not request.prevent_duplicates:
+            # Checked before the provider is called, so that a customer above a limit causes no call. Other
+            # reasons to refuse the request come before the limits of spending: otherwise requests that can't
+            # succeed would tell, by their refusal, how high the cost is. To check an eSIM takes a call, so
+            # with one the cost counts only in `_allowed`.
+            cost = known.cost if request.esim_id is None else NOTHING
+            async with self._database.system() as connection:
+                await self._limits.check(
+                    connection, request.customer_id, cost, by_service=by_service
+                )
+        target = await self._target(session, request, plan)
         quote = await self._prices.quote(request, plan, target, discount.amount)
         async with self._database.system() as connection:
             if request.prevent_duplicates:

@@ -26,7 +26,9 @@ class Prices:
 
     With a price limit of the buyer, the provider confirms the cost at the claim and right before every
     attempt. The first attempt skips this if the claim's confirmation is at most `holds` old. Without a limit,
-    a cost that was confirmed at most `ttl` ago is enough.
+    a cost that was confirmed at most `ttl` ago is enough. If it is older and the provider doesn't answer, an
+    order without a price list is placed at the catalogue's price. One with a list waits, because its price is
+    fixed: at an unknown cost it may be sold at a loss.
 
     Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
     fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
@@ -42,6 +44,17 @@ class Prices:
         self._tolerance = tolerance
         self._holds = holds
 
+    def known(self, request: OrderRequest, plan: Plan, discount: Decimal) -> Quote:
+        """Return the quote as far as it is known without the provider.
+
+        Raises Failure REFUSED (PRICE_CHANGED) if the price of a list is above the buyer's limit, and INVALID
+        if the limit is in another currency.
+        """
+        known = quotes.quote(plan, request.quantity, discount)
+        if plan.listing is not None:
+            refusals.check_limits(request, known)
+        return known
+
     async def quote(
         self,
         request: OrderRequest,
@@ -55,9 +68,7 @@ class Prices:
         Raises Failure REFUSED with PRICE_CHANGED or the reason why the provider would refuse the order, and
         UNAVAILABLE (PRICE_NOT_CONFIRMED) if the buyer's limit can't be checked.
         """
-        known = quotes.quote(plan, request.quantity, discount)
-        if plan.listing is not None:
-            refusals.check_limits(request, known)
+        known = self.known(request, plan, discount)
         if request.limited:
             return await self._limited(request, plan, target, known)
         if known.confirmed_at is not None and _age(known.confirmed_at) <= self.ttl:
@@ -118,14 +129,14 @@ class Prices:
         return quote
 
     async def confirm(self, work: Work) -> Pause | None:
-        """Confirm the cost of an order with a price limit right before it is placed.
+        """Confirm the cost of an order with a price limit or a price list right before it is placed.
 
         Fails the order if the provider would refuse it, or if its cost exceeds what the buyer or the price
         list allows. Returns a pause if the provider did not confirm a cost: then the order must not be
         placed.
         """
         subject = work.order
-        if not subject.limited or self._just_confirmed(subject):
+        if not self._unconfirmed(subject):
             return None
         queried_at = datetime.now(UTC)
         try:
@@ -153,14 +164,18 @@ class Prices:
         await self._decide(work, cost, queried_at)
         return None
 
-    def _just_confirmed(self, subject: Order) -> bool:
+    def _unconfirmed(self, subject: Order) -> bool:
+        """Return whether the cost must be confirmed before the order is placed."""
+        if not subject.limited and subject.price_list is None:
+            return False
         confirmed_at = subject.price_confirmed_at
-        return (
-            confirmed_at is not None
-            # There was no step since the claim, hence no attempt.
-            and subject.updated_at == subject.created_at
-            and timedelta() <= _age(confirmed_at) <= self._holds
-        )
+        if confirmed_at is None:
+            return True
+        age = _age(confirmed_at)
+        # There was no step since the claim, hence no attempt.
+        if subject.updated_at == subject.created_at and timedelta() <= age <= self._holds:
+            return False
+        return subject.limited or age > self.ttl
 
     async def _decide(self, work: Work, cost: Decimal, confirmed_at: datetime) -> None:
         subject, expected = work.order, work.order.expected_cost
@@ -173,7 +188,7 @@ class Prices:
         ):
             await _refuse_price(work, order.MESSAGE_ABOVE_LIMIT, expected, cost)
             return
-        if cost != expected.expected:
+        if cost != expected.expected or subject.price_list is not None:
             each = round(cost / subject.quantity, MAX_PLACES)
             async with work.database.system() as connection:
                 await store.record_cost(connection, subject, cost, each, confirmed_at)

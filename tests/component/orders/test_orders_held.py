@@ -10,9 +10,11 @@ import pytest
 
 from cli.operators.orders import Orders
 from cli.operators.service import Service
+from protos.catalogue.v1 import prices_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from services.orders.order import MESSAGE_HELD
+from tests.component.orders.coupon_shop import list_price
 from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request
 from tests.fixtures.health import NOT_SERVING, health
 from tests.fixtures.patience import until
@@ -119,3 +121,51 @@ async def test_a_cancellation_interrupted_by_a_pause_resumes_automatically(shop:
         cancel = orders_pb2.CancelOrderRequest(order_id=made.order.id)
         await orders.CancelOrder(cancel, metadata=buyer)
         await reaches(shop, made.order.id, "REFUNDED")
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_price_of_a_list_is_not_sold_while_its_cost_is_not_confirmed(
+    shop: Shop, known: bool
+) -> None:
+    """At the claim the provider doesn't answer either; no limit of the buyer would make it wait."""
+    list_price(shop, "20.00", currency="USD")
+    listed = shop.catalogue.adjust
+
+    def adjust(answer: prices_pb2.QuotePlanResponse) -> None:
+        listed(answer)
+        if not known:
+            answer.ClearField("confirmed_at")
+
+    shop.catalogue.adjust = adjust
+    shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(days=1)
+    await shop.fault(method="POST", path="/orders", status=503, count=2)
+    buyer = await shop.session("b@example.com")
+    async with shop.open(price_ttl=300.0, purchase_wait=0.0) as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        await is_explained(shop, order.id, "confirm the price")
+        assert (await outcomes(shop), shop.charges) == ([], 0)
+        await reaches(shop, order.id, "COMPLETED")
+    row = await shop.row(order.id)
+    assert datetime.now(UTC) - row["price_confirmed_at"] < timedelta(minutes=5)
+    assert shop.charges == 1
+
+
+async def test_an_order_from_a_list_that_was_not_placed_is_confirmed_before_it_is_placed_again(
+    shop: Shop,
+) -> None:
+    list_price(shop, "999.00", currency="USD")
+    # The second call is the purchase: its answer is lost, and it has bought nothing.
+    await shop.fault(method="POST", path="/orders", skip=1, drop=True, effect="none")
+    await shop.fault(method="GET", path="/orders", status=503, count=0)
+    buyer = await shop.session("b@example.com")
+    async with shop.open(price_ttl=0.0, purchase_wait=0.0) as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        await shop.databases.until(
+            "select count(*) > 0 from orders.order_attempts where outcome = 'UNCLEAR'"
+        )
+        name = shop.catalogue.bundles[shop.plan_id].name
+        await shop.control("catalogue/price", name=name, price=999.01)
+        await shop.http.delete(f"{shop.sandbox.control_url}/faults")
+        await reaches(shop, order.id, "FAILED")
+    assert (await shop.row(order.id))["failure_reason"] == "PRICE_CHANGED"
+    assert (await outcomes(shop), shop.charges) == (["ABSENT"], 0)

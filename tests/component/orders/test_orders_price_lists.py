@@ -261,5 +261,13 @@ async def test_spending_limits_count_costs_in_one_currency(shop: Shop) -> None:
         await seller.buy(buyer, currency="JPY")
         await seller.buy(buyer, quantity=2, currency="USD")
         failure = await failure_of(seller.buy(buyer))
+        # Requests that can't succeed anyway tell nothing about the cost.
+        for impossible, reason in (
+            ({"max_total": money.to_proto(Decimal("0.01"), "USD")}, "PRICE_CHANGED"),
+            ({"coupon_code": "UNKNOWN"}, "COUPON_NOT_VALID"),
+            ({"esim_id": shop.plan_id, "quantity": 1}, "ESIM_NOT_FOUND"),
+        ):
+            refused = await failure_of(seller.buy(buyer, **{"quantity": 4} | impossible))
+            assert refused.reason == reason
     assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"
     assert shop.charges == 2
