@@ -191,20 +191,26 @@ async def record_reassigned(connection: Connection, order_id: UUID) -> None:
     )
 
 
-# Without a price list, the customer pays what the provider charges.
+# Without a price list, the customer pays what the provider charges, less the discount. A discount can't be
+# subtracted from an amount in another currency: such an order keeps its total.
 RECORD_PLACED = """
-update orders.esim_orders
+update orders.esim_orders o
 set provider_reference = $2, placed_at = now(), charged_cost = $3::numeric,
-    charged_currency = case when $3 is not null then coalesce($4, cost_currency, currency) end,
+    charged_currency = case when $3 is not null then coalesce($4, o.cost_currency, o.currency) end,
     total_price = case
-        when price_list is null and $3 is not null then greatest($3 - coalesce(discount, 0), 0)
-        else total_price
+        when sold.at_cost and $3 is not null then greatest($3 - coalesce(o.discount, 0), 0)
+        else o.total_price
     end,
-    currency = case when price_list is null then coalesce($4, currency) else currency end,
-    charged_above = case when price_list is null then $5::numeric end,
-    cost_above = case when price_list is not null then $5::numeric end,
-    operator_detail = coalesce($6, operator_detail)
-where id = $1
+    currency = case when sold.at_cost then coalesce($4, o.currency) else o.currency end,
+    charged_above = case when o.price_list is null then $5::numeric end,
+    cost_above = case when o.price_list is not null then $5::numeric end,
+    operator_detail = coalesce($6, o.operator_detail)
+from (
+    select id, price_list is null
+        and (coalesce(discount, 0) = 0 or coalesce($4, currency) = currency) as at_cost
+    from orders.esim_orders where id = $1
+) sold
+where o.id = sold.id
 """
 
 

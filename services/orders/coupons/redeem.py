@@ -76,16 +76,17 @@ class Discounts:
         """Reserve the coupon of an order that was claimed in the same transaction.
 
         The caller holds the lock of the customer's purchases. Raises Failure REFUSED as `find` does;
-        the transaction must then be rolled back.
+        the transaction must then be rolled back. The discount that counts is that of the order, which is
+        less than `discount` if the provider confirmed a price below it.
         """
         coupon = discount.coupon
         if coupon is None:
             return
         # The coupon's row first, so that purchases with the same coupon wait before they count its uses.
-        if not await store.reserve(connection, coupon.id, discount.amount):
+        if not await store.reserve(connection, coupon.id, order.discount):
             raise not_valid()
         recorded = await store.record(
-            connection, order.id, order.customer_id, coupon, discount.amount, order.currency
+            connection, order.id, order.customer_id, coupon, order.discount, order.currency
         )
         if not recorded:
             raise not_applicable(MESSAGE_USED_BY_CUSTOMER)

@@ -55,9 +55,9 @@ from (
     select o.created_at, count(*) over newest as number,
         sum(
             case
-                when o.price_list is null then o.total_price
                 when o.charged_currency = o.cost_currency then o.charged_cost
-                else o.expected_cost
+                -- Orders from before costs were recorded had no discount.
+                else coalesce(o.expected_cost, o.total_price)
             end
         ) over newest as amount
     from orders.esim_orders o

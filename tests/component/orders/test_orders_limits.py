@@ -12,6 +12,7 @@ from kit.errors import Failure
 from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2
 from services.orders.purchase.limits import parse
+from tests.component.orders.coupon_shop import of, open_coupons
 from tests.component.orders.shop import Shop, reaches, request
 from tests.component.orders.test_orders_guards import orders_recorded, price
 
@@ -191,3 +192,16 @@ async def test_the_number_of_concurrent_purchases_of_a_customer_is_limited(shop:
             await reaches(shop, answer.order.id, "COMPLETED")
         await buying(shop, orders, ann, "another")
     assert shop.charges == 5 + 1 + 1 + 1
+
+
+async def test_spending_counts_the_cost_and_not_what_a_coupon_leaves_of_it(shop: Shop) -> None:
+    buyer = await shop.session("ann@example.com")
+    off = Decimal("0.10")
+    limits = parse(f"customer_day_amount={3 * price(shop) - off}")
+    async with open_coupons(shop, purchase_limits=limits) as running:
+        amount = of(str(off), "USD")
+        await running.create(amount=amount, max_loss=amount)
+        for _ in range(2):
+            assert (await running.buy(buyer)).discount == amount
+        failure = await refusal(running.buy(buyer, ""))
+    assert failure.reason == "PURCHASE_LIMIT_CUSTOMER_DAY_AMOUNT"

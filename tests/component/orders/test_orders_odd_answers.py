@@ -7,6 +7,7 @@ import pytest
 
 from kit.values import money
 from protos.orders.v1 import orders_pb2
+from tests.component.orders.coupon_shop import of, open_coupons
 from tests.component.orders.neighbours import platform
 from tests.component.orders.shop import Shop, outcomes, reaches, request
 from tests.component.orders.test_orders_cancellation_previews import WHOLE, preview
@@ -119,3 +120,30 @@ async def test_a_malformed_assignment_of_another_order_does_not_hide_a_cancellat
         found = await preview(orders, buyer, order)
     assert found.extent == orders_pb2.CANCELLATION_EXTENT_UNKNOWN
     assert found.code == "PROVIDER_BAD_ANSWER"
+
+
+async def test_a_discount_is_not_subtracted_from_a_charge_in_another_currency(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    bundle = shop.catalogue.bundles[shop.plan_id]
+    off = of("0.10", "USD")
+    async with open_coupons(shop) as running:
+        await running.create(amount=off, max_loss=off)
+        charged = placed(shop, currency="EUR", total=5)
+        await shop.fault(method="POST", path="/orders", status=200, body=charged)
+        order = await running.buy(buyer)
+    expected = Decimal(str(bundle.price)) - Decimal("0.10")
+    assert (order.status, order.total_price) == (COMPLETED, of(str(expected), "USD"))
+    row = await shop.row(order.id)
+    assert (row["charged_cost"], row["charged_currency"]) == (5, "EUR")
+
+
+async def test_a_coupon_books_the_discount_that_a_lower_confirmed_price_leaves(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    bundle = shop.catalogue.bundles[shop.plan_id]
+    shop.catalogue.stored_price = Decimal(3)
+    await shop.control("catalogue/price", name=bundle.name, price=1)
+    async with open_coupons(shop) as running:
+        await running.create(amount=of("2", "USD"), max_loss=of("2", "USD"), budget=of("2", "USD"))
+        order = await running.buy(buyer, max_price=usd("3"))
+        assert (order.discount, order.total_price) == (of("1", "USD"), of("0", "USD"))
+        assert await running.counters() == (1, 0, "1", "0")
