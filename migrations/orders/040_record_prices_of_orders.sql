@@ -1,24 +1,38 @@
 -- How the price of each order came about: the price list and rules it was sold by, what it costs the shop, tax and
 -- discount, and the plan as it was sold. What customers pay stays in unit_price, total_price and currency.
 
+-- Nothing here takes longer for a larger table: the columns have constant defaults, and no index is built. The
+-- constraints apply to what is written from now on. They stay `not valid`, as validating them would read all
+-- older orders, whose new columns have nothing but their defaults.
 alter table orders.esim_orders
     add column price_list text,
     add column rule_version bigint,
-    add column expected_cost numeric check (expected_cost >= 0),
-    add column charged_cost numeric check (charged_cost >= 0),
-    add column cost_currency text check (cost_currency ~ '^[A-Z]{3}$'),
-    add column charged_currency text check (charged_currency ~ '^[A-Z]{3}$'),
-    add column cost_above numeric check (cost_above > 0),
+    add column expected_cost numeric,
+    add column charged_cost numeric,
+    add column cost_currency text,
+    add column charged_currency text,
+    add column cost_above numeric,
     add column max_unit_cost numeric,
-    add column exchange_rate numeric check (exchange_rate > 0),
+    add column exchange_rate numeric,
     add column exchange_rate_at timestamptz,
-    add column tax_rate numeric check (tax_rate >= 0 and tax_rate <= 1),
+    add column tax_rate numeric,
     add column includes_tax boolean,
-    add column tax_amount numeric check (tax_amount >= 0),
-    add column discount numeric check (discount >= 0),
-    add column requested_currency text not null default '' check (requested_currency ~ '^([A-Z]{3})?$'),
-    add column coupon_code text not null default '' check (length(coupon_code) <= 40),
-    add column sold_plan jsonb;
+    add column tax_amount numeric,
+    add column discount numeric,
+    add column requested_currency text not null default '',
+    add column coupon_code text not null default '',
+    add column sold_plan jsonb,
+    add constraint expected_cost_not_negative check (expected_cost >= 0) not valid,
+    add constraint charged_cost_not_negative check (charged_cost >= 0) not valid,
+    add constraint cost_currency_is_a_code check (cost_currency ~ '^[A-Z]{3}$') not valid,
+    add constraint charged_currency_is_a_code check (charged_currency ~ '^[A-Z]{3}$') not valid,
+    add constraint cost_above_positive check (cost_above > 0) not valid,
+    add constraint exchange_rate_positive check (exchange_rate > 0) not valid,
+    add constraint tax_rate_is_a_fraction check (tax_rate >= 0 and tax_rate <= 1) not valid,
+    add constraint tax_amount_not_negative check (tax_amount >= 0) not valid,
+    add constraint discount_not_negative check (discount >= 0) not valid,
+    add constraint requested_currency_is_a_code check (requested_currency ~ '^([A-Z]{3})?$') not valid,
+    add constraint coupon_code_is_short check (length(coupon_code) <= 40) not valid;
 
 comment on column orders.esim_orders.price_list is 'The price list it was sold from; null: it was sold at cost.';
 comment on column orders.esim_orders.rule_version is 'The version of the price rules; 0: none.';
@@ -47,10 +61,6 @@ grant select (
     price_list, tax_rate, includes_tax, tax_amount, discount, requested_currency, coupon_code, sold_plan
 ) on orders.esim_orders to orders_user;
 
--- Older orders get their costs in the background; this index finds them, and is empty after it.
-create index esim_orders_without_cost on orders.esim_orders (id) where expected_cost is null;
-create index esim_orders_cost_above on orders.esim_orders (created_at desc) where cost_above is not null;
-
 -- Nothing that changes later alters how an order was sold.
 create function orders.check_sale() returns trigger language plpgsql set search_path = '' as $f$
 begin
@@ -70,6 +80,13 @@ begin
         or (old.sold_plan is not null and new.sold_plan is distinct from old.sold_plan) then
         raise exception 'how an order was sold cannot change' using errcode = 'check_violation';
     end if;
+    -- A release before coupons would charge the whole price when the provider answers: it writes no cost.
+    if old.price_list is null and old.coupon_code <> '' and new.total_price <> old.total_price
+        and (new.expected_cost, new.charged_cost)
+            is not distinct from (old.expected_cost, old.charged_cost) then
+        raise exception 'the total of an order with a coupon cannot change without its cost'
+            using errcode = 'check_violation';
+    end if;
     -- Before it is placed, the provider may confirm another cost.
     if old.price_list is not null and old.recovery_point <> 'CLAIMED'
         and new.expected_cost is distinct from old.expected_cost then
@@ -86,19 +103,53 @@ create trigger check_sale before update of
     exchange_rate, exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, requested_currency, sold_plan
     on orders.esim_orders for each row execute function orders.check_sale();
 
--- Customers see no costs, so a change of them is no news to their subscriptions.
+-- A release before price lists takes a retail price for the cost, and ignores coupons. Its processes may not sell
+-- once either is in use, which the first order with a price list and the first coupon record here.
+create table orders.retail_in_use (
+    only_row boolean primary key default true check (only_row),
+    since timestamptz not null default now()
+);
+
+comment on table orders.retail_in_use is
+    'Has a row since price lists or coupons are in use: orders must record their cost then. Deleted for a rollback.';
+
+alter table orders.retail_in_use owner to esimgo_owner;
+alter table orders.retail_in_use enable row level security;
+alter table orders.retail_in_use force row level security;
+create policy retail_in_use_system on orders.retail_in_use for all to orders_system using (true) with check (true);
+grant select, insert on orders.retail_in_use to orders_system;
+
+create function orders.require_cost() returns trigger language plpgsql set search_path = '' as $f$
+begin
+    if new.expected_cost is null and exists (select from orders.retail_in_use) then
+        raise exception 'an order without its cost can''t be recorded, as price lists or coupons are in use'
+            using errcode = 'check_violation',
+            hint = 'A process of a release before price lists runs: stop it, or follow "Rollback" in docs/operations.md.';
+    end if;
+    if new.price_list is not null or new.coupon_code <> '' then
+        insert into orders.retail_in_use default values on conflict do nothing;
+    end if;
+    return new;
+end
+$f$;
+alter function orders.require_cost() owner to esimgo_owner;
+
+create trigger require_cost before insert on orders.esim_orders
+    for each row execute function orders.require_cost();
+
+-- Customers see neither costs nor when these were confirmed, so a change of them is no news to their subscriptions.
 drop trigger notify_change on orders.esim_orders;
 create trigger notify_change after update on orders.esim_orders
     for each row when (
         (to_jsonb(old) - array[
             'lease_owner', 'leased_until', 'next_run_at', 'updated_at', 'rule_version', 'expected_cost',
             'charged_cost', 'cost_currency', 'charged_currency', 'cost_above', 'max_unit_cost',
-            'exchange_rate', 'exchange_rate_at'
+            'exchange_rate', 'exchange_rate_at', 'price_confirmed_at'
         ])
         is distinct from
         (to_jsonb(new) - array[
             'lease_owner', 'leased_until', 'next_run_at', 'updated_at', 'rule_version', 'expected_cost',
             'charged_cost', 'cost_currency', 'charged_currency', 'cost_above', 'max_unit_cost',
-            'exchange_rate', 'exchange_rate_at'
+            'exchange_rate', 'exchange_rate_at', 'price_confirmed_at'
         ])
     ) execute function orders.notify_order();

@@ -47,9 +47,10 @@ comment on column orders.coupons.minimum is 'Least value of an order before the 
 comment on column orders.coupons.budget is 'Greatest sum of all discounts.';
 comment on column orders.coupons.max_loss is
     'Greatest loss on one order that a discount may lead to; null: the least price of the plan is kept.';
-comment on column orders.coupons.used is 'Number of completed orders; `reserved` is that of unfinished orders.';
+comment on column orders.coupons.used is
+    'Number of orders that were completed and not refunded; `reserved` is that of unfinished orders.';
 comment on column orders.coupons.spent is
-    'Sum of the discounts of completed orders, if there is a currency; `reserved_amount` is that of unfinished ones.';
+    'Sum of the discounts of the orders in `used`, if there is a currency; `reserved_amount` is that of unfinished ones.';
 comment on column orders.coupons.created_by is 'Id of the user, or "service".';
 
 create index coupons_newest on orders.coupons (created_at desc, id desc);
@@ -71,7 +72,7 @@ comment on column orders.coupon_redemptions.n is
     'Number of this use among those of the customer that were not released, from 1.';
 comment on column orders.coupon_redemptions.amount is 'The discount of the order.';
 comment on column orders.coupon_redemptions.state is
-    'RESERVED: the order is unfinished. COMMITTED: it is completed. RELEASED: it failed or was cancelled.';
+    'RESERVED: the order is unfinished. COMMITTED: it was completed. RELEASED: it failed or was refunded.';
 
 -- Two purchases at once can't be the same use. Erased customers share one id, and have no limit.
 create unique index coupon_redemptions_of_customer
@@ -79,7 +80,8 @@ create unique index coupon_redemptions_of_customer
     where state <> 'RELEASED' and customer_id <> '00000000-0000-0000-0000-000000000000';
 create index coupon_redemptions_to_export on orders.coupon_redemptions (customer_id);
 
--- The use of a coupon follows the status of its order, in the same transaction.
+-- The use of a coupon follows the status of its order, in the same transaction. A cancelled order whose price was not
+-- refunded has cost the discount, and keeps the use: otherwise a free order could be bought and cancelled forever.
 create function orders.settle_coupon() returns trigger language plpgsql set search_path = '' as $f$
 declare
     before constant text := case when new.status in ('COMPLETED', 'FAILED') then 'RESERVED' else 'COMMITTED' end;
@@ -113,7 +115,7 @@ alter function orders.settle_coupon() owner to esimgo_owner;
 create trigger settle_coupon after update of status on orders.esim_orders
     for each row when (
         new.coupon_code <> '' and new.status <> old.status
-        and new.status in ('COMPLETED', 'FAILED', 'CANCELLED', 'REFUNDED')
+        and new.status in ('COMPLETED', 'FAILED', 'REFUNDED')
     ) execute function orders.settle_coupon();
 
 -- The coupon of an order and its amount never change.
@@ -167,3 +169,15 @@ begin
     end loop;
 end
 $$;
+
+-- See require_cost.
+create function orders.record_retail_in_use() returns trigger language plpgsql set search_path = '' as $f$
+begin
+    insert into orders.retail_in_use default values on conflict do nothing;
+    return null;
+end
+$f$;
+alter function orders.record_retail_in_use() owner to esimgo_owner;
+
+create trigger record_retail_in_use after insert on orders.coupons
+    for each statement execute function orders.record_retail_in_use();

@@ -61,7 +61,9 @@ class Coupon(_message.Message):
     """True: only for customers without an earlier order; failed orders don't count."""
     disabled: _builtins.bool
     used: _builtins.int
-    """Orders that use it: completed ones, and those that are still being processed."""
+    """Orders that use it: completed ones, and those that are still being processed. A failed or refunded order gives its
+    use and its discount back; one that was cancelled without a refund keeps both.
+    """
     reserved: _builtins.int
     created_by: _builtins.str
     currency: _builtins.str

@@ -72,7 +72,7 @@ class Coupon:
     """A coupon and its use.
 
     `used` orders are completed, with discounts of `spent` in all; `reserved` orders are unfinished, with
-    discounts of `reserved_amount`.
+    discounts of `reserved_amount`. Orders that were cancelled without a refund still count as completed.
     """
 
     id: UUID

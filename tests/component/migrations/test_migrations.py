@@ -207,3 +207,35 @@ async def test_a_login_reaches_tables_only_through_its_own_roles(
                 await login.execute(f"set role {other}_system")
     finally:
         await login.close()
+
+
+async def test_the_prices_of_orders_are_added_without_reading_the_orders(empty: str) -> None:
+    """The table is locked meanwhile, so nothing may take longer for a larger one."""
+    names = [m.name for m in files.find()]
+    before = [m for m in files.find() if m.name < "040"]
+    assert names[len(before)].startswith("040_")
+    await runner.migrate(empty, migrations=before)
+    connection = await asyncpg.connect(empty)
+    await connection.execute(ORDERS)
+    file = await connection.fetchval(FILE)
+    for migration in files.find()[len(before) :]:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            read = await connection.fetchval(READ)
+            assert (migration.name, read) == (migration.name, 0)
+    assert await connection.fetchval(FILE) == file  # not rewritten
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("update orders.esim_orders set discount = -1")
+    await connection.close()
+
+
+ORDERS = """
+insert into orders.esim_orders
+    (customer_id, plan_id, bundle_name, quantity, unit_price, total_price, currency)
+select gen_random_uuid(), gen_random_uuid(), 'bundle', 1, 1, 1, 'USD' from generate_series(1, 100)
+"""
+FILE = "select pg_relation_filenode('orders.esim_orders')"
+READ = """
+select seq_scan + seq_tup_read + coalesce(idx_scan, 0) from pg_stat_xact_user_tables
+where schemaname = 'orders' and relname = 'esim_orders'
+"""

@@ -45,6 +45,7 @@ async def test_a_coupon_reduces_the_total_and_is_used_when_the_order_completes(s
 
 
 async def test_a_failed_order_and_a_cancelled_order_give_their_coupon_back(shop: Shop) -> None:
+    shop.sandbox.world.switches.refunds = True
     buyer = await shop.session("b@example.com")
     async with open_coupons(shop) as running:
         await running.create(max_uses=1, max_uses_per_customer=1, budget=of("2"))
@@ -66,6 +67,7 @@ async def test_a_failed_order_and_a_cancelled_order_give_their_coupon_back(shop:
         assert await running.counters() == (1, 0, "2", "0")
 
         await running.orders.CancelOrder(pb.CancelOrderRequest(order_id=order.id), metadata=buyer)
+        assert await shop.stored_status(order.id) == "REFUNDED"
         assert await running.counters() == (0, 0, "0", "0")
         assert await running.states() == [
             "RELEASED",
@@ -74,6 +76,26 @@ async def test_a_failed_order_and_a_cancelled_order_give_their_coupon_back(shop:
         # It can be used again, also by the same customer.
         assert (await running.buy(buyer)).status == COMPLETED
         assert await running.counters() == (1, 0, "2", "0")
+
+
+@pytest.mark.parametrize(
+    "limit", [{"max_uses": 1}, {"max_uses_per_customer": 1}, {"budget": of("20")}]
+)
+async def test_a_free_order_that_is_cancelled_without_a_refund_cannot_be_repeated(
+    shop: Shop, limit: dict[str, Any]
+) -> None:
+    list_price(shop, "20.00", least="0")
+    buyer = await shop.session("b@example.com")
+    async with open_coupons(shop) as running:
+        await running.create("FREE", percent="100", max_loss=of("20"), **limit)
+        order = await running.buy(buyer, "FREE")
+        assert (order.status, order.total_price) == (COMPLETED, of("0"))
+        await running.orders.CancelOrder(pb.CancelOrderRequest(order_id=order.id), metadata=buyer)
+        assert await shop.stored_status(order.id) == "CANCELLED"
+        assert await running.counters("FREE") == (1, 0, "20", "0")
+        assert await running.states() == ["COMMITTED"]
+        assert (await refused(running.buy(buyer, "FREE"))).startswith("COUPON_NOT_")
+    assert shop.charges == 1
 
 
 async def test_limits_for_each_customer_hold_and_other_customers_have_their_own(shop: Shop) -> None:

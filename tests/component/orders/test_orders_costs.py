@@ -13,7 +13,9 @@ from kit.auth.sessions import Role, Session
 from kit.values import money
 from protos.orders.v1 import orders_pb2
 from services.orders.operators.backfill import Backfill
-from tests.component.orders.shop import Shop, request
+from tests.component.orders.coupon_shop import list_price, open_coupons
+from tests.component.orders.shop import Shop, reaches, request
+from tests.fixtures.patience import until
 
 COSTS = (
     *("expected_cost", "charged_cost", "cost_currency", "charged_currency", "cost_above"),
@@ -110,6 +112,8 @@ async def test_older_orders_get_their_costs_in_batches(shop: Shop) -> None:
         await shop.fault(method="POST", path="/orders", status=400)
         await orders.CreateOrder(request(shop, idempotency_key="failed"), metadata=buyer)
         await forget(shop)
+        notices: list[str] = []
+        await admin.add_listener("esimgo_orders", lambda *notice: notices.append(notice[-1]))
         stop = asyncio.Event()
         async with shop.databases.open("orders") as database:
             stopped = asyncio.Event()
@@ -125,13 +129,33 @@ async def test_older_orders_get_their_costs_in_batches(shop: Shop) -> None:
         # A repeated request still finds its order.
         again = await orders.CreateOrder(request(shop, idempotency_key="0"), metadata=buyer)
         assert again.repeated_request
+    # Customers' subscriptions learn nothing of it: the first notice is this one.
+    await admin.execute("notify esimgo_orders, 'afterwards'")
+    await until(lambda: notices)
+    assert notices == ["afterwards"]
     rows = await admin.fetch("select * from orders.esim_orders")
     for row in rows:
         failed = row["status"] == "FAILED"
         assert row["expected_cost"] == row["total_price"] > 0
         assert row["charged_cost"] == (None if failed else row["total_price"])
         assert (row["cost_currency"], row["exchange_rate"]) == (row["currency"], 1)
-        assert (row["tax_amount"], row["discount"], row["price_list"]) == (0, 0, None)
+        assert (row["rule_version"], row["price_list"]) == (0, None)
+
+
+async def test_a_process_searches_for_older_orders_until_it_finds_none_twice(shop: Shop) -> None:
+    buyer = await shop.session("buyer@example.com")
+    async with shop.open() as orders, shop.databases.open("orders") as database:
+        backfill = Backfill(database, stop=asyncio.Event(), step=1)
+        await orders.CreateOrder(request(shop, idempotency_key="1"), metadata=buyer)
+        for wanted in (0, 0):  # what a search leaves
+            await forget(shop)
+            await backfill.search()
+            assert await shop.databases.admin.fetchval(MISSING) == wanted
+        for _ in range(2):
+            await backfill.search()
+        await forget(shop)
+        await backfill.search()
+        assert await shop.databases.admin.fetchval(MISSING) == 1
 
 
 async def forget(shop: Shop) -> None:
@@ -155,3 +179,71 @@ async def test_an_older_order_that_is_open_is_completed_without_a_recorded_cost(
             assert await Backfill(database, stop=asyncio.Event()).record() == 1
     row = await shop.row(order.id)
     assert row["charged_cost"] == row["expected_cost"] == row["total_price"]
+
+
+# As the previous release records orders, and the provider's answer.
+CLAIM_BEFORE = """
+insert into orders.esim_orders (
+    customer_id, plan_id, bundle_name, quantity, unit_price, total_price, currency, next_run_at
+) select customer_id, plan_id, bundle_name, 1, unit_price, total_price, currency, null
+from orders.esim_orders limit 1
+"""
+PLACED_BEFORE = """
+update orders.esim_orders
+set provider_reference = 'R-1', placed_at = now(), total_price = coalesce($1, total_price),
+    currency = coalesce($2, currency), charged_above = null
+"""
+
+
+async def test_the_previous_release_sells_only_while_no_lists_or_coupons_are_in_use(
+    shop: Shop,
+) -> None:
+    admin = shop.databases.admin
+    buyer = await shop.session("buyer@example.com")
+    refusal = "price lists or coupons are in use"
+    async with open_coupons(shop) as running:
+        await running.buy(buyer, "")
+        await admin.execute(CLAIM_BEFORE)
+        await running.create()
+        with pytest.raises(asyncpg.CheckViolationError, match=refusal):
+            await admin.execute(CLAIM_BEFORE)
+        await admin.execute("delete from orders.retail_in_use")  # as for a rollback
+        await admin.execute(CLAIM_BEFORE)
+        list_price(shop, "20.00")
+        await running.buy(buyer, "")
+        with pytest.raises(asyncpg.CheckViolationError, match=refusal):
+            await admin.execute(CLAIM_BEFORE)
+        # This release goes on.
+        await running.buy(buyer, "")
+    assert shop.charges == 3
+
+
+@pytest.mark.parametrize("coupon", [False, True])
+async def test_what_the_previous_release_placed_is_completed_by_this_one(
+    shop: Shop, coupon: bool
+) -> None:
+    """It can't record the charge of an order with a list or a coupon; the attempt stays unsettled."""
+    buyer = await shop.session("buyer@example.com")
+    cost = Decimal(str(shop.catalogue.bundles[shop.plan_id].price))
+    off = money.to_proto(Decimal("0.10"), "USD")
+    if not coupon:
+        list_price(shop, "20.00")
+    # The provider takes the order, and nothing of it is recorded.
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    await shop.fault(method="GET", path="/orders", status=503, count=0)
+    async with open_coupons(shop, purchase_wait=0.0) as running:
+        await running.create(amount=off, max_loss=off)
+        order = await running.buy(buyer, "SPRING" if coupon else "")
+        await shop.databases.until(
+            "select count(*) > 0 from orders.order_attempts where outcome = 'UNCLEAR'"
+        )
+    with pytest.raises(asyncpg.CheckViolationError, match="cannot change"):
+        await shop.databases.admin.execute(PLACED_BEFORE, cost, "USD")
+    await shop.http.delete(f"{shop.sandbox.control_url}/faults")
+    async with shop.open():
+        await reaches(shop, order.id, "COMPLETED")
+    row = await shop.row(order.id)
+    total = cost - Decimal("0.10") if coupon else Decimal(20)
+    assert (row["total_price"], row["charged_cost"]) == (total, cost)
+    assert (row["currency"], row["charged_currency"]) == ("USD" if coupon else "EUR", "USD")
+    assert shop.charges == 1

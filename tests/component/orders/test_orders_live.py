@@ -43,7 +43,7 @@ async def test_another_customers_order_is_not_found(shop: Shop) -> None:
         assert reason_of(raised.value) == "ORDER_NOT_FOUND"
 
 
-async def test_changes_of_leases_and_retry_times_are_not_sent(shop: Shop) -> None:
+async def test_changes_of_leases_retry_times_and_costs_are_not_sent(shop: Shop) -> None:
     buyer = await shop.session("one@example.com")
     async with shop.open() as orders:
         bought, other = [
@@ -61,7 +61,11 @@ async def test_changes_of_leases_and_retry_times_are_not_sent(shop: Shop) -> Non
         stream.cancel()
         stream = orders.WatchOrder(orders_pb2.WatchOrderRequest(order_id=bought.id), metadata=buyer)
         await until(stream, orders_pb2.ORDER_STATUS_COMPLETED)
-        for what in ("leased_until = now()", "next_run_at = null", "status_reason = 'changed'"):
+        for what in (
+            *("leased_until = now()", "next_run_at = null", "price_confirmed_at = now()"),
+            *("expected_cost = 99", "charged_cost = 99", "rule_version = 99"),
+            "status_reason = 'changed'",
+        ):
             await shop.databases.admin.execute(change.format(what), bought.id)
         # Changes arrive in order: a message about another order would come first.
         async with asyncio.timeout(PATIENCE):
