@@ -47,6 +47,26 @@ class Found:
     value: Decimal
 
 
+class _Named:
+    """The rules by the values that one of their conditions names; `unlimited` ones have no such condition."""
+
+    def __init__(self, conditions: Sequence[frozenset[str]]) -> None:
+        self.unlimited = 0
+        self._by_value: dict[str, int] = {}
+        for position, values in enumerate(conditions):
+            if not values:
+                self.unlimited |= 1 << position
+            for value in values:
+                self._by_value[value] = self._by_value.get(value, 0) | 1 << position
+
+    def of(self, *values: str) -> int:
+        """Return the rules that any of these values meets."""
+        bits = self.unlimited
+        for value in values:
+            bits |= self._by_value.get(value, 0)
+        return bits
+
+
 class Matcher:
     """Rules, by priority.
 
@@ -60,6 +80,9 @@ class Matcher:
         self._by_place: dict[tuple[object, ...], int] = {}
         self._by_size: dict[tuple[object, ...], int] = {}
         self._by_list: dict[str, int] = {}
+        self._countries = _Named([rule.match.countries for rule in rules])
+        self._regions = _Named([rule.match.regions for rule in rules])
+        self._groups = _Named([rule.match.groups for rule in rules])
         self._any_plan = self._such(lambda rule: not rule.match.plans)
         self._by_plan: dict[UUID, int] = {}
         for position, rule in enumerate(rules):
@@ -96,21 +119,17 @@ class Matcher:
         key = (plan.countries, plan.region, plan.groups)
         bits = self._by_place.get(key)
         if bits is None:
+            bits = self._of_countries(plan.countries) & self._regions.of(fold(plan.region))
+            bits = self._by_place[key] = bits & self._groups.of(*plan.groups)
+        return bits
+
+    def _of_countries(self, countries: Countries) -> int:
+        if not countries.names:
+            return self._countries.unlimited
+        bits = -1
+        for iso, name in countries.names:
             # A rule may name a country by a name that has no ISO code.
-            keys = [{_key(iso), _key(name)} for iso, name in plan.countries.names]
-            region, groups = fold(plan.region), plan.groups
-
-            def meets(rule: Rule) -> bool:
-                match = rule.match
-                if match.regions and region not in match.regions:
-                    return False
-                if match.groups and match.groups.isdisjoint(groups):
-                    return False
-                if not match.countries:
-                    return True
-                return bool(keys) and not any(match.countries.isdisjoint(one) for one in keys)
-
-            bits = self._by_place[key] = self._such(meets)
+            bits &= self._countries.of(_key(iso), _key(name))
         return bits
 
     def _of_size(self, plan: Facts) -> int:

@@ -262,12 +262,20 @@ def row_of(one: Computed, version: int, at: datetime) -> PriceRow | None:
         # Its cost is another one, so the old price may be a loss.
         return before._replace(sellable=False, least_price=None, valid_from=at, shown_at=at)
     price, terms = one.price, one.pricing.terms
-    row = PriceRow(
+    includes_tax = one.list.includes_tax and bool(terms.tax)
+    shown = (one.list.currency, price.retail, includes_tax, terms.tax, price.sellable)
+    made_of = (one.plan.cost, one.plan.currency, price.rule)
+    shown_at = valid_from = at
+    if before is not None and shown == _shown(before):
+        shown_at = before.shown_at
+        if made_of == (before.cost, before.cost_currency, before.rule):
+            version, valid_from = before.rule_version, before.valid_from
+    return PriceRow(
         one.list.id,
         one.plan.id,
         one.list.currency,
         price.retail,
-        one.list.includes_tax and bool(terms.tax),
+        includes_tax,
         terms.tax,
         price.sellable,
         price.lifted,
@@ -278,20 +286,10 @@ def row_of(one: Computed, version: int, at: datetime) -> PriceRow | None:
         one.pricing.at,
         price.rule,
         version,
-        at,
-        at,
+        valid_from,
+        shown_at,
     )
-    if before is None or _shown(row) != _shown(before):
-        return row
-    row = row._replace(shown_at=before.shown_at)
-    if _made_of(row) != _made_of(before):
-        return row
-    return row._replace(rule_version=before.rule_version, valid_from=before.valid_from)
 
 
 def _shown(row: PriceRow) -> tuple[object, ...]:
     return row.currency, row.retail, row.includes_tax, row.tax_rate, row.sellable
-
-
-def _made_of(row: PriceRow) -> tuple[object, ...]:
-    return row.cost, row.cost_currency, row.rule
