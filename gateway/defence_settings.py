@@ -75,8 +75,8 @@ class DefenceSettings:
             coupon_rate=env.number(
                 "GATEWAY_COUPON_RATE",
                 "Number of coupon codes per minute that one network address may check, and number of"
-                " unusable codes that a signed-in user may send in quotes and purchases. 0 sets no"
-                " limit.",
+                " unusable codes that an address, and a signed-in user, may send in quotes and"
+                " purchases. 0 sets no limit.",
                 COUPON_RATE,
                 low=0,
                 high=1_000_000,
