@@ -166,7 +166,8 @@ async def test_processes_of_the_release_before_038_still_find_plans_by_place(
         await runner.migrate(url)
         await admin.execute("set role catalogue_user")
         assert [*map(tuple, await admin.fetch(places))] == [*map(tuple, before)] != []
-        assert [row["tgname"] for row in await admin.fetch(triggers)] == ["raise_revision"]
+        left = {row["tgname"] for row in await admin.fetch(triggers)}
+        assert not left & {"add_places", "replace_places"}
         await admin.close()
     finally:
         await root.execute(f"drop database {name} with (force)")
