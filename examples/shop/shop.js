@@ -83,14 +83,13 @@ async function showPlans() {
   )
 }
 
-async function buy(plan, button) {
+async function buy({ id, price, currency }, button) {
   if (!(await token())) return say('Sign in first.')
   // One key for each click: if the answer is lost, the request can be sent again without buying twice.
   button.dataset.key ||= crypto.randomUUID()
   button.disabled = true
   try {
-    const wanted = { plan: plan.id, maxPrice: plan.price, currency: plan.currency, key: button.dataset.key }
-    const { purchaseESIM } = await ask(BUY, wanted)
+    const { purchaseESIM } = await ask(BUY, { plan: id, maxPrice: price, currency, key: button.dataset.key })
     if (!purchaseESIM.success) say(purchaseESIM.error)
     delete button.dataset.key
   } finally {
