@@ -8,7 +8,7 @@ from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.curation.plan_messages import plan_messages
-from services.catalogue.locales import ENGLISH
+from services.catalogue.language.locales import ENGLISH
 from services.catalogue.paging import PlanVersion
 from services.catalogue.price_lists import COSTS, Prices, Source, choose, parsed
 

@@ -2,15 +2,15 @@
 
 from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue import cldr
 from services.catalogue.countries import flag, iso3
 from services.catalogue.curation.curated import NOTHING, Curated
 from services.catalogue.facets import Facets
-from services.catalogue.locales import ENGLISH
+from services.catalogue.language import cldr
+from services.catalogue.language.locales import ENGLISH
+from services.catalogue.language.wording import fair_use, features, title
 from services.catalogue.plan import Country, Plan, PlanOrder, fold
 from services.catalogue.store import CountryRow, RegionRow
 from services.catalogue.sync.run_store import Run
-from services.catalogue.wording import fair_use, features, title
 
 ORDERS = {
     pb.PLAN_ORDER_UNSPECIFIED: PlanOrder.NAME,

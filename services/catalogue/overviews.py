@@ -2,9 +2,10 @@
 
 from kit.db.database import Connection
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue import cldr, featured_store, messages, requests, store
+from services.catalogue import featured_store, messages, requests, store
 from services.catalogue.curation.plan_messages import plan_messages
-from services.catalogue.locales import ENGLISH
+from services.catalogue.language import cldr
+from services.catalogue.language.locales import ENGLISH
 from services.catalogue.plan import fold
 from services.catalogue.price_lists import Source
 

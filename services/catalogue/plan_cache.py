@@ -10,8 +10,8 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import store
 from services.catalogue.curation.plan_messages import plan_messages
 from services.catalogue.facets import Tally, tally
+from services.catalogue.language.locales import ENGLISH
 from services.catalogue.list_plans import count_plans
-from services.catalogue.locales import ENGLISH
 from services.catalogue.paging import PlanVersion
 from services.catalogue.plan import PlanFilter
 from services.catalogue.price_lists import Prices, Source

@@ -15,7 +15,6 @@ from services.catalogue import (
     featured_store,
     find_plan,
     list_plans,
-    locales,
     messages,
     overviews,
     requests,
@@ -25,6 +24,7 @@ from services.catalogue.curation import requests as curation_requests
 from services.catalogue.curation import store as curation_store
 from services.catalogue.curation.plan_messages import plan_messages
 from services.catalogue.facets import Facets, filters
+from services.catalogue.language import locales
 from services.catalogue.list_top_ups import top_ups
 from services.catalogue.live import Live
 from services.catalogue.networks import store as network_store

@@ -6,7 +6,7 @@ from kit.db.database import Connection
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.curation import store
 from services.catalogue.curation.curated import NOTHING
-from services.catalogue.locales import ENGLISH
+from services.catalogue.language.locales import ENGLISH
 from services.catalogue.messages import plan_message
 from services.catalogue.plan import Plan
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue import locales
 from services.catalogue.curation.curated import Texts
+from services.catalogue.language import locales
 
 # Characters.
 MAX_NAME = 120

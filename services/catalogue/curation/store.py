@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from services.catalogue.curation.curated import Curated, Texts
-from services.catalogue.locales import ENGLISH, fallbacks
+from services.catalogue.language.locales import ENGLISH, fallbacks
 
 # Must be read after the plan's row: a change in between sets a later `updated_at` than that row has, so a
 # cached copy of the plan is replaced at the next request.

@@ -4,8 +4,8 @@ import pytest
 from babel import localedata
 
 from kit.errors import Failure, Kind
-from services.catalogue.cldr import LANGUAGES, country_name, language_of
-from services.catalogue.locales import exact, fallbacks, of_request
+from services.catalogue.language.cldr import LANGUAGES, country_name, language_of
+from services.catalogue.language.locales import exact, fallbacks, of_request
 
 
 @pytest.mark.parametrize(

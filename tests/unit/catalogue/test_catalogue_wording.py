@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from services.catalogue.language.wording import FairUse, fair_use, features, title
 from services.catalogue.plan import Allowance, Bundle, Country
-from services.catalogue.wording import FairUse, fair_use, features, title
 from tests.unit.catalogue.test_catalogue_plan import FRANCE, GERMANY, JAPAN, PLAIN
 
 SPAIN = Country("Spain", "ES", "Europe")

@@ -8,7 +8,7 @@ from babel import Locale
 from babel.lists import format_list
 from babel.units import format_unit
 
-from services.catalogue.locales import ENGLISH, fallbacks
+from services.catalogue.language.locales import ENGLISH, fallbacks
 
 # Languages with names for nearly all countries. Each one that is used takes some 1 MB of memory for as long
 # as the process runs, so locales of regions, which differ in a few names only, use their language's names.

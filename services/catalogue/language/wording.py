@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.catalogue import cldr
-from services.catalogue.locales import ENGLISH
+from services.catalogue.language import cldr
+from services.catalogue.language.locales import ENGLISH
 from services.catalogue.plan import Allowance, Bundle
 
 # The end of the group names of unlimited plans.
