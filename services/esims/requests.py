@@ -104,7 +104,8 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:
             raise Failure(
                 Kind.FORBIDDEN,
                 "FORBIDDEN",
-                "Not allowed: only administrators may set customer_id; omit it to watch your own eSIMs",
+                "Not allowed: only administrators may watch another customer; omit customer_id to watch"
+                " your own eSIMs",
             )
         customer_id = checks.uuid("customer_id", request.customer_id)
     if not esim_ids and customer_id is None:

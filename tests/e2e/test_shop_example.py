@@ -11,6 +11,7 @@ import aiohttp
 from tests.fixtures.chromium import Browser
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.one_machine import Starting, Up
+from tests.fixtures.patience import PATIENCE
 
 MOST_LINES = 200
 SIGN_UP = """
@@ -50,7 +51,7 @@ async def served(shop: Path, up: Up, http: aiohttp.ClientSession) -> AsyncIterat
         assert process.stdout is not None
         output = ""
         while f":{port}" not in output:
-            line = (await process.stdout.readline()).decode()
+            line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode()
             assert line, f"the page's server ended: {output}"
             output += line
         yield f"http://127.0.0.1:{port}/"

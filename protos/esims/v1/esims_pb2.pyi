@@ -1237,7 +1237,7 @@ class WatchESIMsRequest(_message.Message):
     ESIM_IDS_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Administrators and services only, who must give either eSIMs or a customer."""
+    """Administrators and services must give either eSIMs or a customer. Others may only give themselves."""
     @_builtins.property
     def esim_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """0 to 100. Empty: all eSIMs of the caller, or of `customer_id`, including new ones."""

@@ -162,7 +162,8 @@ async def test_another_customers_esim_is_not_found(service: Service) -> None:
 
 async def test_invalid_watch_requests_are_refused(service: Service) -> None:
     customer = str(service.customer)
-    assert (await refused(service, customer_id=customer)).kind is Kind.FORBIDDEN
+    another = "00000000-0000-4000-8000-000000000000"
+    assert (await refused(service, customer_id=another)).kind is Kind.FORBIDDEN
     for fields, token, path in (
         ({"esim_ids": ["x"]}, service.token, "esim_ids"),
         ({"esim_ids": [customer] * 101}, service.token, "esim_ids"),
