@@ -15,7 +15,7 @@ from services.orders.live import CHANNEL
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "041_create_coupons"
+NEEDS = "045_keep_books"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 

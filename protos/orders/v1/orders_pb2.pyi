@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from protos.orders.v1 import payments_pb2 as _payments_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -136,6 +137,7 @@ class Order(_message.Message):
     COUPON_CODE_FIELD_NUMBER: _builtins.int
     SOLD_PLAN_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
+    HAS_PAYMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     reference: _builtins.str
@@ -165,6 +167,8 @@ class Order(_message.Message):
     price_includes_tax: _builtins.bool
     """True if the unit price includes the tax."""
     coupon_code: _builtins.str
+    has_payment: _builtins.bool
+    """True if the customer pays for the order here: see PaymentsService."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """Price of one item as shown in the catalogue. Without price lists: the provider's price as last confirmed."""
@@ -230,10 +234,11 @@ class Order(_message.Message):
         coupon_code: _builtins.str = ...,
         sold_plan: Global___SoldPlan | None = ...,
         cost: Global___OrderCost | None = ...,
+        has_payment: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["charged_above", b"charged_above", "cost", b"cost", "created_at", b"created_at", "discount", b"discount", "sold_plan", b"sold_plan", "tax_amount", b"tax_amount", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "cost", b"cost", "coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "discount", b"discount", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "price_includes_tax", b"price_includes_tax", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "sold_plan", b"sold_plan", "status", b"status", "status_reason", b"status_reason", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "cost", b"cost", "coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "discount", b"discount", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "has_payment", b"has_payment", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "price_includes_tax", b"price_includes_tax", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "sold_plan", b"sold_plan", "status", b"status", "status_reason", b"status_reason", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +354,7 @@ class CreateOrderRequest(_message.Message):
     MAX_TOTAL_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     COUPON_CODE_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
@@ -387,6 +393,13 @@ class CreateOrderRequest(_message.Message):
     def max_total(self) -> _money_pb2.Money:
         """Maximum of what the whole order may cost, with tax and after the discount."""
 
+    @_builtins.property
+    def payment(self) -> _payments_pb2.PaymentChoice:
+        """How the customer pays. Required with PAYMENTS=required (FAILED_PRECONDITION: PAYMENT_REQUIRED), and ignored with
+        PAYMENTS=off. FAILED_PRECONDITION: PAYMENTS_NOT_CONFIGURED, PAYMENT_METHOD_NOT_OFFERED, WALLET_TOO_LOW,
+        PAYMENT_AMOUNT_TOO_SMALL. Not for CreateOrderForCustomer, whose caller charges the customer.
+        """
+
     def __init__(
         self,
         *,
@@ -402,10 +415,11 @@ class CreateOrderRequest(_message.Message):
         max_total: _money_pb2.Money | None = ...,
         currency: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
+        payment: _payments_pb2.PaymentChoice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_price", b"max_price", "max_total", b"max_total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_price", b"max_price", "max_total", b"max_total", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "coupon_code", b"coupon_code", "currency", b"currency", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "coupon_code", b"coupon_code", "currency", b"currency", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "payment", b"payment", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,19 +431,27 @@ class CreateOrderResponse(_message.Message):
 
     ORDER_FIELD_NUMBER: _builtins.int
     REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     repeated_request: _builtins.bool
     """True if the key was used before, or `prevent_duplicates` found an order; the response contains that order."""
     @_builtins.property
     def order(self) -> Global___Order: ...
+    @_builtins.property
+    def payment(self) -> _payments_pb2.Payment:
+        """With what a client needs to pay, while the order is unpaid; absent if the customer doesn't pay here. Its
+        `client_secret` and `redirect_url` are empty while the payment provider is unreachable: call ResumePayment.
+        """
+
     def __init__(
         self,
         *,
         order: Global___Order | None = ...,
         repeated_request: _builtins.bool = ...,
+        payment: _payments_pb2.Payment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "repeated_request", b"repeated_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "payment", b"payment", "repeated_request", b"repeated_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1220,7 +1242,7 @@ class StuckOrder(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     NEXT_LOOK_AT_FIELD_NUMBER: _builtins.int
     recovery_point: _builtins.str
-    """Recovery point of the purchase: CLAIMED, ATTEMPTED, PLACED or REGISTERED."""
+    """Recovery point of the purchase: AWAITING_PAYMENT, CLAIMED, ATTEMPTED, PLACED or REGISTERED."""
     detail: _builtins.str
     """Details that customers don't see."""
     @_builtins.property
