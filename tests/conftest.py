@@ -13,6 +13,7 @@ settings.load_profile("unhurried")
 pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.neighbours",
+    "tests.fixtures.payments",
     "tests.fixtures.one_machine",
     "tests.fixtures.gateway",
     "tests.fixtures.cached_gateway",
