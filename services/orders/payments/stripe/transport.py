@@ -57,7 +57,7 @@ class Transport(stripe.HTTPClient):
         else:
             return body, response.status, response.headers
         # Outside of the handlers: errors of aiohttp can contain headers, and tracebacks show contexts.
-        raise problem(problem.__doc__)  # type: ignore[no-untyped-call] # of the library
+        raise problem(problem.__doc__)
 
     async def close_async(self) -> None:
         """Leave the session open: the service closes it."""
