@@ -1,5 +1,49 @@
 -- The ledger: double entry, insert only. Every transaction sums to zero in each currency when it is committed.
 
+-- Books begin at a recorded moment: no ledger rows are demanded of older orders.
+create table orders.books (
+    only_row boolean primary key default true check (only_row),
+    since timestamptz not null default now(),
+    -- Of the comparison and of the recording of the payment provider's balance, one replica at a time.
+    check_due_at timestamptz not null default now(),
+    balance_due_at timestamptz not null default now(),
+    balance_read_until timestamptz not null default now()
+);
+insert into orders.books default values;
+
+comment on table orders.books is 'Since when the ledger is kept, and what is done for it when.';
+
+alter table orders.esim_orders add column tax_country text;
+
+comment on column orders.esim_orders.tax_country is 'Country whose tax rate it was sold with; empty or null: no tax.';
+grant select (tax_country) on orders.esim_orders to orders_user;
+
+create table orders.unposted_orders (
+    order_id uuid primary key references orders.esim_orders (id) on delete cascade,
+    at timestamptz not null default now()
+);
+
+comment on table orders.unposted_orders is
+    'Orders of which a background job has something to post: sale and cost if the customer does not pay here, and what
+the provider paid back.';
+
+-- A completed order that its customer pays here is posted with its payment, in the same transaction.
+create function orders.remember_unposted() returns trigger language plpgsql set search_path = '' as $f$
+begin
+    if new.created_at >= (select b.since from orders.books b)
+        and not (new.status = 'COMPLETED' and old.status <> 'COMPLETED' and new.paid_by = 'CUSTOMER') then
+        insert into orders.unposted_orders (order_id) values (new.id) on conflict do nothing;
+    end if;
+    return null;
+end
+$f$;
+alter function orders.remember_unposted() owner to esimgo_owner;
+create trigger remember_unposted after update of status, cancel_requested_at on orders.esim_orders
+    for each row when (
+        (new.status in ('COMPLETED', 'CANCELLED', 'REFUNDED') and new.status <> old.status)
+        or (old.cancel_requested_at is not null and new.cancel_requested_at is null)
+    ) execute function orders.remember_unposted();
+
 create table orders.ledger_transactions (
     id uuid primary key default gen_random_uuid(),
     n bigint generated always as identity,
@@ -29,8 +73,8 @@ create table orders.ledger_entries (
 
 comment on table orders.ledger_entries is 'Positive amounts are debits, negative ones credits.';
 comment on column orders.ledger_entries.account is
-    'clearing:stripe, clearing:manual, clearing:provider, wallet:ID, deposits, revenue, tax:COUNTRY, fees, cost,
-refunds, disputes, fx, rounding or losses.';
+    'clearing:stripe, clearing:manual, clearing:elsewhere, clearing:provider, wallet:ID, deposits, revenue, tax:COUNTRY,
+fees, cost, refunds, disputes, fx or losses.';
 
 create index ledger_transactions_newest on orders.ledger_transactions (n desc);
 create index ledger_transactions_by_time on orders.ledger_transactions (at);
@@ -91,7 +135,9 @@ do $$
 declare
     name text;
 begin
-    foreach name in array array['ledger_transactions', 'ledger_entries', 'balance_transactions'] loop
+    foreach name in array array[
+        'books', 'unposted_orders', 'ledger_transactions', 'ledger_entries', 'balance_transactions'
+    ] loop
         execute format('alter table orders.%I owner to esimgo_owner', name);
         execute format('alter table orders.%I enable row level security', name);
         execute format('alter table orders.%I force row level security', name);
@@ -99,8 +145,11 @@ begin
             'create policy %I on orders.%I for all to orders_system using (true) with check (true)',
             name || '_system', name
         );
-        execute format('grant select, insert on orders.%I to orders_system', name);
+        execute format('grant select on orders.%I to orders_system', name);
     end loop;
 end
 $$;
-grant update on orders.balance_transactions to orders_system;
+grant insert on orders.unposted_orders, orders.ledger_transactions, orders.ledger_entries, orders.balance_transactions
+    to orders_system;
+grant update, delete on orders.unposted_orders to orders_system;
+grant update on orders.books, orders.balance_transactions to orders_system;

@@ -72,6 +72,7 @@ def _terms(row: PriceRow, one: PriceList) -> pb.PriceTerms:
         exchange_rate_buffer=plain(one.buffer),
         min_margin_to_absorb=plain(one.absorb),
         valid_from=timestamps.to_proto(row.valid_from),
+        tax_country=one.tax_country if row.tax_rate else "",
     )
     if row.least_price is not None:
         terms.least_price = plain(row.least_price)

@@ -148,6 +148,7 @@ class Order:
     tax_rate: Decimal = Decimal(0)  # a fraction
     includes_tax: bool = False
     tax_amount: Decimal = Decimal(0)
+    tax_country: str = ""  # whose tax rate it is
     discount: Decimal = Decimal(0)
     requested_currency: str = ""
     coupon_code: str = ""

@@ -151,6 +151,7 @@ def _listing(terms: prices_pb2.PriceTerms) -> Listing:
         rate_at=timestamps.from_proto(terms.exchange_rate_at)
         if terms.HasField("exchange_rate_at")
         else None,
+        tax_country=terms.tax_country,
     )
 
 

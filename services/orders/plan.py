@@ -36,6 +36,7 @@ class Listing:
     `absorb` is the margin of one plan, in the list's currency, down to which a sale goes ahead although the
     cost rose. `least_price` is the least price of one plan before rounding, None if no price is enough.
     `rate_at` is when the exchange rate was published, None if cost and price have the same currency.
+    `tax_country` is the country whose tax rate applies, empty without tax.
     """
 
     price_list: str
@@ -44,6 +45,7 @@ class Listing:
     absorb: Decimal
     least_price: Decimal | None
     rate_at: datetime | None = None
+    tax_country: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_p
     o.target_iccid, o.allow_reassign, o.needs_new_esim, o.reassigned, o.max_price, o.max_total,
     o.failure_reason, o.price_confirmed_at, o.charged_above, o.price_list,
     coalesce(o.tax_rate, 0) as tax_rate, coalesce(o.includes_tax, false) as includes_tax,
-    coalesce(o.tax_amount, 0) as tax_amount, coalesce(o.discount, 0) as discount,
+    coalesce(o.tax_amount, 0) as tax_amount, coalesce(o.tax_country, '') as tax_country,
+    coalesce(o.discount, 0) as discount,
     o.requested_currency, o.coupon_code, o.sold_plan"""
 COST_COLUMNS = """o.expected_cost, o.cost_currency, o.charged_cost, o.charged_currency, o.cost_above,
     o.max_unit_cost, o.rule_version, o.exchange_rate, o.exchange_rate_at"""

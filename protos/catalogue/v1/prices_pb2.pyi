@@ -1301,6 +1301,7 @@ class PriceTerms(_message.Message):
     LEAST_PRICE_FIELD_NUMBER: _builtins.int
     MIN_MARGIN_TO_ABSORB_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
+    TAX_COUNTRY_FIELD_NUMBER: _builtins.int
     price_list: _builtins.str
     """Empty without price lists: then the price is the cost."""
     rule_version: _builtins.int
@@ -1315,6 +1316,8 @@ class PriceTerms(_message.Message):
     is too low.
     """
     min_margin_to_absorb: _builtins.str
+    tax_country: _builtins.str
+    """Country whose tax rate applies; empty: no tax."""
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
         """Cost of one plan as of the last refresh."""
@@ -1339,10 +1342,11 @@ class PriceTerms(_message.Message):
         least_price: _builtins.str = ...,
         min_margin_to_absorb: _builtins.str = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
+        tax_country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "exchange_rate_at", b"exchange_rate_at", "valid_from", b"valid_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "exchange_rate", b"exchange_rate", "exchange_rate_at", b"exchange_rate_at", "exchange_rate_buffer", b"exchange_rate_buffer", "includes_tax", b"includes_tax", "least_price", b"least_price", "min_margin_to_absorb", b"min_margin_to_absorb", "payment_fee", b"payment_fee", "payment_fee_share", b"payment_fee_share", "price_list", b"price_list", "rule_version", b"rule_version", "tax_rate", b"tax_rate", "valid_from", b"valid_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "exchange_rate", b"exchange_rate", "exchange_rate_at", b"exchange_rate_at", "exchange_rate_buffer", b"exchange_rate_buffer", "includes_tax", b"includes_tax", "least_price", b"least_price", "min_margin_to_absorb", b"min_margin_to_absorb", "payment_fee", b"payment_fee", "payment_fee_share", b"payment_fee_share", "price_list", b"price_list", "rule_version", b"rule_version", "tax_country", b"tax_country", "tax_rate", b"tax_rate", "valid_from", b"valid_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,10 +15,10 @@ insert into orders.esim_orders as o (
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
     max_price, max_total, trace_parent, price_confirmed_at, requested_currency, coupon_code, sold_plan,
     price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
-    exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, next_run_at
+    exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, tax_country, next_run_at
 ) values (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, now()
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, now()
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {ALL_COLUMNS}
@@ -64,6 +64,7 @@ async def claim(
         plan.terms.includes_tax,
         quote.totals.tax,
         quote.totals.discount,
+        listing.tax_country if listing else "",
     )
     return read_row(row) if row else None
 
