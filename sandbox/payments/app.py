@@ -7,6 +7,7 @@ from sandbox.payments.control.api import CONTROL_PATH, ControlAPI
 from sandbox.payments.control.routes import Target
 from sandbox.payments.faults import Faults
 from sandbox.payments.middlewares import refuse_other_origins
+from sandbox.payments.pages.routes import Pages
 from sandbox.payments.settings import PaymentSettings
 from sandbox.payments.state.clock import Clock
 from sandbox.payments.state.world import World
@@ -38,6 +39,7 @@ class Running:
         control = ControlAPI(Target(self.world, self.faults), self._sender)
         app = web.Application(middlewares=[refuse_other_origins], client_max_size=_LARGEST_BODY)
         app.add_routes(control.routes())
+        app.add_routes(Pages(self.world, self._sender).routes())
         app.router.add_get("/healthz", _healthz)
         app.router.add_route("*", BASE_PATH + "/{path:.*}", api.answer)
         runner = web.AppRunner(

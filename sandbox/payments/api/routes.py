@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.payments.api import buyers, events, money_moved, payment_intents
+from sandbox.payments.api import buyers, checkout, events, money_moved, payment_intents
 from sandbox.payments.api.listing import page
 from sandbox.payments.api.operation import Operation
 from sandbox.payments.errors import Json
@@ -13,6 +13,7 @@ OPERATIONS: list[Operation] = [
     *payment_intents.OPERATIONS,
     *money_moved.OPERATIONS,
     *buyers.OPERATIONS,
+    *checkout.OPERATIONS,
     *events.OPERATIONS,
 ]
 
@@ -20,6 +21,7 @@ _TABLES: dict[str, Callable[[World], Mapping[str, Any]]] = {
     "pi": lambda world: world.intents,
     "ch": lambda world: world.charges,
     "re": lambda world: world.refunds,
+    "cs": lambda world: world.sessions,
     "cus": lambda world: world.customers,
     "pm": lambda world: world.methods,
 }
@@ -50,5 +52,7 @@ def render(world: World, id_: str) -> Json | None:
 
 def include(world: World, name: str, id_: str) -> Json:
     """Return a list that an object contains only when it is expanded."""
+    if name == "line_items":
+        return checkout.line_items(world, id_, {})
     chosen = [one for one in reversed(world.refunds.values()) if one.charge == id_]
     return page(chosen, {}, "refund", f"/v1/charges/{id_}/refunds", lambda one: one.to_json())

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.payments.errors import ApiError, Json, invalid, not_found
 from sandbox.payments.faults import Faults
-from sandbox.payments.state import buying, confirming, intents, refunds
+from sandbox.payments.state import buying, confirming, intents, refunds, sessions
 from sandbox.payments.state.clock import DAY, HOUR, MINUTE
 from sandbox.payments.state.events import Delivery, DeliveryMode
 from sandbox.payments.state.payment_intent import PaymentIntent
@@ -65,6 +65,28 @@ def _pay(world: World, intent: PaymentIntent, body: Mapping[str, Any]) -> Json:
         except ApiError as refusal:
             error = refusal.body()["error"]
     return {"payment_intent": intent.to_json(), "error": error}
+
+
+def pay_session(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """Pay a Checkout Session as its buyer; a declined card is reported, not raised."""
+    session, error = sessions.find(world, id_), None
+    with buying.acting(world):
+        try:
+            sessions.pay(
+                world,
+                session,
+                buying.card_of(world, body.get("card", "pm_card_visa")),
+                email=body.get("email"),
+                authenticate=body.get("authenticate", "complete"),
+            )
+        except ApiError as refusal:
+            error = refusal.body()["error"]
+    intent = world.intents.get(session.payment_intent or "")
+    return {
+        "session": session.to_json(),
+        "payment_intent": intent.to_json() if intent else None,
+        "error": error,
+    }
 
 
 def authenticate(world: World, id_: str, body: Mapping[str, Any]) -> Json:

@@ -160,6 +160,12 @@ PAYING = [
         _PAY,
     ),
     post(
+        "/checkout_sessions/{}/pay",
+        "pays a Checkout Session as its buyer",
+        lambda to, ids, body: acts.pay_session(to.world, ids[0], body),
+        {**_PAY, "email": Text()},
+    ),
+    post(
         "/payment_intents/{}/authenticate",
         "completes or fails 3-D Secure",
         lambda to, ids, body: acts.authenticate(to.world, ids[0], body),

@@ -13,6 +13,7 @@ def snapshot(world: World) -> Json:
         "now": world.now(),
         "payment_intents": [one.to_json() for one in world.intents.values()],
         "charges": [one.to_json() for one in world.charges.values()],
+        "checkout_sessions": [one.to_json() for one in world.sessions.values()],
         "refunds": [one.to_json() for one in world.refunds.values()],
         "balance_transactions": [one.to_json(world.now) for one in world.balance.values()],
         "customers": [one.to_json() for one in world.customers.values()],

@@ -5,4 +5,14 @@ from sandbox.payments.state.world import World
 
 
 def complete_session(world: World, intent: PaymentIntent) -> None:
-    """Complete the Session to which a PaymentIntent belongs, if any."""
+    """Complete the Session to which a PaymentIntent belongs, if any.
+
+    With manual capture it is complete but unpaid: the PaymentIntent says that the amount is held.
+    """
+    if intent.session is None:
+        return
+    session = world.sessions[intent.session]
+    session.status = "complete"
+    if intent.status == "succeeded":
+        session.payment_status = "paid"
+    world.emit("checkout.session.completed", session.to_json())

@@ -16,6 +16,7 @@ from sandbox.payments.state.ids import Ids
 from sandbox.payments.state.payment_intent import PaymentIntent
 from sandbox.payments.state.payment_method import Customer, PaymentMethod
 from sandbox.payments.state.refund import Refund
+from sandbox.payments.state.session import Session
 
 # Card payments are available two days later, as for accounts in the US.
 AVAILABLE_AFTER = 2 * DAY
@@ -79,6 +80,7 @@ class World:
         self.intents: dict[str, PaymentIntent] = {}
         self.charges: dict[str, Charge] = {}
         self.refunds: dict[str, Refund] = {}
+        self.sessions: dict[str, Session] = {}
         self.balance: dict[str, BalanceTransaction] = {}
         self.customers: dict[str, Customer] = {}
         self.methods: dict[str, PaymentMethod] = {}

@@ -50,14 +50,9 @@ class Sender:
             await self._task
         await self._session.close()
 
-    async def deliver_now(self, request_id: str | None, event_types: tuple[str, ...] = ()) -> None:
-        """Send the waiting events of one API request, or of some types, and wait for the answers."""
-        chosen = [
-            one
-            for one in self._world.log.waiting.values()
-            if one.status == "pending"
-            and (one.event.request == request_id if request_id else one.event.type in event_types)
-        ]
+    async def deliver_now(self, request_id: str | None) -> None:
+        """Send the events of one request that are due, and wait for the answers."""
+        chosen = [one for one in self._ready() if one.event.request == request_id]
         for delivery in chosen:
             delivery.status = "reserved"
         try:
@@ -65,7 +60,7 @@ class Sender:
                 for delivery in chosen:
                     await self._attempt(delivery)
         except TimeoutError:
-            logger.info("events of %s were not answered in time", request_id or event_types)
+            logger.info("events of %s were not answered in time", request_id)
         finally:
             for delivery in chosen:
                 if delivery.status == "reserved":
