@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -47,8 +47,10 @@ RETRY_EVERY = 1.0
 # The claims that policies read. Others may contain user input that jsonb refuses.
 CLAIMS = ("sub", "role", "app_metadata")
 
-# One statement, and so one round trip. Both settings end with the transaction.
-BEGIN_SESSION = "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+# Sent in one round trip. Both settings end with the transaction, as everything that this class sets: behind a
+# pooler in transaction mode, the next transaction may run on another connection.
+BEGIN = "begin; set local role {owner}_{role}; set local request.jwt.claims to {claims}"
+LOCK = "; select pg_advisory_xact_lock(hashtextextended({name}, 0))"
 # Callbacks to run after the current transaction commits; None outside of one.
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
     "after_commit", default=None
@@ -160,21 +162,28 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[Connection]:
-        """Open a transaction that sees all rows, for work without a caller: sync, recovery, delivery."""
-        async with self._transaction("system", {}) as connection:
+    async def system(self, *, locks: Sequence[str] = ()) -> AsyncIterator[Connection]:
+        """Open a transaction that sees all rows, for work without a caller: sync, recovery, delivery.
+
+        It holds the advisory locks of these names until it ends, and waits for other transactions that hold
+        one. Two transactions that take the same locks must name them in the same order.
+        """
+        async with self._transaction("system", {}, locks) as connection:
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self, role: str, claims: Mapping[str, Any]) -> AsyncIterator[Connection]:
+    async def _transaction(
+        self, role: str, claims: Mapping[str, Any], locks: Sequence[str] = ()
+    ) -> AsyncIterator[Connection]:
         requested = time.perf_counter()
         outer, acts = _after_commit.get(), list[Callable[[], None]]()
+        visible = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
+        begin = BEGIN.format(owner=self._owner, role=role, claims=_literal(visible))
+        begin += "".join(LOCK.format(name=_literal(name)) for name in locks)
         try:
             async with self._pool.acquire() as connection:
                 self._metrics.waited(time.perf_counter() - requested)
-                async with connection.transaction():
-                    visible = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
-                    await connection.fetchrow(BEGIN_SESSION, f"{self._owner}_{role}", visible)
+                async with Block(connection, begin, "commit", "rollback"):
                     _after_commit.set(acts)
                     yield connection
                 # Committed, even if the connection is lost from here on.
@@ -213,8 +222,10 @@ class Database:
         try:
             if not self._pooled:
                 return await self._pool.fetchval(statement, *arguments)
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute(END_IF_IDLE)
+            async with (
+                self._pool.acquire() as connection,
+                Block(connection, f"begin; {END_IF_IDLE}", "commit", "rollback"),
+            ):
                 return await connection.fetchval(statement, *arguments)
         except Exception as error:
             self._raise_known(error)
@@ -227,11 +238,62 @@ class Database:
         await self._pool.close()
 
 
+class Block:
+    """A transaction or savepoint: statements that begin it, and that end it with and without an error.
+
+    Unlike asyncpg's, it begins with any statements in one round trip.
+    """
+
+    def __init__(self, connection: Connection, begin: str, commit: str, rollback: str) -> None:
+        self._connection = connection
+        self._begin = begin
+        self._commit = commit
+        self._rollback = rollback
+
+    async def __aenter__(self) -> None:
+        try:
+            await self._connection.execute(self._begin)
+        except BaseException:
+            await self._undo()
+            raise
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self._connection.execute(self._commit)
+        else:
+            await self._undo()
+
+    async def _undo(self) -> None:
+        # A lost connection has no transaction, and the pool ends that of a released one.
+        with suppress(asyncpg.InterfaceError):
+            await self._connection.execute(self._rollback)
+
+
+def savepoint(connection: Connection) -> Block:
+    """Return a block that undoes its statements if it raises, and leaves the transaction usable."""
+    # PostgreSQL allows nested savepoints of one name.
+    undo = "rollback to savepoint block; release savepoint block"
+    return Block(connection, "savepoint block", "release savepoint block", undo)
+
+
+def _literal(text: str) -> str:
+    """Quote an ASCII text for SQL; statements of the simple protocol have no parameters."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
+
+
 BASE: Any = asyncpg.Connection  # `traced` can't preserve its overloads
 
 
 class TracedConnection(BASE):  # type: ignore[misc]  # its base is Any
-    """A connection that traces its statements."""
+    """A connection that traces its statements, and has no state outside of transactions."""
+
+    def get_reset_query(self) -> str:
+        """Return no statement: there are no settings, locks or cursors to reset after a transaction.
+
+        Code that needs any of a session, such as LISTEN, uses a connection that is not from a pool.
+        """
+        return ""
 
     execute = traced(BASE.execute)
     executemany = traced(BASE.executemany)

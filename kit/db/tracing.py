@@ -18,12 +18,10 @@ T = TypeVar("T")
 
 # Characters, about the length of the longest statements.
 MAX_TEXT_LENGTH = 2_000
-# Every statement is a constant in the code, and there are about 200.
+# Every statement with a span is a constant in the code, and there are about 200.
 MAX_TEXTS = 500
 # Part of every transaction and always fast, unlike a commit, which waits for the disk.
-SILENT = re.compile(
-    r"\s*(begin|savepoint|release|select set_config\(|select pg_advisory_unlock)", re.I
-)
+SILENT = re.compile(r"\s*(begin|savepoint|release)", re.I)
 COMMENT = re.compile(r"--[^\n]*")
 # Where a statement changes a table, its summary names that table rather than those it reads.
 CHANGED = re.compile(r"\b(?:(insert)\s+into|(update)|(delete)\s+from)\s+(?:only\s+)?(\w+\.\w+)")
@@ -73,11 +71,14 @@ def _span(query: str) -> SpanScope:
     return tracing.child_span(statement.name, statement.attributes, SpanKind.CLIENT)
 
 
-@lru_cache(maxsize=MAX_TEXTS)
 def describe(query: str) -> Statement | None:
     """Return the name and attributes of a statement's span; None if it gets no span."""
-    if SILENT.match(query):
-        return None
+    # Before the cache, because the text that begins a transaction differs between sessions.
+    return None if SILENT.match(query) else _described(query)
+
+
+@lru_cache(maxsize=MAX_TEXTS)
+def _described(query: str) -> Statement:
     text = " ".join(COMMENT.sub("", query).split())
     operation, target = _summary(text)
     name = f"{operation} {target}".rstrip()

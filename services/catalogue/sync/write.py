@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kit.db.database import ROW_REFUSED, Connection
+from kit.db.database import ROW_REFUSED, Connection, savepoint
 from services.catalogue.plan import Bundle, country_keys, plan_id, region_keys, search_text
 from services.catalogue.provider_records import Records, Unusable
 from services.catalogue.store import BUNDLE_COLUMNS
@@ -85,7 +85,7 @@ async def _upsert(
     """
     rows = json.dumps([_row(bundle) for bundle in bundles])
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             written = await connection.fetch(UPSERT, rows, currency)
     except ROW_REFUSED as error:
         refused = sum(record.refused for record in change.unusable)

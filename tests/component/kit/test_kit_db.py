@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from kit.auth.sessions import ANONYMOUS, Role, Session
-from kit.db.database import Database
+from kit.db.database import Database, savepoint
 from kit.errors import Failure, Kind, Stopped
 from tests.fixtures.postgres import Databases
 
@@ -44,6 +44,74 @@ async def test_user_metadata_of_a_token_does_not_reach_the_database(
     claims = {"sub": str(uuid4()), "user_metadata": {"name": "\0", "role": "admin"}}
     async with database.session(Session(Role.CUSTOMER, None, claims, "t", None)) as connection:
         assert await connection.fetchval("select auth.jwt() ? 'user_metadata'") is False
+
+
+async def test_claims_reach_the_database_exactly_whatever_their_characters(
+    database: Database,
+) -> None:
+    """The statement that sets them has no parameters."""
+    name = "'; reset role; --\\' \\\\ \" \u0027 é 😀\n"
+    claims = {"sub": str(uuid4()), "app_metadata": {"name": name}}
+    for strings in ("on", "off"):
+        async with database._pool.acquire() as connection:
+            await connection.execute(f"set standard_conforming_strings = {strings}")
+        async with database.session(Session(Role.CUSTOMER, None, claims, "t", None)) as connection:
+            seen = "select auth.jwt() -> 'app_metadata' ->> 'name'"
+            assert await connection.fetchval(seen) == name
+            assert await connection.fetchval("select current_user") == "webhooks_user"
+
+
+async def test_transactions_wait_for_each_others_named_locks(
+    database: Database, databases: Databases
+) -> None:
+    name = 'a customer\'s "lock"'
+    held = "select count(*) from pg_locks where locktype = 'advisory' and granted"
+    async with databases.open("webhooks") as other:
+        async with database.system(locks=[name]), other.system(locks=["another"]):
+            waiting = asyncio.ensure_future(_backend(other, name))
+            while not await databases.admin.fetchval(f"{held[:-7]}not granted"):
+                await asyncio.sleep(0.01)
+            assert await databases.admin.fetchval(held) == 2
+        await waiting
+    assert await databases.admin.fetchval(held) == 0
+
+
+async def _backend(database: Database, lock: str) -> int:
+    async with database.system(locks=[lock]) as connection:
+        return int(await connection.fetchval("select pg_backend_pid()"))
+
+
+async def test_a_transaction_that_is_cancelled_while_it_waits_for_a_lock_leaves_nothing(
+    database: Database, databases: Databases
+) -> None:
+    async with databases.open("webhooks") as other, other.system(locks=["one"]):
+        waiting = asyncio.ensure_future(_backend(database, "one"))
+        while not await databases.admin.fetchval(
+            "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        ):
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        # The only connection of the pool.
+        async with database.session(ANONYMOUS) as connection:
+            assert await connection.fetchval("select auth.uid()") is None
+
+
+async def test_a_savepoint_undoes_only_its_statements(database: Database) -> None:
+    async with database.system() as connection:
+        await connection.execute("create temporary table numbers (n int) on commit drop")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with savepoint(connection):
+                async with savepoint(connection):
+                    await connection.execute("insert into numbers values (1)")
+                await connection.execute("insert into numbers select 1/0")
+        async with savepoint(connection):
+            await connection.execute("insert into numbers values (2)")
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                async with savepoint(connection):
+                    await connection.execute("insert into numbers select 3/0")
+        assert await connection.fetchval("select array_agg(n) from numbers") == [2]
 
 
 async def test_claims_and_role_do_not_survive_on_the_pooled_connection(database: Database) -> None:
