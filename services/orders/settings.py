@@ -7,6 +7,7 @@ from decimal import Decimal
 from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
+from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.purchase import limits
 from services.orders.purchase.buyers import Buyers
 
@@ -37,6 +38,7 @@ class Settings:
     audit_every: float = 900.0
     history_days: int = 730
     low_balance: float = 100.0
+    stripe: StripeSettings = field(default_factory=StripeSettings)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -182,6 +184,7 @@ class Settings:
                 low=0,
                 high=36_500,
             ),
+            stripe=StripeSettings.read(env),
         )
 
     @property
@@ -190,7 +193,7 @@ class Settings:
         return self.provider.timeout + self.takeover
 
     def secrets(self) -> list[str]:
-        return [*self.service.secrets(), self.provider.api_key]
+        return [*self.service.secrets(), self.provider.api_key, self.stripe.api_key]
 
 
 def _limits(env: Env) -> dict[str, Decimal]:
