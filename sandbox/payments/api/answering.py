@@ -21,6 +21,7 @@ from sandbox.payments.api.params import parse
 from sandbox.payments.errors import ApiError, Json
 from sandbox.payments.faults import Fault, Faults
 from sandbox.payments.state.events import API_VERSION
+from sandbox.payments.state.files import Upload
 from sandbox.payments.state.idempotency import Answer
 from sandbox.payments.state.world import Caller, World
 from sandbox.payments.webhooks.sender import Sender
@@ -208,9 +209,17 @@ def _api_key(authorization: str) -> str:
     return ""
 
 
+def _part(value: str | bytes | bytearray | web.FileField) -> Any:
+    if isinstance(value, web.FileField):
+        return Upload(value.filename, value.file.read())
+    return value if isinstance(value, str) else bytes(value).decode(errors="replace")
+
+
 async def _read(request: web.Request) -> dict[str, Any]:
     if request.method in ("GET", "DELETE"):
         return form.decode(request.query_string)
+    if request.content_type.startswith("multipart/"):
+        return form.nest([(name, _part(value)) for name, value in (await request.post()).items()])
     body = await request.read()
     try:
         return form.decode(body.decode())

@@ -22,7 +22,7 @@ def decode(text: str) -> dict[str, Any]:
     return nest(pairs)
 
 
-def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def nest(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Build nested objects from keys with brackets; raise ApiError for an invalid key."""
     result: dict[str, Any] = {}
     for key, value in pairs:
@@ -35,7 +35,7 @@ def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return result
 
 
-def _put(target: dict[str, Any], path: list[str], value: str, key: str) -> None:
+def _put(target: dict[str, Any], path: list[str], value: Any, key: str) -> None:
     for part in path[:-1]:
         inner = target.setdefault(part or str(len(target)), {})
         if not isinstance(inner, dict):

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.payments.api import buyers, checkout, events, money_moved, payment_intents
+from sandbox.payments.api import after_sale, buyers, checkout, events, money_moved, payment_intents
 from sandbox.payments.api.listing import page
 from sandbox.payments.api.operation import Operation
 from sandbox.payments.errors import Json
+from sandbox.payments.state import disputes
 from sandbox.payments.state.world import World
 
 OPERATIONS: list[Operation] = [
@@ -14,6 +15,7 @@ OPERATIONS: list[Operation] = [
     *money_moved.OPERATIONS,
     *buyers.OPERATIONS,
     *checkout.OPERATIONS,
+    *after_sale.OPERATIONS,
     *events.OPERATIONS,
 ]
 
@@ -24,6 +26,9 @@ _TABLES: dict[str, Callable[[World], Mapping[str, Any]]] = {
     "cs": lambda world: world.sessions,
     "cus": lambda world: world.customers,
     "pm": lambda world: world.methods,
+    "issfr": lambda world: world.warnings,
+    "po": lambda world: world.payouts,
+    "file": lambda world: world.files,
 }
 
 
@@ -46,6 +51,9 @@ def render(world: World, id_: str) -> Json | None:
     if prefix == "txn":
         transaction = world.balance.get(id_)
         return transaction.to_json(world.now) if transaction else None
+    if prefix == "dp":
+        dispute = world.disputes.get(id_)
+        return disputes.render(world, dispute) if dispute else None
     one = _TABLES[prefix](world).get(id_) if prefix in _TABLES else None
     return None if one is None else one.to_json()
 

@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from sandbox.payments.api.money_moved import find_charge
 from sandbox.payments.errors import ApiError, Json, invalid, not_found
 from sandbox.payments.faults import Faults
-from sandbox.payments.state import buying, confirming, intents, refunds, sessions
+from sandbox.payments.state import (
+    buying,
+    confirming,
+    disputes,
+    intents,
+    payouts,
+    refunds,
+    sessions,
+    warnings,
+)
 from sandbox.payments.state.clock import DAY, HOUR, MINUTE
 from sandbox.payments.state.events import Delivery, DeliveryMode
 from sandbox.payments.state.payment_intent import PaymentIntent
@@ -118,6 +128,51 @@ def complete_refund(world: World, id_: str) -> Json:
     refund = refunds.find(world, id_)
     refunds.succeed(world, refund)
     return refund.to_json()
+
+
+def start_dispute(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """Open a dispute about a charge as its buyer."""
+    dispute = disputes.start(
+        world,
+        find_charge(world, id_),
+        body.get("reason", "fraudulent"),
+        amount=body.get("amount"),
+        inquiry=body.get("inquiry", False),
+        days=body.get("days", disputes.ANSWER_DAYS),
+    )
+    return disputes.render(world, dispute)
+
+
+def resolve_dispute(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """Decide a dispute as the bank."""
+    dispute = disputes.find(world, id_)
+    disputes.resolve(world, dispute, body["status"])
+    return disputes.render(world, dispute)
+
+
+def escalate_dispute(world: World, id_: str) -> Json:
+    """Turn an inquiry into a chargeback."""
+    dispute = disputes.find(world, id_)
+    disputes.escalate(world, dispute)
+    return disputes.render(world, dispute)
+
+
+def warn(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """Send an early fraud warning about a charge."""
+    charge = find_charge(world, id_)
+    return warnings.warn(world, charge, body.get("fraud_type", "misc")).to_json()
+
+
+def pay_out(world: World, body: Mapping[str, Any]) -> Json:
+    """Pay out everything that is available in one currency."""
+    return payouts.pay_out(world, body["currency"].lower()).to_json()
+
+
+def fail_payout(world: World, id_: str) -> Json:
+    """Fail a payout, also one that was paid."""
+    payout = payouts.find(world, id_)
+    payouts.fail(world, payout)
+    return payout.to_json()
 
 
 def set_switches(world: World, body: Mapping[str, Any]) -> Json:

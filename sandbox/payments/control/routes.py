@@ -8,6 +8,8 @@ from sandbox.payments.api.params import Flag, Integer, Many, Number, Required, S
 from sandbox.payments.control import acts
 from sandbox.payments.control.snapshot import requests, snapshot, totals
 from sandbox.payments.faults import KINDS, Faults
+from sandbox.payments.state.dispute import REASONS as DISPUTE_REASONS
+from sandbox.payments.state.warnings import FRAUD_TYPES
 from sandbox.payments.state.world import World
 
 
@@ -192,6 +194,47 @@ LATER = [
         lambda to, ids, _body: acts.complete_refund(to.world, ids[0]),
     ),
     post(
+        "/charges/{}/dispute",
+        "opens a dispute, or an inquiry, as the buyer",
+        lambda to, ids, body: acts.start_dispute(to.world, ids[0], body),
+        {
+            "reason": Text(choices=DISPUTE_REASONS),
+            "amount": Integer(1),
+            "inquiry": Flag(),
+            "days": Integer(0, 21),
+        },
+    ),
+    post(
+        "/disputes/{}/resolve",
+        "decides a dispute as the bank",
+        lambda to, ids, body: acts.resolve_dispute(to.world, ids[0], body),
+        {"status": Required(Text(choices=("won", "lost", "warning_closed", "prevented")))},
+    ),
+    post(
+        "/disputes/{}/escalate",
+        "turns an inquiry into a chargeback",
+        lambda to, ids, _body: acts.escalate_dispute(to.world, ids[0]),
+    ),
+    post(
+        "/charges/{}/early-fraud-warning",
+        "sends an early fraud warning",
+        lambda to, ids, body: acts.warn(to.world, ids[0], body),
+        {"fraud_type": Text(choices=FRAUD_TYPES)},
+    ),
+    post(
+        "/payouts",
+        "pays out what is available in one currency",
+        lambda to, _ids, body: acts.pay_out(to.world, body),
+        {"currency": Required(Text())},
+    ),
+    post(
+        "/payouts/{}/fail",
+        "fails a payout",
+        lambda to, ids, _body: acts.fail_payout(to.world, ids[0]),
+    ),
+]
+SETTING = [
+    post(
         "/switches",
         "changes switches",
         lambda to, _ids, body: acts.set_switches(to.world, body),
@@ -204,4 +247,4 @@ LATER = [
         },
     ),
 ]
-ROUTES: list[Route] = [*READING, *CLOCK, *PAYING, *LATER, *EVENTS, *FAULTS]
+ROUTES: list[Route] = [*READING, *CLOCK, *PAYING, *LATER, *SETTING, *EVENTS, *FAULTS]

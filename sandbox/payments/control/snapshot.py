@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from sandbox.payments.errors import Json
+from sandbox.payments.state import disputes
 from sandbox.payments.state.world import World
 
 
@@ -16,6 +17,9 @@ def snapshot(world: World) -> Json:
         "checkout_sessions": [one.to_json() for one in world.sessions.values()],
         "refunds": [one.to_json() for one in world.refunds.values()],
         "balance_transactions": [one.to_json(world.now) for one in world.balance.values()],
+        "disputes": [disputes.render(world, one) for one in world.disputes.values()],
+        "early_fraud_warnings": [one.to_json() for one in world.warnings.values()],
+        "payouts": [one.to_json() for one in world.payouts.values()],
         "customers": [one.to_json() for one in world.customers.values()],
         "payment_methods": [one.to_json() for one in world.methods.values()],
         "totals": totals(world),

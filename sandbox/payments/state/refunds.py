@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from sandbox.payments.errors import ApiError, invalid, not_found, refused
-from sandbox.payments.state import money
+from sandbox.payments.state import money, warnings
 from sandbox.payments.state.charge import Charge
+from sandbox.payments.state.disputes import blocks_refunds
 from sandbox.payments.state.metadata import merge_metadata
 from sandbox.payments.state.refund import Refund
 from sandbox.payments.state.world import World
@@ -25,7 +26,7 @@ def create(world: World, params: Mapping[str, Any]) -> Refund:
     remaining = charge.amount_captured - charge.amount_refunded
     if remaining <= 0:
         raise refused(f"Charge {charge.id} has already been refunded.", "charge_already_refunded")
-    if charge.disputed:
+    if blocks_refunds(world, charge):
         message = f"Charge {charge.id} has been charged back; cannot issue a refund."
         raise refused(message, "charge_disputed")
     amount = params.get("amount", remaining)
@@ -57,6 +58,7 @@ def create(world: World, params: Mapping[str, Any]) -> Refund:
     _start(world, refund, charge)
     world.emit("refund.created", refund.to_json())
     world.emit("charge.refunded", charge.to_json())
+    warnings.settle(world, charge)
     return refund
 
 

@@ -3,13 +3,14 @@
 import contextvars
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.payments.errors import Json
 from sandbox.payments.settings import PaymentSettings
 from sandbox.payments.state.balance import BalanceTransaction
 from sandbox.payments.state.charge import Charge
 from sandbox.payments.state.clock import DAY, Clock, Timers
+from sandbox.payments.state.dispute import Dispute, EarlyFraudWarning
 from sandbox.payments.state.events import Event, EventLog
 from sandbox.payments.state.idempotency import KeyStore
 from sandbox.payments.state.ids import Ids
@@ -17,6 +18,11 @@ from sandbox.payments.state.payment_intent import PaymentIntent
 from sandbox.payments.state.payment_method import Customer, PaymentMethod
 from sandbox.payments.state.refund import Refund
 from sandbox.payments.state.session import Session
+
+if TYPE_CHECKING:
+    # Their modules use the world.
+    from sandbox.payments.state.files import StoredFile
+    from sandbox.payments.state.payouts import Payout
 
 # Card payments are available two days later, as for accounts in the US.
 AVAILABLE_AFTER = 2 * DAY
@@ -81,6 +87,10 @@ class World:
         self.charges: dict[str, Charge] = {}
         self.refunds: dict[str, Refund] = {}
         self.sessions: dict[str, Session] = {}
+        self.disputes: dict[str, Dispute] = {}
+        self.warnings: dict[str, EarlyFraudWarning] = {}
+        self.payouts: dict[str, Payout] = {}
+        self.files: dict[str, StoredFile] = {}
         self.balance: dict[str, BalanceTransaction] = {}
         self.customers: dict[str, Customer] = {}
         self.methods: dict[str, PaymentMethod] = {}
