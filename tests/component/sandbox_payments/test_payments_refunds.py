@@ -7,7 +7,7 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.test_payments_disputes import booked, paid
-from tests.component.sandbox_payments.test_payments_intents import MANUAL, held
+from tests.component.sandbox_payments.test_payments_intents import held
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
 
 
@@ -132,15 +132,7 @@ async def test_refunds_of_cards_can_not_be_canceled_but_get_metadata(
 async def test_the_balance_transaction_of_an_asynchronous_capture_appears_later(
     client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
 ) -> None:
-    params: Any = {key: value for key, value in MANUAL.items() if key not in ("capture_method",)}
-    intent = await client.v1.payment_intents.create_async(
-        {
-            **params,
-            "confirm": True,
-            "payment_method": "pm_card_visa",
-            "expand": ["latest_charge"],
-        }
-    )
+    intent = await paid(client, capture_method="automatic_async", expand=["latest_charge"])
     assert intent.capture_method == "automatic_async"
     assert isinstance(intent.latest_charge, stripe.Charge)
     assert intent.latest_charge.balance_transaction is None
