@@ -38,7 +38,7 @@ class Paying:
         return await self.port.get_intent(started.id)
 
     async def fault(self, kind: str, path: str = "*", **options: Any) -> None:
-        """Disturb the next request of that path."""
+        """Disturb the next request of that path, which is without /v1."""
         await self.provider.control("POST", "/faults", {"kind": kind, "path": path, **options})
 
     async def objects(self, kind: str) -> list[dict[str, Any]]:
