@@ -13,6 +13,8 @@ CHANGE = 100
 # Two to thirty calls to the provider for one order. The cost limit of a customer allows some 20 orders, which
 # is also what the provider answers within the deadline.
 CANCELLATION_PREVIEW = 12_000
+# What a customer would get back depends on the order's eSIMs, which orders reads from another service.
+REFUNDABLE = 5
 # A QR code takes 2 to 6 ms of a core.
 QR_CODE = 100
 # Facets count the plans up to seven times: some 40 ms of a core for the provider's catalogue.
@@ -52,6 +54,9 @@ WORK = {
     "Order.esims": LOOKUP,
     "Order.timeline": LOOKUP,
     "Order.cancellation": CANCELLATION_PREVIEW,
+    "Order.payment": LOOKUP,
+    "Order.refundable": REFUNDABLE,
+    "Payment.order": LOOKUP,
     "Mutation.cancelOrder": CANCELLATION_PREVIEW,
 }
 # Fields that spend the shop's money at the provider.
@@ -92,6 +97,15 @@ ASSUMED_LENGTHS = {
     "Query.taxRates": 250,  # all countries
     "SetExchangeRatesResult.rates": 40,
     "SetTaxRatesResult.rates": 250,
+    "Payment.refunds": 2,  # nearly always none
+    "RefundOrderResult.refunds": 2,  # the maximum
+    "PaymentPage.nodes": 20,  # unless `first` says otherwise
+    "DisputePage.nodes": 20,  # unless `first` says otherwise
+    "DisputeEvidence.disputes": 2,  # nearly always one
+    "DisputeEvidence.items": 20,  # fields of the payment provider's form
+    "LedgerTransaction.entries": 5,  # two to six
+    "Query.wallets": 3,  # one for each currency
+    "Query.accounts": 100,  # some ten, and one for each wallet's currency
     "Subscription.myESIMsUpdated": 500,  # the maximum of one event
 }
 # Any other list. A test requires that every list of the schema is named above or has a size argument.

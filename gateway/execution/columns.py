@@ -7,7 +7,7 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any
 
-from kit.values import timestamps
+from kit.values import money, timestamps
 
 # Returns one value for each message.
 ReadMany = Callable[[Sequence[Any]], list[Any]]
@@ -59,6 +59,25 @@ def text(name: str) -> Column:
     """Read a string field; None if it is empty."""
     get = attrgetter(name)
     return _output(lambda messages: [found or None for found in map(get, messages)])
+
+
+def float_amount(name: str, *, optional: bool = False) -> Column:
+    """Read an amount of money as the nearest float; with `optional`, None if it is not set."""
+    return _money(name, money.nearest_float, optional=optional)
+
+
+def exact_amount(name: str, *, optional: bool = False) -> Column:
+    """Read an amount of money as a decimal string; with `optional`, None if it is not set."""
+    return _money(name, money.text, optional=optional)
+
+
+def _money(name: str, convert: Callable[[Any], Any], *, optional: bool) -> Column:
+    get = attrgetter(name)
+    if not optional:
+        return _output(lambda messages: list(map(convert, map(get, messages))))
+    return _output(
+        lambda messages: [convert(get(one)) if one.HasField(name) else None for one in messages]
+    )
 
 
 def optional_time(name: str) -> Column:

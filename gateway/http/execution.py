@@ -1,7 +1,7 @@
 """Executes operations whose results are streamed, and verifies the sessions of their callers."""
 
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from gateway.http import answer, operation_spans
 from gateway.schema.assembly import Schema
 from gateway.settings import Settings
 from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
-from gateway.upstream.context import Context
+from gateway.upstream.context import Context, unknown_address
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
@@ -77,10 +77,19 @@ class Execution:
         idempotency_key: str | None = None,
         work: Work | None = None,
         guesses: CodeGuesses = UNLIMITED,
+        address: Callable[[], str | None] = unknown_address,
     ) -> Context:
         """Return the context for one operation of a session."""
         seconds = self._defence.operation_seconds
-        return Context(session, self._peers, idempotency_key, seconds, work=work, guesses=guesses)
+        return Context(
+            session,
+            self._peers,
+            idempotency_key,
+            seconds,
+            work=work,
+            guesses=guesses,
+            address=address,
+        )
 
     def public_context(self, session: Session, work: Work) -> Context:
         """Return a context for public data: an anonymous session, but the cost limit of the caller."""
@@ -109,12 +118,13 @@ class Execution:
         allowed: Collection[OperationType] = EVERY_KIND,
         caller: str | None = None,
         guesses: CodeGuesses = UNLIMITED,
+        address: Callable[[], str | None] = unknown_address,
     ) -> AsyncGenerator[Result, None]:
         """Yield the one result of a query or mutation, or a result for each event of a subscription."""
         began = time.perf_counter()
         try:
             prepared = await self._known.prepared(operation, work)
-            context = self.context(session, work=work, guesses=guesses)
+            context = self.context(session, work=work, guesses=guesses, address=address)
             context.prepared = prepared
             await self.store(operation, prepared, caller)
             with ExitStack() as beginning:

@@ -105,6 +105,7 @@ class Handler:
             (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
             self.limits.caller(request, session),
             self.limits.code_guesses(request, session),
+            partial(self.limits.client, request),
         )
         with self.metrics.connected("sse"):
             return await self.streams.serve(request, session, self.limits.client(request), results)
@@ -127,7 +128,9 @@ class Handler:
         if self.public is None or key is None:
             idempotency_key = request.headers.get("Idempotency-Key")
             guesses = self.limits.code_guesses(request, session)
-            executed = await run(self.execution.context(session, idempotency_key, work, guesses))
+            address = partial(self.limits.client, request)
+            context = self.execution.context(session, idempotency_key, work, guesses, address)
+            executed = await run(context)
         else:
             public = partial(run, self.execution.public_context(session, work))
             executed = await self.public.answer(request, key, session, public)

@@ -5,6 +5,7 @@ import json
 import logging
 from contextlib import ExitStack, aclosing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -234,7 +235,13 @@ class Connection:
         work = self._limits.work(self._request, session)
         guesses = self._limits.code_guesses(self._request, session)
         results = self._execution.results(
-            operation, session, self._request_id, work, caller=caller, guesses=guesses
+            operation,
+            session,
+            self._request_id,
+            work,
+            caller=caller,
+            guesses=guesses,
+            address=partial(self._limits.client, self._request),
         )
         end: dict[str, Any] = {"id": id_, "type": "complete"}
         async with aclosing(results):

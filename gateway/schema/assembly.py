@@ -25,12 +25,18 @@ from gateway.execution.completion.variables import Coercion
 from gateway.execution.null_defaults import accept_null
 from gateway.schema.accounts import AccountQueries
 from gateway.schema.administration import AdministrationMutations, AdministrationQueries
+from gateway.schema.books import BooksQueries
 from gateway.schema.connections import ConnectionQueries
 from gateway.schema.coupons import CouponMutations, CouponQueries
 from gateway.schema.curation import CurationMutations
+from gateway.schema.disputes import DisputeQueries
 from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
 from gateway.schema.exchange_rates import RateMutations, RateQueries
 from gateway.schema.orders import OrderQueries
+from gateway.schema.payment_administration import (
+    PaymentAdministrationMutations,
+    PaymentAdministrationQueries,
+)
 from gateway.schema.plan_facets import FacetQueries
 from gateway.schema.plan_queries import PlanQueries
 from gateway.schema.price_administration import PriceMutations, PriceQueries
@@ -38,6 +44,7 @@ from gateway.schema.purchase import OrderMutations
 from gateway.schema.quotes import QuoteQueries
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subscriptions import Subscription
+from gateway.schema.wallets import WalletMutations, WalletQueries
 from kit.errors import Failure, invalid
 from kit.values.checks import Checks
 
@@ -57,6 +64,10 @@ class Query(
     PriceQueries,
     RateQueries,
     CouponQueries,
+    WalletQueries,
+    PaymentAdministrationQueries,
+    DisputeQueries,
+    BooksQueries,
 ):
     """All queries."""
 
@@ -70,6 +81,8 @@ class Mutation(
     PriceMutations,
     RateMutations,
     CouponMutations,
+    WalletMutations,
+    PaymentAdministrationMutations,
 ):
     """All mutations."""
 

@@ -36,7 +36,7 @@ class Page(Protocol):
     def total_size(self) -> int: ...
 
 
-Answer = TypeVar("Answer", bound=Page)
+Answer = TypeVar("Answer")
 Connection = TypeVar("Connection")
 
 
@@ -132,7 +132,7 @@ class ConnectionQueries:
         request = catalogue_pb2.ListPlansRequest(
             filter=filter.to_proto() if filter else None,
             order_by=catalogue_pb2.PlanOrder.Value(f"PLAN_ORDER_{order_by.name}"),
-            page_size=_size(first),
+            page_size=page_size(first),
             page_token=after or "",
             with_row_tokens=True,
             without_total="totalCount" not in selected(info),
@@ -140,7 +140,7 @@ class ConnectionQueries:
             locale=locale or "",
         )
         catalogue = info.context.peers.catalogue
-        page = await _page(info.context.read_catalogue(catalogue.ListPlans, request))
+        page = await page_of(info.context.read_catalogue(catalogue.ListPlans, request))
         return _connection(
             info, DataPlanConnection, DataPlanEdge, views(DataPlan, page.plans), page, after
         )
@@ -162,14 +162,14 @@ class ConnectionQueries:
         bundled = with_bundles(selected(info, "edges", "node"))
         request = esims_pb2.ListESIMsRequest(
             filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
-            page_size=_size(first),
+            page_size=page_size(first),
             page_token=after or "",
             with_row_tokens=True,
             fresh=bundled,
             with_bundles=bundled,
             with_total="totalCount" in selected(info),
         )
-        page = await _page(info.context.call(info.context.peers.esims.ListESIMs, request))
+        page = await page_of(info.context.call(info.context.peers.esims.ListESIMs, request))
         info.context.loaders.add_from_list(page)
         return _connection(info, ESIMConnection, ESIMEdge, views(ESIM, page.esims), page, after)
 
@@ -180,22 +180,24 @@ async def order_page(
     """Return one page of the matching orders; raise Failure INVALID for a wrong size or cursor."""
     request = orders_pb2.ListOrdersRequest(
         filter=filter_,
-        page_size=_size(first),
+        page_size=page_size(first),
         page_token=after or "",
         with_row_tokens=True,
         with_total="totalCount" in selected(info),
     )
-    page = await _page(info.context.call(info.context.peers.orders.ListOrders, request))
+    page = await page_of(info.context.call(info.context.peers.orders.ListOrders, request))
     return _connection(info, OrderConnection, OrderEdge, views(Order, page.orders), page, after)
 
 
-def _size(first: int) -> int:
+def page_size(first: int) -> int:
+    """Return the size of a page; raise Failure INVALID if it is out of bounds."""
     if not 1 <= first <= MAX_SIZE:
         raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
     return first
 
 
-async def _page(answer: Awaitable[Answer]) -> Answer:
+async def page_of(answer: Awaitable[Answer]) -> Answer:
+    """Return a page from a service; raise Failure INVALID for a cursor of another connection."""
     try:
         return await answer
     except Failure as failure:
@@ -219,11 +221,16 @@ def _connection(
     cursors = page.row_tokens
     return connection(
         edges=[edge(cursor=one, node=node) for one, node in zip(cursors, nodes, strict=True)],
-        page_info=PageInfo(
-            has_next_page=bool(page.next_page_token),
-            has_previous_page=bool(after),
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
-        ),
+        page_info=page_info(cursors, page.next_page_token, after),
         total_count=page.total_size,
+    )
+
+
+def page_info(cursors: Sequence[str], next_token: str, after: str | None) -> PageInfo:
+    """Return the position of a page with these cursors."""
+    return PageInfo(
+        has_next_page=bool(next_token),
+        has_previous_page=bool(after),
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
     )

@@ -1,18 +1,13 @@
 """The input of a new coupon."""
 
-import re
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 
 import strawberry
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.schema import inputs
 from kit.errors import invalid
-from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2
-
-DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 
 
 @strawberry.input(
@@ -82,8 +77,8 @@ class CouponInput:
             code=self.code,
             currency=self.currency or "",
             amount=self._money("amount", self.amount),
-            starts_at=_moment("input.startsAt", self.starts_at),
-            ends_at=_moment("input.endsAt", self.ends_at),
+            starts_at=inputs.moment("input.startsAt", self.starts_at),
+            ends_at=inputs.moment("input.endsAt", self.ends_at),
             plans=self.plans,
             groups=self.groups,
             countries=self.countries,
@@ -105,22 +100,10 @@ class CouponInput:
             return None
         if not self.currency:
             raise invalid({"input.currency": f"is required, because `{name}` is set"})
-        if not DECIMAL.fullmatch(given):
-            raise invalid({f"input.{name}": 'must be a decimal number, such as "5.00"'})
-        return money.to_proto(Decimal(given), self.currency)
+        return inputs.amount(f"input.{name}", given, self.currency)
 
 
 def _at_least_one(field: str, given: int | None) -> int:
     if given is not None and given < 1:
         raise invalid({field: f"must be 1 or more, not {given}; omit it for no limit"})
     return given or 0
-
-
-def _moment(field: str, given: datetime | None) -> Timestamp | None:
-    if given is None:
-        return None
-    try:
-        aware = given if given.tzinfo else given.replace(tzinfo=UTC)
-        return timestamps.to_proto(aware.astimezone(UTC))
-    except (ValueError, OverflowError):
-        raise invalid({field: "must be a time between the years 1 and 9999 in UTC"}) from None

@@ -1,22 +1,23 @@
 """Schema types of orders, and the queries for a customer's own orders."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import computed, enum, output, text, timestamp
 from gateway.execution.views import View, loaded, read, views
+from gateway.schema import inputs
 from gateway.schema.cancellation import OrderCancellation
+from gateway.schema.payments import Payment, Refundable
 from gateway.schema.plans import DataPlan
 from gateway.schema.sales import OrderCost, SoldPlan
 from gateway.upstream.context import Context, Info
 from kit.errors import invalid
-from kit.values import money, timestamps
+from kit.values import money
 from protos.orders.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class TimelineEntry(View):
     status: OrderStatus = read(STATUS, description="Status of the order after this step.")
     message: str = read("message", description="Human-readable description of the step.")
     proto: strawberry.Private[orders_pb2.TimelineEntry]
+
+
+def _payment_of(order: orders_pb2.Order) -> str:
+    """Return the key of `Loaders.payments` and `Loaders.refundables`."""
+    return order.id if order.has_payment else ""
 
 
 def _esims_of(order: orders_pb2.Order) -> tuple[str, str]:
@@ -192,6 +198,20 @@ class Order(View):
         " most about 20 orders at once. Null for another customer's order unless the caller is an"
         " administrator.",
     )
+    payment: Payment | None = loaded(
+        "payments",
+        _payment_of,
+        Payment | None,
+        description="How the customer pays for the order; null if the shop charges customers elsewhere, or if"
+        " temporarily unavailable.",
+    )
+    refundable: Refundable | None = loaded(
+        "refundables",
+        _payment_of,
+        Refundable | None,
+        description="What the customer gets back by cancelling the order now; null for an order without a"
+        " payment, or if temporarily unavailable.",
+    )
     proto: strawberry.Private[orders_pb2.Order]
 
     @classmethod
@@ -273,17 +293,7 @@ def matching(given: OrderFilter, *, customer_id: str | None) -> orders_pb2.Order
         statuses=[orders_pb2.OrderStatus.Value(f"ORDER_STATUS_{given.status.name}")]
         if given.status
         else [],
-        from_date=_moment("filter.from_date", given.from_date),
-        to_date=_moment("filter.to_date", given.to_date),
+        from_date=inputs.moment("filter.from_date", given.from_date),
+        to_date=inputs.moment("filter.to_date", given.to_date),
         customer_id=customer_id,
     )
-
-
-def _moment(field: str, moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    try:
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return timestamps.to_proto(aware.astimezone(UTC))
-    except (ValueError, OverflowError):
-        raise invalid({field: "must be a time between the years 1 and 9999 in UTC"}) from None

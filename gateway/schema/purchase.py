@@ -9,6 +9,7 @@ from gateway.errors import refusal
 from gateway.execution.auth import auth_field
 from gateway.schema.cancellation import RefundResult
 from gateway.schema.orders import Order, OrderIdArgument, OrderStatus
+from gateway.schema.payments import PaymentInput
 from gateway.schema.plan_queries import PlanIdArgument, limit
 from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
@@ -78,6 +79,11 @@ class PurchaseInput:
         default=None,
         description="Coupon that reduces the price, in any case. Refused with COUPON_NOT_VALID or"
         " COUPON_NOT_APPLICABLE; then nothing is bought.",
+    )
+    payment: PaymentInput | None = strawberry.field(
+        default=None,
+        description="How the customer pays. Required if the shop takes payments, otherwise the purchase is"
+        " refused with PAYMENT_REQUIRED; ignored if it doesn't.",
     )
 
 
@@ -167,7 +173,8 @@ class OrderMutations:
         name="purchaseESIM",
         description="Buys a plan. Returns when the eSIMs are delivered or, after a bounded wait,"
         " with the order still PROCESSING. Processing then continues in the"
-        " background; query `orderDetails` for the outcome.",
+        " background; query `orderDetails` for the outcome. If the customer has to pay first, the order is"
+        " PROCESSING and its `payment` contains what is needed to pay.",
     )
     async def purchase_esim(
         self,
@@ -190,6 +197,7 @@ class OrderMutations:
                 allow_reassign=options.allow_reassign,
                 coupon_code=options.coupon_code or "",
                 currency=options.currency or "",
+                payment=options.payment.to_proto(info.context) if options.payment else None,
             )
             async with info.context.guesses.ordering(options.coupon_code):
                 answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
@@ -200,6 +208,9 @@ class OrderMutations:
             return PurchaseESIMResult(
                 success=False, order=None, error=message, code=code, retry_after=failure.retry_after
             )
+        if answer.HasField("payment"):
+            # With the secrets that the customer needs to pay, which no later answer contains.
+            info.context.loaders.payments.add({answer.order.id: answer.payment})
         return PurchaseESIMResult.of(answer.order)
 
     @auth_field(

@@ -1,7 +1,8 @@
 """Subscriptions. Each sends the current state first, and then every change."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import datetime
+from itertools import count
 
 import strawberry
 
@@ -94,8 +95,8 @@ class Subscription:
     ) -> AsyncGenerator[Order, None]:
         request = orders_pb2.WatchOrderRequest(order_id=order_id)
         method = info.context.peers.orders.WatchOrder
-        async for orders in info.context.watch(method, request, _order):
-            for order in orders:
+        async for orders in info.context.watch(method, request, _orders()):
+            for _, order in orders:
                 yield Order.of(order)
 
 
@@ -103,5 +104,19 @@ def _esims(message: esims_pb2.WatchESIMsResponse) -> Iterator[tuple[str, esims_p
     return ((watched.esim.id, watched) for watched in message.esims)
 
 
-def _order(message: orders_pb2.WatchOrderResponse) -> Iterator[tuple[str, orders_pb2.Order]]:
-    yield message.order.id, message.order
+def _orders() -> Callable[
+    [orders_pb2.WatchOrderResponse], Iterator[tuple[str, tuple[int, orders_pb2.Order]]]
+]:
+    """Return what reads the order of a message. Each message about an order with a payment is a change.
+
+    If only the payment changed, which the event loads, the order equals that of the message before.
+    """
+    numbers = count(1)
+
+    def read(
+        message: orders_pb2.WatchOrderResponse,
+    ) -> Iterator[tuple[str, tuple[int, orders_pb2.Order]]]:
+        number = next(numbers) if message.order.has_payment else 0
+        yield message.order.id, (number, message.order)
+
+    return read

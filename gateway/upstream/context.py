@@ -32,6 +32,10 @@ MAX_OBJECTS = 100_000
 NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
+def unknown_address() -> None:
+    """Return None, for clients whose address is unknown."""
+
+
 class Context:
     """Created for each operation, so that no data of one caller can reach another."""
 
@@ -44,11 +48,13 @@ class Context:
         cost_role: Role | None = None,
         work: Work | None = None,
         guesses: CodeGuesses = UNLIMITED,
+        address: Callable[[], str | None] = unknown_address,
     ) -> None:
         """`seconds` is the deadline of the operation, or of one event, including all calls.
 
         `cost_role` is the role whose cost limit applies, by default the session's. `work` is the work budget;
-        without it there is no limit. `guesses` limits the coupon codes that the caller may try.
+        without it there is no limit. `guesses` limits the coupon codes that the caller may try. `address`
+        returns the client's network address, None if it is unknown.
         """
         self.session = session
         self.cost_role = cost_role or session.role
@@ -57,6 +63,7 @@ class Context:
         self.loaders = Loaders(self)
         self.work = work or Work()
         self.guesses = guesses
+        self.address = address
         # The operation, once it is prepared.
         self.prepared: Prepared | None = None
         # The operation's cost, once it is admitted.

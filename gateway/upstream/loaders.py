@@ -10,12 +10,14 @@ from gateway.upstream.batches import Key, Loader
 from gateway.upstream.peers import Peers
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2, payments_pb2
 
 Value = TypeVar("Value")
 
 # The maximum number of orders that the service previews in one call.
 MAX_CANCELLATIONS = 20
+# The maximum number of orders whose refund the service computes in one call.
+MAX_REFUNDABLES = 100
 
 
 class TopUps(NamedTuple):
@@ -126,9 +128,40 @@ class Loaders:
 
     @_loader
     async def orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
-        request = orders_pb2.BatchGetOrdersRequest(order_ids=ids)
+        """An empty id, which is that of a top-up's order, loads as None."""
+        if not (wanted := [*filter(None, ids)]):
+            return [None] * len(ids)
+        request = orders_pb2.BatchGetOrdersRequest(order_ids=wanted)
         answer = await self._call(self._peers.orders.BatchGetOrders, request)
         return _in_order(ids, {order.id: order for order in answer.orders})
+
+    @_loader
+    async def payments(self, ids: list[str]) -> list[payments_pb2.Payment | None]:
+        """Keys: ids of orders; an empty one, for an order without a payment, loads as None."""
+        if not (wanted := [*filter(None, ids)]):
+            return [None] * len(ids)
+        request = payments_pb2.BatchGetPaymentsRequest(order_ids=wanted)
+        answer = await self._call(self._peers.payments.BatchGetPayments, request)
+        return _in_order(ids, {payment.order_id: payment for payment in answer.payments})
+
+    @_loader
+    async def refundables(self, ids: list[str]) -> list[payments_pb2.Refundable | None]:
+        """Keys: ids of orders; an empty one, for an order without a payment, loads as None."""
+        wanted = [*filter(None, ids)]
+        answers = await asyncio.gather(
+            *(
+                self._call(
+                    self._peers.payments.BatchGetRefundable,
+                    payments_pb2.BatchGetRefundableRequest(
+                        order_ids=wanted[i : i + MAX_REFUNDABLES]
+                    ),
+                )
+                for i in range(0, len(wanted), MAX_REFUNDABLES)
+            )
+        )
+        return _in_order(
+            ids, {one.order_id: one for answer in answers for one in answer.refundables}
+        )
 
     @_loader
     async def timelines(self, ids: list[str]) -> list[list[orders_pb2.TimelineEntry]]:

@@ -11,15 +11,19 @@ from kit.rpc import client as rpc_client
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
 from protos.catalogue.v1.prices_pb2_grpc import PricesServiceStub
 from protos.esims.v1.esims_pb2_grpc import ESIMsServiceStub
+from protos.orders.v1.books_pb2_grpc import BooksServiceStub
 from protos.orders.v1.coupons_pb2_grpc import CouponsServiceStub
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
+from protos.orders.v1.payments_pb2_grpc import PaymentsServiceStub
 
 if TYPE_CHECKING:  # the asynchronous stubs exist only as type hints
     from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceAsyncStub
     from protos.catalogue.v1.prices_pb2_grpc import PricesServiceAsyncStub
     from protos.esims.v1.esims_pb2_grpc import ESIMsServiceAsyncStub
+    from protos.orders.v1.books_pb2_grpc import BooksServiceAsyncStub
     from protos.orders.v1.coupons_pb2_grpc import CouponsServiceAsyncStub
     from protos.orders.v1.orders_pb2_grpc import OrdersServiceAsyncStub
+    from protos.orders.v1.payments_pb2_grpc import PaymentsServiceAsyncStub
 
 # Seconds. A healthy service answers in milliseconds, and probes wait a second or two.
 HEALTH_TIMEOUT = 1.0
@@ -37,6 +41,8 @@ class Peers:
         self.prices: PricesServiceAsyncStub = PricesServiceStub(catalogue)
         self.orders: OrdersServiceAsyncStub = OrdersServiceStub(orders)
         self.coupons: CouponsServiceAsyncStub = CouponsServiceStub(orders)
+        self.payments: PaymentsServiceAsyncStub = PaymentsServiceStub(orders)
+        self.books: BooksServiceAsyncStub = BooksServiceStub(orders)
         self.esims: ESIMsServiceAsyncStub = ESIMsServiceStub(esims)
         self.reads = SharedCalls()
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}

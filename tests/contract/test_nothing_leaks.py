@@ -28,6 +28,8 @@ DEPTH = 4
 # Fields that call the provider for each row, or whose answers are pictures.
 SLOW = frozenset({"cancellation", "qrCode", "networks"})
 
+# The id of a row that does not exist.
+NOTHING = "00000000-0000-4000-8000-000000000000"
 # Queries whose prices are asked in each currency.
 PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})
 
@@ -46,7 +48,7 @@ class Everything:
         for name, field in query.fields.items():
             if name.startswith("_"):
                 continue
-            yield name, f"{{ {name}{self._given(name, field)} {self._selection(field, 0)} }}"
+            yield name, f"{{ {name}{self._given(name, field)} {self._selection(field)} }}"
 
     def _given(self, name: str, field: GraphQLField) -> str:
         given = dict(self._arguments.get(name, {}))
@@ -64,17 +66,19 @@ class Everything:
         parts = [f"{key}: {json.dumps(value)}" for key, value in known.items()]
         return f"({', '.join(parts)})" if parts else ""
 
-    def _selection(self, field: GraphQLField, depth: int) -> str:
+    def _selection(self, field: GraphQLField, above: tuple[str, ...] = ()) -> str:
+        """Return what to select of a field's type; `above` are the types that contain it."""
         found = get_named_type(field.type)
         if is_leaf_type(found) or isinstance(found, GraphQLEnumType):
             return ""
         assert isinstance(found, GraphQLObjectType | GraphQLInterfaceType)
         parts = ["__typename"]
         for name, inner in found.fields.items():
-            nested = not is_leaf_type(get_named_type(inner.type))
-            if name in SLOW or (nested and depth == DEPTH) or self._needs(inner):
+            kind = get_named_type(inner.type)
+            repeated = kind.name in (*above, found.name) or len(above) == DEPTH
+            if name in SLOW or (not is_leaf_type(kind) and repeated) or self._needs(inner):
                 continue
-            parts.append(f"{name} {self._selection(inner, depth + 1)}")
+            parts.append(f"{name} {self._selection(inner, (*above, found.name))}")
         return "{ " + " ".join(parts) + " }"
 
     def _needs(self, field: GraphQLField) -> bool:
@@ -98,6 +102,10 @@ async def everything(shop: Platform, customer: Client) -> Everything:
         "orderDetails": {"id": order["id"]},
         "esimDetails": {"id": order["esims"][0]["id"]},
         "quote": {"planId": plan, "quantity": 2},
+        "walletBalance": {"currency": "USD"},
+        "walletEntries": {"walletId": NOTHING},
+        "topUp": {"id": NOTHING},
+        "disputeEvidence": {"orderId": order["id"]},
         "checkCoupon": {"code": "WELCOME", "planId": plan},
         "explainPrice": {"planId": plan},
         "priceHistory": {"planId": plan},

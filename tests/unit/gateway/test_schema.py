@@ -20,6 +20,7 @@ SCHEMA = build_schema(
 SIGNED_IN = {
     "Query": {
         *("myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders", "quote", "me"),
+        *("wallets", "walletBalance", "walletEntries", "topUp"),
     },
     "Mutation": {
         "purchaseESIM",
@@ -27,11 +28,13 @@ SIGNED_IN = {
         "suspendESIM",
         "restoreESIM",
         "updateESIMReference",
+        "resumePayment",
+        "topUpWallet",
     },
     "Subscription": {"esimStatusUpdated", "myESIMsUpdated", "orderUpdated"},
 }
 STAFF = {
-    "SUPPORT": {"Query": {"allOrders"}},
+    "SUPPORT": {"Query": {"allOrders", "heldOrders"}},
     "FINANCE": {
         "Query": {
             "priceRules",
@@ -43,6 +46,11 @@ STAFF = {
             "exchangeRates",
             "taxRates",
             "coupons",
+            "payments",
+            "disputes",
+            "disputeEvidence",
+            "ledger",
+            "accounts",
         },
         "Mutation": {
             "setPriceRules",
@@ -50,6 +58,11 @@ STAFF = {
             "setTaxRates",
             "createCoupon",
             "disableCoupon",
+            "releaseOrder",
+            "rejectOrder",
+            "refundOrder",
+            "markOrderPaid",
+            "correctWallet",
         },
     },
     "ADMIN": {"Mutation": {"setPlanHidden", "setFeaturedPlans", "setPlanTexts", "setPlanDisplay"}},
