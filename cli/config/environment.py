@@ -14,6 +14,8 @@ SURROUNDINGS = (
     "SSL_CERT_FILE", "SSL_CERT_DIR",
 )  # fmt: skip
 SANDBOX_KEY = "sandbox-api-key"
+PAYMENTS_KEY = "sk_test_sandbox"
+PAYMENTS_WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - not a secret: it signs the sandbox's events
 # Supabase's connection pooler reads the project from the login: LOGIN.PROJECT.
 POOLER = ".pooler.supabase.com"
 
@@ -55,6 +57,12 @@ def complete(
         local["ESIMS_FRESH_SECONDS"] = "5"
         # A developer may go from a large catalogue file to a small one; the provider never does.
         local["CATALOGUE_ALLOW_SHRINK"] = "true"
+        # The documented examples buy without paying. For real eSIMs, the operator has to choose.
+        local["PAYMENTS"] = "off"
+    if settings.payments_sandbox:
+        local["STRIPE_SECRET_KEY"] = PAYMENTS_KEY
+        local["STRIPE_BASE_URL"] = f"http://{settings.address('SANDBOX_PAYMENTS_PORT')}"
+        local["STRIPE_WEBHOOK_SECRET"] = PAYMENTS_WEBHOOK_SECRET
     if not settings.real_supabase:
         local["SUPABASE_URL"] = f"http://{settings.address('SANDBOX_AUTH_PORT')}"
         local["SUPABASE_ANON_KEY"] = secrets.anon_key

@@ -35,6 +35,8 @@ class LocalSettings:
     webhook_secret: str | None = field(repr=False)
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
     tls: TLS = PLAIN
+    # True if the payment sandbox is started.
+    payments_sandbox: bool = False
 
     @classmethod
     def read(cls, env: Env, values: Mapping[str, str]) -> "LocalSettings":
@@ -77,6 +79,7 @@ class LocalSettings:
             # A port of 0 is chosen by the system and unknown here.
             metrics_ports={name: port for name, port in metrics.items() if port},
             tls=TLS.read(env),
+            payments_sandbox=_needs_payments_sandbox(env, real_provider=real_provider),
         )
         if settings.sandbox_catalogue and not settings.sandbox_catalogue.is_file():
             env.problems.append(f"SANDBOX_CATALOGUE: there is no file {catalogue}")
@@ -88,7 +91,11 @@ class LocalSettings:
 
     def own_ports(self) -> dict[str, int]:
         """Return the ports that `esimgo up` needs: those of everything that it starts."""
-        left_out = {"SANDBOX_PORT": self.real_provider, "SANDBOX_AUTH_PORT": self.real_supabase}
+        left_out = {
+            "SANDBOX_PORT": self.real_provider,
+            "SANDBOX_AUTH_PORT": self.real_supabase,
+            "SANDBOX_PAYMENTS_PORT": not self.payments_sandbox,
+        }
         return {name: port for name, port in self.ports.items() if not left_out.get(name)}
 
 
@@ -135,6 +142,9 @@ def _read_ports(env: Env) -> dict[str, int]:
     )
     ports["SANDBOX_PORT"] = _port(env, "SANDBOX_PORT", "the provider sandbox", 4010)
     ports["SANDBOX_AUTH_PORT"] = _port(env, "SANDBOX_AUTH_PORT", "the auth emulator", 4011)
+    ports["SANDBOX_PAYMENTS_PORT"] = _port(
+        env, "SANDBOX_PAYMENTS_PORT", "the payment sandbox", 4012
+    )
     names: dict[int, str] = {}
     for name, port in ports.items():
         if (other := names.setdefault(port, name)) != name:
@@ -159,6 +169,22 @@ def _has_provider(env: Env) -> bool:
             " too (or neither, for the sandbox)"
         )
     return key is not None
+
+
+def _needs_payments_sandbox(env: Env, *, real_provider: bool) -> bool:
+    """True if customers pay, but neither with real cards nor for real eSIMs."""
+    mode = env.optional(
+        "PAYMENTS",
+        "off or required: whether customers pay for their orders. With the provider's sandbox, the default is"
+        " off, and required starts the payment sandbox unless STRIPE_SECRET_KEY is set.",
+    )
+    key = env.optional(
+        "STRIPE_SECRET_KEY",
+        "Secret or restricted API key of your Stripe account (sk_... or rk_...). Without it, cards can only"
+        " be played: PAYMENTS=required starts the payment sandbox, if the provider is a sandbox too.",
+        secret=True,
+    )
+    return mode == "required" and key is None and not real_provider
 
 
 def _has_supabase(env: Env) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 
 import aiohttp
 
-from cli.config.environment import surroundings
+from cli.config.environment import PAYMENTS_KEY, PAYMENTS_WEBHOOK_SECRET, surroundings
 from cli.config.processes import PROCESSES, Process
 from cli.config.settings import LocalSettings
 from cli.local import probes
@@ -28,12 +28,14 @@ def migration(settings: LocalSettings, values: Values, *arguments: str) -> Progr
 def sandboxes(
     settings: LocalSettings, values: Values, http: aiohttp.ClientSession
 ) -> list[Program]:
-    """Return the stand-ins for Supabase Auth and the provider, as far as they are not configured."""
+    """Return the stand-ins for Supabase Auth, the provider and Stripe, as far as they are needed."""
     programs = []
     if not settings.real_supabase:
         programs.append(_auth(settings, values, http))
     if not settings.real_provider:
         programs.append(_sandbox(settings, http))
+    if settings.payments_sandbox:
+        programs.append(_payments(settings, http))
     return programs
 
 
@@ -77,6 +79,25 @@ def _sandbox(settings: LocalSettings, http: aiohttp.ClientSession) -> Program:
         command=_python("sandbox", *options),
         environment=surroundings(settings.values),
         ready=partial(probes.http, http, f"http://{address}/openapi.json"),
+    )
+
+
+def _payments(settings: LocalSettings, http: aiohttp.ClientSession) -> Program:
+    return Program(
+        name="payments",
+        command=_python("sandbox.payments"),
+        environment=surroundings(settings.values)
+        | {
+            "SANDBOX_PAYMENTS_PORT": str(settings.ports["SANDBOX_PAYMENTS_PORT"]),
+            "SANDBOX_PAYMENTS_SECRET_KEY": PAYMENTS_KEY,
+            "SANDBOX_PAYMENTS_WEBHOOK_SECRET": PAYMENTS_WEBHOOK_SECRET,
+            "SANDBOX_PAYMENTS_WEBHOOK_URL": (
+                f"http://{settings.address('WEBHOOKS_PORT')}/webhooks/stripe"
+            ),
+        },
+        ready=partial(
+            probes.http, http, f"http://{settings.address('SANDBOX_PAYMENTS_PORT')}/healthz"
+        ),
     )
 
 

@@ -22,6 +22,13 @@ FEATURED = "{ featuredPlans { id name price } }"
 POLL_INTERVAL = 0.25
 # Seconds after which an empty catalogue is reported; the sandbox's takes one or two.
 REPORT_AFTER = 15.0
+# Where the payment page leads back to: examples/shop.
+RETURN_URL = "http://localhost:5173"
+HOW_TO_PAY = """\
+  The second command answers with a redirectUrl. Open it and pay with the card 4242 4242 4242 4242, any
+  month to come and any code; the third command then lists the eSIM. 4000 0000 0000 0002 is declined,
+  and 4000 0000 0000 3220 needs a confirmation. The page leads back to examples/shop, if it runs.
+  docs/payments.md describes refunds, wallets and reviews."""
 # Bytes of a response of the gateway.
 MAX_BYTES = 1024 * 1024
 JSON = '-H "Content-Type: application/json"'
@@ -45,7 +52,11 @@ async def show(
         )
     else:
         lines = await tokens(http, values["SUPABASE_URL"])
-    blocks = (_addresses(settings, values, url), lines, commands(url, plan))
+    blocks = [_addresses(settings, values, url), lines]
+    if settings.payments_sandbox:
+        blocks += [commands(url, plan, paid=True), HOW_TO_PAY]
+    else:
+        blocks.append(commands(url, plan))
     console.show("\n" + "\n\n".join(blocks) + "\n")
 
 
@@ -69,6 +80,10 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
     )
     metrics = ", ".join(f"{name} :{port}/metrics" for name, port in settings.metrics_ports.items())
     sandbox = "" if settings.real_provider else " (the sandbox; its admin API: /_control)"
+    payments = []
+    if settings.payments_sandbox:
+        address = values["STRIPE_BASE_URL"]
+        payments = [f"  payments           {address} (the sandbox; its admin API: /_control)"]
     emulator = "" if settings.real_supabase else " (the emulator)"
     database = "yours" if settings.database_url else f"PostgreSQL in {settings.home}"
     return "\n".join(
@@ -80,6 +95,7 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
             f"  provider           {values['ESIM_GO_BASE_URL']}{sandbox}"
             if "ESIM_GO_BASE_URL" in values
             else "  provider           eSIM Go",
+            *payments,
             f"  SUPABASE_URL       {values['SUPABASE_URL']}{emulator}",
             f"  SUPABASE_ANON_KEY  {values['SUPABASE_ANON_KEY']}",
             f"  database           {database}",
@@ -87,12 +103,14 @@ def _addresses(settings: LocalSettings, values: Mapping[str, str], url: str) -> 
     )
 
 
-def commands(url: str, plan_id: str) -> str:
-    """Return commands that list plans, buy the given one and list eSIMs."""
+def commands(url: str, plan_id: str, *, paid: bool = False) -> str:
+    """Return commands that list plans, buy the given one and list eSIMs; `paid` if customers pay by card."""
     signed_in = f'curl {url} {JSON} -H "Authorization: Bearer $TOKEN"'
+    payment = f', payment: {{method: CARD, returnUrl: \\"{RETURN_URL}\\"}}' if paid else ""
+    result = "payment { status redirectUrl }" if paid else "esims { iccid activationCode }"
     purchase = (
-        f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1}})'
-        " { success error order { id status esims { iccid activationCode } } } }"
+        f'mutation {{ purchaseESIM(planId: \\"{plan_id}\\", input: {{quantity: 1{payment}}})'
+        f" {{ success error order {{ id status {result} }} }} }}"
     )
     return "\n".join(
         (

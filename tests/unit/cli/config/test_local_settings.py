@@ -61,6 +61,41 @@ def test_a_real_provider_key_leaves_the_other_emulators(tmp_path: Path) -> None:
     assert result["SUPABASE_URL"] == "http://127.0.0.1:4011"
 
 
+def test_customers_pay_nothing_by_default_unless_the_provider_is_real(tmp_path: Path) -> None:
+    assert "SANDBOX_PAYMENTS_PORT" not in read({}).own_ports()
+    assert resolved({}, tmp_path)["PAYMENTS"] == "off"
+    assert "STRIPE_SECRET_KEY" not in resolved({}, tmp_path)
+    # For real eSIMs, the operator has to choose.
+    assert "PAYMENTS" not in resolved({"ESIM_GO_API_KEY": "real-key"}, tmp_path)
+
+
+def test_required_payments_start_the_payment_sandbox(tmp_path: Path) -> None:
+    values = {"PAYMENTS": "required", "SANDBOX_PAYMENTS_PORT": "5012"}
+    assert read(values).own_ports()["SANDBOX_PAYMENTS_PORT"] == 5012
+    result = resolved(values, tmp_path)
+    assert result["PAYMENTS"] == "required"
+    assert result["STRIPE_BASE_URL"] == "http://127.0.0.1:5012"
+    assert result["STRIPE_SECRET_KEY"].startswith("sk_test_")
+    assert result["STRIPE_WEBHOOK_SECRET"]
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        {"STRIPE_SECRET_KEY": "sk_test_mine"},
+        {"ESIM_GO_API_KEY": "real-key"},  # test cards must not buy real eSIMs
+    ],
+)
+def test_with_an_account_required_payments_start_no_sandbox(
+    account: dict[str, str], tmp_path: Path
+) -> None:
+    values = {"PAYMENTS": "required", **account}
+    assert "SANDBOX_PAYMENTS_PORT" not in read(values).own_ports()
+    result = resolved(values, tmp_path)
+    assert "STRIPE_BASE_URL" not in result
+    assert result.get("STRIPE_SECRET_KEY") == account.get("STRIPE_SECRET_KEY")
+
+
 def test_callbacks_of_the_sandbox_are_accepted_beside_signed_ones(tmp_path: Path) -> None:
     secret = {"ESIM_GO_WEBHOOK_SECRET": "mine"}
     assert resolved(secret, tmp_path)["ESIM_GO_WEBHOOK_SECRET"] == "mine,sandbox-api-key"
