@@ -1,10 +1,13 @@
 """The sandbox's clock, and the actions that are due at a certain time."""
 
 import heapq
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+
+logger = logging.getLogger(__name__)
 
 MINUTE = 60
 HOUR = 3600
@@ -88,7 +91,11 @@ class Timers:
         """Run all actions whose time has come, including those that they add."""
         while self._heap and self._heap[0].at <= self._clock.exact():
             due = heapq.heappop(self._heap)
-            self._clock.run_at(due.at, due.action)
+            try:
+                self._clock.run_at(due.at, due.action)
+            except Exception:
+                # The others are still executed.
+                logger.exception("an action that was due failed")
 
     def next_at(self) -> float | None:
         """Return when the next action is due."""

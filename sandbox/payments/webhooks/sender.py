@@ -76,7 +76,7 @@ class Sender:
                     if not self._world.log.mode.held and delivery.status == "pending":
                         await self._attempt(delivery)
                 continue
-            if not self._news.is_set():
+            if not self._news.is_set() and not self._in_flight():
                 self._idle.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), self._seconds_until_due())
@@ -89,6 +89,11 @@ class Sender:
         if log.mode.shuffle:
             log.random.shuffle(ready)
         return ready
+
+    def _in_flight(self) -> bool:
+        """Return true while a request waits for deliveries; it wakes this task afterwards."""
+        waiting = self._world.log.waiting.values()
+        return any(one.status in ("reserved", "sending") for one in waiting)
 
     def _seconds_until_due(self) -> float | None:
         clock, log = self._world.clock, self._world.log
