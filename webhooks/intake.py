@@ -19,6 +19,11 @@ episodes = Episodes(logger)
 
 # Callbacks in one transaction; larger batches gain nothing measurable.
 BATCH = 64
+# Seconds until a sender is told to send again, well below what senders wait. The callback is stored even so
+# once the database answers; the repeat then counts as the same event.
+ANSWER_WITHIN = 5.0
+# Callbacks that may wait for the database; some 10 MB.
+MAX_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,22 @@ class Intake:
         self._work: asyncio.Task[None] | None = None
 
     async def store(self, callback: Callback) -> tuple[UUID, bool]:
-        """Return the event's id and whether it is new, after the commit; raises Failure UNAVAILABLE."""
+        """Return the event's id and whether it is new, after the commit.
+
+        Raises Failure UNAVAILABLE, or TimeoutError if the database takes too long.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise Failure(
+                Kind.UNAVAILABLE,
+                "TOO_MANY_CALLBACKS",
+                "Too many callbacks wait for the database; send it again soon",
+            )
         answer: asyncio.Future[tuple[UUID, bool]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(callback, answer))
         if self._work is None or self._work.done():
             self._work = background.start(self._store_waiting(), "store callbacks")
-        return await answer
+        async with asyncio.timeout(ANSWER_WITHIN):
+            return await answer
 
     async def _store_waiting(self) -> None:
         while self._waiting:

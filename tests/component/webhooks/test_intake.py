@@ -2,7 +2,12 @@
 
 import asyncio
 
+import pytest
+
+from kit.errors import Failure
+from tests.fixtures.patience import until
 from tests.fixtures.postgres import Databases
+from webhooks import intake as module
 from webhooks.intake import BATCH, Intake
 from webhooks.store import Callback
 from webhooks.understand import understand
@@ -84,3 +89,30 @@ async def test_a_callback_that_the_database_refuses_does_not_fail_its_batch(
             "stored",
         ]
         assert await databases.admin.fetchval("select count(*) from webhooks.inbox") == 3
+
+
+async def test_a_sender_does_not_wait_for_a_database_that_hangs(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with databases.open("webhooks") as database:
+        intake, admin = Intake(database, window=600), databases.admin
+        async with admin.transaction():
+            await admin.execute("lock table webhooks.inbox")
+            monkeypatch.setattr(module, "ANSWER_WITHIN", 0.05)
+            monkeypatch.setattr(module, "MAX_WAITING", 2)
+            for number in range(3):  # the first is being stored, two wait
+                with pytest.raises(TimeoutError):
+                    await intake.store(callback(number))
+            with pytest.raises(Failure) as refused:
+                await intake.store(callback(3))
+            assert refused.value.reason == "TOO_MANY_CALLBACKS"
+        monkeypatch.undo()
+        count = "select count(*) from webhooks.inbox"
+
+        async def stored() -> bool:
+            return await admin.fetchval(count) == 3
+
+        await until(stored)
+        # The repeat of a callback that was stored after its answer is the same event.
+        _, new = await intake.store(callback(0))
+        assert not new
