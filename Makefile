@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Recreate an environment whose Python was removed.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue bench-prices explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -24,6 +24,8 @@ explorer: # builds the explorer that the gateway serves to browsers; needs Node.
 	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
 bench-catalogue: .venv/dev.stamp # PRICED=1 sells by three price lists with 200 rules
 	@$(PY) -m bench.catalogue
+bench-prices: .venv/dev.stamp # recomputes the prices of PLANS plans in three lists while pages of plans are read
+	@$(PY) -m bench.prices
 bench-purchase: .venv/dev.stamp
 	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_readers
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200

@@ -1,7 +1,6 @@
 """Entry point of the gateway process."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -13,14 +12,12 @@ from gateway.http import answer, app
 from gateway.settings import Settings
 from kit.http.server import Runner
 from kit.net import listening
+from kit.process import garbage
 from kit.process.run import run
 
 logger = logging.getLogger(__name__)
 # Seconds that requests in flight get when the process stops. A purchase takes the longest.
 SHUTDOWN_TIMEOUT = 35.0
-# Allocations between two collections of the youngest generation. Requests in flight hold thousands of
-# objects; Python's default of 700 would scan them again and again without freeing any.
-GC_THRESHOLD = 5_000
 # Seconds in which the rest of a refused body is read and discarded, so that the client receives the response.
 LINGERING_TIME = 2.0
 
@@ -55,13 +52,8 @@ async def serve(
 
 
 def _tune_and_log(host: str, port: int) -> None:
-    """Take everything loaded so far out of garbage collection, and log that the gateway is ready.
-
-    The schema, classes and libraries are more than 100,000 objects. Scanning them would delay every request.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
+    # The schema, classes and libraries are more than 100,000 objects.
+    garbage.settle()
     logger.info("gateway ready on http://%s:%s/graphql", host, port)
 
 

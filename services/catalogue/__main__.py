@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from kit.process import service
+from kit.process import garbage, service
 from kit.process.run import run
 from kit.rpc.guard import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2, prices_pb2_grpc
@@ -17,6 +17,11 @@ from services.catalogue.wiring import wired
 NEEDS = "042_curate_plans"
 # Seconds that calls in progress get when the process stops; none takes longer.
 GRACE = 10.0
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the service in its own process until `stop` is set."""
+    await serve(settings, stop, lambda port: garbage.settle())
 
 
 async def serve(
@@ -46,4 +51,4 @@ async def serve(
 
 
 if __name__ == "__main__":
-    run("catalogue", 9451, Settings.read, Settings.secrets, serve)
+    run("catalogue", 9451, Settings.read, Settings.secrets, main)

@@ -21,12 +21,13 @@ from services.catalogue.prices.store import PriceRow
 
 logger = logging.getLogger(__name__)
 
-# Plans read at once.
-SLICE = 500
-# Plans computed in one go, in some milliseconds. Then other tasks get as much time as that took.
-STRETCH = 100
-# Rows of one statement: some 15 ms of the event loop.
-ROWS = 1000
+# Plans read at once, in some milliseconds of the event loop, and plans computed in one go, in half a one.
+SLICE = 100
+STRETCH = 5
+# Rows of one statement, as above.
+ROWS = 250
+# Seconds. Other tasks that take longer than this when they get a turn have work, such as lists.
+IDLE = 0.0003
 # Stands for the time of a new price until it is written.
 PENDING = datetime.max.replace(tzinfo=UTC)
 ONE = Decimal(1)
@@ -145,7 +146,7 @@ class Pricings:
 async def computed(
     connection: Connection, pricings: Pricings, stored: Mapping[str, str] = MappingProxyType({})
 ) -> AsyncIterator[list[Computed]]:
-    """Yield the prices of all plans in all lists, in slices; other tasks get half of the time.
+    """Yield the prices of all plans in all lists, in slices. Busy other tasks get half of the time.
 
     `stored` maps the id of a new list to the id of the stored list to compare it with; by default, the same.
     """
@@ -160,8 +161,16 @@ async def computed(
                 for one, pricing, price in pricings.prices(plan):
                     before = prices.get((stored.get(one.id, one.id), plan.id))
                     found.append(Computed(plan, one, pricing, price, before))
-            await asyncio.sleep(time.thread_time() - began)
+            await _give_way(time.thread_time() - began)
         yield found
+
+
+async def _give_way(taken: float) -> None:
+    """Give other tasks a turn and, if they have work, as many seconds as this one took."""
+    began = time.perf_counter()
+    await asyncio.sleep(0)
+    if time.perf_counter() - began > IDLE:
+        await asyncio.sleep(taken)
 
 
 async def recompute(connection: Connection) -> Recomputed:

@@ -110,7 +110,7 @@ async def test_a_sender_does_not_wait_for_a_database_that_hangs(
         count = "select count(*) from webhooks.inbox"
 
         async def stored() -> bool:
-            return await admin.fetchval(count) == 3
+            return bool(await admin.fetchval(count) == 3)
 
         await until(stored)
         # The repeat of a callback that was stored after its answer is the same event.
