@@ -11,8 +11,10 @@ from cli.operators.catalogue_commands import catalogue
 from cli.operators.coupon_commands import coupons
 from cli.operators.customer_commands import customers
 from cli.operators.order_commands import orders
+from cli.operators.payment_commands import payments
 from cli.operators.price_commands import prices, taxes
 from cli.operators.rate_commands import rates
+from cli.operators.wallet_commands import wallets
 from cli.operators.webhook_commands import webhooks
 from cli.run import run, run_local
 from cli.version import VERSION
@@ -110,7 +112,9 @@ esimgo.add_command(compose)
 esimgo.add_command(coupons)
 esimgo.add_command(customers)
 esimgo.add_command(orders)
+esimgo.add_command(payments)
 esimgo.add_command(prices)
 esimgo.add_command(rates)
 esimgo.add_command(taxes)
+esimgo.add_command(wallets)
 esimgo.add_command(webhooks)
