@@ -55,6 +55,7 @@ create table orders.payments (
     charge_id text unique check (charge_id <> ''),
     return_url text not null default '',
     save_method boolean not null default false,
+    authorized_at timestamptz,
     capture_before timestamptz,
     expires_at timestamptz not null,
     declines integer not null default 0 check (declines >= 0),
@@ -105,6 +106,7 @@ comment on column orders.payments.captured is 'What was taken, from card and wal
 comment on column orders.payments.refunded is 'Sum of all refunds that did not fail, those under way included.';
 comment on column orders.payments.requested_at is
     'When the payment provider was first asked for an intent or session. Keys of requests are good for 24 hours.';
+comment on column orders.payments.authorized_at is 'When it was first known that the order can be bought.';
 comment on column orders.payments.capture_before is 'End of the hold, as the payment provider says.';
 comment on column orders.payments.expires_at is 'When an unpaid order is given up.';
 comment on column orders.payments.failure is 'Why the last try to pay failed, for the customer.';
@@ -116,6 +118,7 @@ comment on column orders.payments.next_run_at is 'When the payment is looked at 
 comment on column orders.payments.detail is 'For operators.';
 
 create index payments_due on orders.payments (next_run_at) where next_run_at is not null;
+create index payments_open on orders.payments (state, created_at) where state in ('AWAITING', 'AUTHORIZED', 'PAID');
 create index payments_of_customer on orders.payments (customer_id, created_at desc);
 create index payments_newest on orders.payments (created_at desc, id desc);
 create index payments_held on orders.payments (held_at)
@@ -441,7 +444,8 @@ begin
     if new.state = 'CAPTURED' and paid.recovery_point <> 'REGISTERED' then
         raise exception 'the eSIMs of order % are not registered', new.order_id using errcode = 'check_violation';
     end if;
-    if old.state = 'AUTHORIZED' and new.state = 'PAID' and paid.status <> 'NEEDS_REVIEW' then
+    -- After a failure, what somebody took at the payment provider is recorded, so that it can be refunded.
+    if old.state = 'AUTHORIZED' and new.state = 'PAID' and paid.status not in ('NEEDS_REVIEW', 'FAILED') then
         raise exception 'the hold of order % is captured early only in a review', new.order_id
             using errcode = 'check_violation';
     end if;
@@ -467,8 +471,10 @@ create trigger check_payment_change before update on orders.payments
 -- A failed order gives its payment back, whoever made it fail.
 create function orders.wake_payment() returns trigger language plpgsql set search_path = '' as $f$
 begin
-    update orders.payments set next_run_at = now(), looks = 0
-    where order_id = new.id and state in ('AWAITING', 'AUTHORIZED', 'PAID');
+    -- The run that made it fail must not put it off when it ends.
+    update orders.payments set next_run_at = now(), looks = 0, run = null
+    where order_id = new.id
+        and (state in ('AWAITING', 'AUTHORIZED', 'PAID') or (state = 'RELEASED' and wallet_amount > 0));
     return null;
 end
 $f$;

@@ -7,11 +7,19 @@ from functools import partial
 from kit.process import service
 from kit.process.run import run
 from kit.rpc.guard import Service
-from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
+from protos.orders.v1 import (
+    coupons_pb2,
+    coupons_pb2_grpc,
+    orders_pb2,
+    orders_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+)
 from providers.esim_go.connect import connect as connect_provider
 from services.orders.access import ACCESS, ACTS
 from services.orders.coupons import access as coupons_access
 from services.orders.live import CHANNEL
+from services.orders.payments import access as payments_access
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
@@ -27,27 +35,34 @@ async def serve(
     async with service.opened(settings.service, stop, owner="orders", needs=NEEDS) as opened:
         provider = connect_provider(opened, settings.provider)
         notifications = await opened.notifications(CHANNEL)
-        servicer, coupons_servicer, recovery = wired(opened, settings, provider, notifications)
+        made = wired(opened, settings, provider, notifications)
         orders = Service(
             orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
-            partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, servicer),
+            partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, made.orders),
             ACCESS,
             ACTS,
         )
         coupons = Service(
             coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"],
-            partial(coupons_pb2_grpc.add_CouponsServiceServicer_to_server, coupons_servicer),
+            partial(coupons_pb2_grpc.add_CouponsServiceServicer_to_server, made.coupons),
             coupons_access.ACCESS,
             coupons_access.ACTS,
         )
+        payments = Service(
+            payments_pb2.DESCRIPTOR.services_by_name["PaymentsService"],
+            partial(payments_pb2_grpc.add_PaymentsServiceServicer_to_server, made.payments),
+            payments_access.ACCESS,
+            payments_access.ACTS,
+        )
         grace = settings.purchase_wait
         async with opened.serving(
-            orders, coupons, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
+            orders, coupons, payments, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
         ) as port:
             started(port)
             await stop.wait()
         # Wait for purchases in flight: an answer that is lost has to be settled later.
-        await recovery.finish(settings.longest_run)
+        await made.recovery.finish(settings.longest_run)
+        await made.looks.finish(settings.stripe.timeout)
 
 
 if __name__ == "__main__":

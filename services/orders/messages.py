@@ -11,6 +11,7 @@ from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders.cancellation.preview import Extent, Offer
+from services.orders.cancellation.revocation import Revocation, cancelled_message
 from services.orders.operators.history_store import Stuck, Unexplained
 from services.orders.operators.review import History
 from services.orders.order import (
@@ -20,8 +21,6 @@ from services.orders.order import (
     OrderCost,
     OrderStatus,
     Refund,
-    Revocation,
-    cancelled_message,
 )
 from services.orders.provider_order import ProviderOrder
 from services.orders.purchase.offers import Offer as PriceOffer
@@ -90,6 +89,7 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         coupon_code=order.coupon_code,
         sold_plan=pb.SoldPlan(**order.sold_plan) if order.sold_plan else None,
         cost=_cost(order, order.cost) if order.cost and finance else None,
+        has_payment=order.has_payment,
     )
 
 

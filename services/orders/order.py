@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from protos import iccid
+from services.orders.payments.payment import Choice
 
 # Limits that clients rely on.
 MAX_QUANTITY = 10
@@ -29,14 +30,24 @@ class OrderStatus(StrEnum):
 class RecoveryPoint(StrEnum):
     """The last step of a purchase that was committed.
 
+    AWAITING_PAYMENT: the customer has to pay, or a person has to look at the order.
     ATTEMPTED: the provider may have been called, and its answer is not recorded.
     PLACED: bought; the eSIMs may still have to be fetched and registered.
     """
 
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
     CLAIMED = "CLAIMED"
     ATTEMPTED = "ATTEMPTED"
     PLACED = "PLACED"
     REGISTERED = "REGISTERED"
+
+
+class PaidBy(StrEnum):
+    """Who pays for an order. ELSEWHERE: a service charges the customer. CUSTOMER: the order has a payment."""
+
+    NOBODY = "NOBODY"
+    ELSEWHERE = "ELSEWHERE"
+    CUSTOMER = "CUSTOMER"
 
 
 class Refund(StrEnum):
@@ -49,7 +60,10 @@ class Refund(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """A customer's request; two requests under one key must be equal in all fields."""
+    """A customer's request; two requests under one key must be equal in all fields.
+
+    How a customer wants to pay is no such field, but a repeat may not name another method.
+    """
 
     customer_id: UUID
     plan_id: UUID
@@ -65,6 +79,7 @@ class OrderRequest:
     currency: str = ""  # of a price list; empty: the first list
     coupon_code: str = ""  # in upper case; empty: none
     limit_currency: str = ""  # of max_price and max_total; empty: that of the order
+    payment: Choice | None = None  # None: the request does not say how it is paid
 
     @property
     def limited(self) -> bool:
@@ -153,12 +168,31 @@ class Order:
     requested_currency: str = ""
     coupon_code: str = ""
     sold_plan: dict[str, Any] | None = None
+    paid_by: PaidBy | None = None
     cost: OrderCost | None = None
 
     @property
     def limited(self) -> bool:
         """True if the buyer set a limit for the price."""
         return self.max_price is not None or self.max_total is not None
+
+    @property
+    def has_payment(self) -> bool:
+        """True if the customer pays for the order here."""
+        return self.paid_by is PaidBy.CUSTOMER
+
+    @property
+    def unpaid(self) -> bool:
+        """True if the order waits for its payment, or for a person who looks at it."""
+        return (
+            self.status is OrderStatus.PROCESSING
+            and self.recovery_point is RecoveryPoint.AWAITING_PAYMENT
+        )
+
+    @property
+    def fixed_price(self) -> bool:
+        """True if the price doesn't follow the cost: it comes from a list, or was paid already."""
+        return self.price_list is not None or self.has_payment
 
     @property
     def bound_iccid(self) -> str | None:
@@ -207,17 +241,12 @@ class FailureReason(StrEnum):
     PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
     NOT_BOUGHT = "NOT_BOUGHT"
     PAID_BACK = "PAID_BACK"
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """One bundle of an order being cancelled; `refund` is None while it is not known."""
-
-    iccid: str
-    assignment_id: str
-    bundle_name: str
-    state: str  # PLANNED, STARTED, REVOKED or REFUSED
-    refund: Refund | None
+    PAYMENT_EXPIRED = "PAYMENT_EXPIRED"
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
+    PAYMENT_REJECTED = "PAYMENT_REJECTED"
+    CARD_DECLINED = "CARD_DECLINED"
+    CANCELLED_BY_CUSTOMER = "CANCELLED_BY_CUSTOMER"
 
 
 NOT_CHARGED = "You have not been charged."
@@ -241,6 +270,14 @@ MESSAGE_PRICE_UNKNOWN = (
 )
 MESSAGE_NOT_BOUGHT = f"Our staff found that the order was not placed. {NOT_CHARGED}"
 MESSAGE_PAID_BACK = "The provider could not deliver the order, and the price was refunded."
+MESSAGE_UNPAID = f"The payment was not made in time. {NOT_CHARGED}"
+MESSAGE_NOT_PAYABLE = f"The payment could not be made; please order again. {NOT_CHARGED}"
+MESSAGE_MISMATCH = f"The payment does not match the order, so nothing was bought. {NOT_CHARGED}"
+MESSAGE_REJECTED = f"The shop did not accept this order. {NOT_CHARGED}"
+MESSAGE_DECLINED = f"The card was declined too often; order again with another card. {NOT_CHARGED}"
+MESSAGE_CANCELLED_UNPAID = f"The order was cancelled before it was bought. {NOT_CHARGED}"
+# Takes the place of NOT_CHARGED if the payment was taken already.
+GOES_BACK = "What you paid goes back to you."
 MESSAGE_REASSIGNED = (
     "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
 )
@@ -250,28 +287,3 @@ REFUSED_MESSAGES = {
     FailureReason.INSUFFICIENT_BALANCE: MESSAGE_NOT_SOLD,
     FailureReason.NOT_SOLD_NOW: MESSAGE_NOT_SOLD,
 }
-
-
-def cancelled_status(revocations: list[Revocation]) -> OrderStatus:
-    """Return REFUNDED if the whole price was refunded to the balance, else CANCELLED.
-
-    A bundle that returned to the inventory can be sold again, but is no refund.
-    """
-    if revocations and all(r.refund is Refund.BALANCE for r in revocations):
-        return OrderStatus.REFUNDED
-    return OrderStatus.CANCELLED
-
-
-def cancelled_message(revocations: list[Revocation], what: str = "The order") -> str:
-    """Return the message for the customer about what was cancelled."""
-    refunds = {revocation.refund for revocation in revocations}
-    if refunds == {Refund.BALANCE}:
-        return f"{what} was cancelled and its price refunded."
-    if refunds == {Refund.INVENTORY}:
-        return (
-            f"{what} was cancelled; the provider returned its bundles to the inventory instead of"
-            " refunding money."
-        )
-    if refunds == {Refund.NONE}:
-        return f"{what} was cancelled; the provider does not refund it."
-    return f"{what} was cancelled; the refund differs between its bundles."

@@ -16,6 +16,7 @@ from services.orders.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
 from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
+from services.orders.payments.choosing import choice
 from services.orders.provider_order import MAX_MONEY
 
 # Rows of one page.
@@ -46,6 +47,8 @@ def buy_for(request: pb.CreateOrderForCustomerRequest) -> OrderRequest:
     customer_id = checks.uuid("customer_id", request.customer_id)
     if not request.order.idempotency_key:
         checks.fail("order.idempotency_key", "is required, so that a repeated call buys only once")
+    if request.order.HasField("payment"):
+        checks.fail("order.payment", "must be absent: the caller charges the customer")
     return _buy(checks, request.order, customer_id)
 
 
@@ -82,6 +85,7 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         currency=given_currency(checks, request.currency),
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
         limit_currency=_limit_currency(checks, request),
+        payment=choice(checks, "payment", request.payment) if request.HasField("payment") else None,
     )
     checks.done()
     return checked

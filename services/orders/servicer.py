@@ -34,6 +34,7 @@ from services.orders.live import Live
 from services.orders.operators import history_store
 from services.orders.operators.review import Review
 from services.orders.order import MESSAGE_NOT_SOLD, Order, OrderRequest, OrderStatus
+from services.orders.payments.wiring import PaymentParts
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.offers import Offers
@@ -58,6 +59,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         cancellation: Cancellation,
         previews: Previews,
         recovery: Recovery,
+        payments: PaymentParts,
         live: Live,
         review: Review,
         *,
@@ -71,6 +73,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self._cancellation = cancellation
         self._previews = previews
         self._recovery = recovery
+        self._payments = payments
         self._events = Events(database, recovery.start)
         self._live = live
         self._review = review
@@ -82,23 +85,32 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         session = rpc_guard.session()
         customer_id = self._buyers.check(session)
         order, repeated = await self._buy(session, requests.buy(request, customer_id))
-        return pb.CreateOrderResponse(order=order, repeated_request=repeated)
+        return pb.CreateOrderResponse(
+            order=messages.order_to_proto(order, session),
+            repeated_request=repeated,
+            payment=await self._payments.paying.started(session, order),
+        )
 
     async def CreateOrderForCustomer(
         self, request: pb.CreateOrderForCustomerRequest, context: Context
     ) -> pb.CreateOrderForCustomerResponse:
         session = rpc_guard.session()
         order, repeated = await self._buy(session, requests.buy_for(request))
-        return pb.CreateOrderForCustomerResponse(order=order, repeated_request=repeated)
+        return pb.CreateOrderForCustomerResponse(
+            order=messages.order_to_proto(order, session), repeated_request=repeated
+        )
 
-    async def _buy(self, session: Session, request: OrderRequest) -> tuple[pb.Order, bool]:
-        """Claim the order and wait a bounded time for it; also return if an earlier call created it."""
+    async def _buy(self, session: Session, request: OrderRequest) -> tuple[Order, bool]:
+        """Claim the order and wait a bounded time for it; also return if an earlier call created it.
+
+        An unpaid order is returned at once: its client has to pay first.
+        """
         claimed = await self._claims.claim(session, request)
-        if claimed.order.status is OrderStatus.PROCESSING:
+        if claimed.order.status is OrderStatus.PROCESSING and not claimed.order.unpaid:
             order = await self._wait_for_work(session, claimed.order.id)
         else:
             [order] = await find.with_costs(self._database, session, [claimed.order])
-        return messages.order_to_proto(order, session), claimed.repeated
+        return order, claimed.repeated
 
     async def QuoteOrder(
         self, request: pb.QuoteOrderRequest, context: Context
@@ -175,6 +187,9 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         order = await find.own(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
+        if order.unpaid and await self._payments.decisions.cancel(order.id, _actor()):
+            order = await find.one(self._database, session, order.id)
+            return messages.cancellation_to_proto(order, [], session)
         check_cancellable(order)
         if order.status is OrderStatus.COMPLETED:
             async with self._database.session(session) as connection:

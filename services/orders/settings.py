@@ -7,6 +7,7 @@ from decimal import Decimal
 from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
+from services.orders.payments.settings import PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.purchase import limits
 from services.orders.purchase.buyers import Buyers
@@ -39,14 +40,16 @@ class Settings:
     history_days: int = 730
     low_balance: float = 100.0
     stripe: StripeSettings = field(default_factory=StripeSettings)
+    payments: PaymentSettings = field(default_factory=PaymentSettings)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
         """Declare and read the variables; problems are reported to `env`."""
         # Long but flat: one declaration after the other, in the order of docs/configuration.md.
+        provider, stripe = ProviderSettings.read(env), StripeSettings.read(env)
         return cls(
             service=ServiceSettings.read(env, "orders", PORT, listens=True),
-            provider=ProviderSettings.read(env),
+            provider=provider,
             catalogue_address=env.text(
                 "CATALOGUE_ADDRESS", "Address of the catalogue service.", "localhost:50051"
             ),
@@ -184,7 +187,8 @@ class Settings:
                 low=0,
                 high=36_500,
             ),
-            stripe=StripeSettings.read(env),
+            stripe=stripe,
+            payments=PaymentSettings.read(env, provider.base_url, stripe),
         )
 
     @property

@@ -13,6 +13,7 @@ from services.orders.order import (
     Order,
     OrderCost,
     OrderStatus,
+    PaidBy,
     RecoveryPoint,
 )
 
@@ -25,7 +26,7 @@ COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_p
     coalesce(o.tax_rate, 0) as tax_rate, coalesce(o.includes_tax, false) as includes_tax,
     coalesce(o.tax_amount, 0) as tax_amount, coalesce(o.tax_country, '') as tax_country,
     coalesce(o.discount, 0) as discount,
-    o.requested_currency, o.coupon_code, o.sold_plan"""
+    o.requested_currency, o.coupon_code, o.sold_plan, o.paid_by"""
 COST_COLUMNS = """o.expected_cost, o.cost_currency, o.charged_cost, o.charged_currency, o.cost_above,
     o.max_unit_cost, o.rule_version, o.exchange_rate, o.exchange_rate_at"""
 # What the system may read.
@@ -48,6 +49,7 @@ def read_row(row: Any) -> Order:
     values = dict(row)
     values["status"] = OrderStatus(values["status"])
     values["recovery_point"] = RecoveryPoint(values["recovery_point"])
+    values["paid_by"] = PaidBy(values["paid_by"]) if values["paid_by"] else None
     if "expected_cost" in values:
         values["cost"] = read_cost(values)
         for column in COST_FIELDS:
@@ -193,7 +195,7 @@ async def record_reassigned(connection: Connection, order_id: UUID) -> None:
 
 
 # Without a price list, the customer pays what the provider charges, less the discount. A discount can't be
-# subtracted from an amount in another currency: such an order keeps its total.
+# subtracted from an amount in another currency: such an order keeps its total, as does one with a payment.
 RECORD_PLACED = """
 update orders.esim_orders o
 set provider_reference = $2, placed_at = now(), charged_cost = $3::numeric,
@@ -203,13 +205,15 @@ set provider_reference = $2, placed_at = now(), charged_cost = $3::numeric,
         else o.total_price
     end,
     currency = case when sold.at_cost then coalesce($4, o.currency) else o.currency end,
-    charged_above = case when o.price_list is null then $5::numeric end,
-    cost_above = case when o.price_list is not null then $5::numeric end,
+    charged_above = case when not sold.at_fixed_price then $5::numeric end,
+    cost_above = case when sold.at_fixed_price then $5::numeric end,
     operator_detail = coalesce($6, o.operator_detail)
 from (
-    select id, price_list is null
-        and (coalesce(discount, 0) = 0 or coalesce($4, currency) = currency) as at_cost
-    from orders.esim_orders where id = $1
+    select id, fixed as at_fixed_price,
+        not fixed and (coalesce(discount, 0) = 0 or coalesce($4, currency) = currency) as at_cost
+    from orders.esim_orders,
+        lateral (select price_list is not null or paid_by is not distinct from 'CUSTOMER' as fixed) f
+    where id = $1
 ) sold
 where o.id = sold.id
 """
@@ -232,17 +236,21 @@ async def record_reference(
     await connection.execute(RECORD_PLACED, order.id, reference, total, currency, above, detail)
 
 
-# Without a price list, the price follows the cost.
+# Without a price list, the price follows the cost, but not that of an order with a payment.
 RECORD_COST = """
-update orders.esim_orders
+update orders.esim_orders o
 set expected_cost = $2, price_confirmed_at = $4,
-    cost_currency = coalesce(cost_currency, currency),
-    unit_price = case when price_list is null then $3::numeric else unit_price end,
+    cost_currency = coalesce(o.cost_currency, o.currency),
+    unit_price = case when sold.at_cost then $3::numeric else o.unit_price end,
     total_price = case
-        when price_list is null then greatest($2::numeric - coalesce(discount, 0), 0)
-        else total_price
+        when sold.at_cost then greatest($2::numeric - coalesce(o.discount, 0), 0)
+        else o.total_price
     end
-where id = $1
+from (
+    select id, price_list is null and paid_by is distinct from 'CUSTOMER' as at_cost
+    from orders.esim_orders where id = $1
+) sold
+where o.id = sold.id
 """
 
 

@@ -11,6 +11,15 @@ from services.orders.order import OrderStatus
 # Steps that are not named here (attempts, leases, retries) are internal.
 MESSAGES: Mapping[str, str] = {
     "claimed": "The order was received.",
+    "authorized": "The payment was authorized.",
+    "paid": "The payment was received.",
+    "payment expired": "The payment was not made in time; nothing was bought.",
+    "payment failed": "The payment could not be made; nothing was bought.",
+    "payment mismatch": "The payment did not match the order; nothing was bought.",
+    "card declined too often": "The card was declined too often; nothing was bought.",
+    "cancelled before the purchase": "The order was cancelled before it was bought.",
+    "rejected": "The shop did not accept the order; nothing was bought.",
+    "held too long": "The shop did not accept the order; nothing was bought.",
     "asking the provider": "The order was sent to the provider.",
     "not sent": "The provider was busy; the order will be retried.",
     "outcome unclear": "The provider's answer was lost; we are checking whether the order was placed.",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from kit.db.notify import Notifications
 from kit.process.service import Opened
@@ -18,6 +19,10 @@ from services.orders.operators.audit import Audit
 from services.orders.operators.backfill import Backfill
 from services.orders.operators.retention import Retention
 from services.orders.operators.review import Review
+from services.orders.payments import wiring as payments
+from services.orders.payments.run import Payments
+from services.orders.payments.servicer import PaymentsServicer
+from services.orders.payments.stripe.connect import connect as connect_stripe
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase.advance import Purchase
 from services.orders.purchase.charges import Charges
@@ -44,6 +49,7 @@ class Shared:
     esims: ESIMs
     prices: Prices
     charges: Charges
+    payments: payments.Basics
     settling: timedelta
     tolerance: timedelta
 
@@ -67,6 +73,9 @@ def _shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
             holds=timedelta(seconds=settings.price_holds),
         ),
         Charges(metrics, tolerance=settings.price_tolerance),
+        payments.basics(
+            opened.database, settings.payments, connect_stripe(opened, settings.stripe)
+        ),
         settling=timedelta(seconds=settings.settling),
         tolerance=timedelta(seconds=settings.clock_tolerance),
     )
@@ -80,7 +89,15 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
     )
     return Recovery(
         database,
-        Purchase(database, datasource, delivery, settlement, shared.prices, shared.charges),
+        Purchase(
+            database,
+            datasource,
+            delivery,
+            settlement,
+            shared.prices,
+            shared.charges,
+            shared.payments.captures,
+        ),
         cancellation,
         shared.metrics,
         stop=shared.opened.stop,
@@ -89,15 +106,38 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
     )
 
 
+def _start(recovery: Recovery, order_id: UUID) -> None:
+    """Start a purchase without waiting for it."""
+    recovery.start(order_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """What the process serves, and the work that it finishes before it stops."""
+
+    orders: OrdersServicer
+    coupons: CouponsServicer
+    payments: PaymentsServicer
+    recovery: Recovery
+    looks: Payments
+
+
 def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
-) -> tuple[OrdersServicer, CouponsServicer, Recovery]:
-    """Make the servicers and the recovery, and register their loops."""
+) -> Wired:
+    """Make the servicers and the background work, and register their loops."""
     database, shared = opened.database, _shared(opened, settings, provider)
     examination = Examination(database, shared.datasource)
     cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
+    paid = payments.parts(
+        shared.payments,
+        shared.metrics,
+        lambda order_id: _start(recovery, order_id),
+        stop=opened.stop,
+        every=settings.recovery_every,
+    )
     discounts = Discounts(database)
     limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
     audit = Audit(
@@ -111,19 +151,35 @@ def wired(
     retention = Retention(database, days=settings.history_days, stop=opened.stop)
     backfill = Backfill(database, stop=opened.stop)
     opened.loops.extend(
-        [recovery.loop(), audit.loop(opened.stop), retention.loop(), backfill.loop()]
+        [
+            recovery.loop(),
+            paid.payments.loop(),
+            audit.loop(opened.stop),
+            retention.loop(),
+            backfill.loop(),
+        ]
     )
     servicer = OrdersServicer(
         database,
         shared.datasource,
         settings.buyers,
-        Claims(database, shared.catalogue, shared.esims, shared.prices, discounts, limits),
+        Claims(
+            database,
+            shared.catalogue,
+            shared.esims,
+            shared.prices,
+            discounts,
+            limits,
+            shared.payments.openings,
+        ),
         Offers(shared.catalogue, shared.datasource, shared.prices, discounts),
         cancellation,
         Previews(examination),
         recovery,
+        paid,
         Live(database, notifications),
         Review(database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance),
         wait=settings.purchase_wait,
     )
-    return servicer, CouponsServicer(database, shared.catalogue, discounts), recovery
+    coupons = CouponsServicer(database, shared.catalogue, discounts)
+    return Wired(servicer, coupons, paid.servicer, recovery, paid.payments)

@@ -13,14 +13,12 @@ from kit.logs.episodes import Episodes
 from services.orders import store
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.examine import Examination
+from services.orders.cancellation.revocation import Revocation, cancelled_message, cancelled_status
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (
     DeliveredESIM,
     Order,
     Refund,
-    Revocation,
-    cancelled_message,
-    cancelled_status,
 )
 from services.orders.peers import ESIMs
 from services.orders.provider_bundle import REVOKED_STATE, read_refund

@@ -9,8 +9,9 @@ from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.check import check_unused, in_use, not_taken_back
+from services.orders.cancellation.revocation import Revocation
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import DeliveredESIM, Order, Refund, Revocation
+from services.orders.order import DeliveredESIM, Order, Refund
 from services.orders.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
 from services.orders.provider_order import bad_answer
 

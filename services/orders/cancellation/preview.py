@@ -41,7 +41,7 @@ class Offer:
         """Return the refund to the balance, in the order's currency."""
         to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
         share = order.total_price * to_balance / order.quantity
-        if order.price_list is not None:
+        if order.fixed_price:
             return currencies.rounded(share, order.currency)
         return round(share, MAX_PLACES)
 

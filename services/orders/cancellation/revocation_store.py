@@ -6,7 +6,8 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from kit.telemetry import tracing
-from services.orders.order import Order, Refund, Revocation
+from services.orders.cancellation.revocation import Revocation
+from services.orders.order import Order, Refund
 
 REQUEST = """
 update orders.esim_orders

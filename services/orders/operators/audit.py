@@ -24,7 +24,7 @@ SURVEY_EVERY = 15.0
 # Reads only the partial index of open orders.
 SURVEY = """
 select status, count(*)::int as number, now() - min(created_at) as age from orders.esim_orders
-where status in ('PROCESSING', 'NEEDS_REVIEW') group by status
+where status in ('PROCESSING', 'NEEDS_REVIEW') and recovery_point <> 'AWAITING_PAYMENT' group by status
 """
 # One replica claims the audit; after a crash it is due again at its usual time.
 CLAIM = """

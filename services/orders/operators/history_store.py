@@ -31,7 +31,7 @@ def _stuck(row: object) -> Stuck:
 STUCK = f"""
 select {ALL_COLUMNS}, o.operator_detail, o.next_run_at from orders.esim_orders o
 where o.status = 'NEEDS_REVIEW'
-    or (o.status = 'PROCESSING'
+    or (o.status = 'PROCESSING' and o.recovery_point <> 'AWAITING_PAYMENT'
         and (o.created_at < now() - $1::interval or o.status_reason = $3))
     or (o.status = 'COMPLETED' and o.next_run_at is not null
         and o.cancel_requested_at < now() - $1::interval)
@@ -148,7 +148,8 @@ async def end_review(
 RESUME = """
 with changed as (
     update orders.esim_orders set next_run_at = now()
-    where id = $1 and status = 'PROCESSING' returning id, status
+    where id = $1 and status = 'PROCESSING' and recovery_point <> 'AWAITING_PAYMENT'
+    returning id, status
 )
 insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
 select id, status, status, $2, 'resumed', $3 from changed returning order_id

@@ -13,6 +13,8 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.operators import history_store
 from services.orders.operators.history_store import PastAttempt, Step, Stuck
 from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
+from services.orders.payments import store as payments
+from services.orders.payments.payment import PaymentState
 from services.orders.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store
 from services.orders.purchase.charges import Charges
@@ -127,6 +129,7 @@ class Review:
         _check_fits(stuck.order, resolution)
         placed: ProviderOrder | None = None
         if resolution is Resolution.PLACED_AS:
+            await self._check_paid(stuck.order)
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
             # So that no other order gets the reference at the same time.
@@ -135,6 +138,20 @@ class Review:
         if placed is not None:
             self._recovery.start(order_id)
         return await self._get(order_id)
+
+    async def _check_paid(self, subject: Order) -> None:
+        """Raise Failure REFUSED (ORDER_NOT_PAID) if the customer's payment was released meanwhile."""
+        if not subject.has_payment:
+            return
+        async with self._database.system() as connection:
+            payment = await payments.of_order(connection, subject.id)
+        if payment is None or payment.state is PaymentState.RELEASED:
+            raise Failure(
+                Kind.REFUSED,
+                "ORDER_NOT_PAID",
+                "The hold of this order's payment has ended: ask the customer to pay, record it with"
+                " MarkOrderPaid, and settle the order then",
+            )
 
     async def _placed(self, order: Order, reference: str) -> ProviderOrder:
         """Return the provider's order, if this order can have placed it."""

@@ -94,6 +94,7 @@ class Payment:
     charge_id: str | None
     return_url: str
     save_method: bool
+    authorized_at: datetime | None
     capture_before: datetime | None
     expires_at: datetime
     declines: int

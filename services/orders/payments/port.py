@@ -146,6 +146,9 @@ class PaymentPort(Protocol):
     key for each act, never one for each try. Keys end after 24 hours; from then on, only read.
     """
 
+    def minimum(self, currency: str) -> Decimal:
+        """Return the smallest amount that can be paid; 0 if it is not known."""
+
     async def start_intent(self, start: Start) -> Intent:
         """Create the intent of a payment, or return the one that was created before."""
 

@@ -13,6 +13,7 @@ from kit.errors import Failure, Kind
 from services.orders import balance_store, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders.payments.capture import Captures
 from services.orders.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store, charges, deliver, refusals
 from services.orders.purchase.charges import Charges
@@ -28,8 +29,10 @@ logger = logging.getLogger(__name__)
 MAX_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
 # A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
-# up waiting.
+# up waiting. For an order that is paid here, the time begins with the authorization.
 CLAIM_LIFETIME = timedelta(hours=1)
+# An order is leased only once it is paid; this is for one that an old process has made due.
+UNPAID = Pause(60.0)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.
 RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -54,6 +57,7 @@ class Purchase:
         settlement: Settlement,
         prices: Prices,
         charged: Charges,
+        captures: Captures,
     ) -> None:
         self._database = database
         self._datasource = datasource
@@ -61,6 +65,7 @@ class Purchase:
         self._settlement = settlement
         self._prices = prices
         self._charges = charged
+        self._captures = captures
 
     async def advance(self, work: Work) -> Pause | None:
         """Advance until the order is finished (None) or has to wait.
@@ -69,6 +74,8 @@ class Purchase:
         """
         while work.order.status is OrderStatus.PROCESSING:
             match work.order.recovery_point:
+                case RecoveryPoint.AWAITING_PAYMENT:
+                    return UNPAID
                 case RecoveryPoint.CLAIMED:
                     pause = await self._place(work)
                 case RecoveryPoint.ATTEMPTED:
@@ -82,14 +89,7 @@ class Purchase:
         return None
 
     async def _place(self, work: Work) -> Pause | None:
-        age = datetime.now(UTC) - work.order.created_at
-        if age > CLAIM_LIFETIME:
-            await work.step(
-                "given up: claimed too long ago",
-                status=OrderStatus.FAILED,
-                reason=order.MESSAGE_NOT_REACHED,
-                failure=FailureReason.PROVIDER_UNREACHABLE,
-            )
+        if not await self._stands(work):
             return None
         pause = await self._prices.confirm(work)
         if pause is not None or work.order.status is not OrderStatus.PROCESSING:
@@ -114,6 +114,27 @@ class Purchase:
             return await self._not_placed(work, attempt, failure)
         await self._record_placed(work, attempt, answer)
         return None
+
+    async def _stands(self, work: Work) -> bool:
+        """Fail an order that is not paid any more, or was claimed too long ago; return if it stands."""
+        since: datetime | None = work.order.created_at
+        if work.order.has_payment:
+            since = await self._captures.authorized_at(work)
+        if since is None:
+            await work.step(
+                "payment expired",
+                status=OrderStatus.FAILED,
+                reason=order.MESSAGE_UNPAID,
+                failure=FailureReason.PAYMENT_EXPIRED,
+            )
+        elif datetime.now(UTC) - since > CLAIM_LIFETIME:
+            await work.step(
+                "given up: claimed too long ago",
+                status=OrderStatus.FAILED,
+                reason=order.MESSAGE_NOT_REACHED,
+                failure=FailureReason.PROVIDER_UNREACHABLE,
+            )
+        return work.order.status is OrderStatus.PROCESSING
 
     async def _not_placed(self, work: Work, attempt: UUID, failure: Failure) -> Pause | None:
         detail = f"{failure.reason} {dict(failure.details)}"
@@ -223,5 +244,7 @@ class Purchase:
             charges.status_reason(work.order),
         ]
         message = " ".join(filter(None, reasons))
+        if work.order.has_payment:
+            return await self._captures.complete(work, message)
         await work.step("completed", status=OrderStatus.COMPLETED, reason=message)
         return None

@@ -54,7 +54,7 @@ class Charges:
         )
         if detail is None:
             return
-        step = CHARGED_ABOVE if order.price_list is None else COST_ABOVE
+        step = COST_ABOVE if order.fixed_price else CHARGED_ABOVE
         await store.record_step(connection, order, actor, step)
         logger.error("order %s was %s", order.id, detail)
         self._metrics.charged_above()
@@ -64,7 +64,7 @@ class Charges:
         expected = order.expected_cost.expected
         if placed.total is None or placed.currency not in (None, order.expected_cost.currency):
             return None
-        exactly = order.limited and order.price_list is None
+        exactly = order.limited and not order.fixed_price
         allowed = expected if exactly else expected * (1 + self._tolerance)
         return placed.total - expected if placed.total > allowed else None
 
@@ -74,7 +74,7 @@ def status_reason(order: Order) -> str:
 
     Customers learn nothing about the cost of an order with a price list.
     """
-    if order.charged_above is None or order.price_list is not None:
+    if order.charged_above is None or order.fixed_price:
         return ""
     charged = order.total_price + order.discount
     expected = money.plain(charged - order.charged_above)

@@ -7,11 +7,14 @@ from kit.auth.sessions import Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store
-from services.orders.coupons.redeem import Discounts
+from services.orders.coupons.redeem import Discount, Discounts
 from services.orders.order import FailureReason, Order, OrderRequest, Target
+from services.orders.payments import store as payments
+from services.orders.payments.opening import Openings
+from services.orders.payments.payment import Choice
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.plan import Plan
-from services.orders.purchase import claim_store
+from services.orders.purchase import claim_store, quotes, refusals
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.quotes import Quote
@@ -27,6 +30,17 @@ class Claimed:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What is sold, at which price, and how it is paid; `choice` is None if it isn't paid here."""
+
+    plan: Plan
+    quote: Quote
+    target: Target | None
+    discount: Discount
+    choice: Choice | None
+
+
 class Claims:
     """Records what customers want to buy, each request once."""
 
@@ -38,6 +52,7 @@ class Claims:
         prices: Prices,
         discounts: Discounts,
         limits: PurchaseLimits,
+        openings: Openings,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -45,13 +60,14 @@ class Claims:
         self._prices = prices
         self._discounts = discounts
         self._limits = limits
+        self._openings = openings
 
     async def claim(self, session: Session, request: OrderRequest) -> Claimed:
         """Return the order for this request, new or from an earlier call.
 
         Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT), REFUSED with PRICE_CHANGED, PURCHASE_LIMIT_...,
-        COUPON_... or ESIM_INCOMPATIBLE, UNAVAILABLE (PRICE_NOT_CONFIRMED), NOT_FOUND (ESIM_NOT_FOUND), and
-        the catalogue's failures for the plan and the currency.
+        COUPON_..., PAYMENT_..., WALLET_TOO_LOW or ESIM_INCOMPATIBLE, UNAVAILABLE (PRICE_NOT_CONFIRMED),
+        NOT_FOUND (ESIM_NOT_FOUND), and the catalogue's failures for the plan and the currency.
         """
         earlier = await self._earlier(session, request)
         if earlier is not None:
@@ -73,6 +89,7 @@ class Claims:
 
     async def _new(self, session: Session, request: OrderRequest) -> Claimed | None:
         """Return the new order, or one that `prevent_duplicates` found; None if the key is taken."""
+        choice = self._openings.check(session, request.payment)
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
         by_service = session.role is Role.SERVICE
         try:
@@ -96,25 +113,52 @@ class Claims:
                 )
         target = await self._target(session, request, plan)
         quote = await self._prices.quote(request, plan, target, discount.amount)
+        if choice is not None:
+            quote = quotes.payable(quote)
+            refusals.check_limits(request, quote)
         async with self._database.system() as connection:
             if request.prevent_duplicates:
                 duplicate = await claim_store.find_duplicate(connection, request)
                 if duplicate is not None:
+                    await _check_method(connection, duplicate, request)
                     return Claimed(duplicate, repeated=True)
             if await self._allowed(connection, request, quote, by_service=by_service):
-                claimed = await claim_store.claim(connection, request, plan, quote, target)
+                sale = Sale(plan, quote, target, discount, choice)
+                claimed = await self._record(connection, session, request, sale)
                 if claimed is not None:
-                    await self._discounts.reserve(connection, claimed, discount)
-                    await store.record_request(connection, claimed, session.user_id, "claimed")
                     return Claimed(claimed, repeated=False)
         return None
+
+    async def _record(
+        self, connection: Connection, session: Session, request: OrderRequest, sale: Sale
+    ) -> Order | None:
+        """Record the order with its coupon and its payment; None if the key is taken."""
+        opening = await self._openings.prepare(
+            connection,
+            session,
+            sale.choice,
+            request.customer_id,
+            sale.quote.total,
+            sale.quote.currency,
+        )
+        claimed = await claim_store.claim(
+            connection, request, sale.plan, sale.quote, sale.target, opening
+        )
+        if claimed is not None:
+            await self._discounts.reserve(connection, claimed, sale.discount)
+            await self._openings.record(connection, opening, claimed.id)
+            await store.record_request(connection, claimed, session.user_id, "claimed")
+        return claimed
 
     async def _duplicate(self, request: OrderRequest) -> Claimed | None:
         if not request.prevent_duplicates:
             return None
         async with self._database.system() as connection:
             duplicate = await claim_store.find_duplicate(connection, request)
-        return None if duplicate is None else Claimed(duplicate, repeated=True)
+            if duplicate is None:
+                return None
+            await _check_method(connection, duplicate, request)
+        return Claimed(duplicate, repeated=True)
 
     async def _allowed(
         self, connection: Connection, request: OrderRequest, quote: Quote, *, by_service: bool
@@ -161,4 +205,24 @@ class Claims:
                 "This idempotency key was used for another request; use a new key for a new order",
                 details={"order_id": str(found.id)},
             )
+        if found.has_payment and request.payment is not None:
+            async with self._database.system() as connection:
+                await _check_method(connection, found, request)
         return Claimed(found, repeated=True)
+
+
+async def _check_method(connection: Connection, order: Order, request: OrderRequest) -> None:
+    """Raise Failure CONFLICT (IDEMPOTENCY_CONFLICT) if a repeat wants to pay an unpaid order differently."""
+    if not order.unpaid or request.payment is None:
+        return
+    payment = await payments.of_order(connection, order.id)
+    if payment is None or request.payment.use_wallet:
+        return  # the wallet may pay all of it
+    if payment.method is not request.payment.method:
+        raise Failure(
+            Kind.CONFLICT,
+            "IDEMPOTENCY_CONFLICT",
+            f"This order waits for its payment by {payment.method}: pay it, or cancel it and order again"
+            " to pay in another way",
+            details={"order_id": str(order.id)},
+        )

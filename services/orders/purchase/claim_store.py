@@ -5,6 +5,7 @@ from datetime import timedelta
 from kit.db.database import Connection
 from kit.telemetry import tracing
 from services.orders.order import Order, OrderRequest, Target
+from services.orders.payments.opening import Opening
 from services.orders.plan import Plan
 from services.orders.purchase.quotes import Quote
 from services.orders.store import ALL_COLUMNS, COLUMNS, read_row
@@ -15,10 +16,12 @@ insert into orders.esim_orders as o (
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
     max_price, max_total, trace_parent, price_confirmed_at, requested_currency, coupon_code, sold_plan,
     price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
-    exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, tax_country, next_run_at
+    exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, tax_country, paid_by, recovery_point,
+    next_run_at
 ) values (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, now()
+    $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
+    case when $35 <> 'AWAITING_PAYMENT' then now() end
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {ALL_COLUMNS}
@@ -26,7 +29,12 @@ returning {ALL_COLUMNS}
 
 
 async def claim(
-    connection: Connection, request: OrderRequest, plan: Plan, quote: Quote, target: Target | None
+    connection: Connection,
+    request: OrderRequest,
+    plan: Plan,
+    quote: Quote,
+    target: Target | None,
+    opening: Opening,
 ) -> Order | None:
     """Record the intent to buy, and how it is sold; None if the customer's key is in use already."""
     listing = plan.listing
@@ -65,6 +73,8 @@ async def claim(
         quote.totals.tax,
         quote.totals.discount,
         listing.tax_country if listing else "",
+        opening.paid_by,
+        opening.point,
     )
     return read_row(row) if row else None
 

@@ -62,6 +62,8 @@ from (
         ) over newest as amount
     from orders.esim_orders o
     where o.status <> 'FAILED' and o.created_at > now() - $2::interval
+        -- Unpaid orders count for an hour: otherwise customers who never pay would stop the shop.
+        and (o.recovery_point <> 'AWAITING_PAYMENT' or o.created_at > now() - interval '1 hour')
         and ($1::uuid is null or o.customer_id = $1)
     window newest as (order by o.created_at desc, o.id desc rows unbounded preceding)
 ) spent

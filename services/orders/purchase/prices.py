@@ -33,7 +33,8 @@ class Prices:
     Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
     fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
     order is sold as long as the confirmed cost leaves the list's minimum margin to absorb, and the buyer's
-    limit is compared with the price.
+    limit is compared with the price. The same applies without price lists to an order that its customer pays
+    here: once it is paid, its price is fixed, and its cost may not exceed it.
     """
 
     def __init__(
@@ -166,16 +167,19 @@ class Prices:
 
     def _unconfirmed(self, subject: Order) -> bool:
         """Return whether the cost must be confirmed before the order is placed."""
-        if not subject.limited and subject.price_list is None:
+        if not subject.limited and not subject.fixed_price:
             return False
         confirmed_at = subject.price_confirmed_at
         if confirmed_at is None:
             return True
         age = _age(confirmed_at)
         # There was no step since the claim, hence no attempt.
-        if subject.updated_at == subject.created_at and timedelta() <= age <= self._holds:
+        new = subject.updated_at == subject.created_at
+        if new and timedelta() <= age <= self._holds:
             return False
-        return subject.limited or age > self.ttl
+        # While a customer pays at cost, the cost may rise above what is paid.
+        waited = subject.price_list is None and subject.has_payment and not new
+        return subject.limited or waited or age > self.ttl
 
     async def _decide(self, work: Work, cost: Decimal, confirmed_at: datetime) -> None:
         subject, expected = work.order, work.order.expected_cost
@@ -183,12 +187,16 @@ class Prices:
             if not quotes.within_cost(expected.max_unit, subject.quantity, cost):
                 await _refuse_price(work, order.MESSAGE_PRICE_ROSE, expected, cost)
                 return
+        elif subject.has_payment:
+            if cost - subject.discount > subject.total_price:
+                await _refuse_price(work, order.MESSAGE_PRICE_ROSE, expected, cost)
+                return
         elif not refusals.within(
             subject.max_price, subject.max_total, subject.quantity, cost, cost - subject.discount
         ):
             await _refuse_price(work, order.MESSAGE_ABOVE_LIMIT, expected, cost)
             return
-        if cost != expected.expected or subject.price_list is not None:
+        if cost != expected.expected or subject.fixed_price:
             each = round(cost / subject.quantity, MAX_PLACES)
             async with work.database.system() as connection:
                 await store.record_cost(connection, subject, cost, each, confirmed_at)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
+from kit.values import currencies
 from services.orders.plan import Plan
 from services.orders.provider_order import MAX_PLACES
 from services.orders.purchase.totals import Totals, totals
@@ -73,6 +74,17 @@ def confirmed(known: Quote, cost: Decimal, quantity: int, at: datetime) -> Quote
         cost=cost,
         confirmed_at=at,
     )
+
+
+def payable(known: Quote) -> Quote:
+    """Return the quote with a total that can be paid: rounded up to the digits of its currency.
+
+    Prices of a list have these digits already; costs have more.
+    """
+    unit = currencies.unit(known.currency)
+    sums = known.totals
+    total = sums.total.quantize(unit, ROUND_UP)
+    return replace(known, totals=replace(sums, total=total))
 
 
 def within_cost(max_unit_cost: Decimal | None, quantity: int, cost: Decimal) -> bool:

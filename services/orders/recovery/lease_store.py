@@ -16,7 +16,7 @@ set lease_owner = $2, leased_until = now() + $3::interval
 where o.id = $1
     and (o.status = 'PROCESSING' or (o.status = 'COMPLETED' and o.cancel_requested_at is not null))
     and (o.leased_until is null or o.leased_until <= now())
-    and o.next_run_at <= now()
+    and o.next_run_at <= now() and o.recovery_point <> 'AWAITING_PAYMENT'
 returning {ALL_COLUMNS}
 """  # noqa: S608 - only ALL_COLUMNS goes in
 

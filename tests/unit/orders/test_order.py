@@ -8,6 +8,7 @@ import pytest
 from kit.errors import Failure
 from kit.values.env import Env, SettingsError
 from services.orders.cancellation.check import check_cancellable, check_unused
+from services.orders.cancellation.revocation import Revocation, cancelled_message, cancelled_status
 from services.orders.order import (
     DeliveredESIM,
     Order,
@@ -15,9 +16,6 @@ from services.orders.order import (
     OrderStatus,
     RecoveryPoint,
     Refund,
-    Revocation,
-    cancelled_message,
-    cancelled_status,
 )
 from services.orders.provider_bundle import BundleOnESIM
 from services.orders.provider_order import currency, price

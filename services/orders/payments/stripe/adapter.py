@@ -41,6 +41,9 @@ class Stripe:
         self._methods = list(settings.methods)
         self._holds = settings.holds
 
+    def minimum(self, currency: str) -> Decimal:
+        return amounts.minimum(currency)
+
     async def start_intent(self, start: Start) -> Intent:
         amounts.check_minimum(start.amount, start.currency)
         params: dict[str, Any] = {

@@ -1,0 +1,122 @@
+"""Takes the payment of a delivered order, and says whether the payment of an order still stands."""
+
+import logging
+from datetime import datetime
+
+from kit.db.database import Database
+from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
+from services.orders import order
+from services.orders.order import OrderStatus
+from services.orders.payments import order_store, store
+from services.orders.payments.metrics import PaymentMetrics
+from services.orders.payments.observe import mismatch
+from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payments.port import Intent, IntentState
+from services.orders.payments.start import Starts
+from services.orders.payments.taking import Taking
+from services.orders.work import Pause, Work
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+# Seconds until a capture is tried again.
+AGAIN = Pause(5.0)
+# docs/runbooks/payments.md
+HOLD_GONE = (
+    "the eSIMs are delivered, but the hold of the payment has ended: ask the customer to pay, then record"
+    " it (`esimgo payments mark-paid ORDER`) and resume the order"
+)
+
+
+class Captures:
+    """Takes what an order's customer pays, once its eSIMs are registered."""
+
+    def __init__(
+        self, database: Database, starts: Starts, taking: Taking, metrics: PaymentMetrics
+    ) -> None:
+        self._database = database
+        self._starts = starts
+        self._taking = taking
+        self._metrics = metrics
+
+    async def authorized_at(self, work: Work) -> datetime | None:
+        """Return since when the order can be bought; None if its payment does not stand any more."""
+        async with self._database.system() as connection:
+            payment = await store.of_order(connection, work.order.id)
+        if payment is None or payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
+            return None
+        return payment.authorized_at or payment.created_at
+
+    async def complete(self, work: Work, message: str) -> Pause | None:
+        """Take the payment and complete the order, which has to be registered.
+
+        Returns a pause if the payment provider can't be reached. A payment that can't be taken any more
+        sends the order to review.
+        """
+        async with self._database.system() as connection:
+            payment = await store.of_order(connection, work.order.id)
+        if payment is None:
+            raise LookupError(f"order {work.order.id} has no payment")
+        charge_id: str | None = None
+        if payment.state is PaymentState.AUTHORIZED and payment.card_amount:
+            try:
+                intent = await self._capture(payment)
+            except Failure as failure:
+                episodes.record(
+                    "payments of delivered orders are not captured yet",
+                    "the payment of order %s is not captured yet: %s",
+                    work.order.id,
+                    failure,
+                )
+                return Pause(max(failure.retry_after or 0.0, AGAIN.seconds))
+            if intent.state in (IntentState.AUTHORIZED, IntentState.PROCESSING):
+                return AGAIN
+            if why := mismatch(payment, intent):
+                self._metrics.mismatched()
+                await self._review(work, payment, f"the payment does not match the order: {why}")
+                return None
+            if intent.state is not IntentState.PAID:
+                await self._review(work, payment, HOLD_GONE, gone=True)
+                return None
+            charge_id = intent.charge_id
+        elif payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
+            await self._review(work, payment, HOLD_GONE)
+            return None
+        async with self._database.system() as connection:
+            await order_store.lock(connection, work.order.id)
+            captured = await self._taking.captured(connection, payment, work.order, charge_id)
+            if captured is None:
+                return AGAIN  # it changed meanwhile
+            await work.step("completed", connection, status=OrderStatus.COMPLETED, reason=message)
+        return None
+
+    async def _capture(self, payment: Payment) -> Intent:
+        """Capture the hold; if the outcome is unclear, or it was refused, return the intent as it is."""
+        intent_id = payment.intent_id or ""
+        try:
+            return await self._starts.port.capture(intent_id, payment.id)
+        except Failure as failure:
+            if failure.kind not in (Kind.UNCLEAR, Kind.REFUSED):
+                raise
+            self._metrics.unclear()
+            return await self._starts.port.get_intent(intent_id)
+
+    async def _review(
+        self, work: Work, payment: Payment, detail: str, *, gone: bool = False
+    ) -> None:
+        """Send the order to review; `gone` if its hold has ended."""
+        logger.error("order %s needs an operator: %s", work.order.id, detail)
+        async with self._database.system() as connection:
+            await order_store.lock(connection, work.order.id)
+            await work.step(
+                "needs review",
+                connection,
+                status=OrderStatus.NEEDS_REVIEW,
+                reason=order.MESSAGE_REVIEW,
+                detail=detail,
+            )
+            if gone:
+                await self._taking.released(
+                    connection, payment, detail="the hold had ended", keep_wallet=True
+                )

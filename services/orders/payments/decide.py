@@ -1,0 +1,177 @@
+"""Decisions of people about unfinished payments: release or reject a held order, record a payment, cancel."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from kit.db.database import Connection, Database, after_commit
+from kit.errors import Failure, Kind
+from kit.values import money
+from services.orders import order
+from services.orders.metrics import Metrics
+from services.orders.order import FailureReason, OrderStatus
+from services.orders.payments import order_store, state_store, store
+from services.orders.payments.order_store import Standing
+from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
+from services.orders.payments.start import not_open
+from services.orders.payments.taking import Taking
+
+
+class Decisions:
+    """Records each decision with its actor in the order's history. `bought` starts a purchase."""
+
+    def __init__(
+        self,
+        database: Database,
+        taking: Taking,
+        orders: Metrics,
+        bought: Callable[[UUID], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._taking = taking
+        self._orders = orders
+        self._bought = bought
+        self._wake = wake
+
+    async def release(self, order_id: UUID, actor: str, note: str) -> Payment:
+        """Let a held order be bought; raises Failure REFUSED (ORDER_NOT_HELD)."""
+        async with self._database.system() as connection:
+            payment, _ = await self._held(connection, order_id, actor)
+            await order_store.claim(connection, order_id, event="released", actor=actor, note=note)
+            after_commit(lambda: self._bought(order_id))
+            return payment
+
+    async def reject(self, order_id: UUID, actor: str, note: str) -> Payment:
+        """Fail a held order, whose payment is then given back; raises Failure REFUSED (ORDER_NOT_HELD)."""
+        async with self._database.system() as connection:
+            payment, standing = await self._held(connection, order_id, actor)
+            await self._fail(
+                connection,
+                standing,
+                FailureReason.PAYMENT_REJECTED,
+                order.MESSAGE_REJECTED,
+                event="rejected",
+                actor=actor,
+                note=note,
+            )
+            return payment
+
+    async def cancel(self, order_id: UUID, actor: str) -> bool:
+        """Fail an order that was not bought yet, at its customer's request; False if it is too late.
+
+        Whatever was paid meanwhile is given back.
+        """
+        async with self._database.system() as connection:
+            standing = await order_store.lock(connection, order_id)
+            return await self._fail(
+                connection,
+                standing,
+                FailureReason.CANCELLED_BY_CUSTOMER,
+                order.MESSAGE_CANCELLED_UNPAID,
+                event="cancelled before the purchase",
+                actor=actor,
+            )
+
+    async def mark_paid(
+        self, order_id: UUID, amount: Decimal, currency: str, reference: str, actor: str
+    ) -> Payment:
+        """Record that a customer paid an order in another way, and let it be bought if it was not.
+
+        Raises Failure NOT_FOUND (ORDER_NOT_FOUND), and REFUSED: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN,
+        AMOUNT_DIFFERS.
+        """
+        async with self._database.system() as connection:
+            payment, standing = await _locked(connection, order_id)
+            manual = payment.method is PaymentMethod.MANUAL
+            awaits = manual and payment.state is PaymentState.AWAITING and standing.unpaid
+            ended = (
+                payment.state is PaymentState.RELEASED
+                and standing.status is OrderStatus.NEEDS_REVIEW
+                and not payment.captured
+            )
+            if not awaits and not ended:
+                raise not_open()
+            owed = payment.amount - payment.wallet_amount
+            if (amount, currency) != (owed, payment.currency):
+                raise Failure(
+                    Kind.REFUSED,
+                    "AMOUNT_DIFFERS",
+                    f"The customer has to pay {money.plain(owed)} {payment.currency}: record exactly that",
+                    details={"amount": str(owed), "currency": payment.currency},
+                )
+            if awaits:
+                changed = await self._taking.paid(
+                    connection, payment, None, reference=reference, actor=actor
+                )
+                await order_store.claim(connection, order_id, event="paid", actor=actor)
+                after_commit(lambda: self._bought(order_id))
+            else:
+                changed = await self._taking.taken_early(
+                    connection, payment, reference=reference, actor=actor
+                )
+                await order_store.record(
+                    connection, order_id, standing.status, "paid", actor=actor, note=reference
+                )
+            if changed is None:
+                raise not_open()
+            return changed
+
+    async def _held(
+        self, connection: Connection, order_id: UUID, actor: str
+    ) -> tuple[Payment, Standing]:
+        """Record that a person has looked at a held order, and return it locked."""
+        payment, standing = await _locked(connection, order_id)
+        reviewed = None
+        if standing.unpaid:
+            reviewed = await state_store.record_review(connection, payment.id, actor)
+        if reviewed is None:
+            raise Failure(
+                Kind.REFUSED,
+                "ORDER_NOT_HELD",
+                "This order is not held, or no longer: list the held orders",
+            )
+        return reviewed, standing
+
+    async def _fail(
+        self,
+        connection: Connection,
+        standing: Standing,
+        failure: FailureReason,
+        message: str,
+        *,
+        event: str,
+        actor: str,
+        note: str = "",
+    ) -> bool:
+        failed = await order_store.fail(
+            connection, standing.order_id, failure, message, event=event, actor=actor, note=note
+        )
+        if failed:
+            age = datetime.now(UTC) - standing.created_at
+            after_commit(lambda: self._orders.changed(OrderStatus.FAILED, age))
+            after_commit(self._wake)
+        return failed
+
+
+async def _locked(connection: Connection, order_id: UUID) -> tuple[Payment, Standing]:
+    """Return an order and its payment, both locked.
+
+    Raises Failure NOT_FOUND (ORDER_NOT_FOUND), and REFUSED (ORDER_WITHOUT_PAYMENT).
+    """
+    standing = await order_store.lock(connection, order_id)
+    payment = await store.of_order(connection, order_id)
+    locked = None if payment is None else await state_store.lock(connection, payment.id)
+    if locked is None:
+        raise without_payment()
+    return locked, standing
+
+
+def without_payment() -> Failure:
+    """Return the refusal of an order that its customer doesn't pay here."""
+    return Failure(
+        Kind.REFUSED,
+        "ORDER_WITHOUT_PAYMENT",
+        "This order is not paid here, so it has no payment",
+    )

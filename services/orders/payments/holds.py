@@ -1,0 +1,121 @@
+"""Holds that are about to end: held orders are rejected, and unclear ones are captured or released."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from kit.db.database import Database
+from services.orders import order
+from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders.payments import order_store
+from services.orders.payments.opening import MAX_HELD
+from services.orders.payments.order_store import Standing
+from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payments.port import IntentState
+from services.orders.payments.settings import AtExpiry
+from services.orders.payments.start import Starts
+from services.orders.payments.taking import ACTOR, Taking
+
+logger = logging.getLogger(__name__)
+
+# How long before its end a hold is captured or released.
+MARGIN = timedelta(hours=24)
+# Seconds until an order on which a run works is looked at again.
+BUSY = 5.0
+AGAIN = 60.0
+
+
+class Holds:
+    """Acts on payments of orders that are paid but not finished."""
+
+    def __init__(
+        self, database: Database, starts: Starts, taking: Taking, at_expiry: AtExpiry
+    ) -> None:
+        self._database = database
+        self._starts = starts
+        self._taking = taking
+        self._at_expiry = at_expiry
+
+    async def look(self, payment: Payment, standing: Standing) -> float | None:
+        """Return the seconds until the next look, None for none; raises Failure as the port does."""
+        now = datetime.now(UTC)
+        if standing.unpaid and payment.held:
+            ends = (
+                payment.capture_before - MARGIN
+                if payment.capture_before
+                else (payment.held_at or now) + MAX_HELD
+            )
+            if now < ends:
+                return (ends - now).total_seconds()
+            await self._reject(payment, standing)
+            return None
+        open_order = standing.status in (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)
+        if payment.state is not PaymentState.AUTHORIZED or payment.capture_before is None:
+            return None
+        if not open_order:
+            return None
+        ends = payment.capture_before - MARGIN
+        if now < ends:
+            return (ends - now).total_seconds()
+        return await self._unclear(payment, standing)
+
+    async def _reject(self, payment: Payment, standing: Standing) -> None:
+        async with self._database.system() as connection:
+            await order_store.lock(connection, standing.order_id)
+            await order_store.fail(
+                connection,
+                standing.order_id,
+                FailureReason.PAYMENT_REJECTED,
+                order.MESSAGE_REJECTED,
+                event="held too long",
+                actor=ACTOR,
+                detail=f"nobody released the order in time; it was held: {payment.held_reason}",
+            )
+
+    async def _unclear(self, payment: Payment, standing: Standing) -> float | None:
+        """Capture or release the hold of an order of which it is unclear whether it was bought."""
+        if standing.status is OrderStatus.PROCESSING:
+            if standing.point not in (RecoveryPoint.ATTEMPTED, RecoveryPoint.PLACED):
+                return AGAIN  # the purchase ends it soon
+            async with self._database.system() as connection:
+                moved = await order_store.send_to_review(
+                    connection,
+                    standing.order_id,
+                    order.MESSAGE_REVIEW,
+                    f"the hold of its payment ends at {payment.capture_before:%Y-%m-%d %H:%M} UTC,"
+                    f" before its purchase was settled; UNCLEAR_AT_EXPIRY={self._at_expiry}",
+                    event="needs review",
+                    actor=ACTOR,
+                )
+            if not moved:
+                return BUSY
+        logger.error(
+            "the hold of order %s ends before its purchase was settled: %s",
+            standing.order_id,
+            self._at_expiry,
+        )
+        port, intent_id = self._starts.port, payment.intent_id or ""
+        if self._at_expiry is AtExpiry.CAPTURE:
+            intent = await port.capture(intent_id, payment.id)
+        else:
+            intent = await port.cancel(intent_id, payment.id)
+        async with self._database.system() as connection:
+            now = await order_store.lock(connection, standing.order_id)
+            if now.status is not OrderStatus.NEEDS_REVIEW:
+                return BUSY  # an operator has settled it meanwhile; the next look reads the intent
+            if intent.state is IntentState.PAID:
+                await self._taking.taken_early(
+                    connection,
+                    payment,
+                    charge_id=intent.charge_id,
+                    detail="captured before the order was settled, as the hold was about to end",
+                )
+            elif intent.state is IntentState.CANCELED:
+                await self._taking.released(
+                    connection,
+                    payment,
+                    detail="released before the order was settled, as the hold was about to end",
+                    keep_wallet=True,
+                )
+            else:
+                return AGAIN
+        return None

@@ -1,0 +1,157 @@
+"""SQL with which payments move their orders; nothing here commits."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kit.db.database import Connection
+from kit.errors import Failure, Kind
+from services.orders import step_log
+from services.orders.order import GOES_BACK, NOT_CHARGED, FailureReason, OrderStatus, RecoveryPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the order of a payment is. `busy` is True while a run works on it."""
+
+    order_id: UUID
+    status: OrderStatus
+    point: RecoveryPoint
+    created_at: datetime
+    busy: bool
+
+    @property
+    def unpaid(self) -> bool:
+        """True if the order waits for its payment, or for a person who looks at it."""
+        return (
+            self.status is OrderStatus.PROCESSING and self.point is RecoveryPoint.AWAITING_PAYMENT
+        )
+
+
+STANDING = """
+select id, status, recovery_point, created_at, coalesce(leased_until > now(), false) as busy
+from orders.esim_orders where id = $1
+"""
+
+
+async def standing(connection: Connection, order_id: UUID) -> Standing:
+    """Return how far an order is; raises Failure NOT_FOUND (ORDER_NOT_FOUND)."""
+    return _standing(await connection.fetchrow(STANDING, order_id))
+
+
+async def lock(connection: Connection, order_id: UUID) -> Standing:
+    """Return how far an order is, and lock it until the transaction ends."""
+    return _standing(await connection.fetchrow(f"{STANDING} for update", order_id))
+
+
+def _standing(row: Any) -> Standing:
+    if row is None:
+        raise Failure(Kind.NOT_FOUND, "ORDER_NOT_FOUND", "No order has this id; list the orders")
+    return Standing(
+        row["id"],
+        OrderStatus(row["status"]),
+        RecoveryPoint(row["recovery_point"]),
+        row["created_at"],
+        row["busy"],
+    )
+
+
+EVENT = """
+insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
+values ($1, $2, $3, $4, $5, $6)
+"""
+CLAIM = """
+update orders.esim_orders
+set recovery_point = 'CLAIMED', status_reason = '', next_run_at = now(), updated_at = now()
+where id = $1 and status = 'PROCESSING' and recovery_point = 'AWAITING_PAYMENT'
+"""
+
+
+async def claim(
+    connection: Connection, order_id: UUID, *, event: str, actor: str, note: str = ""
+) -> bool:
+    """Let a paid order be bought; False if it does not wait for that any more."""
+    if await connection.execute(CLAIM, order_id) != "UPDATE 1":
+        return False
+    await record(connection, order_id, OrderStatus.PROCESSING, event, actor=actor, note=note)
+    return True
+
+
+async def record(
+    connection: Connection,
+    order_id: UUID,
+    status: OrderStatus,
+    event: str,
+    *,
+    actor: str,
+    note: str = "",
+) -> None:
+    """Add a step to the order's history without changing the order."""
+    await connection.execute(EVENT, order_id, status, status, actor, event, note)
+    step_log.outcome(order_id, event, status, by=actor)
+
+
+FAIL = """
+update orders.esim_orders
+set status = 'FAILED', status_reason = $2, failure_reason = $3,
+    operator_detail = coalesce($4, operator_detail), next_run_at = null, lease_owner = null,
+    leased_until = null, updated_at = now()
+where id = $1 and status = 'PROCESSING' and recovery_point = 'AWAITING_PAYMENT'
+"""
+
+
+async def fail(
+    connection: Connection,
+    order_id: UUID,
+    failure: FailureReason,
+    message: str,
+    *,
+    event: str,
+    actor: str,
+    detail: str | None = None,
+    note: str = "",
+) -> bool:
+    """Fail an order that was not bought yet; False if it does not wait for its payment any more.
+
+    A trigger makes its payment due, if that has to be released.
+    """
+    if await connection.execute(FAIL, order_id, message, failure, detail) != "UPDATE 1":
+        return False
+    await connection.execute(
+        EVENT, order_id, OrderStatus.PROCESSING, OrderStatus.FAILED, actor, event, note
+    )
+    step_log.outcome(order_id, event, OrderStatus.FAILED, by=actor, failure=failure)
+    return True
+
+
+REVIEW = """
+update orders.esim_orders
+set status = 'NEEDS_REVIEW', status_reason = $2, operator_detail = $3, next_run_at = null,
+    lease_owner = null, leased_until = null, updated_at = now()
+where id = $1 and status = 'PROCESSING' and (leased_until is null or leased_until <= now())
+"""
+
+
+async def send_to_review(
+    connection: Connection, order_id: UUID, message: str, detail: str, *, event: str, actor: str
+) -> bool:
+    """Send an order to review; False if it is finished, in review already, or a run works on it."""
+    if await connection.execute(REVIEW, order_id, message, detail) != "UPDATE 1":
+        return False
+    await connection.execute(
+        EVENT, order_id, OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW, actor, event, ""
+    )
+    step_log.outcome(order_id, event, OrderStatus.NEEDS_REVIEW, by=actor)
+    return True
+
+
+EXPLAIN = """
+update orders.esim_orders set status_reason = replace(status_reason, $2, $3), updated_at = now()
+where id = $1 and strpos(status_reason, $2) > 0
+"""
+
+
+async def promise_refund(connection: Connection, order_id: UUID) -> None:
+    """Correct the message of a failed order whose payment was taken already."""
+    await connection.execute(EXPLAIN, order_id, NOT_CHARGED, GOES_BACK)

@@ -1,0 +1,109 @@
+"""What clients learn of the payments of orders, and what they need to pay."""
+
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from kit.auth.sessions import Session
+from kit.db.database import Database
+from kit.errors import Failure
+from kit.logs.episodes import Episodes
+from protos.orders.v1 import payments_pb2 as pb
+from services.orders.order import Order
+from services.orders.payments import messages, store
+from services.orders.payments.decide import without_payment
+from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payments.port import IntentState
+from services.orders.payments.run import Payments
+from services.orders.payments.start import Started, Starts, not_open
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+# States of an intent in which its customer has nothing to do.
+MOVED_ON = (IntentState.AUTHORIZED, IntentState.PAID, IntentState.CANCELED)
+
+
+class Paying:
+    """Reads payments for clients. The caller has checked that the session may see the orders."""
+
+    def __init__(self, database: Database, starts: Starts, payments: Payments) -> None:
+        self._database = database
+        self._starts = starts
+        self._payments = payments
+
+    async def shown(self, session: Session, order_ids: Sequence[UUID]) -> list[pb.Payment]:
+        """Return the payments of orders as they are recorded."""
+        async with self._database.system() as connection:
+            found = await store.of_orders(connection, order_ids)
+            attached = await store.attached(connection, [p.id for p in found.values()])
+        return [
+            messages.payment_to_proto(
+                payment,
+                session,
+                refunds=attached.refunds.get(payment.id, ()),
+                disputed=payment.id in attached.disputed,
+            )
+            for payment in found.values()
+        ]
+
+    async def started(self, session: Session, order: Order) -> pb.Payment | None:
+        """Return the payment of a new order with what its client needs to pay, None if it is not paid here.
+
+        If the payment provider can't be reached, these are missing, and the client resumes the payment.
+        """
+        if not order.has_payment:
+            return None
+        if order.unpaid:
+            try:
+                return await self._resume(session, await self._of(order))
+            except Failure as failure:
+                episodes.record(
+                    f"payments can't be started: {failure.reason}",
+                    "the payment of order %s is not started yet: %s",
+                    order.id,
+                    failure,
+                )
+        [shown] = await self.shown(session, [order.id])
+        return shown
+
+    async def resume(self, session: Session, order: Order) -> pb.Payment:
+        """Return the payment of an unpaid order with a fresh secret, always of the same intent.
+
+        Raises Failure REFUSED (ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN), and UNAVAILABLE.
+        """
+        if not order.has_payment:
+            raise without_payment()
+        payment = await self._of(order)
+        if not order.unpaid or payment.state is not PaymentState.AWAITING:
+            raise not_open()
+        return await self._resume(session, payment)
+
+    async def _resume(self, session: Session, payment: Payment) -> pb.Payment:
+        if payment.state is not PaymentState.AWAITING:
+            return messages.payment_to_proto(payment, session)
+        started = await self._starts.start(payment)
+        if _moved_on(started):
+            # It was paid or ended before its event came: acted upon now, and answered as it is then.
+            await self._payments.look(payment.id)
+            async with self._database.system() as connection:
+                now = await store.get(connection, payment.id)
+            return messages.payment_to_proto(now or payment, session)
+        return messages.payment_to_proto(
+            started.payment,
+            session,
+            client_secret=started.client_secret,
+            redirect_url=started.redirect_url,
+        )
+
+    async def _of(self, order: Order) -> Payment:
+        async with self._database.system() as connection:
+            payment = await store.of_order(connection, order.id)
+        if payment is None:
+            raise without_payment()
+        return payment
+
+
+def _moved_on(started: Started) -> bool:
+    intent = started.intent
+    return intent is not None and intent.state in MOVED_ON

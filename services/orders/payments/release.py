@@ -1,0 +1,176 @@
+"""Gives the payment of a failed order back: ends the intent, releases the hold, or refunds what was taken."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from kit.db.database import Connection, Database
+from kit.errors import Failure, Kind
+from services.orders.books.postings import paid_manually
+from services.orders.payments import order_store, state_store
+from services.orders.payments.observe import mismatch
+from services.orders.payments.payment import (
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    RefundDestination,
+    RefundReason,
+)
+from services.orders.payments.port import Intent, IntentState
+from services.orders.payments.start import Starts
+from services.orders.payments.taking import ACTOR, Taking
+
+logger = logging.getLogger(__name__)
+
+# Seconds until an intent that can't be ended yet is looked at again.
+AGAIN = 60.0
+# A payment that can't be ended at the payment provider is given up after this time: no client can pay it.
+GIVE_UP = timedelta(days=2)
+
+
+class Releases:
+    """Releases payments of failed orders. Every method can be repeated."""
+
+    def __init__(self, database: Database, starts: Starts, taking: Taking) -> None:
+        self._database = database
+        self._starts = starts
+        self._taking = taking
+
+    async def release(self, payment: Payment) -> float | None:
+        """Give the payment of a failed order back; return the seconds until the next look, None for none.
+
+        Raises Failure as the port does.
+        """
+        match payment.state:
+            case PaymentState.PAID:
+                await self._refund(payment)
+            case PaymentState.RELEASED:
+                await self._record_released(payment)
+            case PaymentState.AWAITING | PaymentState.AUTHORIZED:
+                return await self._end(payment)
+            case PaymentState.CAPTURED:
+                pass
+        return None
+
+    async def _end(self, payment: Payment) -> float | None:
+        intent = await self._ended(payment)
+        if intent is None or intent.state is IntentState.CANCELED:
+            await self._record_released(payment)
+            return None
+        if intent.state is IntentState.PAID:
+            if why := mismatch(payment, intent):
+                await self._return_foreign(payment, intent, why)
+                return None
+            async with self._database.system() as connection:
+                await order_store.lock(connection, _order_id(payment))
+                if payment.state is PaymentState.AWAITING:
+                    await self._taking.paid(connection, payment, intent)
+                else:
+                    await self._taking.taken_early(connection, payment, charge_id=intent.charge_id)
+            return None  # due again, to be refunded
+        if datetime.now(UTC) - payment.created_at > GIVE_UP and intent.state is IntentState.OPEN:
+            await self._record_released(payment, f"{intent.id} could not be ended")
+            return None
+        return AGAIN
+
+    async def _ended(self, payment: Payment) -> Intent | None:
+        """End a payment at the payment provider; return its intent as it is then, None without one."""
+        if payment.method is not PaymentMethod.CARD or not payment.card_amount:
+            return None
+        port = self._starts.port
+        intent_id, session_id = payment.intent_id, payment.session_id
+        if intent_id is None and session_id is None:
+            # The answer to its start may have been lost. No client has got what it needs to pay.
+            found = await self._starts.find(payment)
+            if found is None:
+                return None
+            intent_id, session_id = found.payment.intent_id, found.payment.session_id
+        if session_id is not None and payment.state is PaymentState.AWAITING:
+            checkout = await port.end_checkout(session_id)
+            intent_id = intent_id or checkout.intent_id
+        if intent_id is None:
+            return None
+        try:
+            return await port.cancel(intent_id, payment.id)
+        except Failure as failure:
+            # The intent of a session can be canceled only while its amount is held.
+            if failure.kind not in (Kind.REFUSED, Kind.UNCLEAR):
+                raise
+            return await port.get_intent(intent_id)
+
+    async def _record_released(self, payment: Payment, detail: str | None = None) -> None:
+        async with self._database.system() as connection:
+            await order_store.lock(connection, _order_id(payment))
+            await self._taking.released(connection, payment, detail=detail)
+
+    async def _refund(self, payment: Payment) -> None:
+        """Record the refunds of everything that was taken, which a loop then carries out."""
+        async with self._database.system() as connection:
+            await order_store.lock(connection, _order_id(payment))
+            locked = await state_store.lock(connection, payment.id)
+            if locked is None or locked.state is not PaymentState.PAID:
+                return
+            for destination, amount in shares(locked).items():
+                await record_refund(connection, locked, destination, amount)
+            await self._taking.released(connection, locked)
+            await order_store.promise_refund(connection, _order_id(payment))
+
+    async def _return_foreign(self, payment: Payment, intent: Intent, why: str) -> None:
+        """Refund an amount that is not the one that was asked for, as far as that is possible.
+
+        It fits no refund of the payment, so it is recorded in the payment's details only.
+        """
+        refund_id = uuid5(NAMESPACE_OID, f"foreign {payment.id}")
+        async with self._database.system() as connection:
+            await state_store.record_detail(
+                connection, payment.id, f"{why}; refunded by {refund_id}"
+            )
+        known = await self._starts.port.list_refunds(intent.id)
+        if not any(refund.refund_id == str(refund_id) for refund in known):
+            await self._starts.port.refund(
+                intent.id, refund_id, intent.received, intent.currency, fraudulent=False
+            )
+        logger.error("the payment of order %s was refunded: %s", payment.order_id, why)
+        await self._record_released(payment)
+
+
+def shares(payment: Payment) -> dict[RefundDestination, Decimal]:
+    """Return what is left of a payment that was taken, by where it came from."""
+    left = payment.captured - payment.refunded
+    outside = min(left, payment.amount - payment.wallet_amount - payment.refunded_to_card)
+    where = RefundDestination.MANUAL if paid_manually(payment) else RefundDestination.CARD
+    found = {where: outside, RefundDestination.WALLET: left - outside}
+    return {destination: amount for destination, amount in found.items() if amount > 0}
+
+
+RECORD_REFUND = """
+insert into orders.refunds (
+    payment_id, order_id, customer_id, idempotency_key, amount, currency, destination, reason, requested_by
+) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (payment_id, idempotency_key) do nothing
+"""
+
+
+async def record_refund(
+    connection: Connection, payment: Payment, destination: RefundDestination, amount: Decimal
+) -> None:
+    """Record a refund of an order that was not delivered; repeatable."""
+    await connection.execute(
+        RECORD_REFUND,
+        payment.id,
+        payment.order_id,
+        payment.customer_id,
+        f"not-delivered-{destination.lower()}",
+        amount,
+        payment.currency,
+        destination,
+        RefundReason.NOT_DELIVERED,
+        ACTOR,
+    )
+
+
+def _order_id(payment: Payment) -> UUID:
+    if payment.order_id is None:
+        raise ValueError(f"payment {payment.id} is no payment of an order")
+    return payment.order_id

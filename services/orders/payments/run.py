@@ -1,0 +1,190 @@
+"""The loop that looks at payments which are due: one bad payment never blocks the others."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from kit.background import Loop
+from kit.db.database import Database
+from kit.errors import Failure
+from kit.logs.episodes import Episodes
+from services.orders.order import OrderStatus
+from services.orders.payments import lease_store, order_store, store
+from services.orders.payments.holds import Holds
+from services.orders.payments.metrics import PaymentMetrics
+from services.orders.payments.observe import Observation
+from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payments.release import Releases
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+MAX_CONCURRENT = 10
+# Longer than all calls of one look at the slowest timeout.
+LEASE = timedelta(minutes=3)
+# Seconds until a payment is looked at again after a failure of the payment provider, and after a bug.
+AFTER_FAILURE, AFTER_ERROR = 10.0, 60.0
+# Seconds between two surveys of the open payments.
+SURVEY_EVERY = 15.0
+# Recorded by the first process that requires payments: see the migration.
+IN_USE = "insert into orders.payments_in_use default values on conflict do nothing"
+# Reads only the partial indexes of open and held payments, and of orders in review.
+SURVEY = """
+select state, count(*)::int as number, now() - min(created_at) as age from orders.payments
+where state in ('AWAITING', 'AUTHORIZED', 'PAID') group by state
+"""
+HELD = """
+select count(*) from orders.payments
+where held_reason <> '' and reviewed_at is null and state in ('AUTHORIZED', 'PAID')
+"""
+IN_REVIEW = """
+select count(*) from orders.esim_orders
+where status = 'NEEDS_REVIEW' and paid_by = 'CUSTOMER'
+"""
+
+TopUp = Callable[[Payment], Awaitable[float | None]]
+
+
+class Payments:
+    """Runs the work on payments, each under a lease in its row."""
+
+    def __init__(
+        self,
+        database: Database,
+        observation: Observation,
+        releases: Releases,
+        holds: Holds,
+        metrics: PaymentMetrics,
+        *,
+        stop: asyncio.Event,
+        every: float,
+        required: bool,
+        top_up: TopUp | None = None,
+    ) -> None:
+        self._database = database
+        self._observation = observation
+        self._releases = releases
+        self._holds = holds
+        self._metrics = metrics
+        self._stop = stop
+        self._required = required
+        self._top_up = top_up
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._surveyed = float("-inf")
+        self._loop = Loop("look at payments", self._round, stop, every=every)
+
+    def loop(self) -> Loop:
+        """Return the loop that looks at payments which are due."""
+        return self._loop
+
+    def wake(self) -> None:
+        """Look for due payments now."""
+        self._loop.wake()
+
+    async def look(self, payment_id: UUID) -> None:
+        """Make a payment due, and look at it now. The caller can't cancel the look."""
+        async with self._database.system() as connection:
+            await lease_store.wake(connection, payment_id)
+        await asyncio.wait({self._start(payment_id)})
+
+    async def finish(self, seconds: float) -> None:
+        """Wait up to `seconds` for looks in flight, then cancel them: another process looks again."""
+        if self._running:
+            _, late = await asyncio.wait(self._running.values(), timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _round(self) -> None:
+        async with self._database.system() as connection:
+            if self._required:
+                await connection.execute(IN_USE)
+                self._required = False
+            free = MAX_CONCURRENT - len(self._running)
+            due = await lease_store.due(connection, MAX_CONCURRENT * 2) if free > 0 else []
+        for payment_id in [one for one in due if one not in self._running][:free]:
+            self._start(payment_id)
+        await self._survey()
+
+    async def _survey(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._surveyed < SURVEY_EVERY:
+            return
+        async with self._database.system() as connection:
+            rows = await connection.fetch(SURVEY)
+            held, in_review = (
+                await connection.fetchval(HELD),
+                await connection.fetchval(IN_REVIEW),
+            )
+        self._surveyed = now
+        found = [(PaymentState(row["state"]), row["number"], row["age"]) for row in rows]
+        self._metrics.survey(found, held=held, in_review=in_review)
+
+    def _start(self, payment_id: UUID) -> "asyncio.Task[None]":
+        running = self._running.get(payment_id)
+        if running is not None:
+            return running
+        task = asyncio.create_task(self._run(payment_id), name=f"look at payment {payment_id}")
+        self._running[payment_id] = task
+        task.add_done_callback(lambda _: self._ended(payment_id))
+        return task
+
+    def _ended(self, payment_id: UUID) -> None:
+        self._running.pop(payment_id, None)
+        # It may be due again: an event came meanwhile, or the look has changed its state.
+        self._loop.wake()
+
+    async def _run(self, payment_id: UUID) -> None:
+        run = uuid4()
+        try:
+            async with self._database.system() as connection:
+                payment = await lease_store.take(connection, payment_id, run, LEASE)
+            if payment is None:
+                return
+            pause = await self._look(payment)
+            async with self._database.system() as connection:
+                await lease_store.put_back(
+                    connection, payment_id, run, None if pause is None else _seconds(pause)
+                )
+        except Failure as failure:
+            episodes.record(
+                f"looks at payments fail: {failure.reason}",
+                "the look at payment %s failed, and is repeated later: %s",
+                payment_id,
+                failure,
+            )
+            await self._postpone(payment_id, run, max(failure.retry_after or 0.0, AFTER_FAILURE))
+        except Exception:
+            logger.exception("the look at payment %s failed, and is repeated later", payment_id)
+            await self._postpone(payment_id, run, AFTER_ERROR)
+
+    async def _postpone(self, payment_id: UUID, run: UUID, pause: float) -> None:
+        try:
+            async with self._database.system() as connection:
+                await lease_store.put_back(connection, payment_id, run, _seconds(pause))
+        except (Failure, TimeoutError) as failure:  # its lease ends in any case
+            logger.warning("payment %s keeps its lease: %s", payment_id, failure)
+
+    async def _look(self, payment: Payment) -> float | None:
+        if payment.order_id is None:
+            return await self._top_up(payment) if self._top_up is not None else None
+        async with self._database.system() as connection:
+            standing = await order_store.standing(connection, payment.order_id)
+        if standing.status is OrderStatus.FAILED:
+            return await self._releases.release(payment)
+        if payment.state is PaymentState.AWAITING and standing.unpaid:
+            return await self._observation.look(payment)
+        if payment.state in (PaymentState.AUTHORIZED, PaymentState.PAID):
+            return await self._holds.look(payment, standing)
+        return None
+
+    async def find(self, payment_id: UUID) -> Payment | None:
+        """Return a payment as it is now."""
+        async with self._database.system() as connection:
+            return await store.get(connection, payment_id)
+
+
+def _seconds(pause: float) -> timedelta:
+    return timedelta(seconds=pause)

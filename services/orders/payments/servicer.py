@@ -1,0 +1,113 @@
+"""The gRPC methods of the payments service."""
+
+from typing import Any, TypeAlias
+
+import grpc
+
+from kit.db.database import Database
+from kit.rpc import guard as rpc_guard
+from protos.orders.v1 import payments_pb2 as pb
+from protos.orders.v1 import payments_pb2_grpc
+from services.orders import find
+from services.orders import store as order_rows
+from services.orders.payments import list_payments, messages, requests, store
+from services.orders.payments.decide import Decisions
+from services.orders.payments.paying import Paying
+from services.orders.payments.payment import Payment
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+
+class PaymentsServicer(payments_pb2_grpc.PaymentsServiceServicer):
+    """Checks requests, and returns only what the caller's session may see."""
+
+    def __init__(self, database: Database, paying: Paying, decisions: Decisions) -> None:
+        self._database = database
+        self._paying = paying
+        self._decisions = decisions
+
+    async def BatchGetPayments(
+        self, request: pb.BatchGetPaymentsRequest, context: Context
+    ) -> pb.BatchGetPaymentsResponse:
+        session = rpc_guard.session()
+        ids = requests.order_ids(list(request.order_ids))
+        # Row security decides which orders the session may see; payments are read for these only.
+        async with self._database.session(session) as connection:
+            seen = [one.id for one in await order_rows.get(connection, ids) if one.has_payment]
+        payments = await self._paying.shown(session, seen) if seen else []
+        return pb.BatchGetPaymentsResponse(payments=payments)
+
+    async def ResumePayment(
+        self, request: pb.ResumePaymentRequest, context: Context
+    ) -> pb.ResumePaymentResponse:
+        session = rpc_guard.session()
+        order_id = requests.one_id("order_id", request.order_id)
+        order = await find.own(self._database, session, order_id)
+        return pb.ResumePaymentResponse(payment=await self._paying.resume(session, order))
+
+    async def ListPayments(
+        self, request: pb.ListPaymentsRequest, context: Context
+    ) -> pb.ListPaymentsResponse:
+        wanted, size = requests.listing(request)
+        async with self._database.system() as connection:
+            # One more than requested, to find out if there is a next page.
+            found = await list_payments.list_payments(connection, wanted, size + 1)
+        page = found[:size]
+        more = len(found) > size
+        return pb.ListPaymentsResponse(
+            payments=await self._shown(page),
+            next_page_token=requests.next_page(request, page[-1]) if more else "",
+        )
+
+    async def ListHeldOrders(
+        self, request: pb.ListHeldOrdersRequest, context: Context
+    ) -> pb.ListHeldOrdersResponse:
+        after, size = requests.held(request)
+        async with self._database.system() as connection:
+            found = await list_payments.list_held(connection, after, size + 1)
+        page = found[:size]
+        more = len(found) > size
+        return pb.ListHeldOrdersResponse(
+            payments=await self._shown(page),
+            next_page_token=requests.next_page(request, page[-1], held=True) if more else "",
+        )
+
+    async def ReleaseOrder(
+        self, request: pb.ReleaseOrderRequest, context: Context
+    ) -> pb.ReleaseOrderResponse:
+        order_id, note = requests.decision(request)
+        payment = await self._decisions.release(order_id, _actor(), note)
+        return pb.ReleaseOrderResponse(payment=(await self._shown([payment]))[0])
+
+    async def RejectOrder(
+        self, request: pb.RejectOrderRequest, context: Context
+    ) -> pb.RejectOrderResponse:
+        order_id, note = requests.decision(request)
+        payment = await self._decisions.reject(order_id, _actor(), note)
+        return pb.RejectOrderResponse(payment=(await self._shown([payment]))[0])
+
+    async def MarkOrderPaid(
+        self, request: pb.MarkOrderPaidRequest, context: Context
+    ) -> pb.MarkOrderPaidResponse:
+        order_id, amount, currency, reference = requests.mark_paid(request)
+        payment = await self._decisions.mark_paid(order_id, amount, currency, reference, _actor())
+        return pb.MarkOrderPaidResponse(payment=(await self._shown([payment]))[0])
+
+    async def _shown(self, payments: list[Payment]) -> list[pb.Payment]:
+        """Return payments in their order, with their refunds."""
+        session = rpc_guard.session()
+        async with self._database.system() as connection:
+            attached = await store.attached(connection, [payment.id for payment in payments])
+        return [
+            messages.payment_to_proto(
+                payment,
+                session,
+                refunds=attached.refunds.get(payment.id, ()),
+                disputed=payment.id in attached.disputed,
+            )
+            for payment in payments
+        ]
+
+
+def _actor() -> str:
+    return str(rpc_guard.session().user_id or "service")

@@ -1,0 +1,92 @@
+"""The parts of payments, and how they depend on each other."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from kit.db.database import Database
+from services.orders.metrics import Metrics
+from services.orders.payments.capture import Captures
+from services.orders.payments.decide import Decisions
+from services.orders.payments.guards import Guards
+from services.orders.payments.holds import Holds
+from services.orders.payments.metrics import PaymentMetrics
+from services.orders.payments.observe import Observation
+from services.orders.payments.opening import Openings
+from services.orders.payments.paying import Paying
+from services.orders.payments.port import PaymentPort
+from services.orders.payments.release import Releases
+from services.orders.payments.run import Payments
+from services.orders.payments.servicer import PaymentsServicer
+from services.orders.payments.settings import PaymentMode, PaymentSettings
+from services.orders.payments.start import Starts
+from services.orders.payments.taking import Taking
+
+
+@dataclass(frozen=True, slots=True)
+class Basics:
+    """What a purchase needs of payments."""
+
+    database: Database
+    settings: PaymentSettings
+    port: PaymentPort | None
+    starts: Starts
+    taking: Taking
+    metrics: PaymentMetrics
+    openings: Openings
+    captures: Captures
+
+
+def basics(database: Database, settings: PaymentSettings, port: PaymentPort | None) -> Basics:
+    """Make the parts that a purchase needs."""
+    metrics = PaymentMetrics()
+    starts, taking = Starts(database, port), Taking(metrics)
+    return Basics(
+        database,
+        settings,
+        port,
+        starts,
+        taking,
+        metrics,
+        Openings(settings, port),
+        Captures(database, starts, taking, metrics),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentParts:
+    """What serves payments, and works on them."""
+
+    payments: Payments
+    paying: Paying
+    decisions: Decisions
+    servicer: PaymentsServicer
+
+
+def parts(
+    base: Basics,
+    orders: Metrics,
+    bought: Callable[[UUID], None],
+    *,
+    stop: asyncio.Event,
+    every: float,
+) -> PaymentParts:
+    """Make the parts that need to start purchases, by `bought`."""
+    database, starts, taking = base.database, base.starts, base.taking
+    guards = Guards(base.settings.guards)
+    observation = Observation(database, starts, guards, taking, base.metrics, orders, bought)
+    payments = Payments(
+        database,
+        observation,
+        Releases(database, starts, taking),
+        Holds(database, starts, taking, base.settings.at_expiry),
+        base.metrics,
+        stop=stop,
+        every=every,
+        required=base.settings.mode is PaymentMode.REQUIRED,
+    )
+    paying = Paying(database, starts, payments)
+    decisions = Decisions(database, taking, orders, bought, payments.wake)
+    servicer = PaymentsServicer(database, paying, decisions)  # type: ignore[abstract] # refunds and wallets follow
+    return PaymentParts(payments, paying, decisions, servicer)
