@@ -8,7 +8,7 @@ from sandbox.payments.api.money_moved import equals
 from sandbox.payments.api.operation import FLAG, Call, Operation, operation
 from sandbox.payments.api.params import Group, Required, Spec, Text
 from sandbox.payments.errors import Json, invalid
-from sandbox.payments.state import disputes, files, payouts, warnings
+from sandbox.payments.state import disputes, files, payouts, reviews, warnings
 from sandbox.payments.state.dispute import FILES, TEXTS
 from sandbox.payments.state.world import World
 
@@ -59,6 +59,14 @@ def _retrieve_warning(call: Call) -> Json:
     return warnings.find(call.world, call.id).to_json()
 
 
+def _retrieve_review(call: Call) -> Json:
+    return reviews.find(call.world, call.id).to_json()
+
+
+def _approve_review(call: Call) -> Json:
+    return reviews.close(call.world, reviews.find(call.world, call.id), "approved").to_json()
+
+
 def _retrieve_payout(call: Call) -> Json:
     return payouts.find(call.world, call.id).to_json()
 
@@ -77,6 +85,15 @@ OPERATIONS: list[Operation] = [
     operation("POST", "/files", "file", _upload, _FILE),
     operation("GET", "/files/{}", "file", _retrieve_file),
     operation("GET", "/radar/early_fraud_warnings/{}", WARNING, _retrieve_warning),
+    operation("GET", "/reviews/{}", "review", _retrieve_review),
+    operation("POST", "/reviews/{}/approve", "review", _approve_review),
+    Listing(
+        "/reviews",
+        "review",
+        # Only open ones are listed.
+        lambda world: {key: one for key, one in world.reviews.items() if not one.closed_reason},
+        _render,
+    ).operation(),
     operation("GET", "/payouts/{}", "payout", _retrieve_payout),
     Listing(
         "/disputes", "dispute", lambda world: world.disputes, disputes.render, _BY_PAYMENT

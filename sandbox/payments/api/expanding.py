@@ -12,8 +12,11 @@ EXPANDABLE: dict[str, dict[str, str]] = {
         "latest_charge": "charge",
         "customer": "customer",
         "payment_method": "payment_method",
+        "review": "review",
     },
+    "review": {"charge": "charge", "payment_intent": "payment_intent"},
     "charge": {
+        "review": "review",
         "balance_transaction": "balance_transaction",
         "customer": "customer",
         "payment_intent": "payment_intent",

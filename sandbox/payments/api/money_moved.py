@@ -80,6 +80,21 @@ def _retrieve_transaction(call: Call) -> Json:
     return transaction.to_json(call.world.now)
 
 
+def _balance(call: Call) -> Json:
+    now = call.world.now()
+    sums: dict[str, dict[str, int]] = {}
+    for one in call.world.balance.values():
+        by_status = sums.setdefault(one.currency, {"available": 0, "pending": 0})
+        by_status["available" if one.available_on <= now else "pending"] += one.net
+    balance: Json = {"object": "balance", "connect_reserved": [], "livemode": False}
+    for status in ("available", "pending"):
+        balance[status] = [
+            {"amount": by[status], "currency": currency, "source_types": {"card": by[status]}}
+            for currency, by in sums.items()
+        ]
+    return balance
+
+
 def _render(_world: World, one: Any) -> Json:
     rendered: Json = one.to_json()
     return rendered
@@ -93,6 +108,7 @@ OPERATIONS: list[Operation] = [
     operation("POST", "/refunds/{}", "refund", _update_refund, {"metadata": METADATA}),
     operation("POST", "/refunds/{}/cancel", "refund", _cancel_refund),
     operation("GET", "/balance_transactions/{}", "balance_transaction", _retrieve_transaction),
+    operation("GET", "/balance", "balance", _balance),
     Listing(
         "/charges",
         "charge",

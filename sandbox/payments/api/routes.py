@@ -28,6 +28,7 @@ _TABLES: dict[str, Callable[[World], Mapping[str, Any]]] = {
     "pm": lambda world: world.methods,
     "issfr": lambda world: world.warnings,
     "po": lambda world: world.payouts,
+    "prv": lambda world: world.reviews,
     "file": lambda world: world.files,
 }
 

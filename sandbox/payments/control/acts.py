@@ -10,10 +10,12 @@ from sandbox.payments.faults import Faults
 from sandbox.payments.state import (
     buying,
     confirming,
+    delayed,
     disputes,
     intents,
     payouts,
     refunds,
+    reviews,
     sessions,
     warnings,
 )
@@ -64,6 +66,9 @@ def _pay(world: World, intent: PaymentIntent, body: Mapping[str, Any]) -> Json:
     error: Json | None = None
     with buying.acting(world):
         try:
+            if body.get("debit"):
+                delayed.start(world, intent)
+                return {"payment_intent": intent.to_json(), "error": None}
             method = buying.card_of(world, body.get("card", "pm_card_visa"))
             buying.pay(
                 world,
@@ -82,13 +87,16 @@ def pay_session(world: World, id_: str, body: Mapping[str, Any]) -> Json:
     session, error = sessions.find(world, id_), None
     with buying.acting(world):
         try:
-            sessions.pay(
-                world,
-                session,
-                buying.card_of(world, body.get("card", "pm_card_visa")),
-                email=body.get("email"),
-                authenticate=body.get("authenticate", "complete"),
-            )
+            if body.get("debit"):
+                sessions.pay_by_debit(world, session)
+            else:
+                sessions.pay(
+                    world,
+                    session,
+                    buying.card_of(world, body.get("card", "pm_card_visa")),
+                    email=body.get("email"),
+                    authenticate=body.get("authenticate", "complete"),
+                )
         except ApiError as refusal:
             error = refusal.body()["error"]
     intent = world.intents.get(session.payment_intent or "")
@@ -97,6 +105,23 @@ def pay_session(world: World, id_: str, body: Mapping[str, Any]) -> Json:
         "payment_intent": intent.to_json() if intent else None,
         "error": error,
     }
+
+
+def settle(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """End the direct debit of a PaymentIntent."""
+    intent = intents.find(world, id_)
+    delayed.settle(world, intent, succeeds=body.get("succeeds", True))
+    return {"payment_intent": intent.to_json()}
+
+
+def review(world: World, id_: str) -> Json:
+    """Place a charge in review."""
+    return reviews.start(world, find_charge(world, id_)).to_json()
+
+
+def close_review(world: World, id_: str, body: Mapping[str, Any]) -> Json:
+    """Close a review."""
+    return reviews.close(world, reviews.find(world, id_), body.get("reason", "approved")).to_json()
 
 
 def authenticate(world: World, id_: str, body: Mapping[str, Any]) -> Json:

@@ -9,6 +9,7 @@ from sandbox.payments.control import acts
 from sandbox.payments.control.snapshot import requests, snapshot, totals
 from sandbox.payments.faults import KINDS, Faults
 from sandbox.payments.state.dispute import REASONS as DISPUTE_REASONS
+from sandbox.payments.state.reviews import CLOSED_REASONS
 from sandbox.payments.state.warnings import FRAUD_TYPES
 from sandbox.payments.state.world import World
 
@@ -79,6 +80,7 @@ _PAY: Spec = {
     "card": Text(),
     "return_url": Text(),
     "authenticate": Text(choices=("complete", "fail", "leave")),
+    "debit": Flag(),
 }
 _ADVANCE: Spec = dict.fromkeys(("seconds", "minutes", "hours", "days", "to"), Number())
 
@@ -173,6 +175,12 @@ PAYING = [
         lambda to, ids, body: acts.authenticate(to.world, ids[0], body),
         {"succeeds": Flag()},
     ),
+    post(
+        "/payment_intents/{}/settle",
+        "ends a direct debit",
+        lambda to, ids, body: acts.settle(to.world, ids[0], body),
+        {"succeeds": Flag()},
+    ),
     Route(
         "GET",
         "/payment_intents/{}/link",
@@ -220,6 +228,17 @@ LATER = [
         "sends an early fraud warning",
         lambda to, ids, body: acts.warn(to.world, ids[0], body),
         {"fraud_type": Text(choices=FRAUD_TYPES)},
+    ),
+    post(
+        "/charges/{}/review",
+        "places a charge in review",
+        lambda to, ids, _body: acts.review(to.world, ids[0]),
+    ),
+    post(
+        "/reviews/{}/close",
+        "closes a review",
+        lambda to, ids, body: acts.close_review(to.world, ids[0], body),
+        {"reason": Text(choices=CLOSED_REASONS)},
     ),
     post(
         "/payouts",

@@ -19,6 +19,7 @@ def snapshot(world: World) -> Json:
         "balance_transactions": [one.to_json(world.now) for one in world.balance.values()],
         "disputes": [disputes.render(world, one) for one in world.disputes.values()],
         "early_fraud_warnings": [one.to_json() for one in world.warnings.values()],
+        "reviews": [one.to_json() for one in world.reviews.values()],
         "payouts": [one.to_json() for one in world.payouts.values()],
         "customers": [one.to_json() for one in world.customers.values()],
         "payment_methods": [one.to_json() for one in world.methods.values()],
@@ -43,7 +44,8 @@ def totals(world: World) -> dict[str, dict[str, int]]:
         add(intent.currency, "held", intent.amount_capturable)
         add(intent.currency, "received", intent.amount_received)
     for charge in world.charges.values():
-        add(charge.currency, "captured", charge.amount_captured)
+        if charge.status == "succeeded":
+            add(charge.currency, "captured", charge.amount_captured)
         add(charge.currency, "refunded", charge.amount_refunded)
     for transaction in world.balance.values():
         add(transaction.currency, "fees", transaction.fee)

@@ -21,7 +21,7 @@ class Charge:
     currency: str
     payment_intent: str
     method: PaymentMethod
-    status: Literal["succeeded", "failed"]
+    status: Literal["succeeded", "pending", "failed"]
     captured: bool = False
     amount_captured: int = 0
     amount_refunded: int = 0
@@ -38,6 +38,7 @@ class Charge:
     shipping: Json | None = None
     statement_descriptor_suffix: str | None = None
     transfer_group: str | None = None
+    review: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     receipt_url: str = ""
 
@@ -73,12 +74,12 @@ class Charge:
             "paid": self.status == "succeeded",
             "payment_intent": self.payment_intent,
             "payment_method": self.method.id,
-            "payment_method_details": {"card": self._card(), "type": "card"},
+            "payment_method_details": self._method_details(),
             "receipt_email": self.receipt_email,
             "receipt_number": None,
             "receipt_url": self.receipt_url if self.status == "succeeded" else None,
             "refunded": self.refunded,
-            "review": None,
+            "review": self.review,
             "shipping": self.shipping,
             "source": None,
             "source_transfer": None,
@@ -118,6 +119,13 @@ class Charge:
             "seller_message": "The bank declined the payment.",
             "type": "issuer_declined",
         }
+
+    def _method_details(self) -> Json:
+        if self.method.kind == "card":
+            return {"card": self._card(), "type": "card"}
+        debit = self.method.debit() | {"expected_debit_date": None, "mandate": None}
+        del debit["generated_from"]
+        return {self.method.kind: debit, "type": self.method.kind}
 
     def _card(self) -> Json:
         method = self.method

@@ -27,7 +27,7 @@ def charge_card(
     decline = method.card.decline
     if decline and method.card.decline_needs_cvc and not method.cvc_given:
         decline = None
-    charge = _new_charge(world, intent, method, authenticated=authenticated)
+    charge = new_charge(world, intent, method, authenticated=authenticated)
     intent.next_action, intent.authentication = None, None
     if decline:
         charge.status, charge.decline = "failed", decline
@@ -103,9 +103,10 @@ def book_charge(world: World, charge: Charge) -> None:
     ).id
 
 
-def _new_charge(
+def new_charge(
     world: World, intent: PaymentIntent, method: PaymentMethod, *, authenticated: bool
 ) -> Charge:
+    """Record an attempt, which counts as the latest charge of the PaymentIntent."""
     id_ = world.ids.new("ch")
     charge = Charge(
         id=id_,

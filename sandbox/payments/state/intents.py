@@ -16,7 +16,6 @@ CANCELABLE = (
     "requires_capture",
     "requires_confirmation",
     "requires_action",
-    "processing",
 )
 # What a caller may still change once the money is held or the payment has ended.
 _ALWAYS_CHANGEABLE = {"metadata", "description", "receipt_email", "shipping", "transfer_group"}

@@ -19,6 +19,18 @@ Cancellation = Literal[
 ]
 
 
+def offered_types(
+    allowed: list[str] | None, excluded: list[str] | None, *, holds: bool
+) -> list[str]:
+    """Return the types of payment methods that remain; direct debits can't hold an amount."""
+    available = ("card", "link") if holds else ("card", "link", "sepa_debit")
+    return [
+        kind
+        for kind in available
+        if (allowed is None or kind in allowed) and kind not in (excluded or ())
+    ]
+
+
 @dataclass
 class PaymentIntent:
     """One payment, from its creation to its success or cancellation."""
@@ -47,6 +59,7 @@ class PaymentIntent:
     payment_method: str | None = None
     payment_method_options: Json = field(default_factory=dict)
     receipt_email: str | None = None
+    review: str | None = None
     setup_future_usage: str | None = None
     shipping: Json | None = None
     statement_descriptor: str | None = None
@@ -68,9 +81,11 @@ class PaymentIntent:
 
     def method_types(self) -> list[str]:
         """Return the types of payment methods that are offered."""
-        allowed = self.allowed_payment_method_types
-        offered = [kind for kind in ("card", "link") if allowed is None or kind in allowed]
-        return [kind for kind in offered if kind not in (self.excluded_payment_method_types or [])]
+        return offered_types(
+            self.allowed_payment_method_types,
+            self.excluded_payment_method_types,
+            holds=self.capture_method == "manual",
+        )
 
     def to_json(self) -> Json:
         """Return the object as the API returns it."""
@@ -115,7 +130,7 @@ class PaymentIntent:
             "payment_method_types": self.method_types(),
             "processing": None,
             "receipt_email": self.receipt_email,
-            "review": None,
+            "review": self.review,
             "setup_future_usage": self.setup_future_usage,
             "shipping": self.shipping,
             "source": None,

@@ -20,6 +20,7 @@ class PaymentMethod:
     exp_year: int
     cvc_given: bool
     customer: str | None = None
+    kind: str = "card"
     # A PaymentMethod that was used without being attached can't be used again.
     used: bool = False
     billing_details: Json = field(default_factory=dict)
@@ -47,40 +48,55 @@ class PaymentMethod:
             "tax_id": None,
         }
 
+    def debit(self) -> Json:
+        """Return the account of a direct debit."""
+        return {
+            "bank_code": "37040044",
+            "branch_code": None,
+            "country": "DE",
+            "fingerprint": fingerprint(f"account {self.card.number}"),
+            "generated_from": None,
+            "last4": "3000",
+        }
+
     def to_json(self) -> Json:
         """Return the object as the API returns it."""
+        details = self._card() if self.kind == "card" else self.debit()
+        return {
+            "id": self.id,
+            "object": "payment_method",
+            "allow_redisplay": "unspecified",
+            "billing_details": self.billing(),
+            self.kind: details,
+            "created": self.created,
+            "customer": self.customer,
+            "customer_account": None,
+            "livemode": False,
+            "metadata": dict(self.metadata),
+            "type": self.kind,
+        }
+
+    def _card(self) -> Json:
         checks = {
             "address_line1_check": None,
             "address_postal_code_check": None,
             "cvc_check": self.cvc_check(),
         }
         return {
-            "id": self.id,
-            "object": "payment_method",
-            "allow_redisplay": "unspecified",
-            "billing_details": self.billing(),
-            "card": {
-                "brand": self.card.brand,
-                "checks": checks,
-                "country": "US",
-                "display_brand": self.card.brand,
-                "exp_month": self.exp_month,
-                "exp_year": self.exp_year,
-                "fingerprint": fingerprint(self.card.number),
-                "funding": self.card.funding,
-                "generated_from": None,
-                "last4": self.last4,
-                "networks": {"available": [self.card.brand], "preferred": None},
-                "regulated_status": "unregulated",
-                "three_d_secure_usage": {"supported": True},
-                "wallet": None,
-            },
-            "created": self.created,
-            "customer": self.customer,
-            "customer_account": None,
-            "livemode": False,
-            "metadata": dict(self.metadata),
-            "type": "card",
+            "brand": self.card.brand,
+            "checks": checks,
+            "country": "US",
+            "display_brand": self.card.brand,
+            "exp_month": self.exp_month,
+            "exp_year": self.exp_year,
+            "fingerprint": fingerprint(self.card.number),
+            "funding": self.card.funding,
+            "generated_from": None,
+            "last4": self.last4,
+            "networks": {"available": [self.card.brand], "preferred": None},
+            "regulated_status": "unregulated",
+            "three_d_secure_usage": {"supported": True},
+            "wallet": None,
         }
 
 

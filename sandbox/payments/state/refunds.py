@@ -163,7 +163,7 @@ def _charge_of(world: World, params: Mapping[str, Any]) -> Charge:
         return charge
     if (found := world.charges.get(str(by_charge))) is None:
         raise not_found("charge", str(by_charge), "charge")
-    if not found.captured:
+    if not found.captured or found.status != "succeeded":
         raise refused(
             f"Charge {found.id} is not captured; cancel the PaymentIntent to release the hold.",
             "charge_not_refundable",

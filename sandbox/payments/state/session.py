@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sandbox.payments.errors import Json
+from sandbox.payments.state.payment_intent import offered_types
 from sandbox.payments.state.payment_method import EMPTY_ADDRESS
 
 
@@ -109,9 +110,11 @@ class Session:
 
     def method_types(self) -> list[str]:
         """Return the types of payment methods that are offered."""
-        allowed = self.allowed_payment_method_types
-        offered = [kind for kind in ("card", "link") if allowed is None or kind in allowed]
-        return [kind for kind in offered if kind not in (self.excluded_payment_method_types or [])]
+        return offered_types(
+            self.allowed_payment_method_types,
+            self.excluded_payment_method_types,
+            holds=self.payment_intent_data.get("capture_method") == "manual",
+        )
 
     def to_json(self) -> Json:
         """Return the object as the API returns it; `line_items` is included only when expanded."""

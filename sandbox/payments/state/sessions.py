@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.payments.errors import ApiError, invalid, not_found, refused
-from sandbox.payments.state import buying, intents, money
+from sandbox.payments.state import buying, delayed, intents, money
 from sandbox.payments.state.clock import DAY, MINUTE
 from sandbox.payments.state.metadata import merge_metadata
 from sandbox.payments.state.methods import create_customer, find_customer
@@ -116,6 +116,14 @@ def pay(
         session.customer = create_customer(world, details).id
     intent = _intent_of(world, session)
     buying.pay(world, intent, method, return_url=session.page_url, authenticate=authenticate)
+    return intent
+
+
+def pay_by_debit(world: World, session: Session) -> PaymentIntent:
+    """Pay by direct debit, whose result is known later."""
+    check_open(session)
+    intent = _intent_of(world, session)
+    delayed.start(world, intent)
     return intent
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     # Their modules use the world.
     from sandbox.payments.state.files import StoredFile
     from sandbox.payments.state.payouts import Payout
+    from sandbox.payments.state.reviews import Review
 
 # Card payments are available two days later, as for accounts in the US.
 AVAILABLE_AFTER = 2 * DAY
@@ -90,6 +91,7 @@ class World:
         self.disputes: dict[str, Dispute] = {}
         self.warnings: dict[str, EarlyFraudWarning] = {}
         self.payouts: dict[str, Payout] = {}
+        self.reviews: dict[str, Review] = {}
         self.files: dict[str, StoredFile] = {}
         self.balance: dict[str, BalanceTransaction] = {}
         self.customers: dict[str, Customer] = {}

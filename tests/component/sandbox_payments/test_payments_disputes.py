@@ -169,12 +169,32 @@ async def test_a_warning_ends_with_a_refund(
     assert sent["fraud_type"] == "made_with_lost_card"
 
 
+async def test_a_held_payment_is_reviewed(
+    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+) -> None:
+    intent = await paid(client, capture_method="manual")
+    review = await payment_provider.control("POST", f"/charges/{intent.latest_charge}/review")
+    read = await client.v1.payment_intents.retrieve_async(intent.id, {"expand": ["review"]})
+    assert isinstance(read.review, stripe.Review)
+    assert (read.review.id, read.review.open) == (review["id"], True)
+    approved = await client.v1.reviews.approve_async(review["id"])
+    assert (approved.open, approved.reason) == (False, "approved")
+    assert (await client.v1.reviews.list_async()).data == []
+    # The approval does not capture.
+    assert (await client.v1.payment_intents.retrieve_async(intent.id)).status == "requires_capture"
+    await payment_provider.control("POST", "/drain")
+    assert endpoint.types(WEBHOOK_SECRET)[-2:] == ["review.opened", "review.closed"]
+
+
 async def test_a_payout_is_broken_down(
     client: stripe.StripeClient, payment_provider: PlayedPayments
 ) -> None:
     for _ in range(2):
         await paid(client, payment_method="pm_card_bypassPending")
     await paid(client)
+    balance = await client.v1.balance.retrieve_async()
+    assert [one.amount for one in balance.available] == [2 * (1099 - 62)]
+    assert [one.amount for one in balance.pending] == [1099 - 62]
     payout = await payment_provider.control("POST", "/payouts", {"currency": "eur"})
     assert payout["amount"] == 2 * (1099 - 62)
     parts = await client.v1.balance_transactions.list_async({"payout": payout["id"]})
