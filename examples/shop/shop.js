@@ -1,4 +1,5 @@
-// A shop on one page: supabase-js signs customers in, urql calls the gateway, graphql-ws follows eSIMs.
+// A shop on one page: supabase-js signs customers in, urql calls the gateway, graphql-ws follows eSIMs. If the platform
+// takes payments, customers pay on the payment provider's page, which leads back here.
 import { createClient } from '@supabase/supabase-js'
 import { Client, cacheExchange, fetchExchange, gql, subscriptionExchange } from '@urql/core'
 import { createClient as createSocket } from 'graphql-ws'
@@ -13,15 +14,21 @@ const PLANS = gql`
   }
 `
 const BUY = gql`
-  mutation Buy($plan: ID!, $maxPrice: Float!, $currency: String!, $key: String!) {
-    purchaseESIM(planId: $plan, input: { quantity: 1, maxPrice: $maxPrice, currency: $currency, idempotencyKey: $key }) {
-      success
-      error
-      order { status }
-    }
+  mutation Buy($plan: ID!, $input: PurchaseInput!) {
+    purchaseESIM(planId: $plan, input: $input) { success error order { status payment { redirectUrl } } }
   }
 `
-const MINE = gql`{ myESIMs { id status qrCode plan { title } } }`
+const RESUME = gql`mutation Resume($id: ID!) { resumePayment(orderId: $id) { error payment { redirectUrl } } }`
+const CANCEL = gql`mutation Cancel($id: ID!) { cancelOrder(orderId: $id) { error } }`
+const MINE = gql`
+  {
+    myESIMs {
+      id status qrCode plan { title }
+      order { id status payment { refunded refundedExact currency } refundable { amount amountExact currency } }
+    }
+    myOrders(filter: { status: PROCESSING }) { id soldPlan { title } payment { status failure } }
+  }
+`
 const CHANGES = gql`subscription { myESIMsUpdated { id } }`
 
 const $ = (selector) => document.querySelector(selector)
@@ -89,23 +96,55 @@ async function buy({ id, price, currency }, button) {
   button.dataset.key ||= crypto.randomUUID()
   button.disabled = true
   try {
-    const { purchaseESIM } = await ask(BUY, { plan: id, maxPrice: price, currency, key: button.dataset.key })
+    const payment = { method: 'CARD', returnUrl: location.origin + location.pathname }
+    const input = { quantity: 1, maxPrice: price, currency, idempotencyKey: button.dataset.key, payment }
+    const { purchaseESIM } = await ask(BUY, { plan: id, input })
     if (!purchaseESIM.success) say(purchaseESIM.error)
     delete button.dataset.key
+    if (purchaseESIM.order?.payment?.redirectUrl) return location.assign(purchaseESIM.order.payment.redirectUrl)
   } finally {
     button.disabled = false
   }
   await showESIMs()
 }
 
+async function pay(id) {
+  const { error, payment } = (await ask(RESUME, { id })).resumePayment
+  error ? say(error) : location.assign(payment.redirectUrl)
+}
+
+async function cancel(id) {
+  const { cancelOrder } = await ask(CANCEL, { id })
+  await showESIMs()
+  if (cancelOrder.error) say(cancelOrder.error)
+}
+
+function action(text, work) {
+  return Object.assign(document.createElement('button'), { textContent: text, onclick: () => safely(work) })
+}
+
+let again
 async function showESIMs() {
-  const { myESIMs } = (await token()) ? await ask(MINE) : { myESIMs: [] }
-  $('#esims').replaceChildren(
-    ...myESIMs.map(({ status, qrCode, plan }) => {
-      const image = Object.assign(new Image(140, 140), { src: qrCode ?? 'data:,', alt: 'Scan it to install the eSIM' })
-      return row(`${plan?.title ?? 'eSIM'}: ${status}`, image)
+  clearTimeout(again)
+  const { myESIMs, myOrders } = (await token()) ? await ask(MINE) : { myESIMs: [], myOrders: [] }
+  $('#orders').replaceChildren(
+    ...myOrders.map(({ id, soldPlan, payment }) => {
+      const unpaid = payment?.status === 'REQUIRES_ACTION'
+      const text = `${soldPlan?.title ?? 'eSIM'}: ${unpaid ? (payment.failure ?? 'not paid yet') : 'being prepared'}`
+      return row(text, ...(unpaid ? [action('Pay', () => pay(id))] : []))
     }),
   )
+  $('#esims').replaceChildren(
+    ...myESIMs.map(({ status, qrCode, plan, order }) => {
+      const image = Object.assign(new Image(140, 140), { src: qrCode ?? 'data:,', alt: 'Scan it to install the eSIM' })
+      const { payment: paid, refundable: back } = order ?? {}
+      const refunded = paid?.refunded ? `, refunded ${paid.refundedExact} ${paid.currency}` : ''
+      const text = `Get ${back?.amountExact} ${back?.currency} back`
+      const more = back?.amount ? [action(text, () => cancel(order.id)), image] : [image]
+      return row(`${plan?.title ?? 'eSIM'}: ${status}${refunded}`, ...more)
+    }),
+  )
+  if (myOrders.length) again = setTimeout(() => safely(showESIMs), 2000)
 }
 
 async function safely(work) {
