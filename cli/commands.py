@@ -7,6 +7,7 @@ import click
 
 from cli.local.compose_commands import compose
 from cli.local.console import OWN_NAME, Console
+from cli.operators.books_commands import books
 from cli.operators.catalogue_commands import catalogue
 from cli.operators.coupon_commands import coupons
 from cli.operators.customer_commands import customers
@@ -107,6 +108,7 @@ def doctor() -> None:
     sys.exit(1 if run(main()) else 0)
 
 
+esimgo.add_command(books)
 esimgo.add_command(catalogue)
 esimgo.add_command(compose)
 esimgo.add_command(coupons)

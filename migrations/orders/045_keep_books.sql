@@ -31,8 +31,10 @@ the provider paid back.';
 create function orders.remember_unposted() returns trigger language plpgsql set search_path = '' as $f$
 begin
     if new.created_at >= (select b.since from orders.books b)
-        and not (new.status = 'COMPLETED' and old.status <> 'COMPLETED' and new.paid_by = 'CUSTOMER') then
-        insert into orders.unposted_orders (order_id) values (new.id) on conflict do nothing;
+        and (new.paid_by is distinct from 'CUSTOMER' or new.status <> 'COMPLETED' or old.status = 'COMPLETED') then
+        -- The lock on a row that exists keeps the job from posting the order as it was before.
+        insert into orders.unposted_orders (order_id) values (new.id)
+        on conflict (order_id) do update set at = now();
     end if;
     return null;
 end

@@ -8,6 +8,8 @@ from kit.process import service
 from kit.process.run import run
 from kit.rpc.guard import Service
 from protos.orders.v1 import (
+    books_pb2,
+    books_pb2_grpc,
     coupons_pb2,
     coupons_pb2_grpc,
     orders_pb2,
@@ -17,6 +19,7 @@ from protos.orders.v1 import (
 )
 from providers.esim_go.connect import connect as connect_provider
 from services.orders.access import ACCESS, ACTS
+from services.orders.books import access as books_access
 from services.orders.coupons import access as coupons_access
 from services.orders.live import CHANNEL
 from services.orders.payments import access as payments_access
@@ -54,9 +57,15 @@ async def serve(
             payments_access.ACCESS,
             payments_access.ACTS,
         )
+        books = Service(
+            books_pb2.DESCRIPTOR.services_by_name["BooksService"],
+            partial(books_pb2_grpc.add_BooksServiceServicer_to_server, made.books),
+            books_access.ACCESS,
+            books_access.ACTS,
+        )
         grace = settings.purchase_wait
         async with opened.serving(
-            orders, coupons, payments, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
+            orders, coupons, payments, books, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
         ) as port:
             started(port)
             await stop.wait()

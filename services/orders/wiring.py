@@ -7,6 +7,8 @@ from uuid import UUID
 from kit.db.notify import Notifications
 from kit.process.service import Opened
 from providers.esim_go.client import Provider
+from services.orders.books.servicer import BooksServicer
+from services.orders.books.unposted import UnpostedOrders
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.examine import Examination
 from services.orders.cancellation.preview import Previews
@@ -118,6 +120,7 @@ class Wired:
     orders: OrdersServicer
     coupons: CouponsServicer
     payments: PaymentsServicer
+    books: BooksServicer
     recovery: Recovery
     looks: Payments
 
@@ -150,6 +153,7 @@ def wired(
     )
     retention = Retention(database, days=settings.history_days, stop=opened.stop)
     backfill = Backfill(database, stop=opened.stop)
+    unposted = UnpostedOrders(database, stop=opened.stop)
     opened.loops.extend(
         [
             recovery.loop(),
@@ -157,6 +161,7 @@ def wired(
             audit.loop(opened.stop),
             retention.loop(),
             backfill.loop(),
+            unposted.loop(),
         ]
     )
     servicer = OrdersServicer(
@@ -182,4 +187,4 @@ def wired(
         wait=settings.purchase_wait,
     )
     coupons = CouponsServicer(database, shared.catalogue, discounts)
-    return Wired(servicer, coupons, paid.servicer, recovery, paid.payments)
+    return Wired(servicer, coupons, paid.servicer, BooksServicer(database), recovery, paid.payments)

@@ -6,8 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from kit.values import currencies
-
 STRIPE = "clearing:stripe"
 MANUAL = "clearing:manual"
 ELSEWHERE = "clearing:elsewhere"
@@ -20,8 +18,16 @@ FEES = "fees"
 DISPUTES = "disputes"
 FX = "fx"
 LOSSES = "losses"
-ROUNDING = "rounding"
 NONE = Decimal(0)
+# ISO 4217, as the function orders.currency_digits. Prices never have more digits, but a payment provider's
+# fees can: CLDR, which prices follow, gives some currencies fewer.
+ZERO_DIGITS = frozenset(
+    {
+        *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
+        *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+    }
+)
+THREE_DIGITS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 
 
 class PostingKind(StrEnum):
@@ -31,6 +37,7 @@ class PostingKind(StrEnum):
     SALE = "SALE"
     COST = "COST"
     COST_RETURN = "COST_RETURN"
+    SALE_RETURN = "SALE_RETURN"
     REFUND = "REFUND"
     REFUND_FAILURE = "REFUND_FAILURE"
     TOP_UP = "TOP_UP"
@@ -73,6 +80,11 @@ class Posting:
         return self.kind == kind and Counter(self.entries) == Counter(entries)
 
 
+def digits(currency: str) -> int:
+    """Return how many decimal places an amount in the ledger may have."""
+    return 0 if currency in ZERO_DIGITS else 3 if currency in THREE_DIGITS else 2
+
+
 def build(
     kind: PostingKind,
     key: str,
@@ -102,7 +114,7 @@ def checked(
     """
     kept = tuple(entry for entry in entries if entry.amount)
     for entry in kept:
-        if entry.amount != currencies.rounded(entry.amount, entry.currency):
+        if entry.amount != round(entry.amount, digits(entry.currency)):
             raise ValueError(f"{entry.amount} {entry.currency} can't be posted: too many digits")
     posting = Posting(kind, key, kept, order_id, payment_id, note)
     if not posting.balanced:

@@ -156,10 +156,24 @@ def cost_returned(order: Order, returned: int, before: Decimal) -> Posting | Non
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What was posted as refunded of a payment before, failed refunds excepted."""
+    """What was posted as given back of a sale before, with the tax in it; failed refunds excepted."""
 
     amount: Decimal = NONE
     tax: Decimal = NONE
+
+
+def sale_returned(order: Order, returned: int, before: GivenBack) -> Posting | None:
+    """Post that `returned` bundles of an order that is not paid here are not owed any more, in all."""
+    share = Decimal(returned) / order.quantity
+    amount = currencies.rounded(order.total_price * share, order.currency) - before.amount
+    tax = currencies.rounded(order.tax_amount * share, order.currency) - before.tax
+    return build(
+        PostingKind.SALE_RETURN,
+        f"sale_return:{order.id}:{returned}",
+        [(REFUNDS, amount - tax), (tax_account(order), tax), (ELSEWHERE, -amount)],
+        order.currency,
+        order_id=order.id,
+    )
 
 
 def refunded(
@@ -244,10 +258,9 @@ class Moved:
 
 def settled(moved: Moved) -> Posting | None:
     """Post the fee of a movement, and its exchange into the settlement currency if that is another one."""
-    fee = currencies.rounded(moved.fee, moved.currency)
+    fee, amount = moved.fee, moved.amount
     lines = [Entry(FEES, fee, moved.currency), Entry(STRIPE, -fee, moved.currency)]
     if moved.currency != moved.original_currency:
-        amount = currencies.rounded(moved.amount, moved.currency)
         lines += [
             Entry(FX, moved.original, moved.original_currency),
             Entry(STRIPE, -moved.original, moved.original_currency),

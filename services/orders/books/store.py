@@ -103,15 +103,20 @@ async def given_back(connection: Connection, payment_id: UUID) -> GivenBack:
 
 
 RETURNED = """
-select coalesce(sum(e.amount), 0) from orders.ledger_transactions t
-join orders.ledger_entries e on e.transaction_id = t.id
-where t.order_id = $1 and t.kind = $2 and e.account = $3
+select coalesce(-sum(e.amount) filter (where e.account = 'cost'), 0) as cost,
+    coalesce(-sum(e.amount) filter (where e.account = 'clearing:elsewhere'), 0) as amount,
+    coalesce(sum(e.amount) filter (where e.account like 'tax:%'), 0) as tax
+from orders.ledger_transactions t join orders.ledger_entries e on e.transaction_id = t.id
+where t.order_id = $1 and t.kind in ('COST_RETURN', 'SALE_RETURN')
 """
 
 
-async def returned(connection: Connection, order_id: UUID, kind: str, account: str) -> Decimal:
-    """Return what acts of a kind have posted to an account for an order."""
-    return Decimal(await connection.fetchval(RETURNED, order_id, kind, account))
+async def returned(connection: Connection, order_id: UUID) -> tuple[Decimal, GivenBack]:
+    """Return what was posted as returned of an order's cost, and of its sale if it is not paid here."""
+    row = await connection.fetchrow(RETURNED, order_id)
+    if row is None:
+        return Decimal(0), GivenBack()
+    return row["cost"], GivenBack(row["amount"], row["tax"])
 
 
 IS_SOLD = "select exists (select from orders.ledger_transactions where key = 'sale:' || $1::text)"

@@ -211,6 +211,25 @@ def test_an_order_that_is_not_paid_here_is_owed_by_others() -> None:
     assert postings.sold(replace(at_cost, total_price=Decimal(0)), paid_here=False) is None
 
 
+@given(st.integers(1, 10), CURRENCIES, st.data())
+def test_an_order_that_is_returned_in_parts_is_not_owed_any_more(
+    quantity: int, currency: str, data: st.DataObject
+) -> None:
+    total = data.draw(amounts(currency))
+    tax = currencies.rounded(total * data.draw(st.integers(0, 30)) / 100, currency)
+    bought = order(total_price=total, tax_amount=tax, currency=currency, quantity=quantity)
+    before = GivenBack()
+    for returned in range(1, quantity + 1):
+        found = postings.sale_returned(bought, returned, before)
+        is_sound(found)
+        booked = lines(found) if found else {}
+        before = GivenBack(
+            before.amount - booked.get("clearing:elsewhere", Decimal(0)),
+            before.tax + booked.get("tax:unknown", Decimal(0)),
+        )
+    assert before == GivenBack(total, tax)
+
+
 def test_a_movement_in_another_currency_goes_through_the_exchange() -> None:
     moved = Moved("txn_1", Decimal("10.87"), Decimal("0.62"), "USD", Decimal(10), "EUR")
     found = postings.settled(moved)

@@ -1,0 +1,68 @@
+"""Posts in the background what a purchase or cancellation does not post itself.
+
+These are sale and cost of orders that are not paid here, so that a purchase does not wait for the ledger, and
+what the provider pays back for revoked bundles.
+"""
+
+import asyncio
+import logging
+from uuid import UUID
+
+from kit.background import Loop
+from kit.db.database import Connection, Database
+from services.orders.books import postings, store, unposted_store
+from services.orders.books.unposted_store import Unposted
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two searches, and orders of one search.
+EVERY = 2.0
+STEP = 100
+ACTOR = "books"
+
+
+class UnpostedOrders:
+    """Posts orders one by one, safely in several replicas at once and after any interruption."""
+
+    def __init__(self, database: Database, *, stop: asyncio.Event) -> None:
+        self._database = database
+        self._stop = stop
+
+    def loop(self) -> Loop:
+        return Loop("post orders to the ledger", self.round, self._stop, every=EVERY)
+
+    async def round(self) -> bool:
+        """Post the orders that wait, the longest waiting first; True if there may be more."""
+        async with self._database.system() as connection:
+            waiting = await unposted_store.waiting(connection, STEP)
+        for order_id in waiting:
+            if self._stop.is_set():
+                break
+            await self._post(order_id)
+        return len(waiting) == STEP
+
+    async def _post(self, order_id: UUID) -> None:
+        try:
+            async with self._database.system() as connection:
+                found = await unposted_store.take(connection, order_id)
+                if found is not None:
+                    await post(connection, found)
+        except store.PostedDifferentlyError:
+            # It would fail again: the comparison of the books reports the difference.
+            logger.exception("order %s was posted differently before", order_id)
+            async with self._database.system() as connection:
+                await unposted_store.take(connection, order_id)
+
+
+async def post(connection: Connection, found: Unposted) -> None:
+    """Post what the ledger lacks of an order."""
+    order = found.order
+    cost_before, given_back = await store.returned(connection, order.id)
+    await store.post(
+        connection,
+        postings.sold(order, paid_here=False) if not found.paid_here else None,
+        postings.cost(order),
+        postings.cost_returned(order, found.returned, cost_before),
+        None if found.paid_here else postings.sale_returned(order, found.returned, given_back),
+        actor=ACTOR,
+    )
