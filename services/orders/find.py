@@ -48,8 +48,17 @@ async def with_costs(database: Database, session: Session, orders: Sequence[Orde
 
     No session can read costs from the database, so that no mistake here shows them to a customer.
     """
-    if session.role not in SUFFICIENT[Role.FINANCE] or not orders:
+    if not _sees_costs(session) or not orders:
         return list(orders)
     async with database.system() as connection:
         costs = await store.costs(connection, [order.id for order in orders])
     return [replace(order, cost=costs.get(order.id)) for order in orders]
+
+
+def without_cost(order: Order, session: Session) -> Order:
+    """Return an order that the system has read, without its cost unless the session may see it."""
+    return order if _sees_costs(session) else replace(order, cost=None)
+
+
+def _sees_costs(session: Session) -> bool:
+    return session.role in SUFFICIENT[Role.FINANCE]

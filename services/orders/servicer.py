@@ -301,8 +301,13 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 
     async def _wait_for_work(self, session: Session, order_id: UUID) -> Order:
-        """Wait a bounded time for the work on an order, and return the order. Unfinished work continues."""
-        await self._recovery.wait(order_id, self._seconds_left())
+        """Wait a bounded time for the work on an order of the caller, and return the order.
+
+        Unfinished work continues.
+        """
+        ended = await self._recovery.wait(order_id, self._seconds_left())
+        if ended is not None:
+            return find.without_cost(ended, session)
         return await find.one(self._database, session, order_id)
 
     def _seconds_left(self) -> float:

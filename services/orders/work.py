@@ -1,5 +1,6 @@
 """A run on one order under its lease: commits its steps, and computes the pauses between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Unpack
@@ -9,7 +10,7 @@ from kit.db.database import Connection, Database
 from kit.telemetry import tracing
 from services.orders import store
 from services.orders.metrics import Metrics
-from services.orders.order import Order
+from services.orders.order import DeliveredESIM, Order
 from services.orders.store import Changes
 
 
@@ -22,7 +23,10 @@ class Pause:
 
 @dataclass(slots=True)
 class Work:
-    """An order and the run that has its lease; `order` is its last committed state."""
+    """An order and the run that has its lease; `order` is its last committed state.
+
+    `delivered` are its eSIMs if this run has recorded them, so that it need not read them.
+    """
 
     database: Database
     order: Order
@@ -30,6 +34,7 @@ class Work:
     lease: timedelta
     actor: str  # named in the order's steps: purchase or cancellation
     metrics: Metrics
+    delivered: Sequence[DeliveredESIM] = ()
 
     async def step(
         self, event: str, connection: "Connection | None" = None, **changes: Unpack[Changes]

@@ -5,17 +5,17 @@ import logging
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import balance_store, order, store
+from services.orders import order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.payments.capture import Captures
 from services.orders.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store, charges, deliver, refusals
+from services.orders.purchase.balances import Balances
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.deliver import Delivery
 from services.orders.purchase.prices import Prices
@@ -66,6 +66,7 @@ class Purchase:
         self._prices = prices
         self._charges = charged
         self._captures = captures
+        self._balances = Balances(database)
 
     async def advance(self, work: Work) -> Pause | None:
         """Advance until the order is finished (None) or has to wait.
@@ -211,30 +212,21 @@ class Purchase:
                     raise
                 await asyncio.sleep(pause)
             else:
-                work.order = placed.order
+                work.order, work.delivered = placed.order, placed.delivered
                 work.metrics.attempted("PLACED")
                 if answer.balance is not None:
-                    await self._record_balance(answer.balance)
+                    self._balances.report(answer.balance)
                 return
-
-    async def _record_balance(self, reported: Decimal) -> None:
-        """Record the balance at the provider; a failure does not affect the order."""
-        try:
-            async with self._database.system() as connection:
-                await balance_store.record(connection, reported)
-        except (Failure, TimeoutError) as error:
-            logger.warning("the provider's balance was not recorded: %s", error)
 
     async def _write_placed(
         self, connection: Connection, work: Work, attempt: UUID, answer: ProviderOrder
     ) -> None:
-        await attempt_store.end(connection, attempt, "PLACED")
-        if answer.source_address:
-            await attempt_store.record_source(connection, attempt, answer.source_address)
+        await attempt_store.end(connection, attempt, "PLACED", answer.source_address)
         await self._charges.record(connection, work.order, answer, work.actor)
         message = order.MESSAGE_DELIVERY
         if deliver.is_complete(work.order, answer.esims):
             await deliver.record(connection, work.order, answer.esims)
+            work.delivered = answer.esims
             message = ""
         await work.step("placed", point=RecoveryPoint.PLACED, reason=message, connection=connection)
 

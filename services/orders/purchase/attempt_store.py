@@ -23,20 +23,19 @@ async def start(connection: Connection, order: Order) -> UUID:
 
 
 END = """
-update orders.order_attempts set outcome = $2, ended_at = coalesce(ended_at, now()) where id = $1
+update orders.order_attempts
+set outcome = $2, ended_at = coalesce(ended_at, now()),
+    source_address = coalesce(nullif($3, ''), source_address)
+where id = $1
 """
 
 
-async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
-    """Record the outcome: PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT."""
-    await connection.execute(END, attempt, outcome)
+async def end(connection: Connection, attempt: UUID, outcome: str, source: str = "") -> None:
+    """Record the outcome: PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT.
 
-
-async def record_source(connection: Connection, attempt: UUID, address: str) -> None:
-    """Record the address that the attempt was sent from, as the provider reported it."""
-    await connection.execute(
-        "update orders.order_attempts set source_address = $2 where id = $1", attempt, address
-    )
+    `source` is the address that the attempt was sent from, if the provider reported it.
+    """
+    await connection.execute(END, attempt, outcome, source)
 
 
 # The newest thousand attempts are enough to find all addresses that the platform uses now.

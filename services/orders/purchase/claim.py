@@ -101,7 +101,8 @@ class Claims:
                 raise
             return earlier
         known = self._prices.known(request, plan, discount.amount)
-        if not request.prevent_duplicates:
+        calls = request.esim_id is not None or self._prices.calls_provider(request, known)
+        if calls and not request.prevent_duplicates:
             # Checked before the provider is called, so that a customer above a limit causes no call. Other
             # reasons to refuse the request come before the limits of spending: otherwise requests that can't
             # succeed would tell, by their refusal, how high the cost is. To check an eSIM takes a call, so

@@ -63,9 +63,11 @@ class Delivery:
 
     async def deliver(self, work: Work) -> Pause | None:
         """Fetch and register the order's eSIMs; return a pause while the provider prepares them."""
-        async with self._database.system() as connection:
-            esims = await delivery_store.of_order(connection, work.order.id)
-            age = await store.placed_ago(connection, work.order.id)
+        esims, age = list(work.delivered), timedelta()
+        if not esims:
+            async with self._database.system() as connection:
+                esims = await delivery_store.of_order(connection, work.order.id)
+                age = await store.placed_ago(connection, work.order.id)
         if not esims:
             found = await self._fetch(work, age)
             if isinstance(found, Pause):

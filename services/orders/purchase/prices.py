@@ -70,11 +70,16 @@ class Prices:
         UNAVAILABLE (PRICE_NOT_CONFIRMED) if the buyer's limit can't be checked.
         """
         known = self.known(request, plan, discount)
+        if not self.calls_provider(request, known):
+            return known
         if request.limited:
             return await self._limited(request, plan, target, known)
-        if known.confirmed_at is not None and _age(known.confirmed_at) <= self.ttl:
-            return known
         return await self._unlimited(request, plan, known, priority)
+
+    def calls_provider(self, request: OrderRequest, known: Quote) -> bool:
+        """Return whether `quote` has to confirm the cost that `known` returned."""
+        confirmed_at = known.confirmed_at
+        return request.limited or confirmed_at is None or _age(confirmed_at) > self.ttl
 
     async def _limited(
         self, request: OrderRequest, plan: Plan, target: Target | None, known: Quote

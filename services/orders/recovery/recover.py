@@ -20,7 +20,7 @@ from kit.telemetry.tracing import SpanScope
 from services.orders import store
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.metrics import Metrics
-from services.orders.order import OrderStatus
+from services.orders.order import Order, OrderStatus
 from services.orders.purchase.advance import Purchase
 from services.orders.recovery import lease_store
 from services.orders.work import Pause, Work
@@ -62,7 +62,7 @@ class Recovery:
         self._stop = stop
         self._lease = lease
         self._every = every
-        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._running: dict[UUID, asyncio.Task[Order | None]] = {}
         self._resumed: set[UUID] = set()
         # True at the start, because orders may still wait for a pause that ended while no process ran.
         self._hold_released = True
@@ -72,10 +72,11 @@ class Recovery:
         """Resume all waiting orders soon: calls to the provider succeed again."""
         self._hold_released = True
 
-    async def wait(self, order_id: UUID, seconds: float) -> None:
+    async def wait(self, order_id: UUID, seconds: float) -> Order | None:
         """Work on an order, or wait for the process that does, for a limited time.
 
-        The work continues afterwards, also if the caller disconnects.
+        The work continues afterwards, also if the caller disconnects. Returns the order, with its cost, if
+        its purchase ended in this process, so that the caller need not read it.
         """
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
@@ -85,17 +86,23 @@ class Recovery:
                 {self.start(order_id)}, timeout=max(0.0, ends - loop.time())
             )
             if not done or self._stop.is_set():
-                return
+                return None
+            order = done.pop().result()
+            if order is not None:
+                return order
             async with self._database.system() as connection:
                 if not await lease_store.leased(connection, order_id):
-                    return
+                    return None
             await background.sleep(FOLLOW_EVERY, self._stop)
 
-    def start(self, order_id: UUID, began: SpanContext | None = None) -> "asyncio.Task[None]":
+    def start(
+        self, order_id: UUID, began: SpanContext | None = None
+    ) -> "asyncio.Task[Order | None]":
         """Work on an order until it is finished or has to wait long; if a run is in flight, return its task.
 
-        Does nothing before the order's next run is due. The task never raises. Its span belongs to the
-        caller's trace or, without a caller, to a new trace that links to the one in which the order `began`.
+        Does nothing before the order's next run is due. The task never raises, and returns the order if it
+        ended its purchase. Its span belongs to the caller's trace or, without a caller, to a new trace that
+        links to the one in which the order `began`.
         """
         running = self._running.get(order_id)
         if running is not None:
@@ -150,14 +157,14 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID, span: Callable[[], SpanScope]) -> None:
+    async def _run(self, order_id: UUID, span: Callable[[], SpanScope]) -> Order | None:
         while True:
             try:
                 with span():
-                    pause = await self._advance(order_id)
+                    result = await self._advance(order_id)
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
-                return
+                return None
             except Failure as failure:  # the database is unavailable
                 episodes.record(
                     "order processing is interrupted",
@@ -165,18 +172,24 @@ class Recovery:
                     order_id,
                     failure,
                 )
-                return
+                return None
             except Exception:
                 logger.exception("processing of order %s failed and is retried later", order_id)
-                return
-            if pause is None or pause.seconds > MAX_SLEEP:
-                return
-            await background.sleep(pause.seconds, self._stop)
+                return None
+            if not isinstance(result, Pause):
+                return result
+            if result.seconds > MAX_SLEEP:
+                return None
+            await background.sleep(result.seconds, self._stop)
             if self._stop.is_set():
-                return
+                return None
 
-    async def _advance(self, order_id: UUID) -> Pause | None:
-        """Run once under the lease; return the pause before the next run, or None if none is needed."""
+    async def _advance(self, order_id: UUID) -> Pause | Order | None:
+        """Run once under the lease.
+
+        Returns the pause before the next run, the order whose purchase ended, or None if there is nothing
+        to do.
+        """
         run = uuid4()
         async with self._database.system() as connection:
             order = await lease_store.take_lease(connection, order_id, run, self._lease)
@@ -198,4 +211,6 @@ class Recovery:
                 again = timedelta(seconds=pause.seconds)
                 async with self._database.system() as connection:
                     await lease_store.release(connection, order_id, run, again)
-        return pause
+        if pause is not None or cancelling or work.order.status is OrderStatus.PROCESSING:
+            return pause
+        return work.order

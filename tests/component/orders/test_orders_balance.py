@@ -50,7 +50,11 @@ async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_n
 ) -> None:
     async with shop.open() as orders:
         await orders.CreateOrder(request(shop), metadata=await shop.session("ann@example.com"))
-        assert await stored(shop) == shop.sandbox.world.account.balance
+
+        async def is_stored() -> bool:
+            return await stored(shop) == shop.sandbox.world.account.balance
+
+        await until(is_stored)
         await orders.ApplyEvents(reported("74.1"), metadata=shop.service_key)
         assert await stored(shop) == Decimal("74.1")
         await orders.ApplyEvents(reported("99", timedelta(hours=1)), metadata=shop.service_key)

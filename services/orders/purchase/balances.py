@@ -1,0 +1,41 @@
+"""Records the balance that the provider reports with each order, without delaying the order."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from kit import background
+from kit.db.database import Database
+from kit.errors import Failure
+from services.orders import balance_store
+
+logger = logging.getLogger(__name__)
+
+
+class Balances:
+    """Stores the newest reported balance in a task; a failure affects no order.
+
+    Reports that arrive during a write are one write, of the newest. The writes of all processes lock one row,
+    so they must not be part of a purchase's transactions.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._newest: tuple[Decimal, datetime] | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    def report(self, balance: Decimal) -> None:
+        """Record a balance that the provider reported now."""
+        self._newest = (balance, datetime.now(UTC))
+        if self._writing is None or self._writing.done():
+            self._writing = background.start(self._write(), "record the provider's balance")
+
+    async def _write(self) -> None:
+        while self._newest is not None:
+            (balance, seen_at), self._newest = self._newest, None
+            try:
+                async with self._database.system() as connection:
+                    await balance_store.record(connection, balance, seen_at)
+            except (Failure, TimeoutError) as error:
+                logger.warning("the provider's balance was not recorded: %s", error)
