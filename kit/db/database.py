@@ -49,7 +49,8 @@ CLAIMS = ("sub", "role", "app_metadata")
 
 # Sent in one round trip. Both settings end with the transaction, as everything that this class sets: behind a
 # pooler in transaction mode, the next transaction may run on another connection.
-BEGIN = "begin; set local role {owner}_{role}; set local request.jwt.claims to {claims}"
+BEGIN = "begin{isolation}; set local role {owner}_{role}; set local request.jwt.claims to {claims}"
+SNAPSHOT = " isolation level repeatable read, read only"
 LOCK = "; select pg_advisory_xact_lock(hashtextextended({name}, 0))"
 # Callbacks to run after the current transaction commits; None outside of one.
 _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
@@ -162,23 +163,34 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def system(self, *, locks: Sequence[str] = ()) -> AsyncIterator[Connection]:
+    async def system(
+        self, *, locks: Sequence[str] = (), snapshot: bool = False
+    ) -> AsyncIterator[Connection]:
         """Open a transaction that sees all rows, for work without a caller: sync, recovery, delivery.
+
+        With `snapshot`, it only reads, and all its statements see the same state of the database.
 
         It holds the advisory locks of these names until it ends, and waits for other transactions that hold
         one. Two transactions that take the same locks must name them in the same order.
         """
-        async with self._transaction("system", {}, locks) as connection:
+        isolation = SNAPSHOT if snapshot else ""
+        async with self._transaction("system", {}, locks, isolation) as connection:
             yield connection
 
     @asynccontextmanager
     async def _transaction(
-        self, role: str, claims: Mapping[str, Any], locks: Sequence[str] = ()
+        self,
+        role: str,
+        claims: Mapping[str, Any],
+        locks: Sequence[str] = (),
+        isolation: str = "",
     ) -> AsyncIterator[Connection]:
         requested = time.perf_counter()
         outer, acts = _after_commit.get(), list[Callable[[], None]]()
         visible = json.dumps({name: claims[name] for name in CLAIMS if name in claims})
-        begin = BEGIN.format(owner=self._owner, role=role, claims=_literal(visible))
+        begin = BEGIN.format(
+            isolation=isolation, owner=self._owner, role=role, claims=_literal(visible)
+        )
         begin += "".join(LOCK.format(name=_literal(name)) for name in locks)
         try:
             async with self._pool.acquire() as connection:

@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.db.database import Connection
-from kit.errors import Failure, Kind
 from kit.values import money, timestamps
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue import price_lists
@@ -17,44 +16,36 @@ from services.catalogue.prices.explain import no_plan
 from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.store import PriceRow
 
-# Prices may change while they are read, but hardly ever twice in a row.
-ATTEMPTS = 3
-
 
 async def quote(
     connection: Connection, plan_id: UUID, currency: str, confirmed_at: datetime | None
 ) -> pb.QuotePlanResponse:
     """Return plan and terms. Without price lists the price is the cost, and the least price is 0.
 
-    `confirmed_at` is when the provider last confirmed the costs of all plans. It is left out if the price was
-    computed from another cost.
+    The transaction is a snapshot. `confirmed_at` is when the provider last confirmed the costs of all plans.
+    It is left out if the price was computed from another cost.
 
-    Raises Failure NOT_FOUND (PLAN_NOT_FOUND), INVALID (UNKNOWN_CURRENCY), and UNAVAILABLE if prices keep
-    changing.
+    Raises Failure NOT_FOUND (PLAN_NOT_FOUND), and INVALID (UNKNOWN_CURRENCY).
     """
-    for _ in range(ATTEMPTS):
-        revision = await plan_store.revision(connection)
-        source = await price_lists.choose(connection, revision, currency)
-        plans = await plan_store.plans_by_ids(connection, source, [plan_id])
+    revision = await plan_store.revision(connection)
+    source = await price_lists.choose(connection, revision, currency)
+    plans = await plan_store.plans_by_ids(connection, source, [plan_id])
+    if not plans:
+        raise no_plan(str(plan_id))
+    [plan] = plans
+    terms = None
+    if source.price_list is not None:
         row = await store.price_of_plan(connection, plan_id, source.key)
-        cost = await store.cost_of_plan(connection, plan_id)
-        lists = await rule_store.lists(connection, revision.rule_version)
-        if (await plan_store.revision(connection)).number != revision.number:
-            continue
-        if not plans:
-            raise no_plan(str(plan_id))
-        one = next((one for one in lists if one.id == source.key), None)
-        terms = _at_cost(plans[0]) if row is None or one is None else _terms(row, one)
-        [plan] = await plan_messages(connection, plans)
-        if row is not None and (row.cost, row.cost_currency) != cost:
+        if row is not None and (row.cost, row.cost_currency) != await store.cost_of_plan(
+            connection, plan_id
+        ):
             confirmed_at = None
-        return pb.QuotePlanResponse(
-            plan=plan, terms=terms, confirmed_at=timestamps.to_proto(confirmed_at)
-        )
-    raise Failure(
-        Kind.UNAVAILABLE,
-        "PRICES_CHANGED",
-        "The prices changed while the request was processed; send it again",
+        lists = await rule_store.lists(connection, revision.rule_version)
+        one = next((one for one in lists if one.id == source.key), None)
+        terms = None if row is None or one is None else _terms(row, one)
+    [message] = await plan_messages(connection, plans)
+    return pb.QuotePlanResponse(
+        plan=message, terms=terms or _at_cost(plan), confirmed_at=timestamps.to_proto(confirmed_at)
     )
 
 

@@ -161,8 +161,8 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
         self, request: pb.QuotePlanRequest, context: Context
     ) -> pb.QuotePlanResponse:
         plan = requests.quoted_plan(request)
-        async with self._database.system() as connection:
-            # First, so that the cost is at least as new.
+        # Prices may change while they are read.
+        async with self._database.system(snapshot=True) as connection:
             run = await run_store.last_success(connection)
             at = None if run is None else run.started_at
             return await quote(connection, plan, request.currency, at)

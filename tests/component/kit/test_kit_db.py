@@ -61,6 +61,23 @@ async def test_claims_reach_the_database_exactly_whatever_their_characters(
             assert await connection.fetchval("select current_user") == "webhooks_user"
 
 
+async def test_a_snapshot_sees_one_state_and_writes_nothing(
+    database: Database, databases: Databases
+) -> None:
+    insert = """
+    insert into webhooks.inbox (digest, body, headers, event_type, signed)
+    values (sha256(''), '', '{}', 'unknown', true)
+    """
+    async with database.system(snapshot=True) as connection:
+        assert await connection.fetchval(COUNT) == 0
+        await databases.admin.execute(insert)
+        assert await connection.fetchval(COUNT) == 0
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute(insert)
+    async with database.system() as connection:
+        assert await connection.fetchval(COUNT) == 1
+
+
 async def test_transactions_wait_for_each_others_named_locks(
     database: Database, databases: Databases
 ) -> None:
