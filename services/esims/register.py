@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from kit.db.database import Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.values.clock import Clock
 from services.esims import store
-from services.esims.esim import ESIM
+from services.esims.esim import ESIM, needs_following
 from services.esims.snapshots import follow_store, record
 from services.esims.store import Delivery
 
 
 class Registration:
-    """Records deliveries; `registered` is called after each, to wake the background work for new eSIMs."""
+    """Records deliveries; `registered` is called to wake the background work for new eSIMs that need any."""
 
     def __init__(self, database: Database, clock: Clock, registered: Callable[[], None]) -> None:
         self._database = database
@@ -30,14 +31,27 @@ class Registration:
         """
         now = self._clock.wall()
         async with self._database.system() as connection:
-            iccids = [iccid for iccid, _, _ in esims]
-            await store.lock_iccids(connection, iccids)
-            saved = await store.insert_delivered(connection, delivery, esims, now)
+            # Nearly always all are new, so they have no bundles, and their status is that of the insert.
+            saved = await store.insert_new(connection, delivery, esims, now)
             if len(saved) < len(esims):
-                _refuse(delivery, await store.lock_iccids(connection, iccids))
-            saved = await record.save_with_status(connection, saved, now)
-        self._registered()
+                saved = await self._register_again(connection, delivery, esims, now)
+        if delivery.customer_ref or any(map(needs_following, saved)):
+            self._registered()
         return saved
+
+    async def _register_again(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        esims: Sequence[tuple[str, str, str]],
+        now: datetime,
+    ) -> list[ESIM]:
+        iccids = [iccid for iccid, _, _ in esims]
+        await store.lock_iccids(connection, iccids)
+        saved = await store.insert_delivered(connection, delivery, esims, now)
+        if len(saved) < len(esims):
+            _refuse(delivery, await store.lock_iccids(connection, iccids))
+        return await record.save_with_status(connection, saved, now)
 
     async def top_up(self, delivery: Delivery, iccids: Sequence[str]) -> list[ESIM]:
         """Record that an order put its bundle on eSIMs that are registered already; repeatable.

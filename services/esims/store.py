@@ -208,7 +208,7 @@ async def save(connection: Connection, esims: Sequence[ESIM]) -> dict[UUID, date
     return {row["id"]: row["updated_at"] for row in rows}
 
 
-INSERT_DELIVERED = f"""
+INSERT_NEW = f"""
     insert into esims.esims as e (
         order_id, plan_id, customer_id, order_reference, bundle_name, customer_ref, auto_activate,
         iccid, matching_id, smdp_address, status, assigned_date, last_action, action_date,
@@ -224,16 +224,20 @@ INSERT_DELIVERED = f"""
             then $11::timestamptz end
     from unnest($8::text[], $9::text[], $10::text[]) as d(iccid, matching_id, smdp_address)
     order by d.iccid
-    on conflict (iccid) do update
+    on conflict (iccid) do nothing
+    returning {COLUMNS}
+"""  # noqa: S608 - constants only
+INSERT_DELIVERED = INSERT_NEW.replace(
+    "do nothing",
+    """do update
     set matching_id = coalesce(nullif(excluded.matching_id, ''), e.matching_id),
         smdp_address = coalesce(nullif(excluded.smdp_address, ''), e.smdp_address),
         updated_at = case
             when excluded.matching_id in ('', e.matching_id)
                 and excluded.smdp_address in ('', e.smdp_address)
             then e.updated_at else now() end
-    where e.customer_id = excluded.customer_id and e.order_id = excluded.order_id
-    returning {COLUMNS}
-"""  # noqa: S608 - constants only
+    where e.customer_id = excluded.customer_id and e.order_id = excluded.order_id""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +253,32 @@ class Delivery:
     auto_activate: bool
 
 
+async def insert_new(
+    connection: Connection, delivery: Delivery, esims: Sequence[tuple[str, str, str]], now: datetime
+) -> list[ESIM]:
+    """Add eSIMs by ICCID, matching id and SM-DP+ address; known ICCIDs are not in the result."""
+    return await _insert(connection, INSERT_NEW, delivery, esims, now)
+
+
 async def insert_delivered(
     connection: Connection, delivery: Delivery, esims: Sequence[tuple[str, str, str]], now: datetime
 ) -> list[ESIM]:
-    """Add eSIMs by ICCID, matching id and SM-DP+ address, or complete rows of the same order.
+    """Add eSIMs as `insert_new` does, or complete rows of the same order.
 
     An ICCID of another customer or order is left unchanged and is not in the result.
     """
+    return await _insert(connection, INSERT_DELIVERED, delivery, esims, now)
+
+
+async def _insert(
+    connection: Connection,
+    statement: str,
+    delivery: Delivery,
+    esims: Sequence[tuple[str, str, str]],
+    now: datetime,
+) -> list[ESIM]:
     rows = await connection.fetch(
-        INSERT_DELIVERED,
+        statement,
         delivery.order_id,
         delivery.plan_id,
         delivery.customer_id,
