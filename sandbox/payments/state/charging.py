@@ -36,7 +36,7 @@ def charge_card(
         raise fail(world, intent, method, decline, charge)
     intent.last_payment_error = None
     method.used = True
-    if intent.customer and intent.setup_future_usage and method.customer is None:
+    if intent.customer and intent.saves_card() and method.customer is None:
         save_for(world, method, intent.customer)
     if intent.card_capture_method() == "manual":
         _hold(world, intent, charge)

@@ -79,6 +79,11 @@ class PaymentIntent:
         """Return how a card payment is captured."""
         return self.card_option("capture_method") or self.capture_method
 
+    def saves_card(self) -> bool:
+        """Return true if the card is saved for the customer; the option of cards takes precedence."""
+        wanted = self.card_option("setup_future_usage") or self.setup_future_usage
+        return wanted not in (None, "none")
+
     def method_types(self) -> list[str]:
         """Return the types of payment methods that are offered."""
         return offered_types(

@@ -54,6 +54,8 @@ def create(world: World, params: Mapping[str, Any]) -> Session:
     for name in ("success_url", "cancel_url"):
         if params.get(name):
             check_url(name, params[name])
+    if params.get("automatic_tax", {}).get("enabled"):
+        raise invalid("This sandbox computes no taxes.", "automatic_tax[enabled]")
     if params.get("customer") and params.get("customer_email"):
         message = "You may only specify one of these parameters: customer, customer_email."
         raise invalid(message, "customer_email", "parameters_exclusive")

@@ -1,5 +1,6 @@
 """Checkout Sessions, and the hosted pages without a browser."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -74,6 +75,33 @@ async def test_a_buyer_pays_on_the_page(
     assert isinstance(intent.latest_charge, stripe.Charge)
     canceled = await client.v1.payment_intents.cancel_async(intent.id)
     assert canceled.status == "canceled"
+
+
+async def test_a_double_click_pays_once(
+    client: stripe.StripeClient, payment_provider: PlayedPayments
+) -> None:
+    session = await created(client)
+    assert session.url is not None
+    http = payment_provider.http
+    answers = await asyncio.gather(
+        *(http.post(session.url, data=CARD, allow_redirects=False) for _ in range(3))
+    )
+    assert sorted(answer.status for answer in answers) == [200, 200, 303]
+    assert len(payment_provider.world.intents) == len(payment_provider.world.charges) == 1
+
+
+async def test_a_card_is_saved_for_the_customer_of_a_session(
+    client: stripe.StripeClient, payment_provider: PlayedPayments
+) -> None:
+    customer = await client.v1.customers.create_async({"email": "a@b.example"})
+    options = {"card": {"setup_future_usage": "off_session"}}
+    session = await created(client, customer=customer.id, payment_method_options=options)
+    async with payment_provider.http.get(str(session.url)) as page:
+        # The customer's address is known.
+        assert 'name="email"' not in await page.text()
+    await payment_provider.control("POST", f"/checkout_sessions/{session.id}/pay")
+    saved = await client.v1.payment_methods.list_async({"customer": customer.id})
+    assert len(saved.data) == 1
 
 
 async def test_a_declined_card_leaves_the_session_open(
@@ -181,6 +209,8 @@ async def test_a_session_expires(
         ({"success_url": "javascript:alert(1)"}, "success_url"),
         ({"mode": "subscription"}, "mode"),
         ({"ui_mode": "hosted"}, "ui_mode"),
+        ({"automatic_tax": {"enabled": True}}, "automatic_tax[enabled]"),
+        ({"customer": "cus_unknown"}, "customer"),
         ({"line_items": []}, "line_items"),
         ({"payment_method_types": ["card"]}, "payment_method_types"),
         ({"prices": ["x"]}, "prices"),
@@ -191,63 +221,8 @@ async def test_invalid_sessions_are_refused(
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         await created(client, **changes)
-    assert (refused.value.http_status, refused.value.param) == (400, param)
-
-
-@pytest.mark.parametrize("succeeds", [True, False])
-async def test_a_direct_debit_ends_later(
-    client: stripe.StripeClient,
-    payment_provider: PlayedPayments,
-    endpoint: Endpoint,
-    succeeds: bool,
-) -> None:
-    session = await created(
-        client,
-        payment_intent_data={"metadata": {"order_id": "o-1"}},
-        allowed_payment_method_types=["card", "sepa_debit"],
-    )
-    started = await payment_provider.control(
-        "POST", f"/checkout_sessions/{session.id}/pay", {"debit": True}
-    )
-    assert (started["session"]["status"], started["session"]["payment_status"]) == (
-        "complete",
-        "unpaid",
-    )
-    intent = started["payment_intent"]
-    assert intent["status"] == "processing"
-    with pytest.raises(stripe.InvalidRequestError):
-        await client.v1.payment_intents.cancel_async(intent["id"])
-    with pytest.raises(stripe.InvalidRequestError):
-        await client.v1.refunds.create_async({"charge": intent["latest_charge"]})
-    await payment_provider.control(
-        "POST", f"/payment_intents/{intent['id']}/settle", {"succeeds": succeeds}
-    )
-    session = await client.v1.checkout.sessions.retrieve_async(
-        session.id, {"expand": ["payment_intent"]}
-    )
-    assert isinstance(session.payment_intent, stripe.PaymentIntent)
-    assert (session.payment_status, session.payment_intent.status) == (
-        ("paid", "succeeded") if succeeds else ("unpaid", "requires_payment_method")
-    )
-    await payment_provider.control("POST", "/drain")
-    types = endpoint.types(WEBHOOK_SECRET)
-    assert types[2:4] == ["payment_intent.processing", "checkout.session.completed"]
-    assert types[-1] == (
-        "checkout.session.async_payment_succeeded"
-        if succeeds
-        else "checkout.session.async_payment_failed"
-    )
-
-
-async def test_holds_hide_direct_debits(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
-) -> None:
-    session = await created(client, allowed_payment_method_types=["card", "sepa_debit"])
-    assert session.payment_method_types == ["card"]
-    refused = await payment_provider.control(
-        "POST", f"/checkout_sessions/{session.id}/pay", {"debit": True}
-    )
-    assert "not offered" in refused["error"]["message"]
+    assert refused.value.http_status == (404 if param == "customer" else 400)
+    assert refused.value.param == param
 
 
 async def test_the_smallest_amount(client: stripe.StripeClient) -> None:
