@@ -19,7 +19,7 @@ from webhooks.servicer import WebhooksServicer
 from webhooks.settings import Settings
 from webhooks.upkeep import Upkeep
 
-NEEDS = "029_recognize_repeats_and_foreign_callbacks"
+NEEDS = "046_receive_payment_events"
 # Seconds that running deliveries and operators' calls get when the process stops.
 GRACE = 10.0
 

@@ -1,4 +1,4 @@
-"""The HTTP endpoint for the provider's callbacks: raw bytes are verified, stored, then acknowledged."""
+"""The HTTP endpoints for callbacks: raw bytes are verified, stored, then acknowledged."""
 
 import asyncio
 import logging
@@ -20,6 +20,8 @@ from webhooks.callback import UNKNOWN, Owner
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
+from webhooks.stripe import receive as stripe
+from webhooks.stripe.receive import StripeEvents
 from webhooks.understand import understand
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,14 @@ class Callbacks:
         metrics: Metrics,
         stored: Callable[[Owner], None],
     ) -> None:
+        self._stripe = StripeEvents(
+            settings.stripe_secrets,
+            database,
+            metrics,
+            stored,
+            body_seconds=settings.http.body_seconds,
+            max_body=settings.max_body,
+        )
         self._settings = settings
         self._database = database
         self._intake = Intake(database, settings.dedupe_seconds)
@@ -64,12 +74,13 @@ class Callbacks:
             client_max_size=self._settings.max_body,
             middlewares=[http_metrics.measured(), self.last_of_connection],
         )
-        http_tracing.trace_requests(app, (PATH,))
+        http_tracing.trace_requests(app, (PATH, stripe.PATH))
         app.add_routes(
             [
                 web.post(PATH, self.receive),
                 web.post(f"{PATH}/", self.receive),
                 web.get(PATH, self.about),
+                *self._stripe.routes(),
                 web.get("/healthz", self.alive),
                 web.get("/readyz", self.ready),
             ]

@@ -6,17 +6,19 @@ from typing import TypeAlias
 
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb
+from protos.orders.v1 import payments_pb2 as payments_pb
 
 UNKNOWN = "unknown"
 
-Event: TypeAlias = esims_pb.ProviderEvent | orders_pb.ProviderEvent
+Event: TypeAlias = esims_pb.ProviderEvent | orders_pb.ProviderEvent | payments_pb.PaymentEvent
 
 
 class Owner(StrEnum):
-    """The service that an event is delivered to."""
+    """The service that an event is delivered to. PAYMENTS is a service of the orders process."""
 
     ESIMS = "esims"
     ORDERS = "orders"
+    PAYMENTS = "payments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Understood:
                 return Owner.ESIMS
             case orders_pb.ProviderEvent():
                 return Owner.ORDERS
+            case payments_pb.PaymentEvent():
+                return Owner.PAYMENTS
         return None
 
     @property

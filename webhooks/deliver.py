@@ -14,12 +14,13 @@ from kit.background import Loop
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.telemetry import tracing
+from protos.orders.v1.payments_pb2 import PaymentEvent
 from webhooks import delivery_store
 from webhooks.callback import Event, Owner, Understood
 from webhooks.delivery_store import AttemptResult, Due, State
 from webhooks.metrics import Metrics
 from webhooks.peers import TIMEOUT, Disposition, Outcome, Owners
-from webhooks.understand import understand
+from webhooks.reading import reader
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class DeliveryWorker:
             links=[one.trace for one in due],
             kind=SpanKind.CONSUMER,
         ):
+            understand = reader(self._owner)
             understood = {one.id: understand(one.body) for one in due}
             results = await self._deliver(due, understood)
             async with self._database.system() as connection:
@@ -122,7 +124,7 @@ class DeliveryWorker:
     async def _deliver(
         self, due: Sequence[Due], understood: Mapping[UUID, Understood]
     ) -> list[AttemptResult]:
-        events: list[Event] = []
+        events: dict[UUID, Event] = {}
         results: list[AttemptResult] = []
         for one in due:
             event, problem = understood[one.id].event, understood[one.id].problem
@@ -132,20 +134,22 @@ class DeliveryWorker:
                     AttemptResult(one.id, State.KEPT, one.attempts, "", problem or "moved")
                 )
                 continue
-            event.event_id = str(one.id)
-            event.received_at.FromDatetime(one.received_at)
-            event.repeated = one.repeated
-            events.append(event)
+            if not isinstance(
+                event, PaymentEvent
+            ):  # the payment provider's events have an id and a time
+                event.event_id = str(one.id)
+                event.received_at.FromDatetime(one.received_at)
+                event.repeated = one.repeated
+            events[one.id] = event
         outcomes = await self._call(events) if events else {}
-        of_id = {str(one.id): one for one in due}
+        of_id = {one.id: one for one in due}
         missing = Outcome(Disposition.FAILED, "FAILED", "the owner returned no result for it")
-        for event in events:
-            one = of_id[event.event_id]
-            results.append(self._result(one, outcomes.get(one.id, missing)))
+        for event_id in events:
+            results.append(self._result(of_id[event_id], outcomes.get(event_id, missing)))
         return results
 
-    async def _call(self, events: Sequence[Event]) -> dict[UUID, Outcome]:
-        ids = [UUID(event.event_id) for event in events]
+    async def _call(self, events: Mapping[UUID, Event]) -> dict[UUID, Outcome]:
+        ids = list(events)
         try:
             return await self._owners.deliver(events)
         except Failure as failure:
@@ -158,8 +162,8 @@ class DeliveryWorker:
                 return {ids[0]: Outcome(Disposition.REFUSED, "INVALID", failure.message)}
         # The owner refuses the batch because of one event, which must not block the rest.
         outcomes: dict[UUID, Outcome] = {}
-        for event in events:
-            outcomes |= await self._call([event])
+        for event_id, event in events.items():
+            outcomes |= await self._call({event_id: event})
         return outcomes
 
     def _result(self, due: Due, outcome: Outcome) -> AttemptResult:

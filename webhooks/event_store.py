@@ -8,7 +8,7 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from webhooks.delivery_store import STATE, State
-from webhooks.understand import KNOWN
+from webhooks.reading import KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +117,17 @@ async def replay(connection: Connection, criteria: Filter) -> int:
 
 
 UNOWNED = f"""
-select i.id, i.body from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
+select i.id, i.body, i.sender_event_id from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id
 where d.owner is null and {WHERE} and i.id > $7 order by i.id limit $8
 """  # noqa: S608 - constants only
 
 
 async def list_unowned(
     connection: Connection, criteria: Filter, after: UUID, limit: int
-) -> list[tuple[UUID, bytes]]:
-    """Return events without an owner, with their bodies, in the order of their ids."""
+) -> list[tuple[UUID, bytes, str | None]]:
+    """Return events without an owner, with body and the sender's id of the event, in the order of ids."""
     rows = await connection.fetch(UNOWNED, *_arguments(criteria), after, limit)
-    return [(row["id"], row["body"]) for row in rows]
+    return [(row["id"], row["body"], row["sender_event_id"]) for row in rows]
 
 
 ADOPT = """

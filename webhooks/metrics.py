@@ -3,9 +3,9 @@
 from kit.telemetry import metrics
 from webhooks.callback import Owner
 from webhooks.delivery_store import State
-from webhooks.understand import KNOWN
+from webhooks.reading import KNOWN
 
-UNSIGNED = ("bad signature", "unsigned")
+UNSIGNED = ("bad signature", "unsigned", "old timestamp", "no secret")
 
 
 class Metrics:

@@ -14,7 +14,7 @@ from protos.webhooks.v1 import webhooks_pb2_grpc
 from webhooks import customer_store, event_store, requests
 from webhooks.event_store import Filter
 from webhooks.messages import STATES, event_to_proto
-from webhooks.understand import understand
+from webhooks.reading import read_stored
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -97,7 +97,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         while True:
             async with self._database.system() as connection:
                 rows = await event_store.list_unowned(connection, criteria, last, STEP)
-                read = [(event_id, understand(body)) for event_id, body in rows]
+                read = [(event_id, read_stored(body, sent)) for event_id, body, sent in rows]
                 owned = [(i, u.owner, u.iccid) for i, u in read if u.owner is not None]
                 await event_store.adopt(connection, owned)
             adopted += len(owned)

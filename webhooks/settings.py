@@ -19,6 +19,7 @@ class Settings:
     port: int
     database_url: str = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
+    stripe_secrets: tuple[str, ...] = field(repr=False)
     allow_unsigned: bool
     max_body: int
     dedupe_seconds: float
@@ -47,6 +48,12 @@ class Settings:
             " commas. Defaults to the API key, which the provider signs with.",
             secret=True,
         )
+        stripe_secrets = env.optional(
+            "STRIPE_WEBHOOK_SECRET",
+            "Signing secret of Stripe's webhook endpoint (whsec_...); during a rotation, several"
+            " separated by commas. Empty: events of Stripe are refused, and payments are only polled.",
+            secret=True,
+        )
         api_key = env.optional("ESIM_GO_API_KEY", "API key of the provider.", secret=True)
         proxies = _networks(
             env,
@@ -63,7 +70,8 @@ class Settings:
                 schemes=("postgresql", "postgres"),
                 secret=True,
             ),
-            keys=tuple(key.strip() for key in (secrets or api_key or "").split(",") if key.strip()),
+            keys=_listed(secrets or api_key),
+            stripe_secrets=_listed(stripe_secrets),
             allow_unsigned=env.flag(
                 "WEBHOOKS_ALLOW_UNSIGNED",
                 "Also accept unsigned callbacks, which version V2 of the provider's callbacks"
@@ -166,7 +174,16 @@ class Settings:
         )
 
     def secrets(self) -> list[str]:
-        return [self.database_url, *self.keys, *self.sessions.secrets()]
+        return [
+            self.database_url,
+            *self.keys,
+            *self.stripe_secrets,
+            *self.sessions.secrets(),
+        ]
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(key.strip() for key in (text or "").split(",") if key.strip())
 
 
 def _networks(env: Env, name: str, help_text: str) -> tuple[Network, ...]:

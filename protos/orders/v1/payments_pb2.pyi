@@ -1295,6 +1295,8 @@ class PaymentEvent(_message.Message):
     INTENT_ID_FIELD_NUMBER: _builtins.int
     CHARGE_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    LIVEMODE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment provider's id."""
     type: _builtins.str
@@ -1304,6 +1306,10 @@ class PaymentEvent(_message.Message):
     intent_id: _builtins.str
     """Ids of the objects that it belongs to, as far as the event names them."""
     charge_id: _builtins.str
+    livemode: _builtins.bool
+    """True for real money. An event of the other mode than the orders service's key is ignored."""
+    payment_id: _builtins.str
+    """Id of the payment that was sent with the object; empty if the event names none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -1315,10 +1321,12 @@ class PaymentEvent(_message.Message):
         intent_id: _builtins.str = ...,
         charge_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        livemode: _builtins.bool = ...,
+        payment_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_id", b"charge_id", "created_at", b"created_at", "id", b"id", "intent_id", b"intent_id", "object_id", b"object_id", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_id", b"charge_id", "created_at", b"created_at", "id", b"id", "intent_id", b"intent_id", "livemode", b"livemode", "object_id", b"object_id", "payment_id", b"payment_id", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kit.values import money, timestamps
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb
+from protos.orders.v1.payments_pb2 import PaymentEvent
 from tests.fixtures.examples import Examples, each_set
 from webhooks.callback import Event, Owner
 from webhooks.understand import KNOWN, PROFILE, understand
@@ -49,6 +50,7 @@ def dollars(amount: str) -> Any:
 
 def change(event: Event | None) -> object:
     assert event is not None
+    assert not isinstance(event, PaymentEvent)
     which = event.WhichOneof("change")
     assert which is not None
     return getattr(event, which)

@@ -1,0 +1,64 @@
+"""Signatures of Stripe's events."""
+
+import time
+
+import pytest
+import stripe
+
+from webhooks.stripe.signature import Verdict, verify
+
+SECRET, OTHER = "whsec_test_secret", "whsec_other"
+BODY = b'{"id":"evt_1","object":"event","type":"payment_intent.succeeded"}'
+
+
+def header(secret: str = SECRET, age: int = 0, body: bytes = BODY) -> str:
+    at = int(time.time()) - age
+    made: str = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, at)
+    return made
+
+
+def test_a_recent_signature_is_valid() -> None:
+    assert verify(BODY, [header()], [SECRET]) is Verdict.VALID
+    assert verify(BODY, [header(age=290)], [SECRET]) is Verdict.VALID
+
+
+def test_either_secret_is_valid_during_a_rotation() -> None:
+    for secret in (SECRET, OTHER):
+        assert verify(BODY, [header(secret)], [SECRET, OTHER]) is Verdict.VALID
+    both = f"{header(OTHER)},{header(SECRET).partition(',')[2]}"
+    assert verify(BODY, [both], [SECRET]) is Verdict.VALID
+
+
+@pytest.mark.parametrize("age", [302, 86_400])
+def test_an_old_signature_is_no_longer_valid(age: int) -> None:
+    assert verify(BODY, [header(age=age)], [OTHER, SECRET]) is Verdict.OLD_TIMESTAMP
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        header(OTHER),
+        header(body=b"{}"),
+        header().upper(),
+        header().replace("v1=", "v0="),
+        header().partition(",")[2],
+        "",
+        "t=1",
+        "t=x,v1=y",
+        "t=1,v1=é",
+        ",,,,",
+        "t=" + "9" * 5000 + ",v1=00",
+    ],
+)
+def test_another_signature_is_refused(signed: str) -> None:
+    assert verify(BODY, [signed], [SECRET]) is Verdict.BAD_SIGNATURE
+
+
+def test_two_headers_and_bodies_that_are_not_text_are_refused() -> None:
+    assert verify(BODY, [header(), header()], [SECRET]) is Verdict.BAD_SIGNATURE
+    assert verify(b"\xff", [header()], [SECRET]) is Verdict.BAD_SIGNATURE
+
+
+def test_without_a_secret_or_a_signature_nothing_is_valid() -> None:
+    assert verify(BODY, [header("")], []) is Verdict.NOT_CONFIGURED
+    assert verify(BODY, [], [SECRET]) is Verdict.UNSIGNED
