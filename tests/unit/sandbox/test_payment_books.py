@@ -3,8 +3,7 @@
 import random
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
 from sandbox.payments.control.snapshot import totals
 from sandbox.payments.errors import ApiError
@@ -15,6 +14,7 @@ from sandbox.payments.state.clock import DAY, HOUR, Clock
 from sandbox.payments.state.world import World
 
 ACTS = ("create", "confirm", "capture", "cancel", "refund", "fail", "resolve", "wait", "pay_out")
+WEIGHTS = (4, 8, 5, 1, 6, 2, 3, 2, 1)
 
 
 def act(world: World, choose: random.Random, name: str) -> None:
@@ -55,16 +55,12 @@ def settle(world: World, choose: random.Random, name: str) -> None:
         disputes.resolve(world, found, choose.choice(outcomes))
 
 
-@settings(max_examples=150)
-@given(
-    seed=st.integers(0, 2**32),
-    names=st.lists(st.sampled_from((*ACTS, "create", "confirm", "confirm")), max_size=60),
-)
-def test_the_books_add_up(seed: int, names: list[str]) -> None:
+@pytest.mark.parametrize("seed", range(60))
+def test_the_books_add_up(seed: int) -> None:
     clock = Clock(wall=lambda: 1_700_000_000.0)
     world = World(PaymentSettings(seed=seed), clock)
     choose = random.Random(seed)
-    for name in names:
+    for name in choose.choices(ACTS, WEIGHTS, k=200):
         try:
             act(world, choose, name)
         except ApiError:
