@@ -1,6 +1,7 @@
 """Purchases while price rules change, and while the catalogue has the previous release."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,9 @@ from tests.component.orders.test_orders_price_lists import failure_of
 
 BUYERS = 6
 CHANGES = 10
+# CHANGING_MINUTES=60 goes on for an hour, with a round every PAUSE seconds; raise pytest's --timeout for it.
+MINUTES = float(os.environ.get("CHANGING_MINUTES", "0"))
+PAUSE = 4.0
 PRICES = """
 select *, null::timestamptz as valid_to from catalogue.plan_prices
 union all
@@ -40,19 +44,22 @@ async def test_every_order_has_a_price_that_was_listed_when_it_was_bought(shop: 
             order = await seller.buy(buyer, **wanted)
             began[order.id] = at
 
-        for number in range(CHANGES):
-            change = asyncio.ensure_future(seller.mark_up(str(100 + 50 * (number + 1))))
+        end, number = asyncio.get_running_loop().time() + 60 * MINUTES, 0
+        while number < CHANGES or asyncio.get_running_loop().time() < end:
+            change = asyncio.ensure_future(seller.mark_up(str(150 + number % 7 * 50)))
             await asyncio.gather(*(buying(one, number + n) for n, one in enumerate(buyers)))
             # One of them goes on until the change is over, so that some purchases meet its end.
             while not change.done():
                 await buying(buyers[0], len(began))
             await change
             ended[seller.version] = datetime.now(UTC)
+            number += 1
+            await asyncio.sleep(PAUSE if MINUTES else 0)
     rows = await shop.databases.admin.fetch("select * from orders.esim_orders")
     prices = await shop.databases.admin.fetch(PRICES)
     versions = {row["rule_version"] for row in rows}
-    assert len(rows) == shop.charges == len(began) >= BUYERS * CHANGES
-    assert len(versions) >= CHANGES
+    assert len(rows) == shop.charges == len(began) >= BUYERS * number
+    assert len(versions) >= number
     for row in rows:
         listed = [
             price
