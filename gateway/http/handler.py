@@ -105,7 +105,7 @@ class Handler:
             (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
             self.limits.caller(request, session),
             self.limits.code_guesses(request, session),
-            partial(self.limits.client, request),
+            partial(self.limits.address, request),
         )
         with self.metrics.connected("sse"):
             return await self.streams.serve(request, session, self.limits.client(request), results)
@@ -128,7 +128,7 @@ class Handler:
         if self.public is None or key is None:
             idempotency_key = request.headers.get("Idempotency-Key")
             guesses = self.limits.code_guesses(request, session)
-            address = partial(self.limits.client, request)
+            address = partial(self.limits.address, request)
             context = self.execution.context(session, idempotency_key, work, guesses, address)
             executed = await run(context)
         else:

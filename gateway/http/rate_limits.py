@@ -135,6 +135,12 @@ class RateLimits:
         trusted = self._settings.trusted_proxies
         return client_address.counted(request.remote, forwarded, trusted)
 
+    def address(self, request: web.Request) -> str | None:
+        """Return the whole client address of a request; None where `client` returns none."""
+        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        trusted = self._settings.trusted_proxies
+        return client_address.exact(request.remote, forwarded, trusted)
+
     def work(self, request: web.Request, session: Session) -> Work:
         """Return the work budget of one operation of this request."""
         rates, buckets = self._settings.work, []

@@ -241,7 +241,7 @@ class Connection:
             work,
             caller=caller,
             guesses=guesses,
-            address=partial(self._limits.client, self._request),
+            address=partial(self._limits.address, self._request),
         )
         end: dict[str, Any] = {"id": id_, "type": "complete"}
         async with aclosing(results):

@@ -33,6 +33,14 @@ def counted(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> 
     return of(peer, forwarded, trusted)
 
 
+def exact(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str | None:
+    """Return the whole address of a client that `counted` tells from others; None otherwise."""
+    if forwarded and not trusted and _is_local(peer):
+        return None
+    found = _client(peer, forwarded, trusted)
+    return None if found is None else str(found)
+
+
 def trusts(peer: str | None, trusted: Networks) -> bool:
     """True if this is the address of a trusted proxy."""
     address = _address(peer or "") if trusted else None
@@ -46,18 +54,28 @@ def _is_local(peer: str | None) -> bool:
 
 
 def _find(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
+    found = _client(peer, forwarded, trusted)
+    if found is None:
+        return "unknown"
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, IPV6_PREFIX), strict=False))
+    return str(found)
+
+
+def _client(
+    peer: str | None, forwarded: tuple[str, ...], trusted: Networks
+) -> IPv4Address | IPv6Address | None:
+    """Return the client's address; None for a Unix socket."""
     found = _address(peer or "")
     if found is None:
-        return "unknown"  # a Unix socket
+        return None
     named = [part.strip() for line in forwarded for part in line.split(",")]
     while named and any(found in network for network in trusted):
         before = _address(named.pop())
         if before is None:
             break
         found = before
-    if isinstance(found, IPv6Address):
-        return str(ip_network((found, IPV6_PREFIX), strict=False))
-    return str(found)
+    return found
 
 
 # Few distinct addresses connect frequently.

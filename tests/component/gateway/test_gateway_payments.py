@@ -111,6 +111,7 @@ async def test_a_purchase_without_a_payment_sends_and_shows_none(
         # An unknown proxy serves many clients, who must not count as one.
         ((), {"X-Forwarded-For": "203.0.113.7"}, ""),
         ((LOCAL,), {"X-Forwarded-For": "203.0.113.7"}, "203.0.113.7"),
+        ((LOCAL,), {"X-Forwarded-For": "2001:db8::7:1"}, "2001:db8::7:1"),
         # What the client itself claims doesn't count.
         ((LOCAL,), {"X-Forwarded-For": "198.51.100.1, 203.0.113.7"}, "203.0.113.7"),
     ],

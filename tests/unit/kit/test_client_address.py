@@ -48,6 +48,23 @@ def test_without_trusted_proxies_the_header_is_ignored() -> None:
     assert client_address.of("10.0.0.1", ("203.0.113.7",), ()) == "10.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address"),
+    [
+        ("2001:db8:1:2:3:4:5:6", [], PROXIES, "2001:db8:1:2:3:4:5:6"),
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.7"], PROXIES, "203.0.113.7"),
+        ("9.9.9.9", ["198.51.100.1"], (), "9.9.9.9"),
+        # An unknown proxy serves many clients.
+        ("10.0.0.1", ["203.0.113.7"], (), None),
+        (None, [], PROXIES, None),
+    ],
+)
+def test_the_whole_address_is_known_where_clients_can_be_told_apart(
+    peer: str | None, forwarded: list[str], trusted: client_address.Networks, address: str | None
+) -> None:
+    assert client_address.exact(peer, tuple(forwarded), trusted) == address
+
+
 def test_the_proxies_are_a_setting() -> None:
     env = Env({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8:aaaa::/48"})
     assert DefenceSettings.read(env).trusted_proxies == PROXIES
