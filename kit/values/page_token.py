@@ -16,6 +16,8 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 # Long enough to distinguish requests; a token is not a security feature.
 DIGEST_LENGTH = 12
+# Of numbers that PostgreSQL stores as bigint.
+MAX_DIGITS = 18
 
 
 def without(request: AnyMessage, *fields: str) -> AnyMessage:
@@ -71,6 +73,25 @@ def read_position(request: Message, token: str) -> tuple[datetime, UUID] | None:
             {"page_token": "is malformed; send next_page_token exactly as it was returned"},
             reason="INVALID_PAGE_TOKEN",
         ) from None
+
+
+def write_number(request: Message, number: int) -> str:
+    """Create a token for a list ordered by a number."""
+    return write(request, [str(number)])
+
+
+def read_number(request: Message, token: str) -> int | None:
+    """Return the number that `write_number` was given; raises Failure as `read` does."""
+    key = read(request, token, 1)
+    if key is None:
+        return None
+    digits = key[0]
+    if not digits.isascii() or not digits.isdigit() or len(digits) > MAX_DIGITS:
+        raise invalid(
+            {"page_token": "is malformed; send next_page_token exactly as it was returned"},
+            reason="INVALID_PAGE_TOKEN",
+        )
+    return int(digits)
 
 
 def _is_key(key: Any, length: int) -> bool:

@@ -149,7 +149,8 @@ create table orders.refunds (
     looks integer not null default 0 check (looks >= 0),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (payment_id, idempotency_key)
+    -- One request can go to the card and to the wallet.
+    unique (payment_id, idempotency_key, destination)
 );
 
 comment on table orders.refunds is 'Recorded before the payment provider is asked; the amount is reserved by then.';

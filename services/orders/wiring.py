@@ -158,6 +158,7 @@ def wired(
         [
             recovery.loop(),
             paid.payments.loop(),
+            paid.refunds.loop(),
             audit.loop(opened.stop),
             retention.loop(),
             backfill.loop(),

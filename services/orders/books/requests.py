@@ -4,7 +4,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-from kit.errors import invalid
 from kit.values import page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import books_pb2 as pb
@@ -28,23 +27,15 @@ def listing(request: pb.ListLedgerRequest) -> tuple[Filter, int, int | None]:
     order_id = checks.uuid("order_id", request.order_id) if request.HasField("order_id") else None
     since, until = _moment(checks, request, "from_date"), _moment(checks, request, "to_date")
     checks.done()
-    return Filter(account, order_id, since, until), size, _place(request)
+    return (
+        Filter(account, order_id, since, until),
+        size,
+        page_token.read_number(request, request.page_token),
+    )
 
 
 def next_page(request: pb.ListLedgerRequest, n: int) -> str:
-    return page_token.write(request, [str(n)])
-
-
-def _place(request: pb.ListLedgerRequest) -> int | None:
-    key = page_token.read(request, request.page_token, 1)
-    if key is None:
-        return None
-    if not key[0].isascii() or not key[0].isdigit() or len(key[0]) > 18:
-        raise invalid(
-            {"page_token": "is malformed; send next_page_token exactly as it was returned"},
-            reason="INVALID_PAGE_TOKEN",
-        )
-    return int(key[0])
+    return page_token.write_number(request, n)
 
 
 def moment(request: pb.ListAccountsRequest) -> datetime | None:

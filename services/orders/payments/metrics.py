@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from kit.telemetry import metrics
-from services.orders.payments.payment import PaymentMethod, PaymentState
+from services.orders.payments.payment import PaymentMethod, PaymentState, RefundState
 
 OPEN = (PaymentState.AWAITING, PaymentState.AUTHORIZED, PaymentState.PAID)
 
@@ -69,3 +69,34 @@ class PaymentMetrics:
             self._oldest.labels(state).set(age.total_seconds())
         self._held.set(held)
         self._in_review.set(in_review)
+
+
+class RefundMetrics:
+    """Metrics of refunds."""
+
+    def __init__(self) -> None:
+        self._changes = metrics.counter(
+            "esimgo_refunds_changes", "Refunds that changed their state, by the new one", ("state",)
+        )
+        self._open = metrics.gauge("esimgo_refunds_open", "Refunds that are not settled")
+        self._oldest = metrics.gauge(
+            "esimgo_refunds_oldest_seconds",
+            "Age of the oldest refund that the payment provider has not accepted",
+        )
+        self._unclear = metrics.counter(
+            "esimgo_refunds_unknown_outcomes", "Refunds whose outcome had to be looked up"
+        )
+        for state in RefundState:
+            self._changes.labels(state)
+
+    def changed(self, state: RefundState) -> None:
+        """Count a new state of a refund."""
+        self._changes.labels(state).inc()
+
+    def unclear(self) -> None:
+        self._unclear.inc()
+
+    def survey(self, number: int, oldest: float) -> None:
+        """Set how many refunds are open, and the age of the oldest in seconds."""
+        self._open.set(number)
+        self._oldest.set(oldest)

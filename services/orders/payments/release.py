@@ -2,22 +2,21 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from kit.db.database import Connection, Database
+from kit.db.database import Database
 from kit.errors import Failure, Kind
-from services.orders.books.postings import paid_manually
-from services.orders.payments import order_store, state_store
+from services.orders.payments import order_store, refund, state_store
 from services.orders.payments.observe import mismatch
 from services.orders.payments.payment import (
     Payment,
     PaymentMethod,
     PaymentState,
-    RefundDestination,
     RefundReason,
 )
 from services.orders.payments.port import Intent, IntentState
+from services.orders.payments.refund import Refunding
+from services.orders.payments.shares import left, shares
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import ACTOR, Taking
 
@@ -32,10 +31,13 @@ GIVE_UP = timedelta(days=2)
 class Releases:
     """Releases payments of failed orders. Every method can be repeated."""
 
-    def __init__(self, database: Database, starts: Starts, taking: Taking) -> None:
+    def __init__(
+        self, database: Database, starts: Starts, taking: Taking, refunding: Refunding
+    ) -> None:
         self._database = database
         self._starts = starts
         self._taking = taking
+        self._refunding = refunding
 
     async def release(self, payment: Payment) -> float | None:
         """Give the payment of a failed order back; return the seconds until the next look, None for none.
@@ -107,12 +109,19 @@ class Releases:
     async def _refund(self, payment: Payment) -> None:
         """Record the refunds of everything that was taken, which a loop then carries out."""
         async with self._database.system() as connection:
-            await order_store.lock(connection, _order_id(payment))
-            locked = await state_store.lock(connection, payment.id)
-            if locked is None or locked.state is not PaymentState.PAID:
+            order, locked = await refund.locked(connection, _order_id(payment), payment.id)
+            if locked.state is not PaymentState.PAID:
                 return
-            for destination, amount in shares(locked).items():
-                await record_refund(connection, locked, destination, amount)
+            if rest := left(locked):
+                await self._refunding.record(
+                    connection,
+                    locked,
+                    order,
+                    shares(locked, rest),
+                    RefundReason.NOT_DELIVERED,
+                    key="not-delivered",
+                    actor=ACTOR,
+                )
             await self._taking.released(connection, locked)
             await order_store.promise_refund(connection, _order_id(payment))
 
@@ -127,47 +136,12 @@ class Releases:
                 connection, payment.id, f"{why}; refunded by {refund_id}"
             )
         known = await self._starts.port.list_refunds(intent.id)
-        if not any(refund.refund_id == str(refund_id) for refund in known):
+        if not any(one.refund_id == str(refund_id) for one in known):
             await self._starts.port.refund(
                 intent.id, refund_id, intent.received, intent.currency, fraudulent=False
             )
         logger.error("the payment of order %s was refunded: %s", payment.order_id, why)
         await self._record_released(payment)
-
-
-def shares(payment: Payment) -> dict[RefundDestination, Decimal]:
-    """Return what is left of a payment that was taken, by where it came from."""
-    left = payment.captured - payment.refunded
-    outside = min(left, payment.amount - payment.wallet_amount - payment.refunded_to_card)
-    where = RefundDestination.MANUAL if paid_manually(payment) else RefundDestination.CARD
-    found = {where: outside, RefundDestination.WALLET: left - outside}
-    return {destination: amount for destination, amount in found.items() if amount > 0}
-
-
-RECORD_REFUND = """
-insert into orders.refunds (
-    payment_id, order_id, customer_id, idempotency_key, amount, currency, destination, reason, requested_by
-) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-on conflict (payment_id, idempotency_key) do nothing
-"""
-
-
-async def record_refund(
-    connection: Connection, payment: Payment, destination: RefundDestination, amount: Decimal
-) -> None:
-    """Record a refund of an order that was not delivered; repeatable."""
-    await connection.execute(
-        RECORD_REFUND,
-        payment.id,
-        payment.order_id,
-        payment.customer_id,
-        f"not-delivered-{destination.lower()}",
-        amount,
-        payment.currency,
-        destination,
-        RefundReason.NOT_DELIVERED,
-        ACTOR,
-    )
 
 
 def _order_id(payment: Payment) -> UUID:

@@ -14,14 +14,19 @@ from services.orders.payments import list_payments, messages, requests, store
 from services.orders.payments.decide import Decisions
 from services.orders.payments.paying import Paying
 from services.orders.payments.payment import Payment
+from services.orders.payments.refund_order import OrderRefunds
+from services.orders.payments.servicer_refunds import RefundMethods
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
-class PaymentsServicer(payments_pb2_grpc.PaymentsServiceServicer):
+class PaymentsServicer(RefundMethods, payments_pb2_grpc.PaymentsServiceServicer):
     """Checks requests, and returns only what the caller's session may see."""
 
-    def __init__(self, database: Database, paying: Paying, decisions: Decisions) -> None:
+    def __init__(
+        self, database: Database, paying: Paying, decisions: Decisions, refunds: OrderRefunds
+    ) -> None:
+        RefundMethods.__init__(self, database, refunds)
         self._database = database
         self._paying = paying
         self._decisions = decisions

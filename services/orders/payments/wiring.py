@@ -11,11 +11,14 @@ from services.orders.payments.capture import Captures
 from services.orders.payments.decide import Decisions
 from services.orders.payments.guards import Guards
 from services.orders.payments.holds import Holds
-from services.orders.payments.metrics import PaymentMetrics
+from services.orders.payments.metrics import PaymentMetrics, RefundMetrics
 from services.orders.payments.observe import Observation
 from services.orders.payments.opening import Openings
 from services.orders.payments.paying import Paying
 from services.orders.payments.port import PaymentPort
+from services.orders.payments.refund import Refunding
+from services.orders.payments.refund_order import OrderRefunds
+from services.orders.payments.refund_run import RefundRuns
 from services.orders.payments.release import Releases
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
@@ -34,6 +37,7 @@ class Basics:
     starts: Starts
     taking: Taking
     metrics: PaymentMetrics
+    refunding: Refunding
     openings: Openings
     captures: Captures
 
@@ -49,6 +53,7 @@ def basics(database: Database, settings: PaymentSettings, port: PaymentPort | No
         starts,
         taking,
         metrics,
+        Refunding(RefundMetrics()),
         Openings(settings, port),
         Captures(database, starts, taking, metrics),
     )
@@ -59,6 +64,7 @@ class PaymentParts:
     """What serves payments, and works on them."""
 
     payments: Payments
+    refunds: RefundRuns
     paying: Paying
     decisions: Decisions
     servicer: PaymentsServicer
@@ -79,7 +85,7 @@ def parts(
     payments = Payments(
         database,
         observation,
-        Releases(database, starts, taking),
+        Releases(database, starts, taking, base.refunding),
         Holds(database, starts, taking, base.settings.at_expiry),
         base.metrics,
         stop=stop,
@@ -88,5 +94,7 @@ def parts(
     )
     paying = Paying(database, starts, payments)
     decisions = Decisions(database, taking, orders, bought, payments.wake)
-    servicer = PaymentsServicer(database, paying, decisions)  # type: ignore[abstract] # refunds and wallets follow
-    return PaymentParts(payments, paying, decisions, servicer)
+    refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
+    by_staff = OrderRefunds(database, base.refunding, refunds)
+    servicer = PaymentsServicer(database, paying, decisions, by_staff)  # type: ignore[abstract] # wallets follow
+    return PaymentParts(payments, refunds, paying, decisions, servicer)

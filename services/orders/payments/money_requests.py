@@ -1,0 +1,116 @@
+"""Checks requests that refund orders, or change wallets; a Failure names every bad field of a request."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from kit.values import currencies, money, page_token
+from kit.values.checks import Checks
+from protos.common.v1 import money_pb2
+from protos.orders.v1 import payments_pb2 as pb
+from services.orders.order import MAX_KEY
+from services.orders.payments.payment import RefundDestination
+from services.orders.payments.refund_order import RefundRequest
+from services.orders.payments.requests import DEFAULT_PAGE, MAX_NOTE, MAX_PAGE
+
+DESTINATIONS = {
+    pb.REFUND_DESTINATION_UNSPECIFIED: None,
+    pb.REFUND_DESTINATION_CARD: RefundDestination.CARD,
+    pb.REFUND_DESTINATION_WALLET: RefundDestination.WALLET,
+    pb.REFUND_DESTINATION_MANUAL: RefundDestination.MANUAL,
+}
+# Above any amount of a payment.
+MAX_AMOUNT = Decimal(10) ** 9
+MAX_BATCH = 100
+ZERO = Decimal(0)
+
+
+def refund(request: pb.RefundOrderRequest) -> RefundRequest:
+    """Return what the staff asks for; raises Failure INVALID."""
+    checks = Checks()
+    order_id = checks.uuid("order_id", request.order_id)
+    amount, currency = None, ""
+    if request.HasField("amount"):
+        amount, currency = _amount(checks, request.amount), request.amount.currency_code
+        if amount <= 0:
+            checks.fail("amount", "must be above 0; leave it out to refund everything that is left")
+    if request.destination not in DESTINATIONS:
+        checks.fail("destination", "must be CARD, WALLET or MANUAL, or absent")
+    note = _note(checks, request.note)
+    key = _key(checks, request.idempotency_key)
+    checks.done()
+    return RefundRequest(order_id, amount, currency, DESTINATIONS[request.destination], note, key)
+
+
+def correction(request: pb.CorrectWalletRequest) -> tuple[UUID, Decimal, str, str, str]:
+    """Return the customer, amount, currency, note and key; raises Failure INVALID."""
+    checks = Checks()
+    customer_id = checks.uuid("customer_id", request.customer_id)
+    amount = ZERO
+    if request.HasField("amount"):
+        amount = _amount(checks, request.amount)
+    if not amount:
+        checks.fail("amount", "must not be 0")
+    note = _note(checks, request.note)
+    key = _key(checks, request.idempotency_key)
+    checks.done()
+    return customer_id, amount, request.amount.currency_code, note, key
+
+
+def entries(request: pb.ListWalletEntriesRequest) -> tuple[UUID, int, int | None]:
+    """Return the wallet, the page size, and the place before which the page begins."""
+    checks = Checks()
+    wallet_id = checks.uuid("wallet_id", request.wallet_id)
+    size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
+    checks.done()
+    return wallet_id, size, page_token.read_number(request, request.page_token)
+
+
+def order_ids(request: pb.BatchGetRefundableRequest) -> list[UUID]:
+    checks = Checks()
+    found = checks.uuids("order_ids", list(request.order_ids), MAX_BATCH)
+    checks.done()
+    return found
+
+
+def top_up(checks: Checks, request: pb.TopUpWalletRequest) -> tuple[Decimal, str, str]:
+    """Return the amount, currency and key of a top-up."""
+    amount = ZERO
+    if request.HasField("amount"):
+        amount = _amount(checks, request.amount)
+    if amount <= 0:
+        checks.fail("amount", "must be above 0")
+    return amount, request.amount.currency_code, _key(checks, request.idempotency_key)
+
+
+def _amount(checks: Checks, given: money_pb2.Money) -> Decimal:
+    """Return an amount, which has the digits of its currency."""
+    code = given.currency_code
+    if not currencies.is_known(code):
+        checks.fail(
+            "amount", f'has the unknown currency "{code[:10]}"; use an ISO 4217 code such as "EUR"'
+        )
+        return ZERO
+    if not -(10**9) < given.nanos < 10**9 or given.units * given.nanos < 0:
+        checks.fail("amount", "must be an amount of money, with units and nanos of the same sign")
+        return ZERO
+    amount, digits = money.from_proto(given), currencies.digits(code)
+    if abs(amount) >= MAX_AMOUNT:
+        checks.fail("amount", f"must be below {MAX_AMOUNT:f}")
+    elif amount != round(amount, digits):
+        checks.fail("amount", f"must have at most {digits} decimal places, as {code} has")
+    return amount
+
+
+def _note(checks: Checks, text: str) -> str:
+    note = checks.free_text("note", text, MAX_NOTE)
+    if not note:
+        checks.fail("note", "must say why")
+    return note
+
+
+def _key(checks: Checks, key: str) -> str:
+    if not 1 <= len(key) <= MAX_KEY or not all("!" <= c <= "~" for c in key):
+        checks.fail(
+            "idempotency_key", f"must be 1 to {MAX_KEY} visible ASCII characters without spaces"
+        )
+    return key

@@ -1,0 +1,72 @@
+"""Where the money of a refund goes. Pure arithmetic."""
+
+from decimal import Decimal
+
+from kit.errors import Failure, Kind
+from kit.values import money
+from services.orders.books.postings import paid_manually
+from services.orders.customer_store import ERASED_CUSTOMER
+from services.orders.payments.payment import Payment, PaymentMethod, RefundDestination
+
+Shares = dict[RefundDestination, Decimal]
+
+
+def left(payment: Payment) -> Decimal:
+    """Return what was taken and is not refunded; refunds under way count as refunded."""
+    return payment.captured - payment.refunded
+
+
+def left_on_card(payment: Payment) -> Decimal:
+    """Return what can go back to the card; 0 for what the finance staff recorded."""
+    if payment.method is not PaymentMethod.CARD or paid_manually(payment) or not payment.captured:
+        return Decimal(0)
+    return payment.amount - payment.wallet_amount - payment.refunded_to_card
+
+
+def shares(payment: Payment, amount: Decimal, to: RefundDestination | None = None) -> Shares:
+    """Return how an amount is refunded: without a destination to where it came from, first to the card.
+
+    What came neither from a card nor from the wallet goes to the wallet: only a person could pay it back, and
+    the customer must not depend on that. Raises Failure REFUSED: NOTHING_CAPTURED, REFUND_ABOVE_CAPTURED,
+    REFUND_TO_CARD_IMPOSSIBLE, REFUND_TO_WALLET_IMPOSSIBLE.
+    """
+    if not payment.captured:
+        raise Failure(
+            Kind.REFUSED,
+            "NOTHING_CAPTURED",
+            "Nothing was taken for this order, so nothing can go back",
+        )
+    if not 0 < amount <= left(payment):
+        raise _too_much(payment)
+    on_card = min(amount, left_on_card(payment))
+    if to is RefundDestination.CARD and on_card < amount:
+        raise Failure(
+            Kind.REFUSED,
+            "REFUND_TO_CARD_IMPOSSIBLE",
+            f"Only {money.plain(on_card):f} {payment.currency} can go back to a card; refund the rest to"
+            " the wallet, or pay it back in another way and record that (MANUAL)",
+            details={"left_on_card": f"{on_card:f}"},
+        )
+    if to is None:
+        found = {RefundDestination.CARD: on_card, RefundDestination.WALLET: amount - on_card}
+    else:
+        found = {to: amount}
+    found = {destination: share for destination, share in found.items() if share}
+    if RefundDestination.WALLET in found and payment.customer_id == ERASED_CUSTOMER:
+        raise Failure(
+            Kind.REFUSED,
+            "REFUND_TO_WALLET_IMPOSSIBLE",
+            "The customer of this order was erased and has no wallet; refund to the card, or pay it back in"
+            " another way and record that (MANUAL)",
+        )
+    return found
+
+
+def _too_much(payment: Payment) -> Failure:
+    rest = left(payment)
+    return Failure(
+        Kind.REFUSED,
+        "REFUND_ABOVE_CAPTURED",
+        f"Only {money.plain(rest):f} {payment.currency} are left of what was taken; refund at most that",
+        details={"left": f"{money.plain(rest):f}", "currency": payment.currency},
+    )
