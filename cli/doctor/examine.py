@@ -9,13 +9,14 @@ from cli.config import local_secrets, variables
 from cli.config.environment import complete
 from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, LocalSettings, merged
-from cli.doctor import catalogue, machine, neighbours, rates
+from cli.doctor import catalogue, machine, neighbours, payments, rates
 from cli.doctor.finding import Finding
 from cli.errors import CommandError
 from cli.local import home, postgres
 from kit.values.env import Env
 
 [CATALOGUE] = [process for process in PROCESSES if process.name == "catalogue"]
+[ORDERS] = [process for process in PROCESSES if process.name == "orders"]
 
 
 async def examine() -> AsyncIterator[Finding]:
@@ -48,6 +49,7 @@ async def _parts(
     for finding in machine.processes(values):
         yield finding
     yield machine.pages(values)
+    yield payments.chosen(settings, values)
     running = home.in_use(settings.home)
     async with aiohttp.ClientSession() as http:
         if not running:
@@ -61,6 +63,10 @@ async def _parts(
         if settings.real_provider or running:
             for finding in await neighbours.provider(http, values):
                 yield finding
+        # The payment sandbox answers only while `esimgo up` runs.
+        if values.get("PAYMENTS") == "required" and (not settings.payments_sandbox or running):
+            for finding in await payments.stripe(http, values):
+                yield finding
         if redis_url := values.get("REDIS_URL"):
             yield await neighbours.cache(redis_url)
         if running:
@@ -71,5 +77,9 @@ async def _parts(
                 yield finding
             for finding in await rates.exchange_rates(address, settings.tls, values):
                 yield finding
+            if values.get("PAYMENTS") == "required":
+                address = settings.address(ORDERS.port)
+                for finding in await payments.waiting(address, settings.tls, values):
+                    yield finding
         else:
             yield Finding("nothing is running: start it with `make up`")

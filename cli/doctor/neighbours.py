@@ -81,7 +81,7 @@ async def auth(http: aiohttp.ClientSession, values: Mapping[str, str]) -> list[F
     ):
         key = values[name]
         headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-        status, answered = await _get(http, url + path, headers)
+        status, answered = await get(http, url + path, headers)
         date = answered.get("Date")
         if status is None:
             return [
@@ -103,7 +103,7 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
     """Check that the provider answers and accepts the key, and that the clocks agree."""
     url = values.get("ESIM_GO_BASE_URL", REAL_PROVIDER).rstrip("/")
     # The cheapest call without personal data in its response.
-    status, headers = await _get(
+    status, headers = await get(
         http, f"{url}/organisation/groups", {"X-API-Key": values["ESIM_GO_API_KEY"]}
     )
     date = headers.get("Date")
@@ -216,7 +216,7 @@ def clock(url: str, date: str | None, now: datetime | None = None) -> Finding:
     )
 
 
-async def _get(
+async def get(
     http: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
 ) -> tuple[int | None, Mapping[str, str]]:
     """Return status and headers; the status is None if the server does not answer."""

@@ -72,7 +72,10 @@ class Compose:
                 blocks.append(await welcome.tokens(http, auth))
             else:
                 blocks.append("  TOKEN is the access token of a session of your Supabase project")
-            blocks.append(welcome.commands(url, plan))
+            if self.paid:
+                blocks += [welcome.commands(url, plan, paid=True), welcome.HOW_TO_PAY]
+            else:
+                blocks.append(welcome.commands(url, plan))
         console.show("\n" + "\n\n".join(blocks) + "\n")
 
     async def run(self, *arguments: str) -> None:
@@ -84,6 +87,12 @@ class Compose:
     def sandboxed(self) -> bool:
         """True if the provider's sandbox and the auth emulator are among the containers."""
         return _sandboxed(self.values)
+
+    @property
+    def paid(self) -> bool:
+        """True if customers pay with the test cards of the payment sandbox, which is among the containers."""
+        profiles = self.values.get("COMPOSE_PROFILES", "").split(",")
+        return "payments" in profiles and self.values.get("PAYMENTS") == "required"
 
     def _port(self, name: str, default: int) -> str:
         return self.values.get(name) or str(default)

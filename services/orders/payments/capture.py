@@ -25,7 +25,7 @@ AGAIN = Pause(5.0)
 # docs/runbooks/payments.md
 HOLD_GONE = (
     "the eSIMs are delivered, but the hold of the payment has ended: ask the customer to pay, then record"
-    " it (`esimgo payments mark-paid ORDER`) and resume the order"
+    " it (`esimgo payments mark-paid ORDER ...`) and resume the order"
 )
 
 
