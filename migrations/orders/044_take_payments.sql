@@ -37,6 +37,7 @@ create table orders.payments (
     id uuid primary key default gen_random_uuid(),
     order_id uuid unique references orders.esim_orders (id),
     customer_id uuid not null,
+    top_up_key text check (top_up_key ~ '^[!-~]{1,200}$'),
     method text not null check (method in ('CARD', 'WALLET', 'MANUAL')),
     amount numeric not null check (amount >= 0),
     wallet_amount numeric not null default 0 check (wallet_amount >= 0),
@@ -79,6 +80,7 @@ create table orders.payments (
     detail text not null default '',
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    constraint only_top_ups_have_a_key check (top_up_key is null or order_id is null),
     constraint wallet_within_amount check (wallet_amount <= amount),
     constraint wallets_pay_whole check (method <> 'WALLET' or wallet_amount = amount),
     constraint captured_within_amount check (captured <= amount),
@@ -97,6 +99,7 @@ create table orders.payments (
 
 comment on table orders.payments is 'One row for each order that its customer pays, and for each top-up of a wallet.';
 comment on column orders.payments.order_id is 'Null: the payment is a top-up of the customer''s wallet.';
+comment on column orders.payments.top_up_key is 'The idempotency key of a top-up, chosen by the client.';
 comment on column orders.payments.amount is 'The order''s total. The card pays what the wallet does not.';
 comment on column orders.payments.state is
     'AUTHORIZED: held, not taken. PAID: taken before the order was delivered, as the method has no holds, or as a hold
@@ -119,6 +122,7 @@ comment on column orders.payments.detail is 'For operators.';
 
 create index payments_due on orders.payments (next_run_at) where next_run_at is not null;
 create index payments_open on orders.payments (state, created_at) where state in ('AWAITING', 'AUTHORIZED', 'PAID');
+create unique index top_ups_of_customer on orders.payments (customer_id, top_up_key) where top_up_key is not null;
 create index payments_of_customer on orders.payments (customer_id, created_at desc);
 create index payments_newest on orders.payments (created_at desc, id desc);
 create index payments_held on orders.payments (held_at)

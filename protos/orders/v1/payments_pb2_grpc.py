@@ -165,7 +165,9 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TopUpWallet(self, request, context):
-        """Starts a payment that adds to the caller's wallet once it is paid.
+        """Starts a payment that adds to the caller's wallet once it is paid. FAILED_PRECONDITION: PAYMENT_METHOD_NOT_OFFERED,
+        TOP_UP_NOT_OFFERED (details: `currencies`), TOP_UP_TOO_SMALL, TOP_UP_TOO_LARGE (details: `limit`), TOO_MANY_TOP_UPS.
+        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,7 +207,8 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CorrectWallet(self, request, context):
-        """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW).
+        """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
+        (IDEMPOTENCY_CONFLICT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

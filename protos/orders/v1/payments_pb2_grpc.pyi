@@ -49,7 +49,10 @@ class PaymentsServiceStub:
     ListWalletEntries: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListWalletEntriesRequest, _payments_pb2.ListWalletEntriesResponse]
     """Lists the entries of a wallet, the newest first."""
     TopUpWallet: _grpc.UnaryUnaryMultiCallable[_payments_pb2.TopUpWalletRequest, _payments_pb2.TopUpWalletResponse]
-    """Starts a payment that adds to the caller's wallet once it is paid."""
+    """Starts a payment that adds to the caller's wallet once it is paid. FAILED_PRECONDITION: PAYMENT_METHOD_NOT_OFFERED,
+    TOP_UP_NOT_OFFERED (details: `currencies`), TOP_UP_TOO_SMALL, TOP_UP_TOO_LARGE (details: `limit`), TOO_MANY_TOP_UPS.
+    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+    """
     GetTopUp: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetTopUpRequest, _payments_pb2.GetTopUpResponse]
     """Returns one top-up of the caller, with what a client needs to pay while it is unpaid."""
     RefundOrder: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RefundOrderRequest, _payments_pb2.RefundOrderResponse]
@@ -66,7 +69,9 @@ class PaymentsServiceStub:
     and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
     """
     CorrectWallet: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CorrectWalletRequest, _payments_pb2.CorrectWalletResponse]
-    """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW)."""
+    """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
+    (IDEMPOTENCY_CONFLICT).
+    """
     ListDisputes: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListDisputesRequest, _payments_pb2.ListDisputesResponse]
     GetDisputeEvidence: _grpc.UnaryUnaryMultiCallable[_payments_pb2.GetDisputeEvidenceRequest, _payments_pb2.GetDisputeEvidenceResponse]
     """Gathers what card networks ask for in a dispute about digital goods."""
@@ -108,7 +113,10 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     ListWalletEntries: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListWalletEntriesRequest, _payments_pb2.ListWalletEntriesResponse]  # type: ignore[assignment]
     """Lists the entries of a wallet, the newest first."""
     TopUpWallet: _aio.UnaryUnaryMultiCallable[_payments_pb2.TopUpWalletRequest, _payments_pb2.TopUpWalletResponse]  # type: ignore[assignment]
-    """Starts a payment that adds to the caller's wallet once it is paid."""
+    """Starts a payment that adds to the caller's wallet once it is paid. FAILED_PRECONDITION: PAYMENT_METHOD_NOT_OFFERED,
+    TOP_UP_NOT_OFFERED (details: `currencies`), TOP_UP_TOO_SMALL, TOP_UP_TOO_LARGE (details: `limit`), TOO_MANY_TOP_UPS.
+    ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+    """
     GetTopUp: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetTopUpRequest, _payments_pb2.GetTopUpResponse]  # type: ignore[assignment]
     """Returns one top-up of the caller, with what a client needs to pay while it is unpaid."""
     RefundOrder: _aio.UnaryUnaryMultiCallable[_payments_pb2.RefundOrderRequest, _payments_pb2.RefundOrderResponse]  # type: ignore[assignment]
@@ -125,7 +133,9 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
     """
     CorrectWallet: _aio.UnaryUnaryMultiCallable[_payments_pb2.CorrectWalletRequest, _payments_pb2.CorrectWalletResponse]  # type: ignore[assignment]
-    """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW)."""
+    """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
+    (IDEMPOTENCY_CONFLICT).
+    """
     ListDisputes: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListDisputesRequest, _payments_pb2.ListDisputesResponse]  # type: ignore[assignment]
     GetDisputeEvidence: _aio.UnaryUnaryMultiCallable[_payments_pb2.GetDisputeEvidenceRequest, _payments_pb2.GetDisputeEvidenceResponse]  # type: ignore[assignment]
     """Gathers what card networks ask for in a dispute about digital goods."""
@@ -200,7 +210,10 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.TopUpWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.TopUpWalletResponse, _abc.Awaitable[_payments_pb2.TopUpWalletResponse]]:
-        """Starts a payment that adds to the caller's wallet once it is paid."""
+        """Starts a payment that adds to the caller's wallet once it is paid. FAILED_PRECONDITION: PAYMENT_METHOD_NOT_OFFERED,
+        TOP_UP_NOT_OFFERED (details: `currencies`), TOP_UP_TOO_SMALL, TOP_UP_TOO_LARGE (details: `limit`), TOO_MANY_TOP_UPS.
+        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+        """
 
     @_abc_1.abstractmethod
     def GetTopUp(
@@ -247,7 +260,9 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.CorrectWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.CorrectWalletResponse, _abc.Awaitable[_payments_pb2.CorrectWalletResponse]]:
-        """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW)."""
+        """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
+        (IDEMPOTENCY_CONFLICT).
+        """
 
     @_abc_1.abstractmethod
     def ListDisputes(

@@ -56,7 +56,7 @@ class Paying:
             return None
         if order.unpaid:
             try:
-                return await self._resume(session, await self._of(order))
+                return await self.resumed(session, await self._of(order))
             except Failure as failure:
                 episodes.record(
                     f"payments can't be started: {failure.reason}",
@@ -77,9 +77,10 @@ class Paying:
         payment = await self._of(order)
         if not order.unpaid or payment.state is not PaymentState.AWAITING:
             raise not_open()
-        return await self._resume(session, payment)
+        return await self.resumed(session, payment)
 
-    async def _resume(self, session: Session, payment: Payment) -> pb.Payment:
+    async def resumed(self, session: Session, payment: Payment) -> pb.Payment:
+        """Return a payment with what its client needs to pay, if it is unpaid."""
         if payment.state is not PaymentState.AWAITING:
             return messages.payment_to_proto(payment, session)
         started = await self._starts.start(payment)

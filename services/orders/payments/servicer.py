@@ -16,17 +16,25 @@ from services.orders.payments.paying import Paying
 from services.orders.payments.payment import Payment
 from services.orders.payments.refund_order import OrderRefunds
 from services.orders.payments.servicer_refunds import RefundMethods
+from services.orders.payments.servicer_wallets import WalletMethods
+from services.orders.payments.top_up import TopUps
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
-class PaymentsServicer(RefundMethods, payments_pb2_grpc.PaymentsServiceServicer):
+class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsServiceServicer):
     """Checks requests, and returns only what the caller's session may see."""
 
     def __init__(
-        self, database: Database, paying: Paying, decisions: Decisions, refunds: OrderRefunds
+        self,
+        database: Database,
+        paying: Paying,
+        decisions: Decisions,
+        refunds: OrderRefunds,
+        top_ups: TopUps,
     ) -> None:
         RefundMethods.__init__(self, database, refunds)
+        WalletMethods.__init__(self, database, paying, top_ups)
         self._database = database
         self._paying = paying
         self._decisions = decisions

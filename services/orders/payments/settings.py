@@ -12,6 +12,7 @@ from services.orders.payments import guards
 from services.orders.payments.payment import PaymentMethod
 from services.orders.payments.policy import RefundPolicy, RefundPolicyError
 from services.orders.payments.stripe.settings import StripeSettings
+from services.orders.payments.top_up_limits import TopUpLimits, TopUpLimitsError
 
 # eSIMs bought at this address cost money.
 ESIM_GO_HOST = "api.esim-go.com"
@@ -49,6 +50,7 @@ class PaymentSettings:
     guards: Mapping[str, Decimal] = field(default_factory=dict)
     min_balance: Decimal = Decimal(0)
     refund_policy: RefundPolicy = field(default_factory=RefundPolicy)
+    top_ups: TopUpLimits = field(default_factory=TopUpLimits)
 
     @classmethod
     def read(cls, env: Env, provider_url: str, stripe: StripeSettings) -> "PaymentSettings":
@@ -100,6 +102,7 @@ class PaymentSettings:
                 )
             ),
             refund_policy=_policy(env),
+            top_ups=_top_ups(env),
         )
         found._check(env, provider_url, stripe)
         return found
@@ -200,3 +203,17 @@ def _policy(env: Env) -> RefundPolicy:
     except RefundPolicyError as error:
         env.problems.append(f"REFUND_POLICY: {error}")
         return RefundPolicy()
+
+
+def _top_ups(env: Env) -> TopUpLimits:
+    text = env.text(
+        "WALLET_TOP_UPS",
+        "Smallest and largest top-up of a wallet by currency, as USD=5-500,EUR=5-500. Only these"
+        " currencies can be topped up. Empty: all, from the smallest amount that a card can pay.",
+        "",
+    )
+    try:
+        return TopUpLimits.parse(text)
+    except TopUpLimitsError as error:
+        env.problems.append(f"WALLET_TOP_UPS: {error}")
+        return TopUpLimits()

@@ -25,6 +25,7 @@ from services.orders.payments.servicer import PaymentsServicer
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import Taking
+from services.orders.payments.top_up import TopUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def parts(
     database, starts, taking = base.database, base.starts, base.taking
     guards = Guards(base.settings.guards)
     observation = Observation(database, starts, guards, taking, base.metrics, orders, bought)
+    top_ups = TopUps(database, starts, base.settings, base.metrics)
     payments = Payments(
         database,
         observation,
@@ -91,10 +93,11 @@ def parts(
         stop=stop,
         every=every,
         required=base.settings.mode is PaymentMode.REQUIRED,
+        top_up=top_ups.look,
     )
     paying = Paying(database, starts, payments)
     decisions = Decisions(database, taking, orders, bought, payments.wake)
     refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
     by_staff = OrderRefunds(database, base.refunding, refunds)
-    servicer = PaymentsServicer(database, paying, decisions, by_staff)  # type: ignore[abstract] # wallets follow
+    servicer = PaymentsServicer(database, paying, decisions, by_staff, top_ups)  # type: ignore[abstract] # see the proto
     return PaymentParts(payments, refunds, paying, decisions, servicer)
