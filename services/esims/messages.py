@@ -52,6 +52,7 @@ def esim_to_proto(esim: ESIM) -> pb.ESIM:
         last_country_date=timestamps.to_proto(esim.last_country_at),
         profile_status=esim.profile_status,
         installed_date=timestamps.to_proto(esim.installed_at),
+        activated_date=timestamps.to_proto(esim.activated_at),
     )
 
 

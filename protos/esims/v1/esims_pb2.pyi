@@ -115,6 +115,7 @@ class ESIM(_message.Message):
     LAST_COUNTRY_DATE_FIELD_NUMBER: _builtins.int
     PROFILE_STATUS_FIELD_NUMBER: _builtins.int
     INSTALLED_DATE_FIELD_NUMBER: _builtins.int
+    ACTIVATED_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     iccid: _builtins.str
@@ -163,6 +164,10 @@ class ESIM(_message.Message):
     def installed_date(self) -> _timestamp_pb2.Timestamp:
         """When the eSIM was first installed on a device; absent until the provider reports it."""
 
+    @_builtins.property
+    def activated_date(self) -> _timestamp_pb2.Timestamp:
+        """When the eSIM was first seen on a network; absent until the provider reports it."""
+
     def __init__(
         self,
         *,
@@ -187,10 +192,11 @@ class ESIM(_message.Message):
         last_country_date: _timestamp_pb2.Timestamp | None = ...,
         profile_status: _builtins.str = ...,
         installed_date: _timestamp_pb2.Timestamp | None = ...,
+        activated_date: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "installed_date", b"installed_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "installed_date", b"installed_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "installed_date", b"installed_date", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "installed_date", b"installed_date", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
