@@ -222,6 +222,37 @@ class ESIMs:
             self._stub.RegisterESIMs, request, token=self._key, timeout=self._timeout
         )
 
+    async def of_order(self, order_id: UUID) -> Sequence[esims_pb2.ESIM]:
+        """Return the eSIMs that an order delivered; top-ups of other orders' eSIMs are not among them."""
+        request = esims_pb2.BatchListOrderESIMsRequest(order_ids=[str(order_id)])
+        answer = await rpc_client.call(
+            self._stub.BatchListOrderESIMs, request, token=self._key, timeout=self._timeout
+        )
+        return answer.esims
+
+    async def bundles(self, esim_ids: Sequence[str]) -> Sequence[esims_pb2.ESIMBundle]:
+        """Return the bundles of eSIMs with their use, newest assignment first."""
+        answer = await rpc_client.call(
+            self._stub.BatchListBundles,
+            esims_pb2.BatchListBundlesRequest(esim_ids=esim_ids),
+            token=self._key,
+            timeout=2 * self._timeout,  # the esims service may query the provider
+        )
+        return answer.bundles
+
+    async def suspend(self, esim_id: str) -> None:
+        """Suspend an eSIM, which may be suspended already.
+
+        Raises Failure REFUSED (ESIM_NOT_SUSPENDABLE) for one that no longer works in any case.
+        """
+        await rpc_client.call(
+            self._stub.SuspendESIM,
+            esims_pb2.SuspendESIMRequest(esim_id=esim_id),
+            token=self._key,
+            timeout=4
+            * self._timeout,  # writes at the provider, and reads the outcome if it is unclear
+        )
+
     async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
         """Report that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""
         request = esims_pb2.CancelOrderBundlesRequest(

@@ -7,6 +7,7 @@ from decimal import Decimal
 from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
+from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.settings import PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.purchase import limits
@@ -41,6 +42,7 @@ class Settings:
     low_balance: float = 100.0
     stripe: StripeSettings = field(default_factory=StripeSettings)
     payments: PaymentSettings = field(default_factory=PaymentSettings)
+    disputes: DisputeSettings = field(default_factory=DisputeSettings)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -189,6 +191,7 @@ class Settings:
             ),
             stripe=stripe,
             payments=PaymentSettings.read(env, provider.base_url, stripe),
+            disputes=DisputeSettings.read(env),
         )
 
     @property

@@ -22,6 +22,7 @@ from services.orders.operators.backfill import Backfill
 from services.orders.operators.retention import Retention
 from services.orders.operators.review import Review
 from services.orders.payments import wiring as payments
+from services.orders.payments.disputes import wiring as disputes
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
 from services.orders.payments.stripe.connect import connect as connect_stripe
@@ -134,10 +135,15 @@ def wired(
     cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
+    reports = disputes.parts(
+        database, shared.payments.port, shared.esims, settings.disputes, stop=opened.stop
+    )
     paid = payments.parts(
         shared.payments,
         shared.metrics,
         lambda order_id: _start(recovery, order_id),
+        reports=reports,
+        live=settings.stripe.live,
         stop=opened.stop,
         every=settings.recovery_every,
     )
@@ -163,6 +169,7 @@ def wired(
             retention.loop(),
             backfill.loop(),
             unposted.loop(),
+            *reports.loops(),
         ]
     )
     servicer = OrdersServicer(

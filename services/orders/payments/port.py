@@ -94,7 +94,10 @@ class ProviderRefund:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDispute:
-    """A dispute as the payment provider reports it. `withdrawn` is True while it has taken the amount."""
+    """A dispute as the payment provider reports it.
+
+    `taken` is True if it ever took the amount from the shop, `withdrawn` while it has it.
+    """
 
     id: str
     intent_id: str
@@ -103,6 +106,7 @@ class ProviderDispute:
     currency: str
     reason: str
     status: str
+    taken: bool
     withdrawn: bool
     closed: bool
     respond_by: datetime | None
@@ -115,6 +119,7 @@ class FraudWarning:
 
     id: str
     intent_id: str
+    charge_id: str
     actionable: bool
 
 
@@ -185,9 +190,15 @@ class PaymentPort(Protocol):
 
     async def get_dispute(self, dispute_id: str) -> ProviderDispute: ...
 
-    async def list_disputes(self, charge_id: str) -> list[ProviderDispute]: ...
+    def list_disputes(self, since: datetime) -> AsyncIterator[ProviderDispute]:
+        """Yield the disputes that were opened since a time, the newest first."""
+        ...
 
     async def get_warning(self, warning_id: str) -> FraudWarning: ...
+
+    def list_warnings(self, since: datetime) -> AsyncIterator[FraudWarning]:
+        """Yield the early fraud warnings since a time, the newest first."""
+        ...
 
     async def create_customer(self, customer_id: UUID) -> str:
         """Create the payment provider's record of a customer, without personal data; return its id."""

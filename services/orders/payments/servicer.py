@@ -12,6 +12,8 @@ from services.orders import find
 from services.orders import store as order_rows
 from services.orders.payments import list_payments, messages, requests, store
 from services.orders.payments.decide import Decisions
+from services.orders.payments.disputes.show import ShownDisputes
+from services.orders.payments.events import PaymentEvents
 from services.orders.payments.paying import Paying
 from services.orders.payments.payment import Payment
 from services.orders.payments.refund_order import OrderRefunds
@@ -32,12 +34,16 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         decisions: Decisions,
         refunds: OrderRefunds,
         top_ups: TopUps,
+        events: PaymentEvents,
+        disputes: ShownDisputes,
     ) -> None:
         RefundMethods.__init__(self, database, refunds)
         WalletMethods.__init__(self, database, paying, top_ups)
         self._database = database
         self._paying = paying
         self._decisions = decisions
+        self._events = events
+        self._disputes = disputes
 
     async def BatchGetPayments(
         self, request: pb.BatchGetPaymentsRequest, context: Context
@@ -105,6 +111,21 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         order_id, amount, currency, reference = requests.mark_paid(request)
         payment = await self._decisions.mark_paid(order_id, amount, currency, reference, _actor())
         return pb.MarkOrderPaidResponse(payment=(await self._shown([payment]))[0])
+
+    async def ListDisputes(
+        self, request: pb.ListDisputesRequest, context: Context
+    ) -> pb.ListDisputesResponse:
+        return await self._disputes.list_disputes(request)
+
+    async def GetDisputeEvidence(
+        self, request: pb.GetDisputeEvidenceRequest, context: Context
+    ) -> pb.GetDisputeEvidenceResponse:
+        return await self._disputes.evidence(request)
+
+    async def ApplyPaymentEvents(
+        self, request: pb.ApplyPaymentEventsRequest, context: Context
+    ) -> pb.ApplyPaymentEventsResponse:
+        return await self._events.apply(request)
 
     async def _shown(self, payments: list[Payment]) -> list[pb.Payment]:
         """Return payments in their order, with their refunds."""

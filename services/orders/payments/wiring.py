@@ -9,6 +9,8 @@ from kit.db.database import Database
 from services.orders.metrics import Metrics
 from services.orders.payments.capture import Captures
 from services.orders.payments.decide import Decisions
+from services.orders.payments.disputes.wiring import DisputeParts
+from services.orders.payments.events import PaymentEvents
 from services.orders.payments.guards import Guards
 from services.orders.payments.holds import Holds
 from services.orders.payments.metrics import PaymentMetrics, RefundMetrics
@@ -76,10 +78,12 @@ def parts(
     orders: Metrics,
     bought: Callable[[UUID], None],
     *,
+    reports: DisputeParts,
+    live: bool,
     stop: asyncio.Event,
     every: float,
 ) -> PaymentParts:
-    """Make the parts that need to start purchases, by `bought`."""
+    """Make the parts that need to start purchases, by `bought`; `live` is the payment provider's mode."""
     database, starts, taking = base.database, base.starts, base.taking
     guards = Guards(base.settings.guards)
     observation = Observation(database, starts, guards, taking, base.metrics, orders, bought)
@@ -99,5 +103,8 @@ def parts(
     decisions = Decisions(database, taking, orders, bought, payments.wake)
     refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
     by_staff = OrderRefunds(database, base.refunding, refunds)
-    servicer = PaymentsServicer(database, paying, decisions, by_staff, top_ups)  # type: ignore[abstract] # see the proto
+    events = PaymentEvents(database, payments.wake, refunds.wake, reports.wake, live=live)
+    servicer = PaymentsServicer(  # type: ignore[abstract] # see the proto
+        database, paying, decisions, by_staff, top_ups, events, reports.shown
+    )
     return PaymentParts(payments, refunds, paying, decisions, servicer)

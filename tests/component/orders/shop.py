@@ -80,6 +80,8 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         self.cancelled: list[str] = []
         self.partly_cancelled: list[tuple[str, list[str]]] = []
         self.tokens: set[str] = set()
+        self.suspended: list[str] = []
+        self.bundles: list[esims_pb2.ESIMBundle] = []
         self.failure: Failure | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -98,6 +100,30 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         else:
             self.cancelled.append(request.order_id)
         return esims_pb2.CancelOrderBundlesResponse()
+
+    async def BatchListOrderESIMs(
+        self, request: Any, context: Any
+    ) -> esims_pb2.BatchListOrderESIMsResponse:
+        await self._take(context)
+        return esims_pb2.BatchListOrderESIMsResponse(
+            esims=[
+                esims_pb2.ESIM(id=str(uuid5(PLANS, one.iccid)), iccid=one.iccid, order_id=order_id)
+                for order_id in request.order_ids
+                if order_id in self.registered
+                for one in self.registered[order_id].esims
+            ]
+        )
+
+    async def BatchListBundles(
+        self, request: Any, context: Any
+    ) -> esims_pb2.BatchListBundlesResponse:
+        await self._take(context)
+        return esims_pb2.BatchListBundlesResponse(bundles=self.bundles)
+
+    async def SuspendESIM(self, request: Any, context: Any) -> esims_pb2.SuspendESIMResponse:
+        await self._take(context)
+        self.suspended.append(request.esim_id)
+        return esims_pb2.SuspendESIMResponse()
 
     async def _take(self, context: Any) -> None:
         self.tokens |= {str(v) for k, v in context.invocation_metadata() if k == "authorization"}

@@ -242,15 +242,14 @@ class Stripe:
         with self._api.checked(endpoint):
             return objects.dispute(shape)
 
-    async def list_disputes(self, charge_id: str) -> list[ProviderDispute]:
-        endpoint = "GET /v1/disputes"
-        found = []
+    async def list_disputes(self, since: datetime) -> AsyncIterator[ProviderDispute]:
+        endpoint, params = "GET /v1/disputes", {"created": {"gte": int(since.timestamp())}}
         async for shape in self._api.rows(
-            endpoint, self._api.v1.disputes.list_async, {"charge": charge_id}, kind=DISPUTE
+            endpoint, self._api.v1.disputes.list_async, params, kind=DISPUTE
         ):
             with self._api.checked(endpoint):
-                found.append(objects.dispute(shape))
-        return found
+                found = objects.dispute(shape)
+            yield found
 
     async def get_warning(self, warning_id: str) -> FraudWarning:
         endpoint = "GET /v1/radar/early_fraud_warnings/{warning}"
@@ -258,6 +257,15 @@ class Stripe:
         shape = await self._api.read(endpoint, retrieve, warning_id, {}, kind=WARNING)
         with self._api.checked(endpoint):
             return objects.warning(shape)
+
+    async def list_warnings(self, since: datetime) -> AsyncIterator[FraudWarning]:
+        endpoint = "GET /v1/radar/early_fraud_warnings"
+        params = {"created": {"gte": int(since.timestamp())}}
+        method = self._api.v1.radar.early_fraud_warnings.list_async
+        async for shape in self._api.rows(endpoint, method, params, kind=WARNING):
+            with self._api.checked(endpoint):
+                found = objects.warning(shape)
+            yield found
 
     async def create_customer(self, customer_id: UUID) -> str:
         endpoint = "POST /v1/customers"

@@ -128,7 +128,7 @@ def dispute(shape: Shape) -> ProviderDispute:
     if not status or created is None:
         raise shape.fail("status" if not status else "created")
     # Each entry takes the amount from the shop, or gives it back: their sum says which was last.
-    taken = sum(row.amount("amount", negative=True) for row in shape.rows("balance_transactions"))
+    moved = [row.amount("amount", negative=True) for row in shape.rows("balance_transactions")]
     return ProviderDispute(
         id=shape.id(),
         intent_id=shape.reference("payment_intent"),
@@ -137,7 +137,8 @@ def dispute(shape: Shape) -> ProviderDispute:
         currency=shape.currency(),
         reason=shape.word("reason"),
         status=status,
-        withdrawn=taken < 0,
+        taken=any(amount < 0 for amount in moved),
+        withdrawn=sum(moved) < 0,
         closed=status in CLOSED,
         respond_by=shape.part("evidence_details").moment("due_by"),
         created_at=created,
@@ -149,6 +150,7 @@ def warning(shape: Shape) -> FraudWarning:
     return FraudWarning(
         id=shape.id(),
         intent_id=shape.reference("payment_intent"),
+        charge_id=shape.reference("charge"),
         actionable=shape.flag("actionable"),
     )
 
