@@ -184,6 +184,8 @@ def wired(
             discounts,
             limits,
             shared.payments.openings,
+            recovery.begin,
+            lease=recovery.lease,
         ),
         Offers(shared.catalogue, shared.datasource, shared.prices, discounts),
         cancellation,

@@ -14,9 +14,10 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
 from services.orders.payments.capture import Captures
 from services.orders.provider_order import ProviderOrder
-from services.orders.purchase import attempt_store, charges, deliver, refusals
+from services.orders.purchase import attempt_store, deliver, refusals
 from services.orders.purchase.balances import Balances
 from services.orders.purchase.charges import Charges
+from services.orders.purchase.complete import complete, message_of
 from services.orders.purchase.deliver import Delivery
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.settle import Settlement
@@ -231,12 +232,7 @@ class Purchase:
         await work.step("placed", point=RecoveryPoint.PLACED, reason=message, connection=connection)
 
     async def _complete(self, work: Work) -> Pause | None:
-        reasons = [
-            order.MESSAGE_REASSIGNED if work.order.reassigned else "",
-            charges.status_reason(work.order),
-        ]
-        message = " ".join(filter(None, reasons))
         if work.order.has_payment:
-            return await self._captures.complete(work, message)
-        await work.step("completed", status=OrderStatus.COMPLETED, reason=message)
+            return await self._captures.complete(work, message_of(work.order))
+        await complete(work)
         return None

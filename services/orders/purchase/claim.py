@@ -1,10 +1,14 @@
 """Claims an order: the intent to buy, committed before the provider is called."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
+from uuid import UUID, uuid4
 
 from kit.auth.sessions import Role, Session
-from kit.db.database import Connection, Database
+from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure, Kind
 from services.orders import store
 from services.orders.coupons.redeem import Discount, Discounts
@@ -42,7 +46,10 @@ class Sale:
 
 
 class Claims:
-    """Records what customers want to buy, each request once."""
+    """Records what customers want to buy, each request once.
+
+    `begin` starts the purchase of an order that a run has leased for the time `lease`.
+    """
 
     def __init__(
         self,
@@ -53,6 +60,9 @@ class Claims:
         discounts: Discounts,
         limits: PurchaseLimits,
         openings: Openings,
+        begin: Callable[[Order, UUID], None],
+        *,
+        lease: timedelta,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -61,6 +71,9 @@ class Claims:
         self._discounts = discounts
         self._limits = limits
         self._openings = openings
+        self._begin = begin
+        self._lease = lease
+        self._committing: set[asyncio.Task[Claimed | None]] = set()
 
     async def claim(self, session: Session, request: OrderRequest) -> Claimed:
         """Return the order for this request, new or from an earlier call.
@@ -106,7 +119,7 @@ class Claims:
             # Checked before the provider is called, so that a customer above a limit causes no call. Other
             # reasons to refuse the request come before the limits of spending: otherwise requests that can't
             # succeed would tell, by their refusal, how high the cost is. To check an eSIM takes a call, so
-            # with one the cost counts only in `_allowed`.
+            # with one the cost counts only in the transaction of the claim.
             cost = known.cost if request.esim_id is None else NOTHING
             async with self._database.system() as connection:
                 await self._limits.check(
@@ -117,23 +130,40 @@ class Claims:
         if choice is not None:
             quote = quotes.payable(quote)
             refusals.check_limits(request, quote)
-        async with self._database.system() as connection:
+        sale = Sale(plan, quote, target, discount, choice)
+        # Not cancelled if the client hangs up: an order that is committed, but whose purchase is not started,
+        # would wait until its lease ends.
+        committing = asyncio.create_task(self._commit(session, request, sale))
+        self._committing.add(committing)
+        committing.add_done_callback(self._committing.discard)
+        return await asyncio.shield(committing)
+
+    async def _commit(self, session: Session, request: OrderRequest, sale: Sale) -> Claimed | None:
+        """Record the order and start its purchase, or return what `_new` does."""
+        locks = self._limits.locks(request.customer_id)
+        if request.prevent_duplicates:
+            locks.insert(0, claim_store.duplicates_lock(request))
+        by_service = session.role is Role.SERVICE
+        async with self._database.system(locks=locks) as connection:
             if request.prevent_duplicates:
                 duplicate = await claim_store.find_duplicate(connection, request)
                 if duplicate is not None:
                     await _check_method(connection, duplicate, request)
                     return Claimed(duplicate, repeated=True)
-            if await self._allowed(connection, request, quote, by_service=by_service):
-                sale = Sale(plan, quote, target, discount, choice)
-                claimed = await self._record(connection, session, request, sale)
-                if claimed is not None:
-                    return Claimed(claimed, repeated=False)
-        return None
+            # If this refuses a request whose key was taken meanwhile, `claim` returns that order.
+            await self._limits.check(
+                connection, request.customer_id, sale.quote.cost, by_service=by_service
+            )
+            claimed = await self._record(connection, session, request, sale)
+        return None if claimed is None else Claimed(claimed, repeated=False)
 
     async def _record(
         self, connection: Connection, session: Session, request: OrderRequest, sale: Sale
     ) -> Order | None:
-        """Record the order with its coupon and its payment; None if the key is taken."""
+        """Record the order with its coupon and its payment; None if the key is taken.
+
+        After the commit, a run with the order's lease buys it, unless it has to be paid first.
+        """
         opening = await self._openings.prepare(
             connection,
             session,
@@ -142,38 +172,35 @@ class Claims:
             sale.quote.total,
             sale.quote.currency,
         )
+        run = uuid4()
         claimed = await claim_store.claim(
-            connection, request, sale.plan, sale.quote, sale.target, opening
+            connection,
+            request,
+            sale.plan,
+            sale.quote,
+            sale.target,
+            opening,
+            run=run,
+            lease=self._lease,
+            actor=str(session.user_id or "service"),
         )
         if claimed is not None:
             await self._discounts.reserve(connection, claimed, sale.discount)
             await self._openings.record(connection, opening, claimed.id)
-            await store.record_request(connection, claimed, session.user_id, "claimed")
+            if not claimed.unpaid:
+                after_commit(lambda: self._begin(claimed, run))
         return claimed
 
     async def _duplicate(self, request: OrderRequest) -> Claimed | None:
         if not request.prevent_duplicates:
             return None
-        async with self._database.system() as connection:
+        lock = claim_store.duplicates_lock(request)
+        async with self._database.system(locks=[lock]) as connection:
             duplicate = await claim_store.find_duplicate(connection, request)
             if duplicate is None:
                 return None
             await _check_method(connection, duplicate, request)
         return Claimed(duplicate, repeated=True)
-
-    async def _allowed(
-        self, connection: Connection, request: OrderRequest, quote: Quote, *, by_service: bool
-    ) -> bool:
-        """Check the limits; False if another call with the same key came first.
-
-        Raises Failure REFUSED (PURCHASE_LIMIT_...). Holds the limits' locks until the transaction ends.
-        """
-        await self._limits.lock(connection, request.customer_id)
-        key = request.idempotency_key
-        if key is not None and await store.find_by_key(connection, request.customer_id, key):
-            return False
-        await self._limits.check(connection, request.customer_id, quote.cost, by_service=by_service)
-        return True
 
     async def _target(self, session: Session, request: OrderRequest, plan: Plan) -> Target | None:
         if request.esim_id is None:

@@ -1,30 +1,44 @@
 """SQL of claims: the row of a new order, and the search for an equal one."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from kit.db.database import Connection
 from kit.telemetry import tracing
+from services.orders import step_log
 from services.orders.order import Order, OrderRequest, Target
 from services.orders.payments.opening import Opening
 from services.orders.plan import Plan
 from services.orders.purchase.quotes import Quote
 from services.orders.store import ALL_COLUMNS, COLUMNS, read_row
 
+# The step in the order's history.
+CLAIMED = "claimed"
+# An order that can be bought at once is leased to the run that its process starts after the commit.
 CLAIM = f"""
+with claimed as (
 insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
     max_price, max_total, trace_parent, price_confirmed_at, requested_currency, coupon_code, sold_plan,
     price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
     exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, tax_country, paid_by, recovery_point,
-    next_run_at
+    next_run_at, lease_owner, leased_until
 ) values (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
-    case when $35 <> 'AWAITING_PAYMENT' then now() end
+    case when $35 <> 'AWAITING_PAYMENT' then now() end,
+    case when $35 <> 'AWAITING_PAYMENT' then $36::uuid end,
+    case when $35 <> 'AWAITING_PAYMENT' then now() + $37::interval end
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {ALL_COLUMNS}
+),
+event as (
+    insert into orders.order_events (order_id, to_status, actor, reason)
+    select id, status, $38, $39 from claimed
+)
+select {ALL_COLUMNS} from claimed as o
 """  # noqa: S608 - only ALL_COLUMNS goes in
 
 
@@ -35,8 +49,16 @@ async def claim(
     quote: Quote,
     target: Target | None,
     opening: Opening,
+    *,
+    run: UUID,
+    lease: timedelta,
+    actor: str,
 ) -> Order | None:
-    """Record the intent to buy, and how it is sold; None if the customer's key is in use already."""
+    """Record the intent to buy, how it is sold, and the step of its `actor`.
+
+    The `run` gets the lease of an order that can be bought at once. Returns None if the customer's key is in
+    use already.
+    """
     listing = plan.listing
     row = await connection.fetchrow(
         CLAIM,
@@ -75,12 +97,18 @@ async def claim(
         listing.tax_country if listing else "",
         opening.paid_by,
         opening.point,
+        run,
+        lease,
+        actor,
+        CLAIMED,
     )
-    return read_row(row) if row else None
+    if row is None:
+        return None
+    claimed = read_row(row)
+    step_log.step_of(claimed, CLAIMED, actor)
+    return claimed
 
 
-# Equal requests run one at a time: the second click waits until the first one's order is committed.
-LOCK_DUPLICATES = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
 DUPLICATE_WINDOW = timedelta(seconds=30)
 FIND_DUPLICATE = f"""
@@ -93,10 +121,17 @@ order by o.created_at desc limit 1
 """  # noqa: S608 - only COLUMNS goes in
 
 
+def duplicates_lock(request: OrderRequest) -> str:
+    """Return the lock of a transaction that looks for an equal order.
+
+    With it, equal requests run one at a time: the second click waits until the first one's order is
+    committed.
+    """
+    return f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
+
+
 async def find_duplicate(connection: Connection, request: OrderRequest) -> Order | None:
-    """Return an equal order from the last seconds, and block equal requests until the transaction ends."""
-    name = f"{request.customer_id} {request.plan_id} {request.quantity} {request.esim_id}"
-    await connection.execute(LOCK_DUPLICATES, name)
+    """Return an equal order from the last seconds; the transaction has the lock of equal requests."""
     row = await connection.fetchrow(
         FIND_DUPLICATE,
         request.customer_id,

@@ -12,6 +12,7 @@ from services.orders import delivery_store, order, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
 from services.orders.peers import ESIMs
+from services.orders.purchase.complete import complete
 from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ async def send_to_review(work: Work, detail: str, connection: "Connection | None
 
 
 class Delivery:
-    """Advances an order from PLACED to REGISTERED."""
+    """Advances an order from PLACED to REGISTERED, and completes one without a payment."""
 
     def __init__(self, database: Database, datasource: OrdersDataSource, esims: ESIMs) -> None:
         self._database = database
@@ -136,4 +137,7 @@ class Delivery:
         async with self._database.system() as connection:
             await delivery_store.record_registered(connection, work.order.id)
             await work.step("registered", point=RecoveryPoint.REGISTERED, connection=connection)
+            # Without a payment to take, nothing outside of this database comes between the two steps.
+            if not work.order.has_payment:
+                await complete(work, connection)
         return None

@@ -73,8 +73,6 @@ select count(*) from (
     select from orders.esim_orders where customer_id = $1 and status = 'PROCESSING' limit $2
 ) unfinished
 """
-# Held until the transaction ends, so that purchases that share a limit are checked one after the other.
-LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +91,17 @@ class PurchaseLimits:
     def __post_init__(self) -> None:
         self.metrics.limits(self.limits)
 
-    async def lock(self, connection: Connection, customer_id: UUID) -> None:
-        """Block other purchases under the same limits until the transaction ends."""
-        # Always in this order, so that two purchases can't deadlock.
-        for scope in SCOPES:
-            # The number of a customer's unfinished purchases is always limited.
-            if scope == "customer" or any(name.startswith(scope) for name in self.limits):
-                owner = customer_id if scope == "customer" else "all"
-                await connection.execute(LOCK, f"purchase limits of {scope} {owner}")
+    def locks(self, customer_id: UUID) -> list[str]:
+        """Return the locks of a transaction that checks the limits and claims an order.
+
+        They block other purchases under the same limits. Always in this order, so that two purchases can't
+        deadlock.
+        """
+        # The number of a customer's unfinished purchases is always limited.
+        owners = {"customer": str(customer_id)}
+        if any(name.startswith("shop") for name in self.limits):
+            owners["shop"] = "all"
+        return [f"purchase limits of {scope} {owner}" for scope, owner in owners.items()]
 
     async def check(
         self, connection: Connection, customer_id: UUID, cost: Decimal, *, by_service: bool

@@ -60,7 +60,7 @@ class Recovery:
         self._purchase = purchase
         self._cancellation = cancellation
         self._stop = stop
-        self._lease = lease
+        self.lease = lease
         self._every = every
         self._running: dict[UUID, asyncio.Task[Order | None]] = {}
         self._resumed: set[UUID] = set()
@@ -95,14 +95,23 @@ class Recovery:
                     return None
             await background.sleep(FOLLOW_EVERY, self._stop)
 
+    def begin(self, order: Order, run: UUID) -> None:
+        """Work on a new order whose claim gave its lease to that run."""
+        self.start(order.id, claimed=(order, run))
+
     def start(
-        self, order_id: UUID, began: SpanContext | None = None
+        self,
+        order_id: UUID,
+        began: SpanContext | None = None,
+        *,
+        claimed: "tuple[Order, UUID] | None" = None,
     ) -> "asyncio.Task[Order | None]":
         """Work on an order until it is finished or has to wait long; if a run is in flight, return its task.
 
         Does nothing before the order's next run is due. The task never raises, and returns the order if it
         ended its purchase. Its span belongs to the caller's trace or, without a caller, to a new trace that
-        links to the one in which the order `began`.
+        links to the one in which the order `began`. `claimed` is the order and the run that has its lease
+        already.
         """
         running = self._running.get(order_id)
         if running is not None:
@@ -116,7 +125,7 @@ class Recovery:
             return tracing.root_span("work on order", attributes, links=[began])
 
         # An empty context: the caller's deadline and session must not apply to this work.
-        task = asyncio.create_task(self._run(order_id, span), context=Context())
+        task = asyncio.create_task(self._run(order_id, span, claimed), context=Context())
         self._running[order_id] = task
         task.add_done_callback(lambda _: self._running.pop(order_id, None))
         return task
@@ -157,11 +166,16 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, order_id: UUID, span: Callable[[], SpanScope]) -> Order | None:
+    async def _run(
+        self,
+        order_id: UUID,
+        span: Callable[[], SpanScope],
+        claimed: "tuple[Order, UUID] | None",
+    ) -> Order | None:
         while True:
             try:
                 with span():
-                    result = await self._advance(order_id)
+                    result = await self._advance(order_id, claimed)
             except store.LeaseLostError:
                 logger.warning("order %s was taken over by another run", order_id)
                 return None
@@ -180,26 +194,30 @@ class Recovery:
                 return result
             if result.seconds > MAX_SLEEP:
                 return None
+            claimed = None
             await background.sleep(result.seconds, self._stop)
             if self._stop.is_set():
                 return None
 
-    async def _advance(self, order_id: UUID) -> Pause | Order | None:
-        """Run once under the lease.
+    async def _advance(
+        self, order_id: UUID, claimed: "tuple[Order, UUID] | None"
+    ) -> Pause | Order | None:
+        """Run once under the lease, which is taken first unless the run got it with the claim.
 
         Returns the pause before the next run, the order whose purchase ended, or None if there is nothing
         to do.
         """
-        run = uuid4()
-        async with self._database.system() as connection:
-            order = await lease_store.take_lease(connection, order_id, run, self._lease)
+        order, run = claimed or (None, uuid4())
+        if order is None:
+            async with self._database.system() as connection:
+                order = await lease_store.take_lease(connection, order_id, run, self.lease)
         if order is None:
             return None
         act_for(order.customer_id)
         tracing.set_attribute("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
-        work = Work(self._database, order, run, self._lease, actor, self._metrics)
+        work = Work(self._database, order, run, self.lease, actor, self._metrics)
         pause: Pause | None = Pause(AFTER_ERROR)
         try:
             if cancelling:
