@@ -92,12 +92,12 @@ async def waiting(address: str, tls: TLS, values: Mapping[str, str]) -> list[Fin
 
         try:
             held = await call(payments.ListHeldOrders, pb.ListHeldOrdersRequest(page_size=MANY))
-            disputes = await call(
-                payments.ListDisputes, pb.ListDisputesRequest(open_only=True, page_size=MANY)
-            )
             stuck = await call(
                 OrdersServiceStub(channel).ListStuckOrders,
                 orders_pb2.ListStuckOrdersRequest(page_size=MANY),
+            )
+            disputes = await call(
+                payments.ListDisputes, pb.ListDisputesRequest(open_only=True, page_size=MANY)
             )
         except Failure:
             return []
@@ -126,7 +126,7 @@ def findings(held: int, unclear: int, disputes: int) -> list[Finding]:
         ),
     )
     waiting = [
-        Finding(f"{what}: {number}", f"{remedy}; docs/payments.md has the steps")
+        Finding(f"{what}: {number}", f"{remedy}; docs/runbooks/payments.md has the steps")
         for number, what, remedy in checks
         if number
     ]
@@ -153,4 +153,5 @@ async def _books(stub: Any, token: str) -> list[Finding]:
     if summary.differences:
         text = f"the books of the last day differ in {summary.differences} places"
         return [Finding(text, "list them with `./esimgo books check`")]
-    return [Finding("the books of the last day agree")]
+    skipped = "".join(f"; not compared: {reason}" for reason in summary.skipped)
+    return [Finding(f"the books of the last day agree{skipped}")]

@@ -22,6 +22,8 @@ TITLES = ("order", "status", "method", "amount", "refunded", "created", "custome
 HELD_TITLES = ("order", "reason", "amount", "hold ends", "created", "customer")
 DISPUTE_TITLES = ("dispute", "order", "amount", "reason", "status", "respond by")
 
+ON_HOLD = (pb.PAYMENT_STATUS_HELD, pb.PAYMENT_STATUS_AUTHORIZED)
+
 
 @dataclass(frozen=True, slots=True)
 class Payments:
@@ -228,7 +230,7 @@ def _lines(payment: pb.Payment) -> list[str]:
         "intent": payment.intent_id,
         "created": output.moment(payment, "created_at"),
         "to be paid until": output.moment(payment, "expires_at"),
-        "hold ends": output.moment(payment, "capture_before"),
+        "hold ends": output.moment(payment, "capture_before") if payment.status in ON_HOLD else "",
         "held because": payment.held_reason,
         "last failure": payment.failure,
         "detail": payment.detail,
