@@ -22,7 +22,7 @@ KINDS = ("RPC", "SQL", "transaction")
 
 async def count(settings: Mapping[str, str], only: Sequence[str], queries: Sequence[str]) -> str:
     """Return the table."""
-    lines = [f"{'a request makes':<32}{'RPCs':>10}{'SQL':>10}{'begin, commit, reset':>24}"]
+    lines = [f"{'a request makes':<32}{'RPCs':>10}{'SQL':>10}{'begin and commit':>24}"]
     async with running(settings, modules=COUNTING, postgres_options=LOGGING) as machine:
         questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
         await log_statements(machine)
