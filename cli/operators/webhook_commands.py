@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def webhooks() -> None:
-    """List and replay the provider's callbacks."""
+    """List and replay callbacks of eSIM Go and events of Stripe."""
 
 
 FILTERS = (

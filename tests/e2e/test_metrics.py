@@ -28,6 +28,12 @@ STEADY = {
     *("esimgo_exchange_rates_fetches_total", "esimgo_exchange_rates_skipped"),
     *("esimgo_exchange_rates_held", "esimgo_exchange_rates_stale"),
     "esimgo_catalogue_unsellable_plans",
+    # Nothing is paid here.
+    *("esimgo_payments_changes_total", "esimgo_payments_open", "esimgo_payments_oldest_seconds"),
+    *("esimgo_payments_held", "esimgo_payments_unclear", "esimgo_payments_mismatched_total"),
+    *("esimgo_payments_unknown_outcomes_total", "esimgo_refunds_changes_total"),
+    *("esimgo_refunds_open", "esimgo_refunds_oldest_seconds"),
+    "esimgo_refunds_unknown_outcomes_total",
 }
 
 ASKED = 5
