@@ -212,6 +212,12 @@ alter function orders.check_refund_change() owner to esimgo_owner;
 create trigger check_refund_change before update on orders.refunds
     for each row execute function orders.check_refund_change();
 
+alter table orders.order_revocations add column refund_percent numeric check (refund_percent between 0 and 100);
+grant select (refund_percent) on orders.order_revocations to orders_user;
+
+comment on column orders.order_revocations.refund_percent is
+    'How much of the bundle''s price goes back once it is revoked; null: the customer does not pay here.';
+
 create table orders.disputes (
     id text primary key check (id <> ''),
     payment_id uuid not null references orders.payments (id),

@@ -40,7 +40,12 @@ async def own(database: Database, session: Session, order_id: UUID) -> Order:
 
 def is_own(order: Order, session: Session) -> bool:
     """Return if the session may act on an order that it can read."""
-    return session.role in SUFFICIENT[Role.ADMIN] or order.customer_id == session.user_id
+    return is_admin(session) or order.customer_id == session.user_id
+
+
+def is_admin(session: Session) -> bool:
+    """Return if the session is an administrator's or a service's."""
+    return session.role in SUFFICIENT[Role.ADMIN]
 
 
 async def with_costs(database: Database, session: Session, orders: Sequence[Order]) -> list[Order]:

@@ -195,6 +195,11 @@ class Order:
         return self.price_list is not None or self.has_payment
 
     @property
+    def is_top_up(self) -> bool:
+        """True if its bundles were added to an eSIM that the customer had before."""
+        return self.target_iccid is not None and not self.reassigned
+
+    @property
     def bound_iccid(self) -> str | None:
         """The eSIM that the provider has to put the bundle on; None for a new one."""
         return None if self.needs_new_esim else self.target_iccid

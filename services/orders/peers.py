@@ -18,6 +18,8 @@ from protos.catalogue.v1 import (
     prices_pb2_grpc,
 )
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from services.orders import esim_states
+from services.orders.esim_states import ESIMState
 from services.orders.order import DeliveredESIM, Order, Target
 from services.orders.plan import Listing, Plan, SoldPlan
 
@@ -252,6 +254,30 @@ class ESIMs:
             timeout=4
             * self._timeout,  # writes at the provider, and reads the outcome if it is unclear
         )
+
+    async def installed(self, order_id: UUID) -> frozenset[str]:
+        """Return the ICCIDs of an order's eSIMs that are, or were, installed on a device."""
+        esims = await self.of_order(order_id)
+        return frozenset(esim.iccid for esim in esims if esim_states.is_installed(esim))
+
+    async def states(self, orders: Sequence[Order]) -> dict[UUID, list[ESIMState]]:
+        """Return the eSIMs of orders by order, with the states of the orders' bundles, in two calls.
+
+        The eSIM of a top-up is the one that the bundle was added to.
+        """
+        own = [str(order.id) for order in orders if not order.is_top_up]
+        targets = {order.id: str(order.target_esim_id) for order in orders if order.is_top_up}
+        found = [(order_id, esims_pb2.ESIM(id=id_)) for order_id, id_ in targets.items()]
+        if own:
+            answer = await rpc_client.call(
+                self._stub.BatchListOrderESIMs,
+                esims_pb2.BatchListOrderESIMsRequest(order_ids=own),
+                token=self._key,
+                timeout=self._timeout,
+            )
+            found += [(UUID(esim.order_id), esim) for esim in answer.esims]
+        ids = list(dict.fromkeys(esim.id for _, esim in found))
+        return esim_states.read(orders, found, await self.bundles(ids) if ids else ())
 
     async def cancel_order_bundles(self, order: Order, iccids: Sequence[str] = ()) -> None:
         """Report that the order's bundles were revoked: all, or those on these eSIMs; repeatable."""

@@ -195,7 +195,11 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             async with self._database.session(session) as connection:
                 esims = await delivery_store.of_order(connection, order.id)
             await self._cancellation.request(
-                order, esims, session.user_id, unused_only=request.unused_only
+                order,
+                esims,
+                session.user_id,
+                unused_only=request.unused_only,
+                by_staff=find.is_admin(session),
             )
             order = await self._wait_for_work(session, order.id)
         async with self._database.session(session) as connection:
@@ -212,7 +216,8 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             orders = [order for order in seen if find.is_own(order, session)]
             esims = await delivery_store.of_orders(connection, [order.id for order in orders])
         found = {order.id: (order, esims[order.id]) for order in orders}
-        offers = await self._previews.offers(found, self._seconds_left())
+        by_staff = find.is_admin(session)
+        offers = await self._previews.offers(found, self._seconds_left(), by_staff=by_staff)
         return pb.BatchGetCancellationsResponse(
             cancellations=[
                 messages.offer_to_proto(found[id_][0], offer) for id_, offer in offers.items()

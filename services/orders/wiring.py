@@ -11,6 +11,7 @@ from services.orders.books.servicer import BooksServicer
 from services.orders.books.unposted import UnpostedOrders
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.examine import Examination
+from services.orders.cancellation.give_back import CancelledRefunds
 from services.orders.cancellation.preview import Previews
 from services.orders.coupons.redeem import Discounts
 from services.orders.coupons.servicer import CouponsServicer
@@ -23,6 +24,7 @@ from services.orders.operators.retention import Retention
 from services.orders.operators.review import Review
 from services.orders.payments import wiring as payments
 from services.orders.payments.disputes import wiring as disputes
+from services.orders.payments.refund_facts import RefundFacts
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
 from services.orders.payments.stripe.connect import connect as connect_stripe
@@ -132,7 +134,8 @@ def wired(
     """Make the servicers and the background work, and register their loops."""
     database, shared = opened.database, _shared(opened, settings, provider)
     examination = Examination(database, shared.datasource)
-    cancellation = Cancellation(database, shared.datasource, examination, shared.esims)
+    refunds = CancelledRefunds(database, shared.esims, shared.payments.refunding)
+    cancellation = Cancellation(database, shared.datasource, examination, shared.esims, refunds)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
     reports = disputes.parts(
@@ -144,6 +147,7 @@ def wired(
         lambda order_id: _start(recovery, order_id),
         reports=reports,
         live=settings.stripe.live,
+        facts=RefundFacts(database, shared.esims),
         stop=opened.stop,
         every=settings.recovery_every,
     )
@@ -189,7 +193,7 @@ def wired(
         ),
         Offers(shared.catalogue, shared.datasource, shared.prices, discounts),
         cancellation,
-        Previews(examination),
+        Previews(examination, refunds),
         recovery,
         paid,
         Live(database, notifications),

@@ -13,11 +13,18 @@ from kit.logs.episodes import Episodes
 from services.orders import store
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.examine import Examination
-from services.orders.cancellation.revocation import Revocation, cancelled_message, cancelled_status
+from services.orders.cancellation.give_back import CancelledRefunds
+from services.orders.cancellation.revocation import (
+    Revocation,
+    cancelled_message,
+    cancelled_status,
+    refunded_message,
+)
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import (
     DeliveredESIM,
     Order,
+    OrderStatus,
     Refund,
 )
 from services.orders.peers import ESIMs
@@ -46,7 +53,9 @@ class Cancellation:
         datasource: OrdersDataSource,
         examination: Examination,
         esims: ESIMs,
+        refunds: CancelledRefunds,
     ) -> None:
+        self._refunds = refunds
         self._database = database
         self._datasource = datasource
         self._examination = examination
@@ -59,18 +68,24 @@ class Cancellation:
         requested_by: UUID | None,
         *,
         unused_only: bool = False,
+        by_staff: bool = False,
     ) -> None:
         """Record that a completed order is to be cancelled, after checking each bundle with the provider.
 
         With `unused_only`, bundles in use are left alone; without it they make the order uncancellable.
+        With `by_staff`, the order's refund policy does not matter.
 
-        Changes nothing when it raises: REFUSED with ORDER_IN_USE or ORDER_NOT_CANCELLABLE, or the
-        provider's own failures. An order that is being cancelled stays as it is.
+        Changes nothing when it raises: REFUSED with ORDER_IN_USE, ORDER_NOT_CANCELLABLE or
+        ORDER_NOT_REFUNDABLE, or the provider's own failures. An order that is being cancelled stays as it is.
         """
         if order.cancel_requested_at is not None:
             return
         held = await self._examination.held(order, esims)
-        chosen = await self._examination.choose(held.unused() if unused_only else held.whole())
+        bundles = held.unused() if unused_only else held.whole()
+        checked = await self._refunds.check(order, [r for r, _ in bundles], by_staff=by_staff)
+        chosen = await self._examination.choose(
+            [(r, bundle) for r, (_, bundle) in zip(checked, bundles, strict=True)]
+        )
         choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
             if await revocation_store.request(connection, order, choices, unused_only=unused_only):
@@ -116,9 +131,7 @@ class Cancellation:
         if partly:
             await self._end_partly(work, planned)
             return None
-        await work.step(
-            "cancelled", status=cancelled_status(planned), reason=cancelled_message(planned)
-        )
+        await self._end(work, planned)
         return None
 
     async def _carry_out(self, work: Work, revocation: Revocation) -> None:
@@ -197,19 +210,37 @@ class Cancellation:
             )
             await work.step(f"bundle {state.lower()}", connection=connection)
 
+    async def _end(self, work: Work, planned: list[Revocation]) -> None:
+        """End a cancellation of the whole order, with its refund in the same transaction."""
+        async with self._database.system() as connection:
+            given = await self._refunds.give(connection, work.order, planned)
+            status, message = cancelled_status(planned), cancelled_message(planned)
+            if given is not None:
+                status = OrderStatus.REFUNDED if given.whole else OrderStatus.CANCELLED
+                message = refunded_message(
+                    "The order", given.amount, work.order.currency, whole=given.whole
+                )
+            await work.step("cancelled", connection, status=status, reason=message)
+
     async def _end_partly(self, work: Work, planned: list[Revocation]) -> None:
         """End a cancellation that leaves some bundles, as they were excluded or refused."""
         revoked = [r for r in planned if r.state == "REVOKED"]
         refused = any(revocation.state == "REFUSED" for revocation in planned)
         message = "The order could not be cancelled: the provider does not accept its return."
-        if revoked:
-            message = f"{len(revoked)} of {work.order.quantity} bundles were cancelled; " + (
-                "the provider does not accept the return of the others."
-                if refused
-                else f"the others are in use and stay. {cancelled_message(revoked, 'What was cancelled')}"
-            )
         event = "partly cancelled" if revoked else "not cancelled"
         async with self._database.system() as connection:
+            given = await self._refunds.give(connection, work.order, planned) if revoked else None
+            if revoked:
+                what = "What was cancelled"
+                back = cancelled_message(revoked, what)
+                if given is not None:
+                    currency = work.order.currency
+                    back = refunded_message(what, given.amount, currency, whole=given.whole)
+                message = f"{len(revoked)} of {work.order.quantity} bundles were cancelled; " + (
+                    "the provider does not accept the return of the others."
+                    if refused
+                    else f"the others are in use and stay. {back}"
+                )
             await revocation_store.withdraw(connection, work.order.id)
             await work.step(event, reason=message, connection=connection)
 

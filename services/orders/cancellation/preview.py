@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -13,6 +13,7 @@ from kit.values import currencies
 from providers.esim_go.client import Priority
 from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.examine import Choice, Examination
+from services.orders.cancellation.give_back import CancelledRefunds, not_refundable
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
 from services.orders.provider_order import MAX_PLACES
 
@@ -30,15 +31,21 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What CancelOrder would do; `code` and `message` say why the whole order can't be cancelled."""
+    """What CancelOrder would do; `code` and `message` say why the whole order can't be cancelled.
+
+    `refund` is what the customer of a paid order gets back, None if it is not paid here.
+    """
 
     extent: Extent
     code: str = ""
     message: str = ""
     choices: Sequence[Choice] = field(default=())
+    refund: Decimal | None = None
 
     def refunded(self, order: Order) -> Decimal:
-        """Return the refund to the balance, in the order's currency."""
+        """Return what the customer gets back, in the order's currency."""
+        if self.refund is not None:
+            return self.refund
         to_balance = sum(choice.refund is Refund.BALANCE for choice in self.choices)
         share = order.total_price * to_balance / order.quantity
         if order.fixed_price:
@@ -69,16 +76,21 @@ UNDER_WAY = Offer(
 class Previews:
     """Computes offers by the rules of Cancellation, with reads and validations only."""
 
-    def __init__(self, examination: Examination) -> None:
+    def __init__(self, examination: Examination, refunds: CancelledRefunds) -> None:
         self._examination = examination
+        self._refunds = refunds
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def offers(
-        self, orders: Mapping[UUID, tuple[Order, Sequence[DeliveredESIM]]], seconds: float
+        self,
+        orders: Mapping[UUID, tuple[Order, Sequence[DeliveredESIM]]],
+        seconds: float,
+        *,
+        by_staff: bool = False,
     ) -> dict[UUID, Offer]:
         """Return an offer for each order; UNKNOWN for those whose answer takes longer than `seconds`."""
         tasks = {
-            order_id: asyncio.create_task(self._offer(order, esims))
+            order_id: asyncio.create_task(self._offer(order, esims, by_staff=by_staff))
             for order_id, (order, esims) in orders.items()
         }
         try:
@@ -91,7 +103,9 @@ class Previews:
         await asyncio.gather(*late, return_exceptions=True)
         return {id_: LATE if task in late else task.result() for id_, task in tasks.items()}
 
-    async def _offer(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
+    async def _offer(
+        self, order: Order, esims: Sequence[DeliveredESIM], *, by_staff: bool
+    ) -> Offer:
         """Return the offer for one order; never raises, so that one order does not fail the others."""
         if order.status in (OrderStatus.CANCELLED, OrderStatus.REFUNDED):
             return ENDED
@@ -100,7 +114,8 @@ class Previews:
         try:
             check_cancellable(order)
             async with self._slots:
-                return await self._examined(order, esims)
+                offer = await self._examined(order, esims)
+                return await self._with_refund(order, offer, by_staff=by_staff)
         except Failure as failure:
             extent = Extent.NOTHING if failure.kind is Kind.REFUSED else Extent.UNKNOWN
             return Offer(extent, failure.reason, failure.message)
@@ -118,3 +133,13 @@ class Previews:
             part = await self._examination.choose(held.unused(), Priority.READ)
             return Offer(Extent.UNUSED_PART, failure.reason, failure.message, part)
         return Offer(Extent.WHOLE, choices=choices)
+
+    async def _with_refund(self, order: Order, offer: Offer, *, by_staff: bool) -> Offer:
+        """Apply the refund policy of a paid order, as the cancellation does."""
+        if not order.has_payment:
+            return offer
+        revocations = [choice.revocation for choice in offer.choices]
+        found, _ = await self._refunds.offer(order, revocations, by_staff=by_staff)
+        if not found.amount and not by_staff:
+            raise not_refundable(found)
+        return replace(offer, refund=found.amount)

@@ -18,10 +18,11 @@ returning id
 """
 PLAN = """
 insert into orders.order_revocations
-    (order_id, customer_id, iccid, assignment_id, bundle_name, to_balance, state)
-values ($1, $2, $3, $4, $5, $6, $7)
+    (order_id, customer_id, iccid, assignment_id, bundle_name, to_balance, state, refund_percent)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (order_id, assignment_id) do update
-set state = excluded.state, to_balance = excluded.to_balance, provider_text = '', updated_at = now()
+set state = excluded.state, to_balance = excluded.to_balance, refund_percent = excluded.refund_percent,
+    provider_text = '', updated_at = now()
 where order_revocations.state = 'REFUSED'
 """
 
@@ -51,6 +52,7 @@ async def request(
                 r.bundle_name,
                 to_balance,
                 r.state,
+                r.refund_percent,
             )
             for r, to_balance in planned
         ],
@@ -59,7 +61,7 @@ async def request(
 
 
 LIST = """
-select iccid, assignment_id, bundle_name, state, refund
+select iccid, assignment_id, bundle_name, state, refund, refund_percent
 from orders.order_revocations where order_id = $1 order by iccid, assignment_id
 """
 

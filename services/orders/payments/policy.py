@@ -1,7 +1,7 @@
 """What a customer gets back who cancels a paid order. Pure: facts come in, an amount comes out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
@@ -108,10 +108,9 @@ class RefundPolicy:
             return Shortfall.INSTALLED
         return None
 
-    def share(self, captured: Decimal, returned: int, quantity: int, currency: str) -> Decimal:
-        """Return what `returned` of `quantity` bundles give back, in all and less the fee, rounded down."""
-        exact = captured * returned / quantity * (100 - self.fee) / 100
-        return exact.quantize(currencies.unit(currency), ROUND_DOWN)
+    def percent(self, item: "Item") -> Decimal:
+        """Return how much of an item's price goes back, in percent."""
+        return NONE if self.accepts(item) else 100 - self.fee
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +127,25 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A bought order: `items` are those not revoked before, None if the provider could not tell."""
+    """A bought order: `items` are those not revoked before, None if nobody could tell their states.
+
+    `given` is the sum of the percentages that went back of items which were revoked before.
+    """
 
     bought_at: datetime
     quantity: int
     items: Sequence[Item] | None
-    revoked: int = 0
-    ended: bool = field(default=False)  # cancelled or refunded
+    given: Decimal = NONE
+    ended: bool = False  # cancelled or refunded
+
+
+def due(captured: Decimal, percents: Decimal, quantity: int, currency: str) -> Decimal:
+    """Return what an order of `quantity` items gives back, in all, if these percentages of items do.
+
+    Rounded down, so that parts never add up to more than the whole.
+    """
+    exact = captured * percents / (100 * quantity)
+    return exact.quantize(currencies.unit(currency), ROUND_DOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +187,9 @@ def refundable(
     accepted = len(items) - len(refused)
     if not accepted:
         return Refundable(NONE, reason=refused[0] if refused else Shortfall.NOT_RETURNABLE)
-    due = policy.share(payment.captured, sold.revoked + accepted, sold.quantity, payment.currency)
-    amount = min(left, max(due - cancelled, NONE))
+    percents = sold.given + sum(map(policy.percent, items), NONE)
+    whole = due(payment.captured, percents, sold.quantity, payment.currency)
+    amount = min(left, max(whole - cancelled, NONE))
     if not amount:
         return Refundable(NONE, reason=Shortfall.FEE if policy.fee else Shortfall.ALREADY_REFUNDED)
     reason = refused[0] if refused else None

@@ -16,6 +16,7 @@ from services.orders.payments.disputes.show import ShownDisputes
 from services.orders.payments.events import PaymentEvents
 from services.orders.payments.paying import Paying
 from services.orders.payments.payment import Payment
+from services.orders.payments.refund_facts import RefundFacts
 from services.orders.payments.refund_order import OrderRefunds
 from services.orders.payments.servicer_refunds import RefundMethods
 from services.orders.payments.servicer_wallets import WalletMethods
@@ -33,11 +34,12 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         paying: Paying,
         decisions: Decisions,
         refunds: OrderRefunds,
+        facts: RefundFacts,
         top_ups: TopUps,
         events: PaymentEvents,
         disputes: ShownDisputes,
     ) -> None:
-        RefundMethods.__init__(self, database, refunds)
+        RefundMethods.__init__(self, database, refunds, facts)
         WalletMethods.__init__(self, database, paying, top_ups)
         self._database = database
         self._paying = paying

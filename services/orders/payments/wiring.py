@@ -19,6 +19,7 @@ from services.orders.payments.opening import Openings
 from services.orders.payments.paying import Paying
 from services.orders.payments.port import PaymentPort
 from services.orders.payments.refund import Refunding
+from services.orders.payments.refund_facts import RefundFacts
 from services.orders.payments.refund_order import OrderRefunds
 from services.orders.payments.refund_run import RefundRuns
 from services.orders.payments.release import Releases
@@ -80,6 +81,7 @@ def parts(
     *,
     reports: DisputeParts,
     live: bool,
+    facts: RefundFacts,
     stop: asyncio.Event,
     every: float,
 ) -> PaymentParts:
@@ -104,7 +106,7 @@ def parts(
     refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
     by_staff = OrderRefunds(database, base.refunding, refunds)
     events = PaymentEvents(database, payments.wake, refunds.wake, reports.wake, live=live)
-    servicer = PaymentsServicer(  # type: ignore[abstract] # see the proto
-        database, paying, decisions, by_staff, top_ups, events, reports.shown
+    servicer = PaymentsServicer(
+        database, paying, decisions, by_staff, facts, top_ups, events, reports.shown
     )
     return PaymentParts(payments, refunds, paying, decisions, servicer)

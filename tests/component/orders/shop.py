@@ -85,6 +85,55 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         self.failure: Failure | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        # ICCIDs; other eSIMs are on no device, and their bundles unused.
+        self.installed: set[str] = set()
+        self.used: set[str] = set()
+        self.reads = 0
+
+    async def BatchListOrderESIMs(
+        self, request: Any, context: Any
+    ) -> esims_pb2.BatchListOrderESIMsResponse:
+        await self._take(context)
+        self.reads += 1
+        return esims_pb2.BatchListOrderESIMsResponse(
+            esims=[
+                esims_pb2.ESIM(
+                    id=str(uuid5(PLANS, esim.iccid)),
+                    iccid=esim.iccid,
+                    order_id=order_id,
+                    profile_status="Installed" if esim.iccid in self.installed else "Released",
+                )
+                for order_id in request.order_ids
+                if order_id in self.registered
+                for esim in self.registered[order_id].esims
+            ]
+        )
+
+    async def BatchListBundles(
+        self, request: Any, context: Any
+    ) -> esims_pb2.BatchListBundlesResponse:
+        await self._take(context)
+        self.reads += 1
+        if self.bundles:
+            return esims_pb2.BatchListBundlesResponse(bundles=self.bundles)
+        names = {
+            str(uuid5(PLANS, esim.iccid)): order.bundle_name
+            for order in self.registered.values()
+            for esim in order.esims
+        }
+        used = {str(uuid5(PLANS, iccid)) for iccid in self.used}
+        return esims_pb2.BatchListBundlesResponse(
+            bundles=[
+                esims_pb2.ESIMBundle(
+                    esim_id=id_,
+                    name=names.get(id_, ""),
+                    state=esims_pb2.BUNDLE_STATE_ACTIVE
+                    if id_ in used
+                    else esims_pb2.BUNDLE_STATE_INACTIVE,
+                )
+                for id_ in request.esim_ids
+            ]
+        )
 
     async def RegisterESIMs(self, request: Any, context: Any) -> esims_pb2.RegisterESIMsResponse:
         await self._take(context)
@@ -100,25 +149,6 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         else:
             self.cancelled.append(request.order_id)
         return esims_pb2.CancelOrderBundlesResponse()
-
-    async def BatchListOrderESIMs(
-        self, request: Any, context: Any
-    ) -> esims_pb2.BatchListOrderESIMsResponse:
-        await self._take(context)
-        return esims_pb2.BatchListOrderESIMsResponse(
-            esims=[
-                esims_pb2.ESIM(id=str(uuid5(PLANS, one.iccid)), iccid=one.iccid, order_id=order_id)
-                for order_id in request.order_ids
-                if order_id in self.registered
-                for one in self.registered[order_id].esims
-            ]
-        )
-
-    async def BatchListBundles(
-        self, request: Any, context: Any
-    ) -> esims_pb2.BatchListBundlesResponse:
-        await self._take(context)
-        return esims_pb2.BatchListBundlesResponse(bundles=self.bundles)
 
     async def SuspendESIM(self, request: Any, context: Any) -> esims_pb2.SuspendESIMResponse:
         await self._take(context)

@@ -114,7 +114,7 @@ def test_parts_that_are_cancelled_one_after_the_other_give_back_everything(
     total = Decimal(whole)
     for revoked in range(3):
         money = paid(amount=total, captured=total, refunded=given, currency=currency)
-        left = sold(FRESH, quantity=3, revoked=revoked)
+        left = sold(FRESH, quantity=3, given=Decimal(100 * revoked))
         found = refundable(RefundPolicy(), money, left, NOW, cancelled=given)
         given += found.amount
     assert given == total

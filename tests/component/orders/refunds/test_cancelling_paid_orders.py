@@ -1,0 +1,231 @@
+"""Cancellation of paid orders: customers get what the policy says, or a refusal before any revoke."""
+
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+
+from kit.values import money
+from protos.orders.v1 import orders_pb2, payments_pb2
+from services.orders.payments.policy import RefundPolicy
+from tests.component.orders.payments.paid_shop import MANUAL, WALLET, PaidShop, buyer_id
+from tests.component.orders.refunds.bought import (
+    at_provider,
+    balances,
+    bought,
+    refunds,
+    settled,
+)
+from tests.component.orders.shop import AWAY, reason_of
+
+ERROR = grpc.aio.AioRpcError
+CANCELLED, REFUNDED, COMPLETED = (
+    orders_pb2.ORDER_STATUS_CANCELLED,
+    orders_pb2.ORDER_STATUS_REFUNDED,
+    orders_pb2.ORDER_STATUS_COMPLETED,
+)
+
+
+def cancel(order_id: str, *, unused_only: bool = False) -> orders_pb2.CancelOrderRequest:
+    return orders_pb2.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
+
+
+async def iccids(shop: PaidShop, order_id: str) -> list[str]:
+    rows = await shop.shop.databases.admin.fetch(
+        "select iccid from orders.order_esims where order_id = $1::text::uuid order by position",
+        order_id,
+    )
+    return [row["iccid"] for row in rows]
+
+
+async def refundable(service: Any, session: Any, *order_ids: str) -> list[Any]:
+    request = payments_pb2.BatchGetRefundableRequest(order_ids=order_ids)
+    return list((await service.payments.BatchGetRefundable(request, metadata=session)).refundables)
+
+
+async def test_an_unused_order_gives_everything_back(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer, quantity=2)
+        [offer] = await refundable(service, buyer, order.id)
+        assert (offer.amount, offer.reason) == (order.total_price, "")
+        assert offer.HasField("until")
+        answer = await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert answer.order.status == REFUNDED
+        assert answer.message == "The order was cancelled and its price refunded."
+        await settled(paid_shop)
+        [offer] = await refundable(service, buyer, order.id)
+        assert (offer.amount.units, offer.reason) == (0, "CANCELLED")
+    [refund] = await refunds(paid_shop)
+    assert (refund["reason"], refund["requested_by"]) == ("CANCELLED", "cancellation")
+    [made] = await at_provider(paid_shop)
+    assert Decimal(made["amount"]) / 100 == money.from_proto(order.total_price)
+    booked = await balances(paid_shop)
+    assert booked["clearing:stripe"] == booked["deposits"] == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [("window_days=0", "WINDOW_OVER"), ("", "INSTALLED"), ("fee=100", "FEE")],
+)
+async def test_a_cancellation_that_gives_nothing_back_is_refused_before_anything_is_revoked(
+    paid_shop: PaidShop, policy: str, reason: str
+) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open(refund_policy=RefundPolicy.parse(policy)) as service:
+        order = await bought(paid_shop, service, buyer)
+        if reason == "INSTALLED":
+            paid_shop.shop.esims.installed |= set(await iccids(paid_shop, order.id))
+        [offer] = await refundable(service, buyer, order.id)
+        assert (offer.amount.units, offer.amount.nanos, offer.reason) == (0, 0, reason)
+        assert offer.message
+        preview = orders_pb2.BatchGetCancellationsRequest(order_ids=[order.id])
+        [found] = (
+            await service.orders.BatchGetCancellations(preview, metadata=buyer)
+        ).cancellations
+        assert found.code == "ORDER_NOT_REFUNDABLE"
+        with pytest.raises(ERROR) as refused:
+            await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert reason_of(refused.value) == "ORDER_NOT_REFUNDABLE"
+        assert (await paid_shop.shop.row(order.id))["status"] == "COMPLETED"
+        assert not await paid_shop.shop.databases.admin.fetch(
+            "select from orders.order_revocations"
+        )
+        # An administrator may, and then the policy does not matter.
+        admin = await paid_shop.shop.session("admin@example.com", admin=True)
+        answer = await service.orders.CancelOrder(cancel(order.id), metadata=admin)
+        assert answer.order.status == REFUNDED
+        await settled(paid_shop)
+
+
+async def test_a_fee_is_kept_and_the_order_is_not_called_refunded(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    policy = RefundPolicy.parse("fee=10")
+    async with paid_shop.open(refund_policy=policy) as service:
+        order = await bought(paid_shop, service, buyer)
+        [offer] = await refundable(service, buyer, order.id)
+        assert offer.reason == "FEE"
+        preview = orders_pb2.BatchGetCancellationsRequest(order_ids=[order.id])
+        [found] = (
+            await service.orders.BatchGetCancellations(preview, metadata=buyer)
+        ).cancellations
+        assert found.refund_total == offer.amount
+        answer = await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert answer.order.status == CANCELLED
+        assert "USD are refunded" in answer.message
+        await settled(paid_shop)
+    [refund] = await refunds(paid_shop)
+    assert refund["amount"] == money.from_proto(offer.amount)
+    assert refund["amount"] < money.from_proto(order.total_price)
+
+
+async def test_of_an_order_in_use_only_the_unused_part_goes_back(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer, quantity=3)
+        first, *_ = await iccids(paid_shop, order.id)
+        country = paid_shop.shop.catalogue.bundles[paid_shop.shop.plan_id].countries[0].iso
+        await paid_shop.shop.control(f"esims/{first}/use-data", megabytes=1, country=country)
+        paid_shop.shop.esims.used.add(first)
+        [offer] = await refundable(service, buyer, order.id)
+        assert offer.reason == "USED"
+        with pytest.raises(ERROR) as refused:
+            await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert reason_of(refused.value) == "ORDER_IN_USE"
+        answer = await service.orders.CancelOrder(
+            cancel(order.id, unused_only=True), metadata=buyer
+        )
+        assert answer.order.status == COMPLETED
+        assert "USD are refunded" in answer.message
+        await settled(paid_shop)
+    [refund] = await refunds(paid_shop)
+    whole = money.from_proto(order.total_price)
+    assert refund["amount"] == money.from_proto(offer.amount)
+    assert whole * 2 / 3 - Decimal("0.01") < refund["amount"] <= whole * 2 / 3
+
+
+async def test_installed_esims_of_a_whole_order_give_nothing_back(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer, quantity=2)
+        first, _ = await iccids(paid_shop, order.id)
+        paid_shop.shop.esims.installed.add(first)
+        [offer] = await refundable(service, buyer, order.id)
+        assert offer.reason == "INSTALLED"
+        answer = await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert answer.order.status == CANCELLED
+        await settled(paid_shop)
+    [refund] = await refunds(paid_shop)
+    assert refund["amount"] == money.from_proto(offer.amount)
+
+
+@pytest.mark.parametrize("to", ["card", "wallet"])
+async def test_wallet_and_manual_payments_go_back_to_the_wallet(
+    paid_shop: PaidShop, to: str
+) -> None:
+    buyer, customer = await buyer_id(paid_shop)
+    await paid_shop.fill_wallet(customer, "1000")
+    key = paid_shop.shop.service_key
+    policy = RefundPolicy.parse(f"to={to}")
+    async with paid_shop.open(refund_policy=policy) as service:
+        by_wallet = await bought_with(paid_shop, service, buyer, WALLET, "w")
+        by_hand = (
+            await service.orders.CreateOrder(
+                paid_shop.request(MANUAL, idempotency_key="m"), metadata=buyer
+            )
+        ).order
+        await service.payments.MarkOrderPaid(
+            payments_pb2.MarkOrderPaidRequest(
+                order_id=by_hand.id, amount=by_hand.total_price, reference="transfer"
+            ),
+            metadata=key,
+        )
+        await paid_shop.reaches(by_hand.id, "COMPLETED")
+        for order in (by_wallet, by_hand):
+            answer = await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+            assert answer.order.status == REFUNDED
+    assert {row["destination"] for row in await refunds(paid_shop)} == {"WALLET"}
+    total = money.from_proto(by_hand.total_price)
+    assert await paid_shop.wallet(customer) == (1000 + total, Decimal(0))
+
+
+async def bought_with(
+    shop: PaidShop, service: Any, buyer: Any, method: int, key: str
+) -> orders_pb2.Order:
+    wanted = shop.request(method, idempotency_key=key)
+    order: orders_pb2.Order = (await service.orders.CreateOrder(wanted, metadata=buyer)).order
+    await shop.reaches(order.id, "COMPLETED")
+    return order
+
+
+async def test_what_can_be_refunded_of_many_orders_takes_two_calls(paid_shop: PaidShop) -> None:
+    buyer, customer = await buyer_id(paid_shop)
+    await paid_shop.fill_wallet(customer, "10000")
+    other = await paid_shop.shop.session("other@example.com")
+    async with paid_shop.open() as service:
+        orders = [
+            await bought_with(paid_shop, service, buyer, WALLET, f"key-{n}") for n in range(4)
+        ]
+        ids = [order.id for order in orders]
+        paid_shop.shop.esims.reads = 0
+        found = await refundable(service, buyer, *ids)
+        assert {one.order_id for one in found} == set(ids)
+        assert paid_shop.shop.esims.reads == 2
+        assert await refundable(service, other, *ids) == []
+        paid_shop.shop.esims.failure = None
+        paid_shop.shop.esims.used |= {i for id_ in ids for i in await iccids(paid_shop, id_)}
+        assert {one.reason for one in await refundable(service, buyer, *ids)} == {"USED"}
+
+
+async def test_without_the_esims_service_nothing_is_promised(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer)
+        paid_shop.shop.esims.failure = AWAY
+        [offer] = await refundable(service, buyer, order.id)
+        assert offer.reason == "UNKNOWN"
+        with pytest.raises(ERROR) as refused:
+            await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert (await paid_shop.shop.row(order.id))["cancel_requested_at"] is None
