@@ -21,6 +21,7 @@ from protos.orders.v1.payments_pb2_grpc import (
     add_PaymentsServiceServicer_to_server,
 )
 from tests.component.webhooks.conftest import Post, ServeWebhooks
+from tests.component.webhooks.test_database_states import FULL, HEAL
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.patience import until
 from tests.fixtures.payments import PlayedPayments
@@ -180,6 +181,19 @@ async def test_a_signed_body_that_is_no_event_is_refused(
 async def test_too_large_a_body_is_refused(stripe_endpoint: Endpoint) -> None:
     status, answer = await stripe_endpoint.send(event(padding="x" * 70_000))
     assert (status, answer["code"]) == (413, "TOO_LARGE")
+
+
+async def test_an_event_that_can_not_be_stored_is_not_acknowledged(
+    stripe_endpoint: Endpoint,
+) -> None:
+    sent, admin = event(), stripe_endpoint.databases.admin
+    await admin.execute(FULL)
+    status, answer = await stripe_endpoint.send(sent)
+    assert (status, answer["code"]) == (503, "NOT_STORED")
+    await admin.execute(HEAL)
+    status, _ = await stripe_endpoint.send(sent)
+    assert status == 200
+    assert len(await stripe_endpoint.rows()) == 1
 
 
 async def test_without_a_secret_every_event_is_refused(serve_webhooks: ServeWebhooks) -> None:

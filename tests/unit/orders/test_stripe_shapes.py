@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.orders.payments.port import IntentState, ProviderRefundState
 from services.orders.payments.stripe import objects
@@ -143,3 +145,31 @@ def test_a_refund_that_waits_for_the_customer_is_pending() -> None:
     read_refund = read(refund, "refund", objects.refund)
     assert (read_refund.state, read_refund.intent_id) == (ProviderRefundState.PENDING, "pi_1")
     assert read_refund.refund_id == ""
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(INTENT)), ANYTHING)
+def test_whatever_a_field_is_an_intent_is_read_or_refused(name: str, value: Any) -> None:
+    try:
+        intent = objects.intent(Shape({**INTENT, name: value}, "payment_intent"))
+    except ShapeError:
+        return
+    assert intent.amount.is_finite()
+    assert intent.amount >= 0
+    assert len(intent.id) <= 255
+
+
+@given(st.sampled_from(sorted(DISPUTE)), ANYTHING)
+def test_whatever_a_field_is_a_dispute_is_read_or_refused(name: str, value: Any) -> None:
+    try:
+        objects.dispute(Shape({**DISPUTE, name: value}, "dispute"))
+    except ShapeError:
+        return

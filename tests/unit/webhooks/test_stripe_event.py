@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protos.orders.v1 import payments_pb2 as pb
 from webhooks.callback import Owner
@@ -126,3 +128,27 @@ def test_odd_objects_name_nothing(about: dict[str, Any]) -> None:
 @pytest.mark.parametrize("stored", [b"", b"{}", b"[]", b'{"object": "event", "id": "evt_1"}'])
 def test_a_stored_body_of_another_form_is_not_understood(stored: bytes) -> None:
     assert understand(stored).owner is None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(ANYTHING, ANYTHING, ANYTHING)
+def test_any_body_is_an_event_or_none(about: Any, metadata: Any, content: Any) -> None:
+    for raw in (
+        json.dumps(content).encode(),
+        body(about=about),
+        body(about={"metadata": metadata, "id": content, "charge": about}),
+        body(data=content, created=about, livemode=metadata),
+    ):
+        try:
+            stored = read(raw).body
+        except NotAnEvent:
+            continue
+        understand(stored)
