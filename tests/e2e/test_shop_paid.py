@@ -1,0 +1,75 @@
+"""The example shop where customers pay: in a browser, with a test card, on the payment sandbox's page."""
+
+from pathlib import Path
+
+import aiohttp
+
+from tests.fixtures.chromium import Browser
+from tests.fixtures.one_machine import Starting
+from tests.fixtures.shop_page import SIGN_UP, served
+
+MESSAGE = "document.querySelector('#message').textContent"
+ESIM = "document.querySelector('#esims li')"
+ORDER = "document.querySelector('#orders li')"
+BUY = "document.querySelector('#plans button').click()"
+
+
+def card(number: str) -> str:
+    """Fill in the payment page, and pay."""
+    return f"""
+        for (const [name, value] of Object.entries({{
+            email: 'traveler@example.com', number: '{number}', expiry: '12 / 34', cvc: '123',
+        }})) {{ const input = document.querySelector(`[name=${{name}}]`); if (input) input.value = value; }}
+        document.querySelector('form button').click();
+    """
+
+
+async def test_a_customer_pays_by_card_gets_the_esim_and_its_money_back(
+    starting: Starting,
+    one_machine: dict[str, str],
+    shop_example: Path,
+    browser: Browser,
+    http: aiohttp.ClientSession,
+) -> None:
+    one_machine["PAYMENTS"] = "required"
+    async with starting() as up:
+        await up.until("docs/payments.md")
+        async with served(shop_example, up, http) as address:
+            await browser.visit(address)
+            await browser.until("document.querySelectorAll('#plans li').length > 0")
+            await browser.run(f"(() => {{{SIGN_UP}}})()")
+            await browser.until("!document.querySelector('#account').hidden")
+
+            # The page of the payment provider; a declined card buys nothing.
+            await browser.leave(BUY)
+            assert "/c/pay/" in str(await browser.run("location.href"))
+            await browser.leave(f"(() => {{{card('4000000000000002')}}})()")
+            assert "declined" in await browser.until(
+                "document.querySelector('[role=alert]').textContent"
+            )
+            # The customer leaves and comes back: the order waits, and nothing was delivered.
+            await browser.visit(address)
+            assert await browser.until(f"{ORDER}?.querySelector('button')?.textContent") == "Pay"
+            assert not await browser.run(ESIM)
+
+            await browser.leave(f"{ORDER}.querySelector('button').click()")
+            assert "/c/pay/" in str(await browser.run("location.href"))
+            await browser.leave(f"(() => {{{card('4242424242424242')}}})()")
+            assert str(await browser.run("location.href")).startswith(address)
+
+            await browser.until(f"{ESIM}?.querySelector('button')")
+            assert str(await browser.run(f"{ESIM}.querySelector('img').src")).startswith(
+                "data:image/png"
+            )
+            assert not await browser.run(ORDER)
+            assert await browser.run(MESSAGE) == ""
+
+            offer = str(await browser.run(f"{ESIM}.querySelector('button').textContent"))
+            amount = offer.removeprefix("Get ").removesuffix(" back")
+            await browser.run(f"{ESIM}.querySelector('button').click()")
+            shown = await browser.until(
+                f"{ESIM}.textContent.includes('refunded') && {ESIM}.textContent"
+            )
+            assert shown.endswith(f"refunded {amount}")
+            assert await browser.run(MESSAGE) == ""
+        assert await up.stop() == 0
