@@ -137,7 +137,8 @@ class PaymentsServiceServicer:
     def ResumePayment(self, request, context):
         """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
         FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
-        (PAYMENT_PROVIDER_UNREACHABLE).
+        and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
+        PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

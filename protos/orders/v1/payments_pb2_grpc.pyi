@@ -40,7 +40,8 @@ class PaymentsServiceStub:
     ResumePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ResumePaymentRequest, _payments_pb2.ResumePaymentResponse]
     """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
     FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
-    (PAYMENT_PROVIDER_UNREACHABLE).
+    and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
+    PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
     """
     BatchGetRefundable: _grpc.UnaryUnaryMultiCallable[_payments_pb2.BatchGetRefundableRequest, _payments_pb2.BatchGetRefundableResponse]
     """Returns what the customer of each order could get back now by cancelling it, and until when."""
@@ -104,7 +105,8 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     ResumePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ResumePaymentRequest, _payments_pb2.ResumePaymentResponse]  # type: ignore[assignment]
     """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
     FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
-    (PAYMENT_PROVIDER_UNREACHABLE).
+    and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
+    PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
     """
     BatchGetRefundable: _aio.UnaryUnaryMultiCallable[_payments_pb2.BatchGetRefundableRequest, _payments_pb2.BatchGetRefundableResponse]  # type: ignore[assignment]
     """Returns what the customer of each order could get back now by cancelling it, and until when."""
@@ -177,7 +179,8 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payments_pb2.ResumePaymentResponse, _abc.Awaitable[_payments_pb2.ResumePaymentResponse]]:
         """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
         FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
-        (PAYMENT_PROVIDER_UNREACHABLE).
+        and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
+        PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
         """
 
     @_abc_1.abstractmethod

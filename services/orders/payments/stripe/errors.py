@@ -37,7 +37,8 @@ MESSAGES = {
     "PAYMENT_NOT_FOUND": "The payment provider does not know this object.",
     "PAYMENT_DECLINED": "The payment was declined.",
     "PAYMENT_REFUSED": "The payment provider refused the request.",
-    "PAYMENT_PROVIDER_FORBIDDEN": "The payment provider does not accept the API key of this shop.",
+    # Also shown to customers; operators see the reason in the log, and an alert.
+    "PAYMENT_PROVIDER_FORBIDDEN": "This shop can't take payments now; try again later.",
     "PAYMENT_PROVIDER_BUSY": "The payment provider takes no more requests now; try again later.",
     "PAYMENT_PROVIDER_UNREACHABLE": "The payment provider could not be reached; try again later.",
     "PAYMENT_PROVIDER_ERROR": "The payment provider failed; try again later.",
