@@ -20,7 +20,10 @@ from graphql import (
 
 from gateway.schema.assembly import build
 from tests.fixtures.gateway import Client
-from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.paid import paid_settings
+from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
+from tests.fixtures.postgres import Databases
 from tests.fixtures.retail import COSTS, sell_at_retail
 
 # Levels of fields below a query's own: an order's eSIM's bundle's plan.
@@ -168,3 +171,46 @@ async def test_no_refusal_of_a_purchase_shows_a_cost(
     assert not COSTS.search(json.dumps(answer.body)), answer.body
     if limit:
         assert (refused["success"], refused["code"]) == (False, "PRICE_CHANGED")
+
+
+async def test_no_query_shows_what_a_payment_is_paid_with(
+    databases: Databases, open_platform: OpenPlatform, payment_provider: PlayedPayments
+) -> None:
+    async with open_platform(databases, **paid_settings(payment_provider)) as shop:
+        await sell_at_retail(shop)
+        ann = await shop.customer("ann@example.com")
+        plans = await ann.ask(f'{{ dataPlans(filter: {{text: "{BUNDLE}"}}) {{ id name }} }}')
+        plan = next(one["id"] for one in plans.data["dataPlans"] if one["name"] == BUNDLE)
+        started = await ann.ask(
+            """mutation($id: ID!) { purchaseESIM(planId: $id, input: {payment: {method: CARD,
+                 returnUrl: "https://shop.example"}}) { order { id payment { id redirectUrl } } } }""",
+            id=plan,
+        )
+        order = started.data["purchaseESIM"]["order"]
+        page = order["payment"]["redirectUrl"]
+        secrets = [page, page.rpartition("/")[2], "_secret_"]
+        arguments: dict[str, dict[str, Any]] = {
+            "dataPlan": {"id": plan},
+            "orderDetails": {"id": order["id"]},
+            "esimDetails": {"id": NOTHING},
+            "quote": {"planId": plan},
+            "walletBalance": {"currency": "USD"},
+            "walletEntries": {"walletId": NOTHING},
+            "topUp": {"id": order["payment"]["id"]},  # not a top-up
+            "disputeEvidence": {"orderId": order["id"]},
+            "checkCoupon": {"code": "WELCOME", "planId": plan},
+            "explainPrice": {"planId": plan},
+            "priceHistory": {"planId": plan},
+            "previewPrices": {"rules": []},
+        }
+        found = Everything(build(max_depth=20)._schema, arguments)
+        shown = 0
+        for role in (None, "support", "finance"):
+            token = await shop.auth.token(f"{role}@example.com", role=role) if role else ann.token
+            reader = shop.client.signed_in(str(token))
+            for name, document in found.queries():
+                answer = await reader.ask(document)
+                text = json.dumps(answer.body)
+                assert not [one for one in secrets if one in text], (role, name, answer.body)
+                shown += order["payment"]["id"] in text
+        assert shown >= 4  # orders of the customer; orders and payments of the staff

@@ -1,17 +1,17 @@
 """Customers who pay, on the real services and the payment sandbox: what each caller sees of it."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from services.orders.payments.payment import PaymentMethod
-from services.orders.payments.settings import PaymentMode, PaymentSettings
-from services.orders.payments.stripe.settings import StripeSettings
 from tests.fixtures.gateway import Client
+from tests.fixtures.paid import paid_settings
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import PlayedPayments
 from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
@@ -54,21 +54,11 @@ class PaidPlatform:
         await self.provider.control("POST", f"/payment_intents/{intent}/pay", {"card": card})
 
 
-def settings(provider: PlayedPayments, **payments: Any) -> dict[str, Any]:
-    return {
-        "payments": PaymentSettings(
-            PaymentMode.REQUIRED, methods=frozenset(PaymentMethod), **payments
-        ),
-        "stripe": StripeSettings(provider.secret_key, provider.url, timeout=PATIENCE),
-        "recovery_every": 0.1,
-    }
-
-
 @pytest.fixture
 async def paid(
     databases: Databases, open_platform: OpenPlatform, payment_provider: PlayedPayments
 ) -> AsyncIterator[PaidPlatform]:
-    async with open_platform(databases, **settings(payment_provider)) as running:
+    async with open_platform(databases, **paid_settings(payment_provider)) as running:
         yield PaidPlatform(running, payment_provider)
 
 
@@ -158,7 +148,7 @@ async def test_the_payment_providers_page_is_returned_once_and_not_later(
 async def test_held_orders_are_reviewed_by_the_staff(
     databases: Databases, open_platform: OpenPlatform, payment_provider: PlayedPayments
 ) -> None:
-    changes = settings(payment_provider, guards={"customer_day_orders": 0})
+    changes = paid_settings(payment_provider, guards={"customer_day_orders": 0})
     async with open_platform(databases, **changes) as platform:
         paid = PaidPlatform(platform, payment_provider)
         ann = await platform.customer("ann@example.com")
@@ -217,3 +207,115 @@ async def test_the_finance_staff_records_a_bank_transfer(paid: PaidPlatform) -> 
         "success"
     ]
     await paid.platform.completed(ann, order_id)
+
+
+BACK = """query($id: ID!) { orderDetails(id: $id) { status
+    payment { status refundedExact refunds { amountExact destination state reason note } }
+    refundable { amountExact currency until reason message } } }"""
+
+
+async def bought(paid: PaidPlatform, customer: Client, **payment: Any) -> str:
+    """Buy and pay by card, and return the id of the delivered order."""
+    answer = await paid.buy(customer, method="CARD", **payment)
+    order_id = str(answer["order"]["id"])
+    await paid.pay(answer["order"]["payment"]["clientSecret"])
+    await customer.ask(RESUME, id=order_id)  # reads the intent, as an event would
+    await paid.platform.completed(customer, order_id)
+    return order_id
+
+
+async def test_a_customer_cancels_and_gets_what_was_offered(
+    paid: PaidPlatform, databases: Databases
+) -> None:
+    ann = await paid.platform.customer("ann@example.com")
+    bob = await paid.platform.customer("bob@example.com")
+    order_id = await bought(paid, ann)
+    offer = (await ann.ask(BACK, id=order_id)).data["orderDetails"]["refundable"]
+    assert (offer["currency"], offer["reason"], offer["message"]) == ("USD", None, None)
+    assert offer["until"]
+    cancel = "mutation($id: ID!) { cancelOrder(orderId: $id) { success code error } }"
+    assert not (await bob.ask(cancel, id=order_id)).data["cancelOrder"]["success"]
+    assert (await ann.ask(cancel, id=order_id)).data["cancelOrder"]["success"]
+    await databases.until("select bool_and(state = 'SUCCEEDED') from orders.refunds")
+    after = (await ann.ask(BACK, id=order_id)).data["orderDetails"]
+    assert after["payment"]["status"] == "REFUNDED"
+    assert after["payment"]["refundedExact"] == offer["amountExact"]
+    [refund] = after["payment"]["refunds"]
+    assert (refund["destination"], refund["reason"], refund["note"]) == ("CARD", "CANCELLED", None)
+    assert after["refundable"]["amountExact"] == "0"
+    assert after["refundable"]["reason"] in ("CANCELLED", "ALREADY_REFUNDED")
+
+
+async def test_a_wallet_is_topped_up_spent_and_seen_by_its_owner_alone(paid: PaidPlatform) -> None:
+    ann = await paid.platform.customer("ann@example.com")
+    bob = await paid.platform.customer("bob@example.com")
+    top_up = """mutation($amount: String!) { topUpWallet(input: {amount: $amount, currency: "USD",
+        idempotencyKey: "k"}) { success code payment { id status clientSecret order { id } } } }"""
+    started = (await ann.ask(top_up, amount="20.00")).data["topUpWallet"]
+    assert started["success"], started
+    payment = started["payment"]
+    again = (await ann.ask(top_up, amount="20.00")).data["topUpWallet"]["payment"]
+    assert again["id"] == payment["id"]
+    other = (await ann.ask(top_up, amount="21.00")).data["topUpWallet"]
+    assert (other["success"], other["code"]) == (False, "IDEMPOTENCY_CONFLICT")
+    await paid.pay(payment["clientSecret"])
+    one = "query($id: ID!) { topUp(id: $id) { status clientSecret } }"
+    assert (await bob.ask(one, id=payment["id"])).code == "NOT_FOUND"
+    async with asyncio.timeout(PATIENCE):
+        while (await ann.ask(one, id=payment["id"])).data["topUp"]["status"] != "PAID":
+            await asyncio.sleep(0.1)
+
+    balance = '{ walletBalance(currency: "USD") { id availableExact heldExact } }'
+    wallet = (await ann.ask(balance)).data["walletBalance"]
+    assert (wallet["availableExact"], wallet["heldExact"]) == ("20", "0")
+    assert (await bob.ask(balance)).data["walletBalance"] is None
+    too_little = await paid.buy(bob, method="WALLET")
+    assert (too_little["success"], too_little["code"]) == (False, "WALLET_TOO_LOW")
+
+    order = (await paid.buy(ann, method="WALLET"))["order"]
+    await paid.platform.completed(ann, order["id"])
+    entries = """query($id: ID!) { walletEntries(walletId: $id, first: 2) {
+        edges { cursor node { kind amountExact orderId } } pageInfo { hasNextPage endCursor } } }"""
+    page = (await ann.ask(entries, id=wallet["id"])).data["walletEntries"]
+    assert [edge["node"]["kind"] for edge in page["edges"]] == ["DEBIT", "HOLD"]
+    assert {edge["node"]["orderId"] for edge in page["edges"]} == {order["id"]}
+    assert page["pageInfo"]["hasNextPage"]
+    foreign = await bob.ask(entries, id=wallet["id"])
+    assert foreign.body.get("errors") or not foreign.data["walletEntries"]["edges"]
+
+
+async def test_the_finance_staff_refunds_and_reads_the_books(paid: PaidPlatform) -> None:
+    ann = await paid.platform.customer("ann@example.com")
+    finance = paid.platform.client.signed_in(
+        await paid.platform.auth.token("fay@example.com", role="finance")
+    )
+    order_id = await bought(paid, ann)
+    refund = """mutation($id: ID!, $amount: String, $key: String!) { done: refundOrder(orderId: $id,
+        input: {amount: $amount, currency: "USD", note: "slow", idempotencyKey: $key}) {
+        success code left refunds { amountExact destination } } }"""
+    for _ in range(2):  # the same key refunds once
+        done = (await finance.ask(refund, id=order_id, amount="1.00", key="a")).data["done"]
+        assert done["success"], done
+        assert done["refunds"] == [{"amountExact": "1", "destination": "CARD"}]
+    over = (await finance.ask(refund, id=order_id, amount="1000", key="b")).data["done"]
+    assert (over["success"], over["code"]) == (False, "REFUND_ABOVE_CAPTURED")
+    assert over["left"]
+    shown = (await ann.ask(BACK, id=order_id)).data["orderDetails"]["payment"]
+    assert (shown["status"], shown["refundedExact"]) == ("PARTIALLY_REFUNDED", "1")
+    assert shown["refunds"][0]["note"] is None
+
+    books = await finance.ask(
+        """query($id: ID!) { ledger(filter: {orderId: $id}) { edges { node { kind
+             entries { account amountExact } } } } accounts { account balanceExact } }""",
+        id=order_id,
+    )
+    kinds = {edge["node"]["kind"] for edge in books.data["ledger"]["edges"]}
+    assert {"TAKE", "SALE", "COST"} <= kinds
+    for edge in books.data["ledger"]["edges"]:
+        assert sum(Decimal(one["amountExact"]) for one in edge["node"]["entries"]) == 0
+    assert "revenue" in {one["account"] for one in books.data["accounts"]}
+    evidence = await finance.ask(
+        "query($id: ID!) { disputeEvidence(orderId: $id) { disputes { id } items { field text } } }",
+        id=order_id,
+    )
+    assert evidence.data["disputeEvidence"]["items"]
