@@ -35,17 +35,21 @@ ERASED = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 @strawberry.enum(description="Status of an order.")
 class OrderStatus(Enum):
     PROCESSING = strawberry.enum_value(
-        "PROCESSING", description="Recorded; waiting for the provider's answer or for the eSIMs."
+        "PROCESSING",
+        description="Recorded; waiting for the payment, for the provider's answer or for the eSIMs.",
     )
     COMPLETED = strawberry.enum_value(
         "COMPLETED", description="Paid, and the eSIMs were delivered."
     )
-    FAILED = strawberry.enum_value("FAILED", description="Failed; nothing was charged.")
+    FAILED = strawberry.enum_value(
+        "FAILED", description="Failed; nothing was charged, or it is given back."
+    )
     CANCELLED = strawberry.enum_value(
-        "CANCELLED", description="Cancelled after payment, without a refund."
+        "CANCELLED", description="Cancelled after payment, without a refund of the whole price."
     )
     REFUNDED = strawberry.enum_value(
-        "REFUNDED", description="Cancelled, and refunded by the provider."
+        "REFUNDED",
+        description="Cancelled, and refunded: to the customer who paid here, otherwise by the provider.",
     )
 
 

@@ -21,15 +21,18 @@ episodes = Episodes(logging.getLogger("aiohttp.server"))
 # Redacted from every line: access tokens, activation codes and the middle digits of ICCIDs.
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
 ACTIVATION_CODE = re.compile(r"LPA:1\$[^\s\"'<>]+")
+# Keys of the payment provider's API, secrets of its events, and those with which customers pay.
+PAYMENT_SECRET = re.compile(r"\b(?:[rs]k_(?:live|test)|whsec|(?:pi|seti)_[A-Za-z0-9]+_secret)_\w+")
 LONG_NUMBER = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Remove secrets, access tokens and activation codes from a text, and shorten ICCIDs."""
+    """Remove secrets, access tokens, activation codes and secrets of payments, and shorten ICCIDs."""
     for secret in secrets:
         text = text.replace(secret, "[secret]")
     text = TOKEN.sub("[token]", text)
     text = ACTIVATION_CODE.sub("[activation code]", text)
+    text = PAYMENT_SECRET.sub("[payment secret]", text)
     return LONG_NUMBER.sub(r"\1…\2", text)
 
 

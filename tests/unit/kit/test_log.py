@@ -89,6 +89,10 @@ logging.getLogger("x").info("told")
         "LPA:1$rsp.example.com$ABCD-1234",
         "8943108170000000011",
         "an-api-key",
+        "sk_live_51HxYz",
+        "rk_test_51HxYz",
+        "whsec_abcDEF123",
+        "pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_YrKJUKribcBjcG8HVhfZluoGH",
     ],
 )
 @pytest.mark.parametrize(
