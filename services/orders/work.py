@@ -35,6 +35,7 @@ class Work:
     actor: str  # named in the order's steps: purchase or cancellation
     metrics: Metrics
     delivered: Sequence[DeliveredESIM] = ()
+    since: datetime | None = None  # since when the order can be bought; None: its claim
 
     async def step(
         self, event: str, connection: "Connection | None" = None, **changes: Unpack[Changes]
@@ -53,7 +54,7 @@ class Work:
         )
         tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
         if status := changes.get("status"):
-            self.metrics.changed(status, datetime.now(UTC) - self.order.created_at)
+            self.metrics.changed(status, datetime.now(UTC) - (self.since or self.order.created_at))
 
     async def explain(self, reason: str) -> None:
         """Record, for the customer, why the order takes longer, unless that reason is recorded already."""

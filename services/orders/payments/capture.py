@@ -1,7 +1,7 @@
 """Takes the payment of a delivered order, and says whether the payment of an order still stands."""
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
@@ -15,13 +15,13 @@ from services.orders.payments.payment import Payment, PaymentState
 from services.orders.payments.port import Intent, IntentState
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import Taking
-from services.orders.work import Pause, Work
+from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Seconds until a capture is tried again.
-AGAIN = Pause(5.0)
+# Seconds until a capture is tried again: a quarter of the time since the authorization, within these bounds.
+MIN_PAUSE, MAX_PAUSE = 2.0, 300.0
 # docs/runbooks/payments.md
 HOLD_GONE = (
     "the eSIMs are delivered, but the hold of the payment has ended: ask the customer to pay, then record"
@@ -58,6 +58,8 @@ class Captures:
             payment = await store.of_order(connection, work.order.id)
         if payment is None:
             raise LookupError(f"order {work.order.id} has no payment")
+        work.since = payment.authorized_at
+        again = growing_pause(_age(payment), MIN_PAUSE, MAX_PAUSE)
         charge_id: str | None = None
         if payment.state is PaymentState.AUTHORIZED and payment.card_amount:
             try:
@@ -69,9 +71,9 @@ class Captures:
                     work.order.id,
                     failure,
                 )
-                return Pause(max(failure.retry_after or 0.0, AGAIN.seconds))
+                return Pause(max(failure.retry_after or 0.0, again.seconds))
             if intent.state in (IntentState.AUTHORIZED, IntentState.PROCESSING):
-                return AGAIN
+                return again
             if why := mismatch(payment, intent):
                 self._metrics.mismatched()
                 await self._review(work, payment, f"the payment does not match the order: {why}")
@@ -87,7 +89,7 @@ class Captures:
             await order_store.lock(connection, work.order.id)
             captured = await self._taking.captured(connection, payment, work.order, charge_id)
             if captured is None:
-                return AGAIN  # it changed meanwhile
+                return again  # it changed meanwhile
             await work.step("completed", connection, status=OrderStatus.COMPLETED, reason=message)
         return None
 
@@ -120,3 +122,8 @@ class Captures:
                 await self._taking.released(
                     connection, payment, detail="the hold had ended", keep_wallet=True
                 )
+
+
+def _age(payment: Payment) -> timedelta:
+    """Return the time since the payment was authorized."""
+    return datetime.now(UTC) - (payment.authorized_at or payment.created_at)

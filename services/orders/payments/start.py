@@ -93,29 +93,51 @@ class Starts:
             found = replace(payment, session_id=checkout.id)
             return await self.with_intent(found, checkout)
         intent = await self.port.find_intent(payment.id, since)
-        return None if intent is None else Started(replace(payment, intent_id=intent.id), intent)
+        if intent is None:
+            return None
+        found = replace(payment, intent_id=intent.id)
+        return Started(found, intent, client_secret=intent.client_secret)
 
     async def _begin(self, payment: Payment) -> Started:
         async with self._database.system() as connection:
             requested = await state_store.record_request(connection, payment.id)
         if requested is None or requested.requested_at is None:
             raise not_open()
-        if datetime.now(UTC) - requested.requested_at > KEYS_END:
-            found = await self.find(requested)
-            if found is None:
-                raise not_open()
-            recorded = await self._record(
-                requested, intent_id=found.payment.intent_id, session_id=found.payment.session_id
-            )
-            return replace(found, payment=recorded)
         start = await self._request(requested)
-        if requested.hosted:
+        if datetime.now(UTC) - requested.requested_at < KEYS_END:
+            try:
+                return await self._create(requested, start)
+            except Failure as failure:
+                if failure.kind is not Kind.UNCLEAR:
+                    raise
+                # The same key may bring the same error again although the first request was carried out.
+                found = await self._found(requested)
+                if found is None:
+                    raise
+                return found
+        found = await self._found(requested)
+        if found is None:
+            raise not_open()
+        return found
+
+    async def _create(self, payment: Payment, start: Start) -> Started:
+        if payment.hosted:
             checkout = await self.port.start_checkout(start)
-            recorded = await self._record(requested, session_id=checkout.id)
+            recorded = await self._record(payment, session_id=checkout.id)
             return await self.with_intent(recorded, checkout)
         intent = await self.port.start_intent(start)
-        recorded = await self._record(requested, intent_id=intent.id)
+        recorded = await self._record(payment, intent_id=intent.id)
         return Started(recorded, intent, client_secret=intent.client_secret)
+
+    async def _found(self, payment: Payment) -> Started | None:
+        """Return and record what an earlier request has created, None if there is nothing."""
+        found = await self.find(payment)
+        if found is None:
+            return None
+        recorded = await self._record(
+            payment, intent_id=found.payment.intent_id, session_id=found.payment.session_id
+        )
+        return replace(found, payment=recorded)
 
     async def _record(
         self, payment: Payment, *, intent_id: str | None = None, session_id: str | None = None

@@ -15,7 +15,7 @@ from protos.orders.v1 import orders_pb2, orders_pb2_grpc, payments_pb2, payments
 from services.orders.payments.payment import PaymentMethod
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
-from tests.component.orders.shop import Metadata, Shop, request
+from tests.component.orders.shop import Metadata, Shop, reason_of, request
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import PlayedPayments
 
@@ -84,6 +84,30 @@ class PaidShop:
             "select * from orders.payments where order_id = $1::text::uuid", order_id
         )
 
+    async def set_payment(self, order_id: str, **values: Any) -> None:
+        """Change columns of an order's payment, and make it due; the time does not pass in tests."""
+        names = ", ".join(f"{name} = ${n}" for n, name in enumerate(values, 2))
+        await self.shop.databases.admin.execute(
+            f"update orders.payments set {names}, next_run_at = now()"  # noqa: S608 - columns
+            " where order_id = $1::text::uuid",
+            order_id,
+            *values.values(),
+        )
+
+    async def bought(self, service: Open, buyer: Metadata, **changes: Any) -> tuple[str, str]:
+        """Return a new order that awaits its payment by card, and its intent."""
+        answer = await service.orders.CreateOrder(self.request(**changes), metadata=buyer)
+        row = await self.payment(answer.order.id)
+        return answer.order.id, row["intent_id"] or ""
+
+    async def fault(self, kind: str, path: str = "*", **options: Any) -> None:
+        """Disturb the payment provider's answer to the next request of that path."""
+        await self.provider.control("POST", "/faults", {"kind": kind, "path": path, **options})
+
+    async def failure(self, order_id: str) -> str:
+        """Return why an order failed."""
+        return str((await self.shop.row(order_id))["failure_reason"])
+
     async def due(self, order_id: str) -> None:
         """Make a payment due, as its next poll or an event does."""
         await self.shop.databases.admin.execute(
@@ -122,6 +146,13 @@ class PaidShop:
         return row["available"], row["held"]
 
 
+async def refused(call: Any) -> str:
+    """Return the reason for which a call fails."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return reason_of(error.value)
+
+
 async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metadata, str]:
     """Return a session and the id of its user."""
     session = await shop.shop.session(email)
@@ -132,6 +163,3 @@ async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metada
 @pytest.fixture
 def paid_shop(shop: Shop, payment_provider: PlayedPayments) -> PaidShop:
     return PaidShop(shop, payment_provider)
-
-
-Error = grpc.aio.AioRpcError

@@ -1,10 +1,15 @@
 """Orders that are paid by card: bought once they are authorized, and captured once they are delivered."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
 import pytest
 
+from kit.values import money
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import DECLINED, Error, PaidShop
-from tests.component.orders.shop import reason_of, request
+from services.orders.payments.settings import PaymentMode
+from tests.component.orders.payments.paid_shop import DECLINED, WALLET, PaidShop, buyer_id, refused
+from tests.component.orders.shop import request
 
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
 
@@ -49,9 +54,8 @@ async def test_an_order_is_bought_once_it_is_authorized_and_captured_once_it_is_
 async def test_an_order_without_a_payment_is_refused(paid_shop: PaidShop) -> None:
     buyer = await paid_shop.shop.session("b@example.com")
     async with paid_shop.open() as service:
-        with pytest.raises(Error) as refused:
-            await service.orders.CreateOrder(request(paid_shop.shop), metadata=buyer)
-    assert reason_of(refused.value) == "PAYMENT_REQUIRED"
+        call = service.orders.CreateOrder(request(paid_shop.shop), metadata=buyer)
+        assert await refused(call) == "PAYMENT_REQUIRED"
 
 
 async def test_a_card_that_is_declined_five_times_fails_the_order(paid_shop: PaidShop) -> None:
@@ -68,3 +72,276 @@ async def test_a_card_that_is_declined_five_times_fails_the_order(paid_shop: Pai
     assert (await paid_shop.shop.row(order_id))["failure_reason"] == "CARD_DECLINED"
     assert (await paid_shop.intent(intent_id))["status"] == "canceled"
     assert paid_shop.shop.charges == 0
+
+
+async def test_a_closed_browser_and_a_lost_event_delay_the_delivery_only(
+    paid_shop: PaidShop,
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        first = (await paid_shop.payment(order_id))["next_run_at"]
+        await paid_shop.pay(intent_id)
+    # Another process polls; nobody sends an event.
+    assert first is not None
+    await paid_shop.due(order_id)
+    async with paid_shop.open():
+        await paid_shop.reaches(order_id, "COMPLETED")
+
+
+async def test_polls_are_never_more_than_two_minutes_apart(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, _ = await paid_shop.bought(service, buyer)
+        pauses = []
+        for _ in range(4):
+            await paid_shop.due(order_id)
+            await paid_shop.shop.databases.until(
+                "select run is null and next_run_at > now() from orders.payments"
+            )
+            pauses.append(
+                await paid_shop.shop.databases.admin.fetchval(
+                    "select extract(epoch from next_run_at - now())::float from orders.payments"
+                )
+            )
+    assert 20 < pauses[0] <= 30
+    assert all(pause <= 90 for pause in pauses)
+
+
+async def test_a_resumed_payment_has_the_same_intent(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    buyer, other = await shop.session("b@example.com"), await shop.session("c@example.com")
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        wanted = payments_pb2.ResumePaymentRequest(order_id=answer.order.id)
+        again = await service.payments.ResumePayment(wanted, metadata=buyer)
+        assert again.payment.client_secret == answer.payment.client_secret
+        repeated = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        assert repeated.repeated_request
+        assert repeated.payment.client_secret == answer.payment.client_secret
+        stranger = service.payments.ResumePayment(wanted, metadata=other)
+        assert await refused(stranger) == "ORDER_NOT_FOUND"
+
+        # Paid, and its event has not come: to resume acts upon it.
+        row = await paid_shop.payment(answer.order.id)
+        await paid_shop.pay(row["intent_id"])
+        resumed = await service.payments.ResumePayment(wanted, metadata=buyer)
+        assert resumed.payment.status == payments_pb2.PAYMENT_STATUS_AUTHORIZED
+        assert not resumed.payment.client_secret
+        await paid_shop.reaches(answer.order.id, "COMPLETED")
+        assert await refused(service.payments.ResumePayment(wanted, metadata=buyer)) == (
+            "PAYMENT_NOT_OPEN"
+        )
+    assert len(paid_shop.provider.world.intents) == 1
+
+
+async def test_the_hosted_page(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        wanted = paid_shop.request(return_url="https://shop.example/back")
+        answer = await service.orders.CreateOrder(wanted, metadata=buyer)
+        assert answer.payment.redirect_url.startswith("http")
+        assert not answer.payment.client_secret
+        order_id = answer.order.id
+        row = await paid_shop.payment(order_id)
+        assert row["session_id"]
+        assert row["hosted"]
+        assert row["intent_id"] is None
+        await paid_shop.provider.control(
+            "POST", f"/checkout_sessions/{row['session_id']}/pay", {"card": "4242424242424242"}
+        )
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "COMPLETED")
+    row = await paid_shop.payment(order_id)
+    assert (await paid_shop.intent(row["intent_id"]))["status"] == "succeeded"
+
+
+async def test_an_unpaid_order_expires_with_its_intent_or_session(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        hosted, _ = await paid_shop.bought(
+            service, buyer, return_url="http://localhost:3000/", idempotency_key="hosted"
+        )
+        for one in (order_id, hosted):
+            await paid_shop.set_payment(one, expires_at=past)
+            await paid_shop.reaches(one, "FAILED")
+            await paid_shop.becomes(one, "RELEASED")
+            assert await paid_shop.failure(one) == "PAYMENT_EXPIRED"
+        assert (await paid_shop.pay(intent_id))["error"]
+    session_id = (await paid_shop.payment(hosted))["session_id"]
+    assert paid_shop.provider.world.sessions[session_id].status == "expired"
+    assert paid_shop.shop.charges == 0
+
+
+async def test_an_order_that_is_paid_in_the_moment_of_its_expiry_is_bought(
+    paid_shop: PaidShop,
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        hosted, _ = await paid_shop.bought(
+            service, buyer, return_url="http://localhost:3000/", idempotency_key="hosted"
+        )
+        await paid_shop.pay(intent_id)
+        session_id = (await paid_shop.payment(hosted))["session_id"]
+        await paid_shop.provider.control(
+            "POST", f"/checkout_sessions/{session_id}/pay", {"card": "4242424242424242"}
+        )
+        for one in (order_id, hosted):
+            await paid_shop.set_payment(one, expires_at=past)
+            await paid_shop.reaches(one, "COMPLETED")
+
+
+async def test_a_customer_cancels_an_unpaid_order_at_once(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        # Paid in the same moment: the hold is released.
+        await paid_shop.pay(intent_id)
+        answer = await service.orders.CancelOrder(
+            orders_pb2.CancelOrderRequest(order_id=order_id), metadata=buyer
+        )
+        assert answer.order.status == orders_pb2.ORDER_STATUS_FAILED
+        assert answer.order.failure_reason == "CANCELLED_BY_CUSTOMER"
+        assert "not been charged" in answer.message
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+    assert paid_shop.shop.charges == 0
+
+
+async def test_a_failed_purchase_releases_the_hold(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    await paid_shop.shop.fault(method="POST", path="/orders", status=400)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+
+
+async def test_a_failed_purchase_is_refunded_if_the_method_has_no_hold(
+    paid_shop: PaidShop,
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    await paid_shop.shop.fault(method="POST", path="/orders", status=400)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        # As for a method without holds.
+        paid_shop.provider.world.intents[intent_id].capture_method = "automatic"
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    row = await paid_shop.payment(order_id)
+    assert row["captured"] == row["refunded"] == row["amount"]
+    refund = await paid_shop.shop.databases.admin.fetchrow("select * from orders.refunds")
+    assert (refund["reason"], refund["destination"]) == ("NOT_DELIVERED", "CARD")
+    reason = (await paid_shop.shop.row(order_id))["status_reason"]
+    assert "goes back" in reason
+    assert "not been charged" not in reason
+
+
+async def test_another_method_for_an_unpaid_order_is_a_conflict(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        await paid_shop.bought(service, buyer)
+        call = service.orders.CreateOrder(paid_shop.request(WALLET), metadata=buyer)
+        assert await refused(call) == "IDEMPOTENCY_CONFLICT"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example/",
+        "javascript:alert(1)",
+        "https://user@shop.example/",
+        "/back",
+        "https://shop.example/a b",
+        "data:text/html,x",
+    ],
+)
+async def test_a_return_url_leads_back_to_a_shop(paid_shop: PaidShop, url: str) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        call = service.orders.CreateOrder(paid_shop.request(return_url=url), metadata=buyer)
+        assert await refused(call) == "INVALID_ARGUMENT"
+
+
+async def test_the_total_has_the_digits_of_its_currency_and_stays(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    shop.catalogue.stored_price = Decimal("3.141")
+    bundle = shop.catalogue.bundles[shop.plan_id]
+    buyer = await shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        order_id = answer.order.id
+        assert money.from_proto(answer.order.total_price) == Decimal("3.15")
+        assert money.from_proto(answer.payment.amount) == Decimal("3.15")
+        await paid_shop.pay((await paid_shop.payment(order_id))["intent_id"])
+        await paid_shop.due(order_id)
+        expected = "COMPLETED" if bundle.price <= Decimal("3.15") else "FAILED"
+        await paid_shop.reaches(order_id, expected)
+    row = await shop.row(order_id)
+    assert row["total_price"] == Decimal("3.15")
+
+
+async def test_a_cost_above_what_was_paid_fails_the_order_before_it_is_bought(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    shop.catalogue.stored_price = Decimal("0.75")  # the provider's own price is higher
+    buyer = await shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.failure(order_id) == "PRICE_CHANGED"
+    assert shop.charges == 0
+
+
+async def test_less_than_a_card_can_pay_is_refused(paid_shop: PaidShop) -> None:
+    paid_shop.shop.catalogue.stored_price = Decimal("0.49")
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        call = service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        assert await refused(call) == "PAYMENT_AMOUNT_TOO_SMALL"
+    assert (
+        await paid_shop.shop.databases.admin.fetchval("select count(*) from orders.payments") == 0
+    )
+
+
+async def test_a_service_buys_without_a_payment(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    _, customer_id = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrderForCustomer(
+            orders_pb2.CreateOrderForCustomerRequest(customer_id=customer_id, order=request(shop)),
+            metadata=shop.service_key,
+        )
+        assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        assert not answer.order.has_payment
+        with_payment = orders_pb2.CreateOrderForCustomerRequest(
+            customer_id=customer_id, order=paid_shop.request(idempotency_key="another")
+        )
+        call = service.orders.CreateOrderForCustomer(with_payment, metadata=shop.service_key)
+        assert await refused(call) == "INVALID_ARGUMENT"
+    assert (await shop.row(answer.order.id))["paid_by"] == "ELSEWHERE"
+
+
+async def test_customers_buy_nothing_before_the_operator_has_decided(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open(mode=PaymentMode.UNDECIDED) as service:
+        call = service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        assert await refused(call) == "PAYMENTS_NOT_CONFIGURED"
+    async with paid_shop.open(mode=PaymentMode.OFF) as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+    assert not answer.HasField("payment")
+    assert (await paid_shop.shop.row(answer.order.id))["paid_by"] == "NOBODY"
