@@ -88,7 +88,7 @@ class PaidShop:
         """Change columns of an order's payment, and make it due; the time does not pass in tests."""
         names = ", ".join(f"{name} = ${n}" for n, name in enumerate(values, 2))
         await self.shop.databases.admin.execute(
-            f"update orders.payments set {names}, next_run_at = now()"  # noqa: S608 - columns
+            f"update orders.payments set {names}, run = null, next_run_at = now()"  # noqa: S608 - columns
             " where order_id = $1::text::uuid",
             order_id,
             *values.values(),
@@ -111,7 +111,7 @@ class PaidShop:
     async def due(self, order_id: str) -> None:
         """Make a payment due, as its next poll or an event does."""
         await self.shop.databases.admin.execute(
-            "update orders.payments set next_run_at = now() where order_id = $1::text::uuid",
+            "update orders.payments set run = null, next_run_at = now() where order_id = $1::text::uuid",
             order_id,
         )
 
@@ -137,7 +137,7 @@ class PaidShop:
             Decimal(amount),
         )
 
-    async def wallet(self, customer_id: str) -> tuple[Decimal, Decimal]:
+    async def wallet(self, customer_id: str) -> tuple[Any, Any]:
         """Return what is available and held."""
         row = await self.shop.databases.admin.fetchrow(
             "select available, held from orders.wallets where owner_id = $1", UUID(customer_id)

@@ -239,7 +239,7 @@ async def test_a_failed_purchase_is_refunded_if_the_method_has_no_hold(
         await paid_shop.becomes(order_id, "RELEASED")
     row = await paid_shop.payment(order_id)
     assert row["captured"] == row["refunded"] == row["amount"]
-    refund = await paid_shop.shop.databases.admin.fetchrow("select * from orders.refunds")
+    [refund] = await paid_shop.shop.databases.admin.fetch("select * from orders.refunds")
     assert (refund["reason"], refund["destination"]) == ("NOT_DELIVERED", "CARD")
     reason = (await paid_shop.shop.row(order_id))["status_reason"]
     assert "goes back" in reason

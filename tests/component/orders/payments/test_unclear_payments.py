@@ -1,0 +1,191 @@
+"""Holds that end before a purchase is settled, and payments that are not what was asked for."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from protos.common.v1 import money_pb2
+from protos.orders.v1 import orders_pb2, payments_pb2
+from services.orders.payments.settings import AtExpiry
+from tests.component.orders.payments.paid_shop import Open, PaidShop, refused
+from tests.component.orders.shop import Metadata
+
+SOON = timedelta(hours=23)
+
+
+async def unclear(paid_shop: PaidShop, service: Open, buyer: Metadata) -> tuple[str, str]:
+    """Return a paid order of which nobody knows whether it was bought, and its intent."""
+    await paid_shop.shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    await paid_shop.shop.fault(method="GET", path="/orders", status=503, count=0)
+    order_id, intent_id = await paid_shop.bought(service, buyer)
+    await paid_shop.pay(intent_id)
+    await paid_shop.due(order_id)
+    await paid_shop.shop.databases.until(
+        "select recovery_point = 'ATTEMPTED' from orders.esim_orders"
+    )
+    await paid_shop.set_payment(order_id, capture_before=datetime.now(UTC) + SOON)
+    await paid_shop.reaches(order_id, "NEEDS_REVIEW")
+    return order_id, intent_id
+
+
+def resolve(service: Open, order_id: str, by: Metadata, **how: Any) -> Any:
+    wanted = orders_pb2.ResolveOrderRequest(order_id=order_id, note="asked them", **how)
+    return service.orders.ResolveOrder(wanted, metadata=by)
+
+
+async def reference(paid_shop: PaidShop) -> str:
+    """Return the reference of the only order at the provider."""
+    [found] = paid_shop.shop.sandbox.world.orders
+    return str(found.reference)
+
+
+async def test_a_hold_that_ends_is_captured_and_given_back_if_nothing_was_bought(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "PAID")
+        assert (await paid_shop.intent(intent_id))["status"] == "succeeded"
+        await resolve(service, order_id, admin, not_bought=True)
+        await paid_shop.becomes(order_id, "RELEASED")
+    row = await paid_shop.payment(order_id)
+    assert row["refunded"] == row["captured"] == row["amount"]
+    assert await shop.databases.admin.fetchval("select reason from orders.refunds") == (
+        "NOT_DELIVERED"
+    )
+
+
+async def test_a_captured_hold_pays_an_order_that_was_bought_after_all(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open() as service:
+        order_id, _ = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "PAID")
+        await resolve(service, order_id, admin, placed_as=await reference(paid_shop))
+        await paid_shop.reaches(order_id, "COMPLETED")
+    assert (await paid_shop.payment(order_id))["state"] == "CAPTURED"
+    assert len([i for i in paid_shop.provider.world.charges.values() if i.captured]) == 1
+
+
+async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open(at_expiry=AtExpiry.RELEASE) as service:
+        order_id, intent_id = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "RELEASED")
+        assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+        placed = await reference(paid_shop)
+        call = resolve(service, order_id, admin, placed_as=placed)
+        assert await refused(call) == "ORDER_NOT_PAID"
+
+        got = payments_pb2.BatchGetPaymentsRequest(order_ids=[order_id])
+        [seen] = (await service.payments.BatchGetPayments(got, metadata=admin)).payments
+        wanted = payments_pb2.MarkOrderPaidRequest(
+            order_id=order_id,
+            amount=money_pb2.Money(currency_code="USD", units=1),
+            reference="transfer 77",
+        )
+        mark = service.payments.MarkOrderPaid
+        assert await refused(mark(wanted, metadata=admin)) == "AMOUNT_DIFFERS"
+        wanted.amount.CopyFrom(seen.amount)
+        await mark(wanted, metadata=admin)
+        assert await refused(mark(wanted, metadata=admin)) == "PAYMENT_NOT_OPEN"
+        await resolve(service, order_id, admin, placed_as=placed)
+        await paid_shop.reaches(order_id, "COMPLETED")
+    row = await paid_shop.payment(order_id)
+    assert (row["state"], row["reference"]) == ("CAPTURED", "transfer 77")
+
+
+async def test_a_hold_that_has_ended_sends_a_delivered_order_to_review(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    shop.esims.may_answer.clear()
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await shop.databases.until("select recovery_point = 'PLACED' from orders.esim_orders")
+        await paid_shop.provider.control("POST", "/clock/advance", {"days": 8})
+        assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+        shop.esims.may_answer.set()
+        await paid_shop.reaches(order_id, "NEEDS_REVIEW")
+        row = await paid_shop.payment(order_id)
+        assert row["state"] == "RELEASED"
+        assert "mark-paid" in (await shop.row(order_id))["operator_detail"]
+
+        got = payments_pb2.BatchGetPaymentsRequest(order_ids=[order_id])
+        [seen] = (await service.payments.BatchGetPayments(got, metadata=admin)).payments
+        await service.payments.MarkOrderPaid(
+            payments_pb2.MarkOrderPaidRequest(
+                order_id=order_id, amount=seen.amount, reference="paid in the shop"
+            ),
+            metadata=admin,
+        )
+        await service.orders.ResumeOrder(
+            orders_pb2.ResumeOrderRequest(order_id=order_id), metadata=admin
+        )
+        await paid_shop.reaches(order_id, "COMPLETED")
+
+
+def _amount(intent: Any) -> None:
+    intent.amount -= 1
+
+
+def _currency(intent: Any) -> None:
+    intent.currency = "eur"
+
+
+def _order(intent: Any) -> None:
+    intent.metadata["payment_id"] = "00000000-0000-0000-0000-000000000001"
+
+
+@pytest.mark.parametrize("change", [_amount, _currency, _order])
+@pytest.mark.parametrize("paid", [True, False])
+async def test_a_payment_that_does_not_match_buys_nothing(
+    paid_shop: PaidShop, change: Callable[[Any], None], paid: bool
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        change(paid_shop.provider.world.intents[intent_id])
+        if paid:
+            await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.failure(order_id) == "PAYMENT_MISMATCH"
+    assert intent_id in (await paid_shop.payment(order_id))["detail"]
+    assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+    assert paid_shop.shop.charges == 0
+
+
+@pytest.mark.parametrize("change", [_amount, _currency])
+async def test_what_was_taken_wrongly_is_refunded(
+    paid_shop: PaidShop, change: Callable[[Any], None]
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        intent = paid_shop.provider.world.intents[intent_id]
+        intent.capture_method = "automatic"  # as for a method without holds
+        change(intent)
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.failure(order_id) == "PAYMENT_MISMATCH"
+    [refund] = paid_shop.provider.world.refunds.values()
+    assert refund.amount == intent.amount
+    assert paid_shop.shop.charges == 0
