@@ -125,18 +125,22 @@ async def fail(
     return True
 
 
+# A run that only reads loses its lease. One with an open attempt may be buying: its answer must not be lost.
 REVIEW = """
-update orders.esim_orders
+update orders.esim_orders o
 set status = 'NEEDS_REVIEW', status_reason = $2, operator_detail = $3, next_run_at = null,
     lease_owner = null, leased_until = null, updated_at = now()
-where id = $1 and status = 'PROCESSING' and (leased_until is null or leased_until <= now())
+where o.id = $1 and o.status = 'PROCESSING' and o.recovery_point in ('ATTEMPTED', 'PLACED')
+    and (o.leased_until is null or o.leased_until <= now() or not exists (
+        select from orders.order_attempts a where a.order_id = o.id and a.outcome = 'OPEN'
+    ))
 """
 
 
 async def send_to_review(
     connection: Connection, order_id: UUID, message: str, detail: str, *, event: str, actor: str
 ) -> bool:
-    """Send an order to review; False if it is finished, in review already, or a run works on it."""
+    """Send an order to review that may have been bought; False if it has moved on, or is being bought."""
     if await connection.execute(REVIEW, order_id, message, detail) != "UPDATE 1":
         return False
     await connection.execute(

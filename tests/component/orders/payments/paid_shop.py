@@ -163,3 +163,6 @@ async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metada
 @pytest.fixture
 def paid_shop(shop: Shop, payment_provider: PlayedPayments) -> PaidShop:
     return PaidShop(shop, payment_provider)
+
+
+Error = grpc.aio.AioRpcError

@@ -17,7 +17,8 @@ SOON = timedelta(hours=23)
 
 async def unclear(paid_shop: PaidShop, service: Open, buyer: Metadata) -> tuple[str, str]:
     """Return a paid order of which nobody knows whether it was bought, and its intent."""
-    await paid_shop.shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    # Not of the validation, which comes first.
+    await paid_shop.shop.fault(method="POST", path="/orders", drop=True, effect="done", skip=1)
     await paid_shop.shop.fault(method="GET", path="/orders", status=503, count=0)
     order_id, intent_id = await paid_shop.bought(service, buyer)
     await paid_shop.pay(intent_id)
