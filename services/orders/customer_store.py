@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kit.db.database import Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.values import money
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,28 @@ TABLES = {
         select to_jsonb(r) from orders.order_revocations r
         where r.customer_id = $1 order by r.created_at, r.assignment_id
     """,
+    # Without what helps to recognize fraud, and what the staff wrote.
+    "payments": """
+        select to_jsonb(p) - array['run', 'held_reason', 'reviewed_by', 'detail']
+        from orders.payments p where p.customer_id = $1 order by p.created_at, p.id
+    """,
+    "refunds": """
+        select to_jsonb(r) - array['run', 'note', 'requested_by']
+        from orders.refunds r where r.customer_id = $1 order by r.created_at, r.id
+    """,
+    "disputes": """
+        select to_jsonb(d) from orders.disputes d join orders.payments p on p.id = d.payment_id
+        where p.customer_id = $1 order by d.created_at, d.id
+    """,
+    "payment_customers": """
+        select to_jsonb(c) from orders.payment_customers c where c.customer_id = $1
+    """,
+    "wallets": "select to_jsonb(w) from orders.wallets w where w.owner_id = $1 order by w.currency",
+    "wallet_entries": """
+        select to_jsonb(e) - array['note', 'actor']
+        from orders.wallet_entries e join orders.wallets w on w.id = e.wallet_id
+        where w.owner_id = $1 order by e.n
+    """,
     # Without what the customer did to others' orders as an operator.
     "order_events": """
         select to_jsonb(e) from orders.order_events e
@@ -51,6 +74,20 @@ select id from orders.esim_orders
 where customer_id = $1 and (status in ('PROCESSING', 'NEEDS_REVIEW') or next_run_at is not null)
 order by created_at, id
 """
+# Money of the customer that is on its way: it could not reach them any more.
+MOVING = """
+select id from orders.payments
+where customer_id = $1 and state in ('AWAITING', 'AUTHORIZED', 'PAID')
+union all
+select id from orders.refunds
+where customer_id = $1 and state in ('PLANNED', 'STARTED', 'PENDING')
+order by 1
+"""
+BALANCES = """
+select available + held as balance, currency from orders.wallets
+where owner_id = $1 and available + held > 0 order by currency
+"""
+LOCK_WALLETS = "select id from orders.wallets where owner_id = $1 order by id for update"
 LOCK = "select id from orders.esim_orders where customer_id = $1 order by id for update"
 ICCIDS = "select distinct iccid from orders.order_esims where order_id = any($1::uuid[]) order by 1"
 # Parameters: the ids of the orders, their new owner, and their former owner.
@@ -76,6 +113,19 @@ ERASE = (
         trace_parent = null, updated_at = now()
     where id = any($1::uuid[])
     """,
+)
+# Parameters: the customer, and their new owner.
+ERASE_MONEY = (
+    """
+    update orders.payments
+    set customer_id = $2, client_address = '', email_domain = '', account_created_at = null,
+        card_fingerprint = '', card_last4 = '', return_url = '', top_up_key = null,
+        reference = case when reference <> '' then 'erased' else '' end
+    where customer_id = $1
+    """,
+    "update orders.refunds set customer_id = $2, note = '' where customer_id = $1",
+    "update orders.wallets set owner_id = $2 where owner_id = $1",
+    "delete from orders.payment_customers where customer_id = $1 and $2::uuid is not null",
 )
 # Steps that the person took as an operator on others' orders; the index needs the condition on the length.
 ERASE_ACTOR = """
@@ -107,23 +157,48 @@ class Erased:
 async def erase(database: Database, customer_id: UUID) -> Erased:
     """Erase the customer's data from all their orders, which stay for the books, in one transaction.
 
-    Raises Failure REFUSED (ORDERS_OPEN), which names the orders, and changes nothing while one is open.
+    Raises Failure REFUSED and changes nothing: ORDERS_OPEN or PAYMENTS_OPEN, which name what is open, or
+    WALLET_NOT_EMPTY.
     """
     async with database.system() as connection:
         owned = [row["id"] for row in await connection.fetch(LOCK, customer_id)]
         if waiting := [str(row["id"]) for row in await connection.fetch(OPEN, customer_id)]:
             raise _open(waiting)
+        await _check_money(connection, customer_id)
         iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, owned)]
         for statement in ERASE:
             if "$3" in statement:
                 await connection.execute(statement, owned, ERASED_CUSTOMER, str(customer_id))
             else:
                 await connection.execute(statement, owned, ERASED_CUSTOMER)
+        for statement in ERASE_MONEY:
+            await connection.execute(statement, customer_id, ERASED_CUSTOMER)
         await connection.execute(ERASE_ACTOR, str(customer_id))
     logger.info(
         "customer %s: personal data of %s orders erased", fingerprint(customer_id), len(owned)
     )
     return Erased(len(owned), iccids)
+
+
+async def _check_money(connection: Connection, customer_id: UUID) -> None:
+    """Raise Failure REFUSED (PAYMENTS_OPEN, WALLET_NOT_EMPTY) while the shop has money of the customer."""
+    if moving := [str(row["id"]) for row in await connection.fetch(MOVING, customer_id)]:
+        raise Failure(
+            Kind.REFUSED,
+            "PAYMENTS_OPEN",
+            f"nothing was erased: payments or refunds are not settled ({', '.join(moving[:MAX_NAMED])}). Wait"
+            " until they are, and erase again",
+        )
+    await connection.fetch(LOCK_WALLETS, customer_id)
+    balances = await connection.fetch(BALANCES, customer_id)
+    if balances:
+        held = ", ".join(f"{money.plain(row['balance'])} {row['currency']}" for row in balances)
+        raise Failure(
+            Kind.REFUSED,
+            "WALLET_NOT_EMPTY",
+            f"nothing was erased: the customer's wallet has {held}. Pay it back, record that with a"
+            " correction (`esimgo wallets correct`), and erase again",
+        )
 
 
 def _open(orders: Sequence[str]) -> Failure:

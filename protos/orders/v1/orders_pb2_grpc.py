@@ -288,7 +288,7 @@ class OrdersServiceServicer:
 
     def ResolveOrder(self, request, context):
         """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) means that nothing was changed.
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID) means that nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,8 +321,9 @@ class OrdersServiceServicer:
 
     def EraseCustomer(self, request, context):
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
-        Idempotent, and resumes after an interruption. FAILED_PRECONDITION (ORDERS_OPEN) means that nothing was changed:
-        wait for the open orders, or settle them.
+        Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
+        for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled), WALLET_NOT_EMPTY (pay the
+        balance back, and correct it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

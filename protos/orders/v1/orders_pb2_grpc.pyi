@@ -109,7 +109,7 @@ class OrdersServiceStub:
     """
     ResolveOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]
     """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) means that nothing was changed.
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID) means that nothing was changed.
     """
     ListUnexplainedProviderOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]
     """Lists the provider's orders that match no order here, because they were placed outside this system. Newest first."""
@@ -124,8 +124,9 @@ class OrdersServiceStub:
     """Streams all data stored about a customer, one row per message; none for an unknown customer."""
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
-    Idempotent, and resumes after an interruption. FAILED_PRECONDITION (ORDERS_OPEN) means that nothing was changed:
-    wait for the open orders, or settle them.
+    Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
+    for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled), WALLET_NOT_EMPTY (pay the
+    balance back, and correct it).
     """
 
 @_typing.type_check_only
@@ -208,7 +209,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ResolveOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]  # type: ignore[assignment]
     """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) means that nothing was changed.
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID) means that nothing was changed.
     """
     ListUnexplainedProviderOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]  # type: ignore[assignment]
     """Lists the provider's orders that match no order here, because they were placed outside this system. Newest first."""
@@ -223,8 +224,9 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Streams all data stored about a customer, one row per message; none for an unknown customer."""
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]  # type: ignore[assignment]
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
-    Idempotent, and resumes after an interruption. FAILED_PRECONDITION (ORDERS_OPEN) means that nothing was changed:
-    wait for the open orders, or settle them.
+    Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
+    for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled), WALLET_NOT_EMPTY (pay the
+    balance back, and correct it).
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -400,7 +402,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ResolveOrderResponse, _abc.Awaitable[_orders_pb2.ResolveOrderResponse]]:
         """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH) means that nothing was changed.
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID) means that nothing was changed.
         """
 
     @_abc_1.abstractmethod
@@ -439,8 +441,9 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.EraseCustomerResponse, _abc.Awaitable[_orders_pb2.EraseCustomerResponse]]:
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
-        Idempotent, and resumes after an interruption. FAILED_PRECONDITION (ORDERS_OPEN) means that nothing was changed:
-        wait for the open orders, or settle them.
+        Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
+        for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled), WALLET_NOT_EMPTY (pay the
+        balance back, and correct it).
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

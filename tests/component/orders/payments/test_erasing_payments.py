@@ -1,0 +1,54 @@
+"""Export and erasure of a customer's payments, refunds and wallets."""
+
+import json
+
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.payments.paid_shop import WALLET, Open, PaidShop, buyer_id, refused
+
+
+async def exported(service: Open, shop: PaidShop, customer_id: str) -> dict[str, list[str]]:
+    wanted = orders_pb2.ExportCustomerRequest(customer_id=customer_id)
+    rows: dict[str, list[str]] = {}
+    async for row in service.orders.ExportCustomer(wanted, metadata=shop.shop.service_key):
+        rows.setdefault(row.table, []).append(row.row_json)
+    return rows
+
+
+async def test_payments_are_exported_and_erased(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    buyer, customer_id = await buyer_id(paid_shop)
+    cost = shop.catalogue.bundles[shop.plan_id].price
+    await paid_shop.fill_wallet(customer_id, str(cost))
+    erase = orders_pb2.EraseCustomerRequest(customer_id=customer_id)
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(
+            service, buyer, client_address="192.0.2.7", save_payment_method=True
+        )
+        call = service.orders.EraseCustomer(erase, metadata=shop.service_key)
+        assert await refused(call) == "ORDERS_OPEN"
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "COMPLETED")
+
+        found = await exported(service, paid_shop, customer_id)
+        [payment] = map(json.loads, found["payments"])
+        assert payment["client_address"] == "192.0.2.7"
+        assert "held_reason" not in payment
+        assert {"wallets", "payment_customers"} <= found.keys()
+
+        call = service.orders.EraseCustomer(erase, metadata=shop.service_key)
+        assert await refused(call) == "WALLET_NOT_EMPTY"
+        paid = await service.orders.CreateOrder(
+            paid_shop.request(WALLET, idempotency_key="wallet"), metadata=buyer
+        )
+        assert paid.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        await service.orders.EraseCustomer(erase, metadata=shop.service_key)
+        assert await exported(service, paid_shop, customer_id) == {}
+    row = await paid_shop.payment(order_id)
+    assert row["customer_id"].int == 0
+    assert not row["client_address"]
+    assert not row["email_domain"]
+    assert not row["card_fingerprint"]
+    for table in ("payments", "wallets", "payment_customers"):
+        rows = await shop.databases.admin.fetch(f"select t::text from orders.{table} t")  # noqa: S608
+        assert not any(customer_id in str(one) for one in rows)
