@@ -4,10 +4,11 @@
 create table orders.books (
     only_row boolean primary key default true check (only_row),
     since timestamptz not null default now(),
-    -- Of the comparison and of the recording of the payment provider's balance, one replica at a time.
-    check_due_at timestamptz not null default now(),
-    balance_due_at timestamptz not null default now(),
-    balance_read_until timestamptz not null default now()
+    -- The comparison, and the recording of the payment provider's balance, are done by one replica at a time.
+    check_due_at timestamptz not null default now() + interval '1 hour',
+    checked_at timestamptz,
+    differences integer,
+    balance_due_at timestamptz not null default now()
 );
 insert into orders.books default values;
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from kit.db.notify import Notifications
 from kit.process.service import Opened
 from providers.esim_go.client import Provider
+from services.orders.books.check import BooksCheck, DailyCheck
+from services.orders.books.movements import Movements
 from services.orders.books.servicer import BooksServicer
 from services.orders.books.unposted import UnpostedOrders
 from services.orders.cancellation.cancel import Cancellation
@@ -163,7 +165,7 @@ def wired(
     )
     retention = Retention(database, days=settings.history_days, stop=opened.stop)
     backfill = Backfill(database, stop=opened.stop)
-    unposted = UnpostedOrders(database, stop=opened.stop)
+    check = BooksCheck(database, shared.datasource, shared.payments.port)
     opened.loops.extend(
         [
             recovery.loop(),
@@ -172,7 +174,9 @@ def wired(
             audit.loop(opened.stop),
             retention.loop(),
             backfill.loop(),
-            unposted.loop(),
+            UnpostedOrders(database, stop=opened.stop).loop(),
+            Movements(database, shared.payments.port).loop(opened.stop),
+            DailyCheck(database, check).loop(opened.stop),
             *reports.loops(),
         ]
     )
@@ -201,4 +205,6 @@ def wired(
         wait=settings.purchase_wait,
     )
     coupons = CouponsServicer(database, shared.catalogue, discounts)
-    return Wired(servicer, coupons, paid.servicer, BooksServicer(database), recovery, paid.payments)
+    return Wired(
+        servicer, coupons, paid.servicer, BooksServicer(database, check), recovery, paid.payments
+    )

@@ -10,6 +10,8 @@ from kit.db.database import Database
 from protos.orders.v1 import books_pb2 as pb
 from protos.orders.v1 import books_pb2_grpc
 from services.orders.books import list_store, messages, requests
+from services.orders.books.check import BooksCheck
+from services.orders.books.difference import Counts
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -17,8 +19,9 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 class BooksServicer(books_pb2_grpc.BooksServiceServicer):
     """Lists the ledger, and compares it with everything that it should agree with."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, check: BooksCheck) -> None:
         self._database = database
+        self._check = check
 
     async def ListLedger(
         self, request: pb.ListLedgerRequest, context: Context
@@ -48,5 +51,8 @@ class BooksServicer(books_pb2_grpc.BooksServiceServicer):
     async def CheckBooks(
         self, request: pb.CheckBooksRequest, context: Context
     ) -> AsyncIterator[pb.CheckBooksResponse]:
-        requests.period(request, datetime.now(UTC))
-        yield pb.CheckBooksResponse(summary=pb.BooksSummary(skipped=["nothing is compared yet"]))
+        start, end = requests.period(request, datetime.now(UTC))
+        counts = Counts()
+        async for difference in self._check.run(start, end, counts):
+            yield pb.CheckBooksResponse(difference=messages.difference_to_proto(difference))
+        yield pb.CheckBooksResponse(summary=messages.summary_to_proto(counts))

@@ -32,6 +32,7 @@ class Open:
 
     orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
     payments: "payments_pb2_grpc.PaymentsServiceAsyncStub"
+    channel: grpc.aio.Channel
 
 
 @dataclass
@@ -50,6 +51,7 @@ class PaidShop:
             yield Open(
                 orders_pb2_grpc.OrdersServiceStub(channel),
                 payments_pb2_grpc.PaymentsServiceStub(channel),
+                channel,
             )
 
     @property

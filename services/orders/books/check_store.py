@@ -1,0 +1,194 @@
+"""SQL that reads pages of what the ledger is compared with. All pages are ordered by id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from kit.db.database import Connection
+from services.orders.order import Order
+from services.orders.payments.payment import Payment, Refund
+from services.orders.payments.refund_store import COLUMNS as REFUND_COLUMNS
+from services.orders.payments.refund_store import read_row as read_refund
+from services.orders.payments.store import COLUMNS as PAYMENT_COLUMNS
+from services.orders.payments.store import read_row as read_payment
+from services.orders.store import ALL_COLUMNS
+from services.orders.store import read_row as read_order
+
+PAGE = 500
+FIRST = UUID(int=0)
+
+
+async def since(connection: Connection) -> datetime:
+    """Return when the books began."""
+    found: datetime = await connection.fetchval("select since from orders.books")
+    return found
+
+
+UNBALANCED = """
+select t.id, e.currency, sum(e.amount) as off, count(*) over () as number
+from orders.ledger_transactions t join orders.ledger_entries e on e.transaction_id = t.id
+where t.at >= $1 and t.at < $2
+group by t.id, e.currency having sum(e.amount) <> 0
+order by t.id limit 500
+"""
+COUNT = "select count(*) from orders.ledger_transactions where at >= $1 and at < $2"
+
+
+async def unbalanced(connection: Connection, start: datetime, end: datetime) -> list[Any]:
+    """Return transactions that don't sum to zero, at most 500."""
+    return list(await connection.fetch(UNBALANCED, start, end))
+
+
+async def count(connection: Connection, start: datetime, end: datetime) -> int:
+    return int(await connection.fetchval(COUNT, start, end))
+
+
+PAYMENTS = f"""
+select {PAYMENT_COLUMNS}, h.wallet_id as hold_wallet_id, o.status as order_status,
+    (
+        select count(*) from orders.ledger_transactions t
+        where t.payment_id = p.id and t.kind in ('TAKE', 'TOP_UP')
+    )::int as posted
+from orders.payments p
+left join orders.wallet_entries h on h.payment_id = p.id and h.kind in ('HOLD', 'TOP_UP')
+left join orders.esim_orders o on o.id = p.order_id
+where p.id > $1 and p.updated_at >= $2 and p.created_at < $3
+order by p.id limit {PAGE}
+"""  # noqa: S608 - only constants go in
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPayment:
+    """A payment with the wallet that paid or got it, its order's status, and how often it was posted."""
+
+    payment: Payment
+    wallet_id: UUID | None
+    order_status: str | None
+    posted: int
+
+
+async def payments(
+    connection: Connection, after: UUID, start: datetime, end: datetime
+) -> list[CheckedPayment]:
+    found = []
+    for row in await connection.fetch(PAYMENTS, after, start, end):
+        values = dict(row)
+        wallet, status = values.pop("hold_wallet_id"), values.pop("order_status")
+        posted = values.pop("posted")
+        found.append(CheckedPayment(read_payment(values), wallet, status, posted))
+    return found
+
+
+REFUNDS = f"""
+select {REFUND_COLUMNS} from orders.refunds r
+where r.id > $1 and r.updated_at >= $2 and r.created_at < $3
+order by r.id limit {PAGE}
+"""  # noqa: S608 - the same
+
+
+async def refunds(
+    connection: Connection, after: UUID, start: datetime, end: datetime
+) -> list[Refund]:
+    return [read_refund(row) for row in await connection.fetch(REFUNDS, after, start, end)]
+
+
+ORDERS = f"""
+select {ALL_COLUMNS}, u.at > now() - interval '10 minutes' as waits,
+    least(o.quantity, (
+        select count(*) from orders.order_revocations r
+        where r.order_id = o.id and r.state = 'REVOKED' and r.refund = 'BALANCE'
+    ))::int as returned,
+    (
+        select coalesce(-sum(e.amount), 0) from orders.ledger_transactions t
+        join orders.ledger_entries e on e.transaction_id = t.id
+        where t.order_id = o.id and t.kind = 'COST_RETURN' and e.account = 'cost'
+    ) as returned_cost,
+    (
+        select coalesce(sum(e.amount), 0) from orders.ledger_transactions t
+        join orders.ledger_entries e on e.transaction_id = t.id
+        where t.order_id = o.id and e.account = 'deposits'
+    ) as deposits
+from orders.esim_orders o left join orders.unposted_orders u on u.order_id = o.id
+where o.id > $1 and o.updated_at >= $2 and o.created_at < $3
+    and o.created_at >= (select b.since from orders.books b)
+    and o.status in ('COMPLETED', 'CANCELLED', 'REFUNDED')
+order by o.id limit {PAGE}
+"""  # noqa: S608 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOrder:
+    """A delivered order with its cost; `waits` if a background job will post it soon."""
+
+    order: Order
+    waits: bool
+    returned: int
+    returned_cost: Decimal
+    deposits: Decimal
+
+
+async def orders(
+    connection: Connection, after: UUID, start: datetime, end: datetime
+) -> list[CheckedOrder]:
+    found = []
+    for row in await connection.fetch(ORDERS, after, start, end):
+        values = dict(row)
+        own = [values.pop(name) for name in ("waits", "returned", "returned_cost", "deposits")]
+        found.append(CheckedOrder(read_order(values), bool(own[0]), *own[1:]))
+    return found
+
+
+WALLETS = f"""
+select w.id, w.currency, w.available, w.held,
+    coalesce(e.available, 0) as entries_available, coalesce(e.held, 0) as entries_held,
+    coalesce(-l.amount, 0) as ledger, e.number > 0 as used
+from orders.wallets w
+left join lateral (
+    select sum(available) as available, sum(held) as held, count(*) as number
+    from orders.wallet_entries where wallet_id = w.id
+) e on true
+left join lateral (
+    select sum(amount) as amount from orders.ledger_entries
+    where account = 'wallet:' || w.id and currency = w.currency
+) l on true
+where w.id > $1
+order by w.id limit {PAGE}
+"""  # noqa: S608 - the same
+
+
+async def wallets(connection: Connection, after: UUID) -> list[Any]:
+    """Return all wallets with the sums of their entries, and what the ledger says that they hold."""
+    return list(await connection.fetch(WALLETS, after))
+
+
+OWNED = """
+select o.id, o.provider_reference, o.status,
+    o.created_at >= (select b.since from orders.books b) as in_books,
+    e.amount as posted, e.currency
+from orders.esim_orders o
+left join orders.ledger_transactions t on t.key = 'cost:' || o.id
+left join orders.ledger_entries e on e.transaction_id = t.id and e.account = 'cost'
+where o.provider_reference = any($1::text[])
+"""
+
+
+async def owned(connection: Connection, references: Sequence[str]) -> dict[str, Any]:
+    """Return the orders here by the provider's reference, with the cost that was posted."""
+    rows = await connection.fetch(OWNED, list(references))
+    return {row["provider_reference"]: row for row in rows}
+
+
+PLACED = """
+select id, provider_reference from orders.esim_orders
+where placed_at >= $1 and placed_at < $2 and provider_reference is not null
+    and created_at >= (select b.since from orders.books b) and status <> 'FAILED'
+order by id
+"""
+
+
+async def placed(connection: Connection, start: datetime, end: datetime) -> list[Any]:
+    """Return what was bought in a period, by the provider's reference."""
+    return list(await connection.fetch(PLACED, start, end))

@@ -1,0 +1,376 @@
+"""The comparison of the books: no difference after everything has happened, and each one on purpose."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from kit.errors import Failure, Kind
+from kit.values import timestamps
+from protos.orders.v1 import books_pb2
+from services.orders.books.check import BooksCheck, DailyCheck
+from services.orders.datasource import OrdersDataSource
+from tests.component.orders.books.checked import CheckedShop, busy, checked
+from tests.component.orders.payments.paid_shop import PaidShop
+from tests.component.orders.refunds.bought import bought
+
+PAYMENT = "(select id from orders.payments where order_id = $1::text::uuid)"
+
+
+async def test_books_agree_after_everything_has_happened(paid_shop: PaidShop) -> None:
+    async with checked(paid_shop) as found:
+        await busy(found)
+        await found.read_balance()
+        differences, summary = await found.check()
+        assert differences == []
+        assert (summary.orders, summary.payments, summary.provider_orders) == (4, 4, 4)
+        # Three charges and two refunds.
+        assert summary.balance_transactions == 5
+        assert summary.ledger_transactions >= 15
+        assert list(summary.skipped) == []
+        balance = await found.admin.fetchval(
+            "select sum(amount) from orders.ledger_entries where account = 'clearing:stripe'"
+        )
+        net = await found.admin.fetchval(
+            "select sum(amount - fee) from orders.balance_transactions"
+        )
+        assert balance == net
+        # Read and posted again, nothing changes.
+        before = await found.admin.fetchval("select count(*) from orders.ledger_transactions")
+        await found.read_balance()
+        assert before == await found.admin.fetchval(
+            "select count(*) from orders.ledger_transactions"
+        )
+
+
+# What is changed, of which order, and the code that names it.
+CHANGES = [
+    (
+        "kept",
+        "update orders.ledger_entries set amount = amount + 1 where account = 'revenue'"
+        " and transaction_id = (select id from orders.ledger_transactions where key = 'sale:' || $1)",
+        "UNBALANCED",
+    ),
+    (
+        "kept",
+        "update orders.ledger_transactions set key = 'x' where key = 'take:' || {payment}",
+        "CAPTURE_NOT_POSTED",
+    ),
+    (
+        "kept",
+        "update orders.ledger_entries set account = 'clearing:manual' where account = 'clearing:stripe'"
+        " and transaction_id = (select id from orders.ledger_transactions where key = 'take:' || {payment})",
+        "CAPTURE_DIFFERS",
+    ),
+    (
+        "kept",
+        "insert into orders.ledger_transactions (kind, key, payment_id, actor) values"
+        " ('TAKE', 'y', {payment}, 'test')",
+        "CAPTURE_POSTED_TWICE",
+    ),
+    (
+        "kept",
+        "update orders.payments set captured = 0, state = 'RELEASED' where order_id = $1::text::uuid",
+        "CAPTURE_POSTED_WITHOUT_MONEY",
+    ),
+    (
+        "kept",
+        "update orders.esim_orders set status = 'FAILED', failure_reason = 'PAID_BACK'"
+        " where id = $1::text::uuid",
+        "FAILED_ORDER_KEEPS_MONEY",
+    ),
+    (
+        "kept",
+        "update orders.ledger_transactions set key = 'x' where key = 'sale:' || $1",
+        "SALE_NOT_POSTED",
+    ),
+    (
+        "kept",
+        "update orders.esim_orders set total_price = total_price + 1 where id = $1::text::uuid",
+        "SALE_DIFFERS",
+    ),
+    (
+        "kept",
+        "update orders.ledger_transactions set key = 'x' where key = 'cost:' || $1",
+        "COST_NOT_POSTED",
+    ),
+    (
+        "kept",
+        "update orders.esim_orders set charged_cost = charged_cost + 1 where id = $1::text::uuid",
+        "COST_DIFFERS",
+    ),
+    (
+        "kept",
+        "update orders.ledger_entries set account = 'deposits' where account = 'revenue'"
+        " and transaction_id = (select id from orders.ledger_transactions where key = 'sale:' || $1)",
+        "DEPOSIT_LEFT",
+    ),
+    (
+        "cancelled",
+        "update orders.order_revocations set refund = 'NONE' where order_id = $1::text::uuid",
+        "COST_RETURN_DIFFERS",
+    ),
+    (
+        "refunded",
+        "update orders.ledger_transactions set key = 'x' where kind = 'REFUND'"
+        " and order_id = $1::text::uuid",
+        "REFUND_NOT_POSTED",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set amount = amount + 1 where order_id = $1::text::uuid",
+        "REFUND_DIFFERS",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set state = 'FAILED' where order_id = $1::text::uuid",
+        "REFUND_NOT_REVERSED",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set state = 'PENDING' where order_id = $1::text::uuid",
+        "REFUND_POSTED_EARLY",
+    ),
+    (
+        "by_wallet",
+        "update orders.wallet_entries set available = available + 1 where kind = 'HOLD'"
+        " and payment_id = {payment}",
+        "WALLET_ENTRIES_DIFFER",
+    ),
+    (
+        "by_wallet",
+        "update orders.ledger_entries set account = 'losses' where account like 'wallet:%'"
+        " and transaction_id = (select id from orders.ledger_transactions where key = 'take:' || {payment})",
+        "WALLET_LEDGER_DIFFERS",
+    ),
+    (
+        "kept",
+        "update orders.esim_orders set provider_reference = 'unheard-of' where id = $1::text::uuid",
+        "ORDER_NOT_AT_PROVIDER",
+    ),
+    (
+        "kept",
+        "update orders.esim_orders set provider_reference = 'unheard-of' where id = $1::text::uuid",
+        "PROVIDER_ORDER_UNKNOWN",
+    ),
+    (
+        "kept",
+        "update orders.ledger_entries set amount = amount + sign(amount) where transaction_id ="
+        " (select id from orders.ledger_transactions where key = 'cost:' || $1)",
+        "PROVIDER_COST_DIFFERS",
+    ),
+    (
+        "kept",
+        "update orders.payments set captured = 0, state = 'RELEASED' where order_id = $1::text::uuid",
+        "CHARGE_NOT_CAPTURED",
+    ),
+    (
+        "kept",
+        "update orders.payments set amount = amount + 1, captured = captured + 1"
+        " where order_id = $1::text::uuid",
+        "CHARGE_DIFFERS",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set provider_id = 're_other' where order_id = $1::text::uuid",
+        "REFUND_UNKNOWN",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set state = 'STARTED' where order_id = $1::text::uuid",
+        "REFUND_NOT_RECORDED",
+    ),
+    (
+        "refunded",
+        "update orders.refunds set amount = amount + 1 where order_id = $1::text::uuid",
+        "REFUND_AMOUNT_DIFFERS",
+    ),
+    (
+        "kept",
+        "update orders.payments set intent_id = 'pi_unheard' where order_id = $1::text::uuid",
+        "CAPTURE_NOT_AT_PROVIDER",
+    ),
+]
+
+
+async def test_each_difference_is_named(paid_shop: PaidShop) -> None:
+    """Every change alone, in a transaction of its own state: rows are restored by their copies."""
+    tables = (
+        *("esim_orders", "payments", "refunds", "order_revocations", "wallets", "wallet_entries"),
+        *("ledger_transactions", "ledger_entries"),
+    )
+    async with checked(paid_shop) as found:
+        orders = await busy(found)
+        await found.read_balance()
+        # What was taken in the last hour may still be on its way to the payment provider's list.
+        await found.force("update orders.books set since = since - interval '3 hours'")
+        await found.force(
+            "update orders.ledger_transactions set at = at - interval '2 hours' where kind = 'TAKE'"
+        )
+        await found.force("update orders.esim_orders set placed_at = placed_at - interval '1 hour'")
+        for table in tables:
+            await found.admin.execute(f"create table public.{table}_kept as table orders.{table}")
+        named = set()
+        for order, change, code in CHANGES:
+            await found.force(
+                change.replace("{payment}", PAYMENT).replace("|| $1", "|| $1::text"), orders[order]
+            )
+            codes = await found.codes()
+            assert code in codes, f"{code} is not in {codes}"
+            named.add(code)
+            await restore(found, tables)
+        assert await found.codes() == set()
+    assert len(named) == len({code for *_, code in CHANGES})
+
+
+async def restore(found: CheckedShop, tables: tuple[str, ...]) -> None:
+    await found.admin.execute("set session_replication_role = replica")
+    for table in tables:
+        rows = await found.admin.fetch(
+            "select column_name as name from information_schema.columns where table_schema = 'orders'"
+            " and table_name = $1 and is_generated = 'NEVER' order by ordinal_position",
+            table,
+        )
+        names = ", ".join(f'"{row["name"]}"' for row in rows)
+        await found.admin.execute(f"delete from orders.{table}")  # noqa: S608 - names of the catalogue
+        await found.admin.execute(
+            f"insert into orders.{table} ({names}) overriding system value"  # noqa: S608 - the same
+            f" select {names} from public.{table}_kept"
+        )
+    await found.admin.execute("reset session_replication_role")
+
+
+async def test_a_refund_that_nobody_makes_and_a_fee_that_nobody_posts(paid_shop: PaidShop) -> None:
+    async with checked(paid_shop) as found:
+        order = await bought(paid_shop, found.service, found.buyer)
+        await found.force("update orders.books set since = since - interval '5 days'")
+        await found.force(
+            "insert into orders.refunds (payment_id, order_id, customer_id, amount, currency, destination,"
+            " reason, requested_by, created_at, next_run_at) select id, order_id, customer_id, 1, 'USD',"
+            " 'CARD', 'STAFF', 'test', now() - interval '3 days', null from orders.payments"
+        )
+        assert await found.codes() == {"REFUND_STUCK"}
+        await found.force("delete from orders.refunds")
+        await found.posted()
+        movement = next(iter(paid_shop.provider.world.balance.values()))
+        movement.created -= 2 * 86400
+        assert "FEE_NOT_POSTED" in await found.codes()
+        assert order.id
+
+
+async def test_top_ups_are_compared(paid_shop: PaidShop) -> None:
+    insert = (
+        "insert into orders.payments (customer_id, method, amount, captured, currency, state, expires_at)"
+        " values ($1::text::uuid, 'CARD', 5, $2::text::numeric, 'USD', $3, now()) returning id"
+    )
+    async with checked(paid_shop) as found:
+        wallet = await found.admin.fetchval(
+            "insert into orders.wallets (owner_id, currency, available) values ($1::text::uuid, 'USD', 5)"
+            " returning id",
+            found.customer,
+        )
+        await found.force(insert, found.customer, "5", "CAPTURED")
+        await found.force(
+            "insert into orders.wallet_entries"
+            " (wallet_id, kind, available, held, available_after, payment_id, actor)"
+            " select $1, 'TOP_UP', 5, 0, 5, id, 'test' from orders.payments",
+            wallet,
+        )
+        assert await found.codes() == {"TOP_UP_NOT_POSTED", "WALLET_LEDGER_DIFFERS"}
+        key = await found.admin.fetchval("select 'top_up:' || id from orders.payments")
+        await found.post(key, "clearing:manual", f"wallet:{wallet}", "5")
+        assert await found.codes() == {"TOP_UP_DIFFERS"}
+        await found.force(
+            "update orders.ledger_transactions set kind = 'TOP_UP',"
+            " payment_id = (select id from orders.payments)"
+        )
+        await found.force("update orders.payments set captured = 0, state = 'RELEASED'")
+        assert await found.codes() == {"TOP_UP_POSTED_WITHOUT_MONEY"}
+
+
+async def test_a_dispute_is_compared(paid_shop: PaidShop) -> None:
+    async with checked(paid_shop) as found:
+        order = await bought(paid_shop, found.service, found.buyer)
+        charge = (await paid_shop.payment(order.id))["charge_id"]
+        await paid_shop.provider.control("POST", f"/charges/{charge}/dispute", {})
+        assert "DISPUTE_UNKNOWN" in await found.codes()
+        await found.force(
+            "insert into orders.disputes (id, payment_id, amount, currency, status, created_at, withdrawn)"
+            " select $1, id, amount, 'USD', 'needs_response', now(), true from orders.payments",
+            await dispute_id(paid_shop),
+        )
+        assert "DISPUTE_NOT_POSTED" in await found.codes()
+
+
+async def dispute_id(shop: PaidShop) -> str:
+    rows = (await shop.provider.control("GET", "/snapshot"))["disputes"]
+    [row] = rows.values() if isinstance(rows, dict) else rows
+    return str(row["id"])
+
+
+async def test_a_provider_that_is_away_is_skipped_with_its_reason(paid_shop: PaidShop) -> None:
+    async with checked(paid_shop) as found:
+        await bought(paid_shop, found.service, found.buyer)
+        await paid_shop.shop.fault(path="/orders", method="GET", status=503, count=100)
+        await paid_shop.provider.control(
+            "POST", "/faults", {"kind": "error", "path": "/balance_transactions", "count": 100}
+        )
+        differences, summary = await found.check()
+        assert differences == []
+        assert [reason.partition(":")[0] for reason in summary.skipped] == [
+            "eSIM Go",
+            "the payment provider",
+        ]
+
+
+async def test_a_period_is_checked(paid_shop: PaidShop) -> None:
+    now = datetime.now(UTC)
+
+    def at(days: int) -> Any:
+        return timestamps.to_proto(now + timedelta(days=days))
+
+    async with checked(paid_shop) as found:
+        for period in (
+            {"from_date": at(1)},
+            {"from_date": at(-2), "to_date": at(-3)},
+            {"from_date": at(-500)},
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await found.check(**period)
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        call = found.books.CheckBooks(books_pb2.CheckBooksRequest(), metadata=found.buyer)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call.read()
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_the_daily_comparison_records_its_result_once(
+    paid_shop: PaidShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with checked(paid_shop) as found:
+        order = await bought(paid_shop, found.service, found.buyer)
+        await found.force(
+            "update orders.ledger_transactions set key = 'x' where key = 'sale:' || $1::text",
+            order.id,
+        )
+        async with paid_shop.shop.databases.open("orders") as database:
+            datasource: OrdersDataSource = Nowhere()  # type: ignore[assignment] # reads fail
+            daily = DailyCheck(database, BooksCheck(database, datasource, None))
+            await daily.round()
+            assert await found.admin.fetchval("select checked_at from orders.books") is None
+            await found.admin.execute("update orders.books set check_due_at = now()")
+            await daily.round()
+            await daily.round()
+    row = await found.admin.fetchrow("select differences, check_due_at > now() from orders.books")
+    assert tuple(row) == (1, True)
+    logged = [r.getMessage() for r in caplog.records if "the books differ" in r.getMessage()]
+    assert len(logged) == 1
+    assert "SALE_NOT_POSTED" in logged[0]
+
+
+class Nowhere:
+    """A provider that can't be reached."""
+
+    async def get_history(self, *_: Any, **__: Any) -> Any:
+        raise Failure(Kind.UNAVAILABLE, "PROVIDER_UNREACHABLE", "away")
