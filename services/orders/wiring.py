@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from kit.background import Loop
 from kit.db.notify import Notifications
 from kit.process.service import Opened
 from providers.esim_go.client import Provider
@@ -118,6 +119,27 @@ def _start(recovery: Recovery, order_id: UUID) -> None:
     recovery.start(order_id)
 
 
+def _slow_loops(shared: Shared, check: BooksCheck) -> list[Loop]:
+    """Make the loops that compare, post and delete in the background."""
+    opened, settings, database = shared.opened, shared.settings, shared.opened.database
+    audit = Audit(
+        database,
+        shared.datasource,
+        shared.metrics,
+        every=timedelta(seconds=settings.audit_every),
+        settling=shared.settling,
+        tolerance=shared.tolerance,
+    )
+    return [
+        audit.loop(opened.stop),
+        Retention(database, days=settings.history_days, stop=opened.stop).loop(),
+        Backfill(database, stop=opened.stop).loop(),
+        UnpostedOrders(database, stop=opened.stop).loop(),
+        Movements(database, shared.payments.port).loop(opened.stop),
+        DailyCheck(database, check).loop(opened.stop),
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Wired:
     """What the process serves, and the work that it finishes before it stops."""
@@ -155,31 +177,9 @@ def wired(
     )
     discounts = Discounts(database)
     limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
-    audit = Audit(
-        database,
-        shared.datasource,
-        shared.metrics,
-        every=timedelta(seconds=settings.audit_every),
-        settling=shared.settling,
-        tolerance=shared.tolerance,
-    )
-    retention = Retention(database, days=settings.history_days, stop=opened.stop)
-    backfill = Backfill(database, stop=opened.stop)
     check = BooksCheck(database, shared.datasource, shared.payments.port)
-    opened.loops.extend(
-        [
-            recovery.loop(),
-            paid.payments.loop(),
-            paid.refunds.loop(),
-            audit.loop(opened.stop),
-            retention.loop(),
-            backfill.loop(),
-            UnpostedOrders(database, stop=opened.stop).loop(),
-            Movements(database, shared.payments.port).loop(opened.stop),
-            DailyCheck(database, check).loop(opened.stop),
-            *reports.loops(),
-        ]
-    )
+    opened.loops.extend([recovery.loop(), paid.payments.loop(), paid.refunds.loop()])
+    opened.loops.extend([*_slow_loops(shared, check), *reports.loops()])
     servicer = OrdersServicer(
         database,
         shared.datasource,
