@@ -1,7 +1,6 @@
 """The gRPC methods of the orders service."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -10,11 +9,10 @@ import grpc
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.values import money, timestamps
+from kit.values import money
 from protos.orders.v1 import events_pb2, orders_pb2_grpc
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders import (
-    customer_store,
     delivery_store,
     find,
     list_orders,
@@ -31,7 +29,6 @@ from services.orders.cancellation.preview import Previews
 from services.orders.datasource import OrdersDataSource
 from services.orders.list_assignments import list_assignments
 from services.orders.live import Live
-from services.orders.operators import history_store
 from services.orders.operators.review import Review
 from services.orders.order import MESSAGE_NOT_SOLD, Order, OrderRequest, OrderStatus
 from services.orders.payments.wiring import PaymentParts
@@ -39,6 +36,7 @@ from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.offers import Offers
 from services.orders.recovery.recover import Recovery
+from services.orders.servicer_operators import Operations
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -76,14 +74,13 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self._payments = payments
         self._events = Events(database, recovery.start)
         self._live = live
-        self._review = review
+        self._operations = Operations(database, review)
         self._wait = wait
 
     async def CreateOrder(
         self, request: pb.CreateOrderRequest, context: Context
     ) -> pb.CreateOrderResponse:
-        session = rpc_guard.session()
-        customer_id = self._buyers.check(session)
+        customer_id = self._buyers.check(session := rpc_guard.session())
         order, repeated = await self._buy(session, requests.buy(request, customer_id))
         return pb.CreateOrderResponse(
             order=messages.order_to_proto(order, session),
@@ -250,60 +247,38 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def ListStuckOrders(
         self, request: pb.ListStuckOrdersRequest, context: Context
     ) -> pb.ListStuckOrdersResponse:
-        age, size = requests.stuck(request)
-        held_until = self._review.held_until
-        if held_until is not None:
-            age = timedelta()  # every unfinished order waits for the provider
-        async with self._database.system() as connection:
-            stuck = await history_store.list_stuck(connection, age, size)
-        return pb.ListStuckOrdersResponse(
-            orders=[messages.stuck_to_proto(one, rpc_guard.session()) for one in stuck],
-            provider_held_until=timestamps.to_proto(held_until),
-        )
+        return await self._operations.list_stuck_orders(request)
 
     async def GetOrderHistory(
         self, request: pb.GetOrderHistoryRequest, context: Context
     ) -> pb.GetOrderHistoryResponse:
-        found = await self._review.history(requests.one_id("order_id", request.order_id))
-        return messages.history_to_proto(found, rpc_guard.session())
+        return await self._operations.get_order_history(request)
 
     async def ResumeOrder(
         self, request: pb.ResumeOrderRequest, context: Context
     ) -> pb.ResumeOrderResponse:
-        order_id, note = requests.resume(request)
-        stuck = await self._review.resume(order_id, _actor(), note)
-        return pb.ResumeOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
+        return await self._operations.resume_order(request)
 
     async def ResolveOrder(
         self, request: pb.ResolveOrderRequest, context: Context
     ) -> pb.ResolveOrderResponse:
-        order_id, resolution, reference, note = requests.resolve(request)
-        stuck = await self._review.resolve(order_id, resolution, reference, _actor(), note)
-        return pb.ResolveOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
+        return await self._operations.resolve_order(request)
 
     async def ListUnexplainedProviderOrders(
         self, request: pb.ListUnexplainedProviderOrdersRequest, context: Context
     ) -> pb.ListUnexplainedProviderOrdersResponse:
-        size = requests.page_size(request.page_size)
-        async with self._database.system() as connection:
-            found = await history_store.list_unexplained(connection, size)
-        return pb.ListUnexplainedProviderOrdersResponse(
-            orders=map(messages.unexplained_to_proto, found)
-        )
+        return await self._operations.list_unexplained_provider_orders(request)
 
     async def ExportCustomer(
         self, request: pb.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
-        customer_id = requests.one_id("customer_id", request.customer_id)
-        for table, row in await customer_store.export(self._database, customer_id):
-            yield pb.ExportCustomerResponse(table=table, row_json=row)
+        async for row in self._operations.export_customer(request):
+            yield row
 
     async def EraseCustomer(
         self, request: pb.EraseCustomerRequest, context: Context
     ) -> pb.EraseCustomerResponse:
-        customer_id = requests.one_id("customer_id", request.customer_id)
-        erased = await customer_store.erase(self._database, customer_id)
-        return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
+        return await self._operations.erase_customer(request)
 
     async def _wait_for_work(self, session: Session, order_id: UUID) -> Order:
         """Wait a bounded time for the work on an order of the caller, and return the order.

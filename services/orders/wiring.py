@@ -30,6 +30,7 @@ from services.orders.payments.disputes import wiring as disputes
 from services.orders.payments.refund_facts import RefundFacts
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
+from services.orders.payments.settings import PaymentMode
 from services.orders.payments.stripe.connect import connect as connect_stripe
 from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase.advance import Purchase
@@ -195,7 +196,13 @@ def wired(
             recovery.begin,
             lease=recovery.lease,
         ),
-        Offers(shared.catalogue, shared.datasource, shared.prices, discounts),
+        Offers(
+            shared.catalogue,
+            shared.datasource,
+            shared.prices,
+            discounts,
+            paid_here=settings.payments.mode is PaymentMode.REQUIRED,
+        ),
         cancellation,
         Previews(examination, refunds),
         recovery,

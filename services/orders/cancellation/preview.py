@@ -71,6 +71,8 @@ UNDER_WAY = Offer(
     "CANCELLATION_UNDER_WAY",
     "This order is being cancelled; check its status again soon",
 )
+# Nothing was bought, so it can be cancelled without the provider.
+UNPAID = Offer(Extent.WHOLE)
 
 
 class Previews:
@@ -111,6 +113,8 @@ class Previews:
             return ENDED
         if order.cancel_requested_at is not None:
             return UNDER_WAY
+        if order.unpaid:
+            return UNPAID
         try:
             check_cancellable(order)
             async with self._slots:

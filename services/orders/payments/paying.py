@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kit.auth.sessions import Session
 from kit.db.database import Database
-from kit.errors import Failure
+from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.order import Order
@@ -55,9 +55,12 @@ class Paying:
         if not order.has_payment:
             return None
         if order.unpaid:
+            payment = await self._of(order)
             try:
-                return await self.resumed(session, await self._of(order))
+                return await self.resumed(session, payment)
             except Failure as failure:
+                if failure.kind is Kind.REFUSED:
+                    await self._payments.look(payment.id)  # fails the order
                 episodes.record(
                     f"payments can't be started: {failure.reason}",
                     "the payment of order %s is not started yet: %s",

@@ -36,7 +36,7 @@ class Validation:
 
 
 class Offers:
-    """Computes quotes as a purchase with the same arguments does."""
+    """Computes quotes as a purchase with the same arguments does; `paid_here` if customers pay for them."""
 
     def __init__(
         self,
@@ -44,11 +44,14 @@ class Offers:
         datasource: OrdersDataSource,
         prices: Prices,
         discounts: Discounts,
+        *,
+        paid_here: bool,
     ) -> None:
         self._catalogue = catalogue
         self._datasource = datasource
         self._prices = prices
         self._discounts = discounts
+        self._paid_here = paid_here
 
     async def offer(self, request: OrderRequest) -> Offer:
         """Return what the request, which must have no eSIM and no price limit, would charge now.
@@ -59,6 +62,8 @@ class Offers:
         plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
         discount = await self._discounts.find(request, plan)
         quote = await self._prices.quote(request, plan, None, discount.amount, Priority.READ)
+        if self._paid_here and request.customer_id.int:
+            quote = quotes.payable(quote)
         valid_until = datetime.now(UTC) + self._prices.ttl
         return Offer(plan, quote, min(valid_until, discount.ends_at or valid_until))
 

@@ -22,7 +22,9 @@ from tests.fixtures.payments import PlayedPayments
 CARD = payments_pb2.PAYMENT_METHOD_CARD
 WALLET = payments_pb2.PAYMENT_METHOD_WALLET
 MANUAL = payments_pb2.PAYMENT_METHOD_MANUAL
-REQUIRED = PaymentSettings(PaymentMode.REQUIRED, methods=frozenset(PaymentMethod))
+REQUIRED = PaymentSettings(
+    PaymentMode.REQUIRED, methods=frozenset(PaymentMethod), guards={"high_risk": Decimal(1)}
+)
 GOOD, DECLINED, RISKY = "4242424242424242", "4000000000000002", "4000000000009235"
 
 
