@@ -141,7 +141,10 @@ def _payment(one: CheckedPayment, posted: Posted) -> list[Difference]:
         found.append(_of(Books.ORDERS, f"{what}_POSTED_TWICE", payment.id, text))
     if one.order_status == "FAILED" and payment.refunded < payment.captured:
         rest = shown(payment.captured - payment.refunded, payment.currency)
-        text = f"its order failed, but {rest} are not refunded: `esimgo payments refund {payment.order_id}`"
+        text = (
+            f"its order {payment.order_id} failed, but {rest} are not refunded:"
+            " use `esimgo payments refund`"
+        )
         found.append(_of(Books.ORDERS, "FAILED_ORDER_KEEPS_MONEY", payment.id, text))
     return found
 

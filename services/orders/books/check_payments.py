@@ -136,7 +136,7 @@ def _refund(
     if here["refund_id"] is None:
         text = (
             f"{movement.source_id} moved {amount} of this payment, and is not recorded here: if somebody"
-            " made it at the payment provider, record it with `esimgo payments refund --to manual`"
+            " made it at the payment provider, record it with `esimgo payments refund`, to manual"
         )
         return [_of("REFUND_UNKNOWN", here["payment_id"], text)]
     found = []

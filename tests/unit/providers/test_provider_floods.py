@@ -7,9 +7,16 @@ import aiohttp
 import pytest
 
 from kit.errors import Failure
+from providers.esim_go import client as provider_client
 from tests.unit.providers.played_provider import Answer, PlayedProvider
 
 CALLS = 200
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of connections at once take a slow machine longer than any one may take."""
+    monkeypatch.setattr(provider_client, "CONNECT_TIMEOUT", 60.0)
 
 
 async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
