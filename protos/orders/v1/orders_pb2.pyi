@@ -397,7 +397,9 @@ class CreateOrderRequest(_message.Message):
     def payment(self) -> _payments_pb2.PaymentChoice:
         """How the customer pays. Required with PAYMENTS=required (FAILED_PRECONDITION: PAYMENT_REQUIRED), and ignored with
         PAYMENTS=off. FAILED_PRECONDITION: PAYMENTS_NOT_CONFIGURED, PAYMENT_METHOD_NOT_OFFERED, WALLET_TOO_LOW,
-        PAYMENT_AMOUNT_TOO_SMALL. Not for CreateOrderForCustomer, whose caller charges the customer.
+        PAYMENT_AMOUNT_TOO_SMALL. Not for CreateOrderForCustomer, whose caller charges the customer. A repeated request
+        returns the order with its first payment, whatever the choice is now; but while that is unpaid, another method is
+        ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): cancel the order to pay in another way.
         """
 
     def __init__(
