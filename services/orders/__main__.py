@@ -26,7 +26,7 @@ from services.orders.payments import access as payments_access
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "047_read_disputes"
+NEEDS = "048_notify_refunds"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 
