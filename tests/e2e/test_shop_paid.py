@@ -5,6 +5,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.fixtures.chromium import Browser
+from tests.fixtures.command import esimgo
 from tests.fixtures.one_machine import Starting
 from tests.fixtures.shop_page import SIGN_UP, served
 
@@ -72,4 +73,11 @@ async def test_a_customer_pays_by_card_gets_the_esim_and_its_money_back(
             )
             assert shown.endswith(f"refunded {amount}")
             assert await browser.run(MESSAGE) == ""
+        checked = await esimgo("books", "check", **up.environment)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert checked.stdout.splitlines()[-1].startswith("no difference in 1 orders, 1 payments")
+        examined = await esimgo("doctor", **up.environment)
+        about = [line for line in examined.stdout.splitlines() if "pay" in line or "books" in line]
+        assert all(line.startswith("OK") for line in about), examined.stdout
+        assert len(about) >= 3
         assert await up.stop() == 0
