@@ -82,17 +82,40 @@ async def payments(
     return found
 
 
+# With what is posted of each, in one statement: another one could see a refund that is settled meanwhile.
 REFUNDS = f"""
-select {REFUND_COLUMNS} from orders.refunds r
+select {REFUND_COLUMNS}, (
+        select -sum(e.amount) from orders.ledger_transactions t
+        join orders.ledger_entries e on e.transaction_id = t.id and e.amount < 0
+        where t.key = 'refund:' || r.id
+    ) as posted,
+    exists (
+        select from orders.ledger_transactions t where t.key = 'refund_failure:' || r.id
+    ) as reversed
+from orders.refunds r
 where r.id > $1 and r.updated_at >= $2 and r.created_at < $3
 order by r.id limit {PAGE}
 """  # noqa: S608 - the same
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedRefund:
+    """A refund with the amount that is posted, None if it is not, and whether that was reversed."""
+
+    refund: Refund
+    posted: Decimal | None
+    reversed: bool
+
+
 async def refunds(
     connection: Connection, after: UUID, start: datetime, end: datetime
-) -> list[Refund]:
-    return [read_refund(row) for row in await connection.fetch(REFUNDS, after, start, end)]
+) -> list[CheckedRefund]:
+    found = []
+    for row in await connection.fetch(REFUNDS, after, start, end):
+        values = dict(row)
+        posted, reversed_ = values.pop("posted"), values.pop("reversed")
+        found.append(CheckedRefund(read_refund(values), posted, reversed_))
+    return found
 
 
 ORDERS = f"""
@@ -128,6 +151,10 @@ class CheckedOrder:
     returned: int
     returned_cost: Decimal
     deposits: Decimal
+
+    @property
+    def is_being_cancelled(self) -> bool:
+        return self.order.status == "COMPLETED" and self.order.cancel_requested_at is not None
 
 
 async def orders(
@@ -179,6 +206,19 @@ async def owned(connection: Connection, references: Sequence[str]) -> dict[str, 
     """Return the orders here by the provider's reference, with the cost that was posted."""
     rows = await connection.fetch(OWNED, list(references))
     return {row["provider_reference"]: row for row in rows}
+
+
+# Attempts that may own an order of the provider soon; they must be read before its owners.
+UNSETTLED = """
+select distinct bundle_name, quantity from orders.order_attempts
+where outcome in ('OPEN', 'UNCLEAR')
+"""
+
+
+async def unsettled(connection: Connection) -> frozenset[tuple[str, int]]:
+    """Return what is being bought: bundles with their quantities."""
+    rows = await connection.fetch(UNSETTLED)
+    return frozenset((row["bundle_name"], row["quantity"]) for row in rows)
 
 
 PLACED = """

@@ -112,7 +112,11 @@ select m.id, p.id as payment_id, p.order_id, p.captured, p.currency,
     r.state as refund_state, d.id as dispute_id, b.posted_at,
     exists (
         select from orders.ledger_transactions t where t.key = 'dispute:' || m.source_id
-    ) as dispute_posted
+    ) as dispute_posted,
+    exists (
+        select from orders.refunds u
+        where u.payment_id = p.id and u.destination = 'CARD' and u.state in ('PLANNED', 'STARTED')
+    ) as is_being_refunded
 from jsonb_to_recordset($1::jsonb) as m(id text, source_id text, intent_id text)
 join orders.payments p on p.intent_id = m.intent_id and m.intent_id <> ''
 left join orders.refunds r on r.provider_id = m.source_id and r.payment_id = p.id

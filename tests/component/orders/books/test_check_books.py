@@ -143,6 +143,11 @@ async def test_a_dispute_is_compared(paid_shop: PaidShop) -> None:
         order = await bought(paid_shop, found.service, found.buyer)
         charge = (await paid_shop.payment(order.id))["charge_id"]
         await paid_shop.provider.control("POST", f"/charges/{charge}/dispute", {})
+        # Within an hour it is read.
+        assert await found.codes() == set()
+        await found.force("update orders.books set since = since - interval '3 hours'")
+        for movement in paid_shop.provider.world.balance.values():
+            movement.created -= 2 * 3600
         assert "DISPUTE_UNKNOWN" in await found.codes()
         await found.force(
             "insert into orders.disputes (id, payment_id, amount, currency, status, created_at, withdrawn)"
