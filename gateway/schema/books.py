@@ -41,7 +41,7 @@ class LedgerEntry(View):
 class LedgerTransaction(View):
     id: strawberry.ID = read("id", description="A UUID.")
     kind: str = read(
-        "kind", description="Such as CAPTURE, SALE, COST, FEE, REFUND, TOP_UP or DISPUTE."
+        "kind", description="Such as TAKE, SALE, COST, FEE, REFUND, TOP_UP or DISPUTE."
     )
     order_id: strawberry.ID | None = read(
         text("order_id"), description="The order that it belongs to; null if none."
