@@ -184,7 +184,7 @@ def _needs_payments_sandbox(env: Env, *, real_provider: bool) -> bool:
         " be played: PAYMENTS=required starts the payment sandbox, if the provider is a sandbox too.",
         secret=True,
     )
-    return mode == "required" and key is None and not real_provider
+    return (mode or "").lower() == "required" and key is None and not real_provider
 
 
 def _has_supabase(env: Env) -> bool:

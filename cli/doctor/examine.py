@@ -64,7 +64,7 @@ async def _parts(
             for finding in await neighbours.provider(http, values):
                 yield finding
         # The payment sandbox answers only while `esimgo up` runs.
-        if values.get("PAYMENTS") == "required" and (not settings.payments_sandbox or running):
+        if payments.required(values) and (not settings.payments_sandbox or running):
             for finding in await payments.stripe(http, values):
                 yield finding
         if redis_url := values.get("REDIS_URL"):
@@ -77,7 +77,7 @@ async def _parts(
                 yield finding
             for finding in await rates.exchange_rates(address, settings.tls, values):
                 yield finding
-            if values.get("PAYMENTS") == "required":
+            if payments.required(values):
                 address = settings.address(ORDERS.port)
                 for finding in await payments.waiting(address, settings.tls, values):
                     yield finding

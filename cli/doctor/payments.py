@@ -29,12 +29,16 @@ STRIPE = "https://api.stripe.com"
 MANY = 500
 
 
+def required(values: Mapping[str, str]) -> bool:
+    """Return True if customers pay for their orders."""
+    return values.get("PAYMENTS", "").lower() == "required"
+
+
 def chosen(settings: LocalSettings, values: Mapping[str, str]) -> Finding:
     """Report whether customers pay for their orders."""
-    mode = values.get("PAYMENTS", "").lower()
-    if mode == "required":
+    if required(values):
         return Finding("customers pay for their orders (PAYMENTS=required)")
-    if mode == "off" or not settings.real_provider:
+    if values.get("PAYMENTS", "").lower() == "off" or not settings.real_provider:
         return Finding("customers buy without paying (PAYMENTS=off)")
     return Finding(
         "customers can't buy, because PAYMENTS is not set",

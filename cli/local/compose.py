@@ -92,7 +92,7 @@ class Compose:
     def paid(self) -> bool:
         """True if customers pay with the test cards of the payment sandbox, which is among the containers."""
         profiles = self.values.get("COMPOSE_PROFILES", "").split(",")
-        return "payments" in profiles and self.values.get("PAYMENTS") == "required"
+        return "payments" in profiles and self.values.get("PAYMENTS", "").lower() == "required"
 
     def _port(self, name: str, default: int) -> str:
         return self.values.get(name) or str(default)

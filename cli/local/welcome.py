@@ -53,7 +53,7 @@ async def show(
     else:
         lines = await tokens(http, values["SUPABASE_URL"])
     blocks = [_addresses(settings, values, url), lines]
-    if settings.payments_sandbox:
+    if values.get("PAYMENTS", "").lower() == "required":
         blocks += [commands(url, plan, paid=True), HOW_TO_PAY]
     else:
         blocks.append(commands(url, plan))
