@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 MAX_CONCURRENT = 10
-# Longer than all calls of one look at the slowest timeout.
-LEASE = timedelta(minutes=3)
+# Longer than a look usually takes. A second look at the same time does no harm.
+LEASE = timedelta(minutes=1)
 # Seconds until a payment is looked at again after a failure of the payment provider, and after a bug.
 AFTER_FAILURE, AFTER_ERROR = 10.0, 60.0
 # Seconds between two surveys of the open payments.

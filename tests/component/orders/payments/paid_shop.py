@@ -108,6 +108,10 @@ class PaidShop:
         """Disturb the payment provider's answer to the next request of that path."""
         await self.provider.control("POST", "/faults", {"kind": kind, "path": path, **options})
 
+    async def no_faults_left(self) -> bool:
+        """Return whether every fault has disturbed a request."""
+        return not await self.provider.control("GET", "/faults")
+
     async def failure(self, order_id: str) -> str:
         """Return why an order failed."""
         return str((await self.shop.row(order_id))["failure_reason"])

@@ -1,6 +1,8 @@
 """Answers of the payment provider that are lost, stored errors, and processes that die between two steps."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from protos.orders.v1 import orders_pb2, payments_pb2
 from tests.component.orders.payments.paid_shop import MANUAL, PaidShop, refused
 
-INTENTS = "/v1/payment_intents"
+INTENTS = "/payment_intents"
 
 
 @pytest.mark.parametrize("fault", ["cut", "error"])
@@ -28,6 +30,7 @@ async def test_a_lost_answer_to_the_start_makes_no_second_intent(
         await paid_shop.due(order_id)
         await paid_shop.reaches(order_id, "COMPLETED")
     assert len(paid_shop.provider.world.intents) == 1
+    assert await paid_shop.no_faults_left()
 
 
 async def test_an_unreachable_payment_provider_delays_the_start(paid_shop: PaidShop) -> None:
@@ -50,6 +53,7 @@ async def test_a_lost_answer_to_the_capture_captures_once(paid_shop: PaidShop, f
         await paid_shop.pay(intent_id)
         await paid_shop.due(order_id)
         await paid_shop.reaches(order_id, "COMPLETED")
+    assert await paid_shop.no_faults_left()
     intent = await paid_shop.intent(intent_id)
     assert intent["amount_received"] == intent["amount"]
     captures = await paid_shop.shop.databases.admin.fetchval(
@@ -70,6 +74,7 @@ async def test_a_lost_answer_to_the_cancellation_releases_the_order(
             orders_pb2.CancelOrderRequest(order_id=order_id), metadata=buyer
         )
         await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.no_faults_left()
     assert (await paid_shop.intent(intent_id))["status"] == "canceled"
 
 
@@ -108,7 +113,7 @@ async def test_captured_but_not_recorded(paid_shop: PaidShop) -> None:
         await paid_shop.due(order_id)
         await shop.databases.until("select recovery_point = 'PLACED' from orders.esim_orders")
         async with shop.http.post(
-            f"{paid_shop.provider.url}{INTENTS}/{intent_id}/capture",
+            f"{paid_shop.provider.url}/v1{INTENTS}/{intent_id}/capture",
             headers={"Authorization": f"Bearer {paid_shop.provider.secret_key}"},
         ) as answer:
             assert answer.status == 200
@@ -173,3 +178,57 @@ async def test_a_manual_payment_is_recorded_by_the_finance_staff(paid_shop: Paid
         "select account from orders.ledger_entries where account like 'clearing:manual'"
     )
     assert len(entries) == 1
+
+
+async def test_a_refused_start_fails_the_order(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    await paid_shop.fault("error", INTENTS, method="POST", effect="none", status=400, count=0)
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        await paid_shop.reaches(answer.order.id, "FAILED")
+        await paid_shop.becomes(answer.order.id, "RELEASED")
+    assert await paid_shop.failure(answer.order.id) == "PAYMENT_FAILED"
+    assert paid_shop.shop.charges == 0
+
+
+async def test_an_intent_that_the_payment_provider_ended_fails_the_order(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        async with shop.http.post(
+            f"{paid_shop.provider.url}/v1{INTENTS}/{intent_id}/cancel",
+            headers={"Authorization": f"Bearer {paid_shop.provider.secret_key}"},
+        ) as answer:
+            assert answer.status == 200
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+    assert await paid_shop.failure(order_id) == "PAYMENT_FAILED"
+
+
+async def test_unpaid_orders_use_up_the_limits_of_the_shop_for_an_hour_only(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    one, two = await shop.session("b@example.com"), await shop.session("c@example.com")
+    async with paid_shop.open(purchase_limits={"shop_day_orders": Decimal(1)}) as service:
+        await service.orders.CreateOrder(paid_shop.request(MANUAL), metadata=one)
+        call = service.orders.CreateOrder(paid_shop.request(MANUAL), metadata=two)
+        assert await refused(call) == "PURCHASE_LIMIT_SHOP_DAY_ORDERS"
+        await shop.databases.admin.execute(
+            "update orders.esim_orders set created_at = now() - interval '61 minutes'"
+        )
+        await service.orders.CreateOrder(paid_shop.request(MANUAL), metadata=two)
+
+
+async def test_an_unpaid_manual_order_ends_after_its_days(paid_shop: PaidShop) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(MANUAL), metadata=buyer)
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        await paid_shop.set_payment(answer.order.id, expires_at=past)
+        await paid_shop.reaches(answer.order.id, "FAILED")
+        await paid_shop.becomes(answer.order.id, "RELEASED")
+    assert await paid_shop.failure(answer.order.id) == "PAYMENT_EXPIRED"
