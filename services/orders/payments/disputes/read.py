@@ -22,7 +22,7 @@ from services.orders.payments.payment import (
     RefundReason,
 )
 from services.orders.payments.port import PaymentPort, ProviderDispute
-from services.orders.payments.shares import left_on_card
+from services.orders.payments.shares import left, left_on_card
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,10 @@ class ReportReading:
                 return None, "not actionable"
             if payment.state in (PaymentState.AWAITING, PaymentState.AUTHORIZED):
                 return UNTAKEN_PAUSE, "nothing was taken yet"
-            amount = left_on_card(payment) if payment.order_id is not None else Decimal(0)
+            amount = Decimal(0)
+            if payment.order_id is not None:
+                # A part that was paid back in another way is no longer left, although it was paid by card.
+                amount = min(left(payment), left_on_card(payment))
             if amount:
                 # Recorded once for each warning; the loop of refunds makes it.
                 await refund_store.record(

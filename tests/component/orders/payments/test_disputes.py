@@ -9,6 +9,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.disputes.settings import DisputeSettings
 from tests.component.orders.payments.paid_shop import Open, PaidShop
 from tests.component.orders.payments.test_payment_events import apply, event, service_key, unpaid
+from tests.component.orders.refunds.bought import wanted
 from tests.component.orders.shop import AWAY
 
 # Long enough that only events report anything.
@@ -154,6 +155,22 @@ async def test_a_warning_is_refunded_once_if_the_operator_wants_it(paid_shop: Pa
         [refund] = await admin.fetch("select * from orders.refunds")
         assert (refund["reason"], refund["destination"]) == ("FRAUD_WARNING", "CARD")
         assert refund["amount"] == row["amount"]
+
+
+async def test_a_warning_refunds_no_more_than_what_is_left(paid_shop: PaidShop) -> None:
+    async with sold(paid_shop, refund=True) as (service, order_id, row):
+        by_hand = wanted(order_id, "0.5", destination=pb.REFUND_DESTINATION_MANUAL)
+        await service.payments.RefundOrder(by_hand, metadata=service_key(paid_shop))
+        warning = await paid_shop.provider.control(
+            "POST", f"/charges/{row['charge_id']}/early-fraud-warning", {}
+        )
+        await told(service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"])
+        await paid_shop.shop.databases.until(
+            "select coalesce((select state = 'SUCCEEDED' from orders.refunds"
+            " where reason = 'FRAUD_WARNING'), false)"
+        )
+        payment = await paid_shop.payment(order_id)
+        assert payment["refunded"] == payment["captured"]
 
 
 async def test_a_warning_is_only_recorded_otherwise(paid_shop: PaidShop) -> None:
