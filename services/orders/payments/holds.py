@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from kit.db.database import Database
 from services.orders import order
 from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
-from services.orders.payments import order_store
+from services.orders.payments import order_store, state_store
+from services.orders.payments.observe import mismatch
 from services.orders.payments.opening import MAX_HELD
 from services.orders.payments.order_store import Standing
 from services.orders.payments.payment import Payment, PaymentState
@@ -98,7 +99,15 @@ class Holds:
             intent = await port.capture(intent_id, payment.id)
         else:
             intent = await port.cancel(intent_id, payment.id)
+        why = mismatch(payment, intent) if intent.state is IntentState.PAID else ""
         async with self._database.system() as connection:
+            if why:
+                # Nothing of it is booked. Once the order is settled, it is compared again, and given back.
+                logger.error("the payment of order %s does not match: %s", standing.order_id, why)
+                await state_store.record_detail(
+                    connection, payment.id, f"the payment does not match the order: {why}"
+                )
+                return None
             now = await order_store.lock(connection, standing.order_id)
             if now.status is not OrderStatus.NEEDS_REVIEW:
                 return BUSY  # an operator has settled it meanwhile; the next look reads the intent

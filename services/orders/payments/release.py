@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
@@ -14,7 +15,7 @@ from services.orders.payments.payment import (
     PaymentState,
     RefundReason,
 )
-from services.orders.payments.port import Intent, IntentState
+from services.orders.payments.port import Intent, IntentState, PaymentPort, ProviderRefundState
 from services.orders.payments.refund import Refunding
 from services.orders.payments.shares import left, shares
 from services.orders.payments.start import Starts
@@ -135,13 +136,26 @@ class Releases:
             await state_store.record_detail(
                 connection, payment.id, f"{why}; refunded by {refund_id}"
             )
-        known = await self._starts.port.list_refunds(intent.id)
-        if not any(one.refund_id == str(refund_id) for one in known):
-            await self._starts.port.refund(
-                intent.id, refund_id, intent.received, intent.currency, fraudulent=False
-            )
+        await return_taken(self._starts.port, intent, refund_id)
         logger.error("the payment of order %s was refunded: %s", payment.order_id, why)
         await self._record_released(payment)
+
+
+async def return_taken(port: PaymentPort, intent: Intent, refund_id: UUID) -> None:
+    """Refund what was taken and is not refunded yet; can be repeated. Raises Failure as the port does."""
+    known = await port.list_refunds(intent.id)
+    if any(one.refund_id == str(refund_id) for one in known):
+        return
+    # The staff may have refunded a part, or all of it, in the payment provider's dashboard.
+    given = (one.amount for one in known if one.state is not ProviderRefundState.FAILED)
+    rest = intent.received - sum(given, Decimal(0))
+    if rest <= 0:
+        return
+    try:
+        await port.refund(intent.id, refund_id, rest, intent.currency, fraudulent=False)
+    except Failure as failure:
+        if failure.reason != "PAYMENT_ALREADY_REFUNDED":
+            raise
 
 
 def _order_id(payment: Payment) -> UUID:

@@ -15,8 +15,13 @@ from tests.component.orders.shop import Metadata
 SOON = timedelta(hours=23)
 
 
-async def unclear(paid_shop: PaidShop, service: Open, buyer: Metadata) -> tuple[str, str]:
-    """Return a paid order of which nobody knows whether it was bought, and its intent."""
+async def unclear(
+    paid_shop: PaidShop, service: Open, buyer: Metadata, *, captured: int | None = None
+) -> tuple[str, str]:
+    """Return a paid order of which nobody knows whether it was bought, and its intent.
+
+    `captured` is what somebody captures in the dashboard before the hold is about to end.
+    """
     # Not of the validation, which comes first.
     await paid_shop.shop.fault(method="POST", path="/orders", drop=True, effect="done", skip=1)
     await paid_shop.shop.fault(method="GET", path="/orders", status=503, count=0)
@@ -26,9 +31,22 @@ async def unclear(paid_shop: PaidShop, service: Open, buyer: Metadata) -> tuple[
     await paid_shop.shop.databases.until(
         "select recovery_point = 'ATTEMPTED' from orders.esim_orders"
     )
+    if captured is not None:
+        path = f"payment_intents/{intent_id}/capture"
+        await dashboard(paid_shop, path, amount_to_capture=captured)
     await paid_shop.set_payment(order_id, capture_before=datetime.now(UTC) + SOON)
     await paid_shop.reaches(order_id, "NEEDS_REVIEW")
     return order_id, intent_id
+
+
+async def dashboard(paid_shop: PaidShop, path: str, **fields: Any) -> None:
+    """Do something at the payment provider that this system does not know of."""
+    async with paid_shop.shop.http.post(
+        f"{paid_shop.provider.url}/v1/{path}",
+        data={name: str(value) for name, value in fields.items()},
+        headers={"Authorization": f"Bearer {paid_shop.provider.secret_key}"},
+    ) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 def resolve(service: Open, order_id: str, by: Metadata, **how: Any) -> Any:
@@ -74,6 +92,22 @@ async def test_a_captured_hold_pays_an_order_that_was_bought_after_all(
         await paid_shop.reaches(order_id, "COMPLETED")
     assert (await paid_shop.payment(order_id))["state"] == "CAPTURED"
     assert len([i for i in paid_shop.provider.world.charges.values() if i.captured]) == 1
+
+
+async def test_a_captured_part_of_a_hold_is_not_booked_as_the_whole(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open() as service:
+        order_id, _ = await unclear(paid_shop, service, buyer, captured=100)
+        await shop.databases.until("select detail like '%does not match%' from orders.payments")
+        row = await paid_shop.payment(order_id)
+        assert (row["state"], row["captured"]) == ("AUTHORIZED", 0)
+        await resolve(service, order_id, admin, not_bought=True)
+        await paid_shop.becomes(order_id, "RELEASED")
+    [refund] = paid_shop.provider.world.refunds.values()
+    assert refund.amount == 100
+    assert await shop.databases.admin.fetch("select from orders.ledger_transactions") == []
 
 
 async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop) -> None:
@@ -190,3 +224,24 @@ async def test_what_was_taken_wrongly_is_refunded(
     [refund] = paid_shop.provider.world.refunds.values()
     assert refund.amount == intent.amount
     assert paid_shop.shop.charges == 0
+
+
+@pytest.mark.parametrize("part", [True, False])
+async def test_what_the_staff_refunded_in_the_dashboard_is_not_refunded_again(
+    paid_shop: PaidShop, part: bool
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer)
+        intent = paid_shop.provider.world.intents[intent_id]
+        intent.capture_method = "automatic"  # as for a method without holds
+        _amount(intent)
+        await paid_shop.pay(intent_id)
+        given = 100 if part else intent.amount
+        await dashboard(paid_shop, "refunds", payment_intent=intent_id, amount=given)
+        await paid_shop.due(order_id)
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.failure(order_id) == "PAYMENT_MISMATCH"
+    assert (
+        sum(refund.amount for refund in paid_shop.provider.world.refunds.values()) == intent.amount
+    )
