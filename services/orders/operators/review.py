@@ -95,9 +95,11 @@ class Review:
     async def resume(self, order_id: UUID, actor: str, note: str) -> Stuck:
         """Continue work on the order now, from its recovery point.
 
-        Raises Failure NOT_FOUND, and REFUSED (ORDER_NOT_STUCK) for a finished order.
+        Raises Failure NOT_FOUND, and REFUSED: ORDER_NOT_STUCK for a finished order, ORDER_NOT_PAID if the
+        customer's payment was released meanwhile.
         """
         stuck = await self._get(order_id)
+        await self._check_paid(stuck.order)
         async with self._database.system() as connection:
             resumed = await history_store.end_review(
                 connection,

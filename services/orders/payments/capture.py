@@ -46,7 +46,10 @@ class Captures:
             payment = await store.of_order(connection, work.order.id)
         if payment is None or payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return None
-        return payment.authorized_at or payment.created_at
+        # A held order begins to be bought when a person has released it.
+        return max(
+            payment.authorized_at or payment.created_at, payment.reviewed_at or payment.created_at
+        )
 
     async def complete(self, work: Work, message: str) -> Pause | None:
         """Take the payment and complete the order, which has to be registered.

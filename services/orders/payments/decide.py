@@ -1,6 +1,6 @@
 """Decisions of people about unfinished payments: release or reject a held order, record a payment, cancel."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -19,7 +19,10 @@ from services.orders.payments.taking import Taking
 
 
 class Decisions:
-    """Records each decision with its actor in the order's history. `bought` starts a purchase."""
+    """Records each decision with its actor in the order's history.
+
+    `bought` starts a purchase. `look` reads a payment from the payment provider, as far as it is reachable.
+    """
 
     def __init__(
         self,
@@ -28,15 +31,21 @@ class Decisions:
         orders: Metrics,
         bought: Callable[[UUID], None],
         wake: Callable[[], None],
+        look: Callable[[UUID], Awaitable[None]],
     ) -> None:
         self._database = database
         self._taking = taking
         self._orders = orders
         self._bought = bought
         self._wake = wake
+        self._look = look
 
     async def release(self, order_id: UUID, actor: str, note: str) -> Payment:
         """Let a held order be bought; raises Failure REFUSED (ORDER_NOT_HELD)."""
+        async with self._database.system() as connection:
+            held = await store.of_order(connection, order_id)
+        if held is not None:
+            await self._look(held.id)  # its hold may have ended meanwhile
         async with self._database.system() as connection:
             payment, _ = await self._held(connection, order_id, actor)
             await order_store.claim(connection, order_id, event="released", actor=actor, note=note)

@@ -23,6 +23,8 @@ MARGIN = timedelta(hours=24)
 # Seconds until an order on which a run works is looked at again.
 BUSY = 5.0
 AGAIN = 60.0
+# Seconds between reads of a hold while nothing is bought with it: the payment provider may end it early.
+STANDS = 3600.0
 
 
 class Holds:
@@ -39,14 +41,18 @@ class Holds:
     async def look(self, payment: Payment, standing: Standing) -> float | None:
         """Return the seconds until the next look, None for none; raises Failure as the port does."""
         now = datetime.now(UTC)
-        if standing.unpaid and payment.held:
+        waits = standing.unpaid and payment.held
+        if (waits or standing.status is OrderStatus.NEEDS_REVIEW) and await self._gone(payment):
+            await self._end(payment, standing)
+            return None
+        if waits:
             ends = (
                 payment.capture_before - MARGIN
                 if payment.capture_before
                 else (payment.held_at or now) + MAX_HELD
             )
             if now < ends:
-                return (ends - now).total_seconds()
+                return min(STANDS, (ends - now).total_seconds())
             await self._reject(payment, standing)
             return None
         open_order = standing.status in (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)
@@ -56,8 +62,35 @@ class Holds:
             return None
         ends = payment.capture_before - MARGIN
         if now < ends:
-            return (ends - now).total_seconds()
+            return min(STANDS, (ends - now).total_seconds())
         return await self._unclear(payment, standing)
+
+    async def _gone(self, payment: Payment) -> bool:
+        """Return whether the payment provider has ended the hold of a card."""
+        if payment.state is not PaymentState.AUTHORIZED or payment.intent_id is None:
+            return False
+        intent = await self._starts.port.get_intent(payment.intent_id)
+        return intent.state is IntentState.CANCELED
+
+    async def _end(self, payment: Payment, standing: Standing) -> None:
+        """Act on a hold that has ended: fail a held order; an order in review has to be paid again."""
+        logger.error("the hold of order %s has ended", standing.order_id)
+        async with self._database.system() as connection:
+            now = await order_store.lock(connection, standing.order_id)
+            if now.unpaid:
+                await order_store.fail(
+                    connection,
+                    standing.order_id,
+                    FailureReason.PAYMENT_FAILED,
+                    order.MESSAGE_NOT_PAYABLE,
+                    event="payment failed",
+                    actor=ACTOR,
+                    detail="the payment provider ended the hold while the order was held",
+                )
+            elif now.status is OrderStatus.NEEDS_REVIEW:
+                await self._taking.released(
+                    connection, payment, detail="the hold had ended", keep_wallet=True
+                )
 
     async def _reject(self, payment: Payment, standing: Standing) -> None:
         async with self._database.system() as connection:

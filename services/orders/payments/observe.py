@@ -15,7 +15,7 @@ from services.orders.order import FailureReason, OrderStatus
 from services.orders.payments import order_store, state_store
 from services.orders.payments.guards import Guards
 from services.orders.payments.metrics import PaymentMetrics
-from services.orders.payments.payment import Payment, PaymentMethod
+from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments.port import Intent, IntentState
 from services.orders.payments.start import Started, Starts
 from services.orders.payments.taking import ACTOR, Taking
@@ -130,16 +130,20 @@ class Observation:
     async def _end(
         self, started: Started, failure: FailureReason, message: str, event: str
     ) -> float | None:
-        """End a payment at the payment provider, then fail its order, unless it was paid meanwhile."""
+        """Fail the order of an unpaid payment, whose end at the payment provider follows.
+
+        A session is ended before, and whoever was faster to pay on it gets the order. Without a session the
+        order fails first: to cancel the intent before would take away the hold of an order that another look
+        finds paid in that moment.
+        """
         payment, port = started.payment, self._starts.port
-        intent = started.intent
         if payment.hosted and payment.session_id is not None:
             checkout = await port.end_checkout(payment.session_id)
             found = await self._starts.with_intent(payment, checkout)
             payment, intent = found.payment, found.intent
-        elif intent is not None:
-            intent = await port.cancel(intent.id, payment.id)
-        if intent is not None:
+            if intent is None:
+                await self._fail(payment, failure, message, event=event)
+                return None
             if why := mismatch(payment, intent):
                 await self._mismatched(payment, why)
                 return None
@@ -209,6 +213,9 @@ class Observation:
             raise ValueError(f"payment {payment.id} is no payment of an order")
         async with self._database.system() as connection:
             standing = await order_store.lock(connection, payment.order_id)
+            now = await state_store.lock(connection, payment.id)
+            if now is None or now.state is not PaymentState.AWAITING:
+                return  # another look was faster, and found it paid
             if detail is not None:
                 await state_store.record_detail(connection, payment.id, detail)
             failed = await order_store.fail(

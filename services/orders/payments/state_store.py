@@ -80,7 +80,9 @@ async def authorize(
 CHANGE = f"""
 update orders.payments p
 set state = $3, captured = $4, charge_id = coalesce($5, p.charge_id), detail = coalesce($6, p.detail),
-    reference = coalesce($7, p.reference), run = null, looks = 0, next_run_at = $8, updated_at = now()
+    reference = coalesce($7, p.reference), run = null, looks = 0, next_run_at = $8, updated_at = now(),
+    -- A released payment that is paid in another way stands again.
+    authorized_at = case when $2 = 'RELEASED' then now() else p.authorized_at end
 where p.id = $1 and p.state = $2
 returning {COLUMNS}
 """  # noqa: S608 - the same

@@ -102,7 +102,7 @@ def parts(
         top_up=top_ups.look,
     )
     paying = Paying(database, starts, payments)
-    decisions = Decisions(database, taking, orders, bought, payments.wake)
+    decisions = Decisions(database, taking, orders, bought, payments.wake, payments.look)
     refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
     by_staff = OrderRefunds(database, base.refunding, refunds)
     events = PaymentEvents(database, payments.wake, refunds.wake, reports.wake, live=live)

@@ -42,6 +42,11 @@ RECORD_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 SHORT_HOLD = 2.0
 # Seconds until an order is tried again while another call probes whether the provider accepts calls.
 AFTER_PROBE = 1.0
+# docs/runbooks/payments.md
+NOT_PAID = (
+    "the order is placed, but its payment was released before the delivery: ask the customer to pay, record"
+    " it (`esimgo payments mark-paid ORDER ...`) and resume the order"
+)
 # Kinds of failure after which certainly nothing was bought. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})
 NOT_SENT = frozenset({Kind.EXHAUSTED, Kind.UNAVAILABLE})
@@ -83,12 +88,19 @@ class Purchase:
                 case RecoveryPoint.ATTEMPTED:
                     pause = await self._settlement.settle(work)
                 case RecoveryPoint.PLACED:
-                    pause = await self._delivery.deliver(work)
+                    pause = await self._deliver(work)
                 case RecoveryPoint.REGISTERED:
                     pause = await self._complete(work)
             if pause is not None:
                 return pause
         return None
+
+    async def _deliver(self, work: Work) -> Pause | None:
+        """Deliver a placed order, unless its customer's payment was released meanwhile."""
+        if work.order.has_payment and await self._captures.authorized_at(work) is None:
+            await deliver.send_to_review(work, NOT_PAID)
+            return None
+        return await self._delivery.deliver(work)
 
     async def _place(self, work: Work) -> Pause | None:
         if not await self._stands(work):

@@ -105,6 +105,39 @@ async def test_a_held_order_is_rejected_before_its_hold_ends(paid_shop: PaidShop
     assert (await paid_shop.intent(intent_id))["status"] == "canceled"
 
 
+async def test_an_order_that_was_held_for_long_is_bought_after_its_release(
+    paid_shop: PaidShop,
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    finance = await paid_shop.shop.session("f@example.com", role="finance")
+    async with paid_shop.open(**guarded(high_risk=1)) as service:
+        order_id, _ = await held(paid_shop, service, buyer)
+        earlier = datetime.now(UTC) - timedelta(hours=30)
+        await paid_shop.set_payment(order_id, authorized_at=earlier, held_at=earlier)
+        await release(service, order_id, finance)
+        await paid_shop.reaches(order_id, "COMPLETED")
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_held_order_fails_when_its_hold_was_ended_at_the_payment_provider(
+    paid_shop: PaidShop, released: bool
+) -> None:
+    buyer = await paid_shop.shop.session("b@example.com")
+    finance = await paid_shop.shop.session("f@example.com", role="finance")
+    async with paid_shop.open(**guarded(high_risk=1)) as service:
+        order_id, intent_id = await held(paid_shop, service, buyer)
+        await paid_shop.provider.control("POST", "/clock/advance", {"days": 8})
+        assert (await paid_shop.intent(intent_id))["status"] == "canceled"
+        if released:
+            assert await refused(release(service, order_id, finance)) == "ORDER_NOT_HELD"
+        else:
+            await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert await paid_shop.failure(order_id) == "PAYMENT_FAILED"
+    assert paid_shop.shop.charges == 0
+
+
 async def test_a_customer_may_cancel_a_held_order(paid_shop: PaidShop) -> None:
     buyer = await paid_shop.shop.session("b@example.com")
     async with paid_shop.open(**guarded(high_risk=1)) as service:

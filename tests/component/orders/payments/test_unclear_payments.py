@@ -121,6 +121,9 @@ async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop)
         placed = await reference(paid_shop)
         call = resolve(service, order_id, admin, placed_as=placed)
         assert await refused(call) == "ORDER_NOT_PAID"
+        resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
+        call = service.orders.ResumeOrder(resume, metadata=admin)
+        assert await refused(call) == "ORDER_NOT_PAID"
 
         got = payments_pb2.BatchGetPaymentsRequest(order_ids=[order_id])
         [seen] = (await service.payments.BatchGetPayments(got, metadata=admin)).payments
@@ -158,6 +161,8 @@ async def test_a_hold_that_has_ended_sends_a_delivered_order_to_review(
         await paid_shop.reaches(order_id, "NEEDS_REVIEW")
         row = await paid_shop.payment(order_id)
         assert row["state"] == "RELEASED"
+        resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
+        assert await refused(service.orders.ResumeOrder(resume, metadata=admin)) == "ORDER_NOT_PAID"
         assert "mark-paid" in (await shop.row(order_id))["operator_detail"]
 
         got = payments_pb2.BatchGetPaymentsRequest(order_ids=[order_id])
