@@ -171,7 +171,10 @@ class PaymentPort(Protocol):
     async def get_checkout(self, session_id: str) -> Checkout: ...
 
     async def end_checkout(self, session_id: str) -> Checkout:
-        """Expire an open session, so that nobody can pay on it any more; return it as it is then."""
+        """Expire an open session, so that nobody can pay on it any more; return it as it is then.
+
+        As `capture` and `cancel`, raises UNCLEAR only if the object does not tell the outcome either.
+        """
 
     async def declines(self, intent_id: str) -> int:
         """Return how many tries to pay the intent failed."""

@@ -32,6 +32,10 @@ UNCLEAR: dict[str, dict[str, Any]] = {
 }
 
 
+# Those of them after which it was carried out.
+DONE = ("answer cut", "500 after", "timeout after", "slow", "empty")
+
+
 async def failing(call: Awaitable[object]) -> Failure:
     """Return the failure of a call."""
     with pytest.raises(Failure) as raised:
@@ -66,14 +70,44 @@ async def test_a_capture_of_unclear_outcome_takes_the_money_once(
 ) -> None:
     intent, port = await paying.authorized(), adapting(timeout=1)
     await paying.fault(path=f"{CREATE}/*/capture", **UNCLEAR[fault])
-    failure = await failing(port.capture(intent.id, id_of(intent)))
-    assert failure.kind is Kind.UNCLEAR
-    read = await port.get_intent(intent.id)
-    if read.state is IntentState.AUTHORIZED:
+    if fault in DONE:
+        # The intent itself says that it was captured, also while its key brings a stored 500.
         read = await port.capture(intent.id, id_of(intent))
+    else:
+        failure = await failing(port.capture(intent.id, id_of(intent)))
+        assert failure.kind is Kind.UNCLEAR
+        assert (await port.get_intent(intent.id)).state is IntentState.AUTHORIZED
+    read = await port.capture(intent.id, id_of(intent))
     assert (read.state, read.received) == (IntentState.PAID, Decimal("12.50"))
     [charge] = await paying.objects("charges")
     assert charge["amount_captured"] == 1250
+
+
+@pytest.mark.parametrize("fault", UNCLEAR)
+async def test_an_end_of_unclear_outcome_is_read(
+    paying: Paying, adapting: Adapting, fault: str
+) -> None:
+    """A stored 500 is no outcome: for a day, each repeat would bring it again."""
+    port = adapting(timeout=1)
+    intent = await port.start_intent(start())
+    session = await port.start_checkout(start(return_url="https://shop.example/paid"))
+    for path in (f"{CREATE}/*/cancel", "/checkout/sessions/*/expire"):
+        await paying.fault(path=path, **UNCLEAR[fault])
+    if fault not in DONE:
+        for call in (port.cancel(intent.id, id_of(intent)), port.end_checkout(session.id)):
+            assert (await failing(call)).kind is Kind.UNCLEAR
+    for _ in range(2):
+        assert (await port.cancel(intent.id, id_of(intent))).state is IntentState.CANCELED
+        assert not (await port.end_checkout(session.id)).open
+
+
+async def test_an_unclear_outcome_stays_unclear_if_it_cannot_be_read(paying: Paying) -> None:
+    intent = await paying.authorized()
+    await paying.fault("cut", f"{CREATE}/*/capture")
+    await paying.fault("error", f"{CREATE}/*")
+    failure = await failing(paying.port.capture(intent.id, id_of(intent)))
+    assert failure.kind is Kind.UNCLEAR
+    assert (await paying.port.capture(intent.id, id_of(intent))).state is IntentState.PAID
 
 
 async def test_a_refund_whose_answer_is_lost_is_made_once(paying: Paying) -> None:

@@ -1,17 +1,18 @@
 """Stripe as a payment provider: intents, checkout sessions and customers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from kit.errors import Failure
+from kit.errors import Failure, Kind
 from services.orders.payments.port import (
     BalanceTransaction,
     Checkout,
     FraudWarning,
     Intent,
+    IntentState,
     ProviderDispute,
     ProviderRefund,
     Start,
@@ -31,6 +32,10 @@ SESSION_MARGIN = timedelta(minutes=31)
 CLOCKS = timedelta(minutes=5)
 KEY_LIFETIME = timedelta(hours=24)
 MAX_DESCRIPTION = 500
+# States that an intent never leaves.
+ENDED = (IntentState.PAID, IntentState.CANCELED)
+
+T = TypeVar("T")
 
 
 class Stripe:
@@ -165,10 +170,11 @@ class Stripe:
                 endpoint, expire, session_id, {}, kind=SESSION, key=f"exp:{session_id}"
             )
         except Failure as failure:
-            # A complete or expired session can't be expired; whatever the code, the session says so.
-            if failure.reason != "PAYMENT_REFUSED":
+            # A complete or expired session can't be expired; whatever the code, the session says so. It also
+            # says whether a request without an answer was carried out: its repeats may bring a stored 500.
+            if failure.kind is not Kind.UNCLEAR and failure.reason != "PAYMENT_REFUSED":
                 raise
-            found = await self.get_checkout(session_id)
+            found = await self._read_instead(failure, self.get_checkout(session_id))
             if found.open:
                 raise
             return found
@@ -197,17 +203,33 @@ class Stripe:
         return await self._change(endpoint, method, intent_id, f"can:{payment_id}")
 
     async def _change(self, endpoint: str, method: Any, intent_id: str, key: str) -> Intent:
-        """Make a change, or return the intent as it is if its state does not allow the change any more."""
+        """Make a change, or return the intent as it is if its state does not allow the change any more.
+
+        Without a clear answer, the intent says whether it has ended. Otherwise the outcome stays unclear:
+        the first request may still be on its way.
+        """
         try:
             shape = await self._api.write(
                 endpoint, method, intent_id, {"expand": WITH_CHARGE}, kind=INTENT, key=key
             )
         except Failure as failure:
+            if failure.kind is Kind.UNCLEAR:
+                found = await self._read_instead(failure, self.get_intent(intent_id))
+                if found.state not in ENDED:
+                    raise
+                return found
             if failure.details.get("provider_code") not in errors.MOVED_ON:
                 raise
             return await self.get_intent(intent_id)
         with self._api.checked(endpoint, write=True):
             return objects.intent(shape)
+
+    async def _read_instead(self, failure: Failure, reading: Awaitable[T]) -> T:
+        """Return what is read after a failure; raise that failure if it can't be read either."""
+        try:
+            return await reading
+        except Failure:
+            raise failure from None
 
     async def refund(
         self, intent_id: str, refund_id: UUID, amount: Decimal, currency: str, *, fraudulent: bool

@@ -78,6 +78,25 @@ async def test_a_lost_answer_to_the_cancellation_releases_the_order(
     assert (await paid_shop.intent(intent_id))["status"] == "canceled"
 
 
+@pytest.mark.parametrize("fault", ["cut", "error"])
+async def test_a_lost_answer_to_the_end_of_a_page_releases_the_order(
+    paid_shop: PaidShop, fault: str
+) -> None:
+    """A stored error would come again for a day, while the payment stayed open."""
+    buyer = await paid_shop.shop.session("b@example.com")
+    await paid_shop.fault(fault, "/checkout/sessions/*/expire", method="POST", effect="done")
+    async with paid_shop.open() as service:
+        wanted = paid_shop.request(return_url="https://shop.example/paid")
+        order = (await service.orders.CreateOrder(wanted, metadata=buyer)).order
+        await service.orders.CancelOrder(
+            orders_pb2.CancelOrderRequest(order_id=order.id), metadata=buyer
+        )
+        await paid_shop.becomes(order.id, "RELEASED")
+    assert await paid_shop.no_faults_left()
+    [session] = paid_shop.provider.world.sessions.values()
+    assert session.status == "expired"
+
+
 # Each puts the database into the state in which a process may have died, after the customer has paid.
 LEFT = {
     "started, nothing stored": "update orders.payments set intent_id = null",
