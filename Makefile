@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Recreate an environment whose Python was removed.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase bench-purchase bench-catalogue bench-prices explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase chaos-payments bench-purchase bench-catalogue bench-prices explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -20,6 +20,8 @@ conformance: .venv/dev.stamp # audits and client libraries of third parties, aga
 	@$(PY) -m pytest -q -rP tests/component/gateway/clients
 chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a service that buys twice
 	@$(PY) -m tests.chaos.purchase
+chaos-payments: .venv/dev.stamp # ORDERS, KILLS and SEED; MUTANT=random_keys, no_amount_check, early_capture or unrecorded_refunds runs a service with that fault
+	@$(PY) -m tests.chaos.payments
 explorer: # builds the explorer that the gateway serves to browsers; needs Node.js
 	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
 bench-catalogue: .venv/dev.stamp # PRICED=1 sells by three price lists with 200 rules

@@ -58,7 +58,7 @@ def plan(orders: int, chance: random.Random) -> list[Planned]:
         count = max(len(kinds), round(orders * share))
         # Later faults don't count a request that an earlier one strikes, hence the short distances.
         places = sorted(chance.choices(range(max(1, orders - count)), k=count))
-        names = [name for name, _ in zip(_rounds(kinds, chance), range(count), strict=False)]
+        names = [name for name, _ in zip(rounds(kinds, chance), range(count), strict=False)]
         found += [
             Planned(name, {"method": method, "path": path, "skip": skip, **kinds[name]})
             for name, skip in zip(names, places, strict=True)
@@ -66,7 +66,7 @@ def plan(orders: int, chance: random.Random) -> list[Planned]:
     return found
 
 
-def _rounds(kinds: Iterable[str], chance: random.Random) -> Iterable[str]:
+def rounds(kinds: Iterable[str], chance: random.Random) -> Iterable[str]:
     """Yield all kinds in a random order, repeatedly."""
     while True:
         yield from chance.sample(list(kinds), k=len(list(kinds)))

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.chaos.purchase.buyers import Buyers
@@ -22,11 +23,13 @@ class Kill:
     absence: float
 
 
-def plan(kills: int, orders: int, chance: random.Random) -> list[Kill]:
+def plan(
+    kills: int, orders: int, chance: random.Random, mortals: Sequence[str] = MORTALS
+) -> list[Kill]:
     """Return that many kills over a run, each victim equally often."""
     victims: list[str] = []
     while len(victims) < kills:
-        victims += chance.sample((*MORTALS, DATABASE), k=len(MORTALS) + 1)
+        victims += chance.sample((*mortals, DATABASE), k=len(mortals) + 1)
     # None in the last tenth, so that each finds orders in progress.
     places = sorted(chance.randrange(max(1, orders * 9 // 10)) for _ in range(kills))
     return [

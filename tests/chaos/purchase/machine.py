@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -34,17 +35,21 @@ PORTS = (
     "ESIMS_PORT",
     "SANDBOX_PORT",
     "SANDBOX_AUTH_PORT",
+    "SANDBOX_PAYMENTS_PORT",
 )
-# Processes that may be killed; the others are external, or take no part in a purchase.
+# Processes that may be killed, unless the caller names others; the rest are external, or take no part in a
+# purchase.
 MORTALS = ("esims", "orders", "gateway")
 # Seconds until a process must answer after its start, on a busy machine.
 START_PATIENCE = 90
 # Seconds between two health checks.
 LOOK_EVERY = 0.1
-# Log lines of unexpected errors.
-ALARMS = (" failed, fault ", "exception was never retrieved", " CRITICAL ")
+# Log lines of unexpected errors. Known errors follow a colon.
+ALARM = re.compile(
+    r" failed, fault |exception was never retrieved| CRITICAL | failed,? and is re(tried|peated) later(?!:)"
+)
 # Processes outside of the platform.
-SURROUNDINGS = ("sandbox", "auth", "postgres")
+SURROUNDINGS = ("sandbox", "payments", "auth", "postgres")
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class Lines:
     alarms: list[str] = field(default_factory=list)
 
     def say(self, name: str, text: str) -> None:
-        if name not in SURROUNDINGS and any(alarm in text for alarm in ALARMS):
+        if name not in SURROUNDINGS and ALARM.search(text):
             self.alarms.append(f"{name}: {text}")
         with self.path.open("a") as file:
             file.write(f"{name:<9} | {text}\n")
@@ -125,14 +130,23 @@ class Machine:
     mortals: Mapping[str, Mortal]
     lines: Lines
     addresses: Mapping[str, str] = field(default_factory=dict)
+    payments_url: str = ""
+    service_key: str = field(default="", repr=False)
 
-    async def token(self, email: str) -> str:
-        """Return a session token of a customer, who is created if missing."""
-        return await sessions.mint(self.http, self.auth_url, email)
+    async def token(self, email: str, role: str | None = None) -> str:
+        """Return a session token of a customer or of staff, who is created if missing."""
+        return await sessions.mint(self.http, self.auth_url, email, role=role)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the sandbox's admin API; fractions are parsed as Decimal."""
-        url = f"{self.sandbox_url}/_control{path}"
+        return await self._control(self.sandbox_url, method, path, body)
+
+    async def payments(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the admin API of the payment sandbox."""
+        return await self._control(self.payments_url, method, path, body)
+
+    async def _control(self, base: str, method: str, path: str, body: Any) -> Any:
+        url = f"{base}/_control{path}"
         async with self.http.request(method, url, json=body) as answer:
             text = await answer.text()
             if answer.status >= 400:
@@ -166,13 +180,14 @@ async def running(
     modules: Mapping[str, str] | None = None,
     code: Path | None = None,
     postgres_options: Sequence[str] = (),
+    mortals: Sequence[str] = MORTALS,
     say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Machine]:
     """Start everything with those variables set, and stop and remove it at the end of the block.
 
     `modules` names another module to run for a process, with arguments if any. `code` is the folder of
     another version of the platform to run, with its own `.venv` if its packages differ; everything around
-    it is this version. `say` receives progress.
+    it is this version. `mortals` are the processes that may be killed. `say` receives progress.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
@@ -203,21 +218,22 @@ async def running(
         migrations = for_migrations(local, secrets, socket_folder)
         if await run_once(programs.migration(local, migrations), lines.say) != 0:
             raise RuntimeError(f"the migrations failed:\n{lines.path.read_text()}")
-        mortals: dict[str, Mortal] = {}
+        killable: dict[str, Mortal] = {}
         for program in programs.platform(local, values, http):
             if module := (modules or {}).get(program.name):
                 program = replace(program, command=(*program.command[:-1], *module.split()))
             if code is not None:
                 program = replace(program, command=elsewhere(code, program.command))
-            if program.name in MORTALS:
-                mortals[program.name] = Mortal(program, lines.say)
-                await mortals[program.name].start()
-                stack.push_async_callback(mortals[program.name].stop)
+            if program.name in mortals:
+                killable[program.name] = Mortal(program, lines.say)
+                await killable[program.name].start()
+                stack.push_async_callback(killable[program.name].stop)
             else:
                 keepers.append(supervisor.start(program))
         async with asyncio.timeout(START_PATIENCE):
             await asyncio.gather(
-                *(keeper.ready.wait() for keeper in keepers), *(m.ready() for m in mortals.values())
+                *(keeper.ready.wait() for keeper in keepers),
+                *(m.ready() for m in killable.values()),
             )
         yield Machine(
             http=http,
@@ -228,7 +244,9 @@ async def running(
             auth_url=values["SUPABASE_URL"],
             anon_key=secrets.anon_key,
             database_url=migrations["DATABASE_URL"],
-            mortals=mortals,
+            mortals=killable,
+            service_key=values["SUPABASE_SERVICE_ROLE_KEY"],
+            payments_url=f"http://{local.address('SANDBOX_PAYMENTS_PORT')}",
             lines=lines,
         )
 
