@@ -6,6 +6,7 @@ what the provider pays back for revoked bundles.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from kit.background import Loop
@@ -15,14 +16,16 @@ from services.orders.books.unposted_store import Unposted
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two searches, and orders of one search.
+# Seconds between two searches, orders of one search, and orders of one transaction. A cancellation waits for
+# the transaction that posts its order.
 EVERY = 2.0
 STEP = 100
+TOGETHER = 20
 ACTOR = "books"
 
 
 class UnpostedOrders:
-    """Posts orders one by one, safely in several replicas at once and after any interruption."""
+    """Posts orders, safely in several replicas at once and after any interruption."""
 
     def __init__(self, database: Database, *, stop: asyncio.Event) -> None:
         self._database = database
@@ -35,20 +38,26 @@ class UnpostedOrders:
         """Post the orders that wait, the longest waiting first; True if there may be more."""
         async with self._database.system() as connection:
             waiting = await unposted_store.waiting(connection, STEP)
-        for order_id in waiting:
+        for at in range(0, len(waiting), TOGETHER):
             if self._stop.is_set():
                 break
-            await self._post(order_id)
+            await self._post(waiting[at : at + TOGETHER])
         return len(waiting) == STEP
 
-    async def _post(self, order_id: UUID) -> None:
+    async def _post(self, order_ids: Sequence[UUID]) -> None:
         try:
             async with self._database.system() as connection:
-                found = await unposted_store.take(connection, order_id)
-                if found is not None:
-                    await post(connection, found)
+                for order_id in order_ids:
+                    found = await unposted_store.take(connection, order_id)
+                    if found is not None:
+                        await post(connection, found)
         except store.PostedDifferentlyError:
+            if len(order_ids) > 1:
+                for order_id in order_ids:
+                    await self._post([order_id])
+                return
             # It would fail again: the comparison of the books reports the difference.
+            [order_id] = order_ids
             logger.exception("order %s was posted differently before", order_id)
             async with self._database.system() as connection:
                 await unposted_store.take(connection, order_id)

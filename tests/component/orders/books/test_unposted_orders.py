@@ -59,6 +59,42 @@ async def test_a_cancelled_order_gets_back_what_the_provider_pays_back(shop: Sho
     assert left["refunds"] == -left["revenue"]
 
 
+# Forgets what was posted, except of the order $1, and has all orders posted again, in one round.
+AGAIN = """
+with forgotten as (
+    delete from orders.ledger_transactions where order_id <> $1::text::uuid returning id
+), entries as (
+    delete from orders.ledger_entries where transaction_id in (select id from forgotten)
+), other as (
+    update orders.ledger_entries e set account = 'losses' from orders.ledger_transactions t
+    where t.id = e.transaction_id and t.order_id = $1::text::uuid and e.account = 'revenue'
+)
+insert into orders.unposted_orders (order_id) select id from orders.esim_orders
+"""
+
+
+async def test_an_order_that_was_posted_differently_holds_up_no_other(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    buyer = await shop.session("buyer@example.com")
+    admin = shop.databases.admin
+    async with shop.open() as stub:
+        ids = []
+        for number in range(3):
+            wanted = request(shop, idempotency_key=f"key-{number}")
+            ids.append((await stub.CreateOrder(wanted, metadata=buyer)).order.id)
+        await shop.databases.until(NOTHING_WAITS)
+        for table in ("transactions", "entries"):
+            await admin.execute(f"alter table orders.ledger_{table} disable trigger refuse_change")
+        await admin.execute(AGAIN, ids[1])
+        await shop.databases.until(NOTHING_WAITS)
+    rows = await admin.fetch(
+        "select order_id::text as id from orders.ledger_transactions where kind = 'SALE'"
+    )
+    assert {row["id"] for row in rows} == set(ids)
+    assert f"order {ids[1]} was posted differently before" in caplog.text
+
+
 async def test_a_failed_order_and_one_from_before_the_books_are_not_posted(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     async with shop.open() as stub:
