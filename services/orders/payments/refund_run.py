@@ -33,6 +33,8 @@ FIRST_PAUSE, MAX_PAUSE = 10.0, 6 * 3600.0
 # A card's bank may send a refund back for about a month; an event says so before, unless it is lost.
 LATE_LOOKS = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 31))
 SURVEY_EVERY = 15.0
+# The refusal that ends by itself.
+TOO_LOW = "PAYMENT_BALANCE_TOO_LOW"
 
 
 class RefundRuns:
@@ -148,9 +150,24 @@ class RefundRuns:
             if failure.kind is Kind.UNCLEAR:
                 self._metrics.unclear()
                 return FIRST_PAUSE
+            if failure.reason == TOO_LOW:
+                return await self._wait_for_balance(refund, failure)
             await self._fail(refund, failure.reason)
             return None
         return await self._apply(refund, made)
+
+    async def _wait_for_balance(self, refund: Refund, failure: Failure) -> float:
+        """Record that the balance was too low for a refund; return the seconds until it is tried again."""
+        episodes.record(
+            "refunds wait for the balance at the payment provider",
+            "refund %s waits, add to the balance at the payment provider: %s",
+            refund.id,
+            failure,
+            level=logging.ERROR,
+        )
+        async with self._database.system() as connection:
+            await refund_store.record_refusal(connection, refund.id, failure.reason)
+        return growing_pause(_age(refund), FIRST_PAUSE, MAX_PAUSE).seconds
 
     async def _find_or_make(self, refund: Refund, payment: Payment) -> float | None:
         """Continue a refund whose answer was lost: read first, and repeat only while its key is good."""
@@ -161,6 +178,9 @@ class RefundRuns:
         if age < KEYS_END:
             return await self._make(refund, payment)
         if age > NEVER_MADE:
+            if refund.failure == TOO_LOW:
+                # Surely nothing was made, and the list has no refund either: the same key works as a new one.
+                return await self._make(refund, payment)
             await self._fail(refund, "NEVER_MADE")
             return None
         return (NEVER_MADE - age).total_seconds() + 1

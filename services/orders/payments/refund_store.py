@@ -135,6 +135,16 @@ async def start(connection: Connection, refund_id: UUID, run: UUID) -> Refund | 
     return read_row(row) if row else None
 
 
+REFUSED = """
+update orders.refunds set failure = $2, updated_at = now() where id = $1 and state = 'STARTED'
+"""
+
+
+async def record_refusal(connection: Connection, refund_id: UUID, failure: str) -> None:
+    """Record why the payment provider refused a refund that is tried again."""
+    await connection.execute(REFUSED, refund_id, failure)
+
+
 CHANGE = f"""
 update orders.refunds r
 set state = $3, provider_id = coalesce($4, r.provider_id), failure = $5, updated_at = now(),

@@ -224,6 +224,33 @@ async def test_after_a_day_a_refund_is_only_searched(paid_shop: PaidShop) -> Non
     assert (await paid_shop.payment(order.id))["refunded"] == 0
 
 
+@pytest.mark.parametrize("hours", [0, 26])
+async def test_a_refund_waits_while_the_balance_is_too_low(paid_shop: PaidShop, hours: int) -> None:
+    """It is made once the balance suffices, also when keys of requests have ended by then."""
+    buyer, _ = await buyer_id(paid_shop)
+    databases = paid_shop.shop.databases
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer)
+        too_low = {"status": 400, "code": "balance_insufficient", "count": 0}
+        await paid_shop.fault("error", "/refunds", method="POST", effect="none", **too_low)
+        answer = await service.payments.RefundOrder(
+            wanted(order.id), metadata=paid_shop.shop.service_key
+        )
+        assert [one.state for one in answer.refunds] == [pb.REFUND_STATE_PENDING]
+        await databases.admin.execute(
+            "update orders.refunds set started_at = started_at - $1 * interval '1 hour'", hours
+        )
+        await make_due(paid_shop)
+        await databases.until("select looks > 1 and run is null from orders.refunds")
+        [row] = await refunds(paid_shop)
+        assert (row["state"], row["failure"]) == ("STARTED", "PAYMENT_BALANCE_TOO_LOW")
+        await paid_shop.provider.control("DELETE", "/faults")
+        await make_due(paid_shop)
+        await settled(paid_shop)
+    assert len(await at_provider(paid_shop)) == 1
+    assert [row["failure"] for row in await refunds(paid_shop)] == [""]
+
+
 async def test_the_database_refuses_what_no_program_may_do(paid_shop: PaidShop) -> None:
     buyer, _ = await buyer_id(paid_shop)
     admin: Any = paid_shop.shop.databases.admin
