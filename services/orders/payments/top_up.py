@@ -4,18 +4,20 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.payments import state_store, top_up_store, wallet_store
+from services.orders.payments.guards import RISK
 from services.orders.payments.metrics import PaymentMetrics
-from services.orders.payments.observe import mismatch
+from services.orders.payments.observe import MAX_DECLINES, mismatch
 from services.orders.payments.opening import FIRST_LOOK, blank
 from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments.port import Intent, IntentState
+from services.orders.payments.release import return_taken
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.start import Started, Starts
 from services.orders.work import growing_pause
@@ -132,11 +134,9 @@ class TopUps:
             if started.session_open and not _expired(payment):
                 return _pause(payment)
             return await self._expire(started, ended=ended)
-        if why := mismatch(payment, intent):
-            self._metrics.mismatched()
-            logger.error("the top-up %s does not match: %s", payment.id, why)
-            await self._end(payment, f"it does not match: {why}")
-            return None
+        # With a detail, an earlier look has begun to give it back: whatever the guards say now.
+        if why := payment.detail or self._refused(payment, intent):
+            return await self._give_back(started, intent, why)
         match intent.state:
             case IntentState.PAID:
                 await self._credit(payment, intent)
@@ -153,24 +153,75 @@ class TopUps:
                 await self._end(payment, intent.reason or "the payment provider ended it")
                 return None
             case IntentState.OPEN:
-                if _expired(payment) or (payment.hosted and not started.session_open):
-                    return await self._expire(started, ended=ended)
-                return _pause(payment)
+                return await self._open(started, intent, ended=ended)
 
-    async def _expire(self, started: Started, *, ended: bool) -> float | None:
+    async def _open(self, started: Started, intent: Intent, *, ended: bool) -> float | None:
+        payment = started.payment
+        declines = payment.declines
+        if intent.failure:
+            declines = max(declines, await self._starts.port.declines(intent.id))
+            async with self._database.system() as connection:
+                await state_store.record_tries(connection, payment.id, intent.failure, declines)
+        if declines >= MAX_DECLINES:
+            return await self._expire(started, ended=ended, why="the card was declined too often")
+        if _expired(payment) or (payment.hosted and not started.session_open):
+            return await self._expire(started, ended=ended)
+        return _pause(payment)
+
+    def _refused(self, payment: Payment, intent: Intent) -> str:
+        """Return why a top-up is given back instead of credited, for the staff; empty if it is not."""
+        if why := mismatch(payment, intent):
+            self._metrics.mismatched()
+            return f"it does not match: {why}"
+        paid = intent.state in (IntentState.AUTHORIZED, IntentState.PAID)
+        if paid and intent.high_risk and self._settings.guards.get(RISK):
+            return "the payment provider rates the risk as high"
+        return ""
+
+    async def _give_back(self, started: Started, intent: Intent, why: str) -> float | None:
+        """End a top-up at the payment provider, or refund what was taken; then end it here.
+
+        No refund is recorded, as nothing was booked.
+        """
+        payment, port = started.payment, self._starts.port
+        logger.error("the top-up %s is given back: %s", payment.id, why)
+        async with self._database.system() as connection:
+            await state_store.record_detail(connection, payment.id, why)
+        if intent.state not in (IntentState.PAID, IntentState.CANCELED):
+            if payment.hosted and payment.session_id is not None:
+                await port.end_checkout(payment.session_id)
+            try:
+                intent = await port.cancel(intent.id, payment.id)
+            except Failure as failure:
+                # The intent of a session can be canceled only while its amount is held.
+                if failure.kind not in (Kind.REFUSED, Kind.UNCLEAR):
+                    raise
+                intent = await port.get_intent(intent.id)
+        if intent.state is IntentState.PAID:
+            refund_id = uuid5(NAMESPACE_OID, f"foreign {payment.id}")
+            await return_taken(port, intent, refund_id)
+            why = f"{why}; refunded by {refund_id}"
+        elif intent.state in (IntentState.AUTHORIZED, IntentState.PROCESSING):
+            return PROCESSING_PAUSE
+        await self._end(payment, why)
+        return None
+
+    async def _expire(
+        self, started: Started, *, ended: bool, why: str = "it was not paid in time"
+    ) -> float | None:
         """End an unpaid top-up at the payment provider first, so that nobody can pay it any more."""
         payment, port = started.payment, self._starts.port
         if ended:
             # Its intent can't be paid any more without the session, or is about to be canceled.
             if started.intent is not None and not payment.hosted:
                 return FIRST_PAUSE
-            await self._end(payment, "it was not paid in time")
+            await self._end(payment, why)
             return None
         if payment.hosted and payment.session_id is not None:
             checkout = await port.end_checkout(payment.session_id)
             return await self._apply(await self._starts.with_intent(payment, checkout), ended=True)
         if started.intent is None:
-            await self._end(payment, "it was not paid in time")
+            await self._end(payment, why)
             return None
         canceled = await port.cancel(started.intent.id, payment.id)
         return await self._apply(Started(payment, canceled), ended=True)

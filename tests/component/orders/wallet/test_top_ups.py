@@ -9,8 +9,8 @@ import pytest
 
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.top_up_limits import TopUpLimits
-from tests.component.orders.payments.paid_shop import WALLET, PaidShop, buyer_id
-from tests.component.orders.refunds.bought import usd
+from tests.component.orders.payments.paid_shop import DECLINED, RISKY, WALLET, PaidShop, buyer_id
+from tests.component.orders.refunds.bought import at_provider, usd
 from tests.component.orders.shop import Metadata, reason_of
 
 ERROR = grpc.aio.AioRpcError
@@ -151,7 +151,8 @@ async def test_an_unpaid_top_up_ends_and_can_not_be_paid_any_more(
     assert await paid_shop.shop.databases.admin.fetch("select from orders.wallets") == []
 
 
-async def test_an_amount_that_differs_is_not_credited(paid_shop: PaidShop) -> None:
+@pytest.mark.parametrize("paid", [True, False])
+async def test_an_amount_that_differs_is_given_back(paid_shop: PaidShop, paid: bool) -> None:
     buyer, _ = await buyer_id(paid_shop)
     async with paid_shop.open() as service:
         started = (await service.payments.TopUpWallet(wanted(), metadata=buyer)).payment
@@ -160,8 +161,77 @@ async def test_an_amount_that_differs_is_not_credited(paid_shop: PaidShop) -> No
             "set session_replication_role = replica; update orders.payments set amount = 21;"
             " reset session_replication_role"
         )
-        await pay(paid_shop, started.id)
+        if paid:
+            await pay(paid_shop, started.id)
         await due(paid_shop)
         await becomes(paid_shop, started.id, "RELEASED")
-    assert "does not match" in (await row(paid_shop, started.id))["detail"]
-    assert await paid_shop.shop.databases.admin.fetch("select from orders.wallets") == []
+    ended = await row(paid_shop, started.id)
+    assert "does not match" in ended["detail"]
+    assert await no_wallet(paid_shop)
+    if paid:
+        assert [refund["amount"] for refund in await at_provider(paid_shop)] == [2000]
+    else:
+        assert (await paid_shop.intent(ended["intent_id"]))["status"] == "canceled"
+
+
+async def no_wallet(shop: PaidShop) -> bool:
+    return not await shop.shop.databases.admin.fetch("select from orders.wallets")
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_a_risky_top_up_is_given_back_if_the_guard_is_on(
+    paid_shop: PaidShop, guarded: bool
+) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    guards = {"high_risk": Decimal(guarded)}
+    async with paid_shop.open(guards=guards) as service:
+        started = (await service.payments.TopUpWallet(wanted(), metadata=buyer)).payment
+        await paid_shop.pay((await row(paid_shop, started.id))["intent_id"], RISKY)
+        await due(paid_shop)
+        await becomes(paid_shop, started.id, "RELEASED" if guarded else "CAPTURED")
+        get = pb.GetTopUpRequest(payment_id=started.id)
+        shown = (await service.payments.GetTopUp(get, metadata=buyer)).payment
+        assert "risk" not in str(shown)
+    assert await no_wallet(paid_shop) == guarded
+    if guarded:
+        assert "risk" in (await row(paid_shop, started.id))["detail"]
+        assert [refund["amount"] for refund in await at_provider(paid_shop)] == [2000]
+
+
+async def test_what_was_begun_to_be_given_back_is_never_credited(paid_shop: PaidShop) -> None:
+    """As if the process had died after the refund, and the guard were off since."""
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open(guards={}) as service:
+        started = (await service.payments.TopUpWallet(wanted(), metadata=buyer)).payment
+        await pay(paid_shop, started.id)
+        await paid_shop.shop.databases.admin.execute("update orders.payments set detail = 'risk'")
+        await due(paid_shop)
+        await becomes(paid_shop, started.id, "RELEASED")
+    assert await no_wallet(paid_shop)
+    assert len(await at_provider(paid_shop)) == 1
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+async def test_after_five_declines_a_top_up_ends(paid_shop: PaidShop, hosted: bool) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    url = "https://shop.example/wallet" if hosted else ""
+    async with paid_shop.open() as service:
+        started = (
+            await service.payments.TopUpWallet(wanted(return_url=url), metadata=buyer)
+        ).payment
+        unpaid = await row(paid_shop, started.id)
+        for _ in range(5):
+            if hosted:
+                await paid_shop.provider.control(
+                    "POST", f"/checkout_sessions/{unpaid['session_id']}/pay", {"card": DECLINED}
+                )
+            else:
+                await paid_shop.pay(unpaid["intent_id"], DECLINED)
+        await due(paid_shop)
+        await becomes(paid_shop, started.id, "RELEASED")
+    ended = await row(paid_shop, started.id)
+    assert ended["declines"] == 5
+    assert "paid in time" not in ended["detail"]
+    if not hosted:
+        assert (await paid_shop.intent(ended["intent_id"]))["status"] == "canceled"
+    assert await no_wallet(paid_shop)
