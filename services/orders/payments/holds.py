@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # How long before its end a hold is captured or released.
 MARGIN = timedelta(hours=24)
+# Life of a hold of which the payment provider doesn't say when it ends: the shortest that it documents.
+SHORTEST_HOLD = timedelta(days=4, hours=18)
 # Seconds until an order on which a run works is looked at again.
 BUSY = 5.0
 AGAIN = 60.0
@@ -46,24 +48,20 @@ class Holds:
             await self._end(payment, standing)
             return None
         if waits:
-            ends = (
-                payment.capture_before - MARGIN
-                if payment.capture_before
-                else (payment.held_at or now) + MAX_HELD
-            )
+            until = _until(payment)
+            ends = until - MARGIN if until else (payment.held_at or now) + MAX_HELD
             if now < ends:
                 return min(STANDS, (ends - now).total_seconds())
             await self._reject(payment, standing)
             return None
         open_order = standing.status in (OrderStatus.PROCESSING, OrderStatus.NEEDS_REVIEW)
-        if payment.state is not PaymentState.AUTHORIZED or payment.capture_before is None:
+        until = _until(payment)
+        if until is None or not open_order:
             return None
-        if not open_order:
-            return None
-        ends = payment.capture_before - MARGIN
+        ends = until - MARGIN
         if now < ends:
             return min(STANDS, (ends - now).total_seconds())
-        return await self._unclear(payment, standing)
+        return await self._unclear(payment, standing, until)
 
     async def _gone(self, payment: Payment) -> bool:
         """Return whether the payment provider has ended the hold of a card."""
@@ -105,8 +103,11 @@ class Holds:
                 detail=f"nobody released the order in time; it was held: {payment.held_reason}",
             )
 
-    async def _unclear(self, payment: Payment, standing: Standing) -> float | None:
-        """Capture or release the hold of an order of which it is unclear whether it was bought."""
+    async def _unclear(self, payment: Payment, standing: Standing, until: datetime) -> float | None:
+        """Capture or release the hold of an order of which it is unclear whether it was bought.
+
+        `until` is when the hold ends.
+        """
         if standing.status is OrderStatus.PROCESSING:
             if standing.point not in (RecoveryPoint.ATTEMPTED, RecoveryPoint.PLACED):
                 return AGAIN  # the purchase ends it soon
@@ -115,7 +116,7 @@ class Holds:
                     connection,
                     standing.order_id,
                     order.MESSAGE_REVIEW,
-                    f"the hold of its payment ends at {payment.capture_before:%Y-%m-%d %H:%M} UTC,"
+                    f"the hold of its payment ends at {until:%Y-%m-%d %H:%M} UTC,"
                     f" before its purchase was settled; UNCLEAR_AT_EXPIRY={self._at_expiry}",
                     event="needs review",
                     actor=ACTOR,
@@ -161,3 +162,10 @@ class Holds:
             else:
                 return AGAIN
         return None
+
+
+def _until(payment: Payment) -> datetime | None:
+    """Return when the hold of a card ends; None without one."""
+    if payment.state is not PaymentState.AUTHORIZED or not payment.card_amount:
+        return None
+    return payment.capture_before or (payment.authorized_at or payment.created_at) + SHORTEST_HOLD

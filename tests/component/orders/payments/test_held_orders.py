@@ -93,12 +93,20 @@ async def test_a_rejected_order_is_not_bought_and_its_hold_is_released(paid_shop
     assert paid_shop.shop.charges == 0
 
 
-async def test_a_held_order_is_rejected_before_its_hold_ends(paid_shop: PaidShop) -> None:
+@pytest.mark.parametrize("stated", [True, False])
+async def test_a_held_order_is_rejected_before_its_hold_ends(
+    paid_shop: PaidShop, stated: bool
+) -> None:
     buyer = await paid_shop.shop.session("b@example.com")
-    soon = datetime.now(UTC) + timedelta(hours=23)
+    now = datetime.now(UTC)
     async with paid_shop.open(**guarded(high_risk=1)) as service:
         order_id, intent_id = await held(paid_shop, service, buyer)
-        await paid_shop.set_payment(order_id, capture_before=soon)
+        if stated:
+            soon = now + timedelta(hours=23)
+            await paid_shop.set_payment(order_id, capture_before=soon)
+        else:  # not every method says when its holds end
+            earlier = now - timedelta(days=4)
+            await paid_shop.set_payment(order_id, capture_before=None, authorized_at=earlier)
         await paid_shop.reaches(order_id, "FAILED")
         await paid_shop.becomes(order_id, "RELEASED")
     assert await paid_shop.failure(order_id) == "PAYMENT_REJECTED"
