@@ -60,7 +60,8 @@ class PaymentsServiceStub:
     """The following methods are for the finance staff, administrators and the service role key.
 
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
-    REFUND_ABOVE_CAPTURED (details: `left`), REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+    REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
+    REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
     REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
@@ -125,7 +126,8 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     """The following methods are for the finance staff, administrators and the service role key.
 
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
-    REFUND_ABOVE_CAPTURED (details: `left`), REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+    REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
+    REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
     REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
@@ -235,7 +237,8 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         """The following methods are for the finance staff, administrators and the service role key.
 
         Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
-        REFUND_ABOVE_CAPTURED (details: `left`), REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+        REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
+        REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
         REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
         """
 

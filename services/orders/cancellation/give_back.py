@@ -12,6 +12,7 @@ from services.orders.cancellation.revocation import Revocation
 from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.order import Order
 from services.orders.payments import refund_facts, refund_store, store
+from services.orders.payments.disputes import store as disputes
 from services.orders.payments.payment import Payment, RefundDestination, RefundReason
 from services.orders.payments.policy import (
     Item,
@@ -77,7 +78,14 @@ class CancelledRefunds:
         installed = await self._esims.installed(order.id) if asked else frozenset()
         items = [Item(one.iccid in installed, used=False) for one in bundles]
         sold = Sold(past.bought_at, order.quantity, items, past.given)
-        found = refundable(policy, payment, sold, datetime.now(UTC), cancelled=past.cancelled)
+        found = refundable(
+            policy,
+            payment,
+            sold,
+            datetime.now(UTC),
+            cancelled=past.cancelled,
+            withdrawn=past.withdrawn,
+        )
         percents = [policy.percent(item) if found.amount else NONE for item in items]
         return found, [
             replace(one, refund_percent=percent)
@@ -101,13 +109,15 @@ class CancelledRefunds:
         percents = sum((one.refund_percent or NONE for one in revoked), NONE)
         before = await refund_store.cancelled(connection, payment.id)
         whole = due(payment.captured, percents, order.quantity, payment.currency)
-        amount = _possible(payment, min(left(payment), max(whole - before, NONE)))
+        withdrawn = await disputes.withdrawn(connection, payment.id)
+        amount = min(left(payment, withdrawn), max(whole - before, NONE))
+        amount = _possible(payment, amount, withdrawn)
         if amount:
             await self._refunding.record(
                 connection,
                 payment,
                 order_row,
-                shares(payment, amount, _destination(payment)),
+                shares(payment, amount, _destination(payment), withdrawn=withdrawn),
                 RefundReason.CANCELLED,
                 key=f"cancelled-{len(revoked)}",
                 actor=ACTOR,
@@ -123,11 +133,11 @@ def _destination(payment: Payment) -> RefundDestination | None:
     return RefundDestination.WALLET if to is RefundDestination.WALLET and not erased else None
 
 
-def _possible(payment: Payment, amount: Decimal) -> Decimal:
+def _possible(payment: Payment, amount: Decimal, withdrawn: Decimal) -> Decimal:
     """Return what can go back: an erased customer has a card, but no wallet."""
     if payment.customer_id != ERASED_CUSTOMER:
         return amount
-    possible = min(amount, left_on_card(payment))
+    possible = min(amount, left_on_card(payment, withdrawn))
     if possible < amount:
         logger.error(
             "%s of order %s can't go back, as its customer was erased",

@@ -32,6 +32,7 @@ class Shortfall(StrEnum):
     USED = "USED"
     NOT_RETURNABLE = "NOT_RETURNABLE"
     FEE = "FEE"
+    DISPUTED = "DISPUTED"
     UNKNOWN = "UNKNOWN"
 
 
@@ -44,6 +45,7 @@ MESSAGES = {
     Shortfall.USED: "Plans that are in use can't be given back",
     Shortfall.NOT_RETURNABLE: "The provider does not take this order back; ask the shop's support",
     Shortfall.FEE: "A fee is kept",
+    Shortfall.DISPUTED: "The payment of this order is disputed at the bank, which decides about the money",
     Shortfall.UNKNOWN: "It could not be found out whether this order can be given back; try again later",
 }
 
@@ -171,15 +173,20 @@ def refundable(
     now: datetime,
     *,
     cancelled: Decimal = NONE,
+    withdrawn: Decimal = NONE,
 ) -> Refundable:
     """Return what cancelling an order would give back now.
 
-    `cancelled` is what earlier cancellations of parts of the order gave back. Only what the policy accepts
+    `cancelled` is what earlier cancellations of parts of the order gave back, `withdrawn` what disputes have
+    taken back of the payment. Only what the policy accepts
     goes back, in proportion, and never more than is left of the payment.
     """
     left = payment.captured - payment.refunded
+    undisputed = max(left - withdrawn, NONE)
     until = policy.ends(sold.bought_at)
     nothing = _nothing(payment, sold, left, until, now)
+    if nothing is None and not undisputed:
+        nothing = Shortfall.DISPUTED
     if nothing is not None:
         return Refundable(NONE, reason=nothing)
     items = sold.items or ()
@@ -192,6 +199,8 @@ def refundable(
     amount = min(left, max(whole - cancelled, NONE))
     if not amount:
         return Refundable(NONE, reason=Shortfall.FEE if policy.fee else Shortfall.ALREADY_REFUNDED)
+    if amount > undisputed:
+        return Refundable(undisputed, until, Shortfall.DISPUTED)
     reason = refused[0] if refused else None
     if reason is None and amount < left:
         reason = Shortfall.FEE if policy.fee else Shortfall.ALREADY_REFUNDED

@@ -24,7 +24,7 @@ ENDED = (OrderStatus.CANCELLED, OrderStatus.REFUNDED)
 BEFORE = """
 select o.id, coalesce(o.placed_at, o.created_at) as bought_at,
     coalesce(r.given, 0) as given, coalesce(r.revoked, 0)::int as revoked,
-    coalesce(c.cancelled, 0) as cancelled
+    coalesce(c.cancelled, 0) as cancelled, coalesce(d.withdrawn, 0) as withdrawn
 from orders.esim_orders o
 left join lateral (
     select sum(refund_percent) as given, count(*) as revoked from orders.order_revocations
@@ -34,18 +34,24 @@ left join lateral (
     select sum(amount) as cancelled from orders.refunds
     where order_id = o.id and reason = 'CANCELLED'
 ) c on true
+left join lateral (
+    select sum(case when d.currency = p.currency then d.amount else p.captured end) as withdrawn
+    from orders.payments p join orders.disputes d on d.payment_id = p.id
+    where p.order_id = o.id and (d.withdrawn or d.status = 'lost')
+) d on true
 where o.id = any($1::uuid[])
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What happened to an order before: `given` is a sum of percentages, `cancelled` an amount."""
+    """What happened to an order before: `given` is a sum of percentages, the others are amounts."""
 
     bought_at: datetime
     given: Decimal
     revoked: int
     cancelled: Decimal
+    withdrawn: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,16 @@ class Known:
     payment: Payment
     sold: Sold
     cancelled: Decimal
+    withdrawn: Decimal
 
 
 async def before(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, Before]:
     """Return what happened to orders before, by order."""
     rows = await connection.fetch(BEFORE, list(order_ids))
     return {
-        row["id"]: Before(row["bought_at"], row["given"], row["revoked"], row["cancelled"])
+        row["id"]: Before(
+            row["bought_at"], row["given"], row["revoked"], row["cancelled"], row["withdrawn"]
+        )
         for row in rows
     }
 
@@ -115,6 +124,7 @@ def _known(
         payment,
         Sold(past.bought_at, order.quantity, items, past.given, ended=order.status in ENDED),
         past.cancelled,
+        past.withdrawn,
     )
 
 

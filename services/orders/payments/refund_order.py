@@ -11,10 +11,11 @@ from kit.values import money
 from services.orders.order import Order, OrderStatus
 from services.orders.payments import refund_store, store
 from services.orders.payments.decide import without_payment
+from services.orders.payments.disputes import store as disputes
 from services.orders.payments.payment import Payment, Refund, RefundDestination, RefundReason
 from services.orders.payments.refund import Refunding, locked
 from services.orders.payments.refund_run import RefundRuns
-from services.orders.payments.shares import left, shares
+from services.orders.payments.shares import NOTHING, left, shares
 
 # Seconds that a call waits for the payment provider; the loop goes on without it.
 WAIT = 8.0
@@ -83,12 +84,16 @@ class OrderRefunds:
                 f"amount: must be in {payment.currency}, as the payment",
                 fields={"amount": f"must be in {payment.currency}, as the payment"},
             )
-        amount = left(payment) if wanted.amount is None else wanted.amount
+        # MANUAL records what a person has paid, whatever a dispute has withdrawn.
+        withdrawn = NOTHING
+        if wanted.to is not RefundDestination.MANUAL:
+            withdrawn = await disputes.withdrawn(connection, payment.id)
+        amount = left(payment, withdrawn) if wanted.amount is None else wanted.amount
         return await self._refunding.record(
             connection,
             payment,
             order,
-            shares(payment, amount, wanted.to),
+            shares(payment, amount, wanted.to, withdrawn=withdrawn),
             RefundReason.STAFF,
             key=wanted.key,
             actor=actor,

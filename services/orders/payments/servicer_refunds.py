@@ -61,7 +61,14 @@ class RefundMethods:
 
 def _refundable(order_id: UUID, known: Known, now: datetime) -> pb.Refundable:
     policy = RefundPolicy.from_json(known.payment.policy)
-    found = refundable(policy, known.payment, known.sold, now, cancelled=known.cancelled)
+    found = refundable(
+        policy,
+        known.payment,
+        known.sold,
+        now,
+        cancelled=known.cancelled,
+        withdrawn=known.withdrawn,
+    )
     return pb.Refundable(
         order_id=str(order_id),
         amount=money.to_proto(found.amount, known.payment.currency),

@@ -8,27 +8,38 @@ from services.orders.books.postings import paid_manually
 from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.payments.payment import Payment, PaymentMethod, RefundDestination
 
+NOTHING = Decimal(0)
 Shares = dict[RefundDestination, Decimal]
 
 
-def left(payment: Payment) -> Decimal:
-    """Return what was taken and is not refunded; refunds under way count as refunded."""
-    return payment.captured - payment.refunded
+def left(payment: Payment, withdrawn: Decimal = NOTHING) -> Decimal:
+    """Return what was taken and is not refunded; refunds under way count as refunded.
+
+    `withdrawn` is what disputes have taken back: the cardholder has it, or may get it.
+    """
+    return max(payment.captured - payment.refunded - withdrawn, NOTHING)
 
 
-def left_on_card(payment: Payment) -> Decimal:
+def left_on_card(payment: Payment, withdrawn: Decimal = NOTHING) -> Decimal:
     """Return what can go back to the card; 0 for what the finance staff recorded."""
     if payment.method is not PaymentMethod.CARD or paid_manually(payment) or not payment.captured:
         return Decimal(0)
-    return payment.amount - payment.wallet_amount - payment.refunded_to_card
+    on_card = payment.amount - payment.wallet_amount - payment.refunded_to_card
+    return max(on_card - withdrawn, NOTHING)
 
 
-def shares(payment: Payment, amount: Decimal, to: RefundDestination | None = None) -> Shares:
+def shares(
+    payment: Payment,
+    amount: Decimal,
+    to: RefundDestination | None = None,
+    *,
+    withdrawn: Decimal = NOTHING,
+) -> Shares:
     """Return how an amount is refunded: without a destination to where it came from, first to the card.
 
     What came neither from a card nor from the wallet goes to the wallet: only a person could pay it back, and
     the customer must not depend on that. Raises Failure REFUSED: NOTHING_CAPTURED, REFUND_ABOVE_CAPTURED,
-    REFUND_TO_CARD_IMPOSSIBLE, REFUND_TO_WALLET_IMPOSSIBLE.
+    PAYMENT_DISPUTED, REFUND_TO_CARD_IMPOSSIBLE, REFUND_TO_WALLET_IMPOSSIBLE.
     """
     if not payment.captured:
         raise Failure(
@@ -36,9 +47,11 @@ def shares(payment: Payment, amount: Decimal, to: RefundDestination | None = Non
             "NOTHING_CAPTURED",
             "Nothing was taken for this order, so nothing can go back",
         )
+    if withdrawn and left(payment) and not 0 < amount <= left(payment, withdrawn):
+        raise _disputed(payment, withdrawn)
     if not 0 < amount <= left(payment):
         raise _too_much(payment)
-    on_card = min(amount, left_on_card(payment))
+    on_card = min(amount, left_on_card(payment, withdrawn))
     if to is RefundDestination.CARD and on_card < amount:
         raise Failure(
             Kind.REFUSED,
@@ -60,6 +73,17 @@ def shares(payment: Payment, amount: Decimal, to: RefundDestination | None = Non
             " another way and record that (MANUAL)",
         )
     return found
+
+
+def _disputed(payment: Payment, withdrawn: Decimal) -> Failure:
+    rest = left(payment, withdrawn)
+    return Failure(
+        Kind.REFUSED,
+        "PAYMENT_DISPUTED",
+        f"A dispute has withdrawn {money.plain(withdrawn):f} {payment.currency} of this payment, so at most"
+        f" {money.plain(rest):f} {payment.currency} can go back; wait until it is decided",
+        details={"left": f"{money.plain(rest):f}", "currency": payment.currency},
+    )
 
 
 def _too_much(payment: Payment) -> Failure:

@@ -91,7 +91,8 @@ class ReportReading:
             amount = Decimal(0)
             if payment.order_id is not None:
                 # A part that was paid back in another way is no longer left, although it was paid by card.
-                amount = min(left(payment), left_on_card(payment))
+                withdrawn = await disputes.withdrawn(connection, payment.id)
+                amount = min(left(payment, withdrawn), left_on_card(payment, withdrawn))
             if amount:
                 # Recorded once for each warning; the loop of refunds makes it.
                 await refund_store.record(

@@ -98,6 +98,18 @@ async def of_payment(connection: Connection, payment_id: UUID) -> Sequence[Dispu
     return [_dispute(row) for row in await connection.fetch(OF_PAYMENT, payment_id)]
 
 
+WITHDRAWN = """
+select coalesce(sum(case when d.currency = p.currency then d.amount else p.captured end), 0)
+from orders.disputes d join orders.payments p on p.id = d.payment_id
+where d.payment_id = $1 and (d.withdrawn or d.status = 'lost')
+"""
+
+
+async def withdrawn(connection: Connection, payment_id: UUID) -> Decimal:
+    """Return what disputes have taken back of a payment."""
+    return Decimal(await connection.fetchval(WITHDRAWN, payment_id))
+
+
 OPEN = """
 select count(*)::int as number, min(respond_by) as respond_by from orders.disputes
 where closed_at is null and status in ('needs_response', 'warning_needs_response', 'appeal_needs_response')

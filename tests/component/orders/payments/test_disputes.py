@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from protos.esims.v1 import esims_pb2
+from protos.orders.v1 import orders_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.disputes.settings import DisputeSettings
-from tests.component.orders.payments.paid_shop import Open, PaidShop
+from services.orders.payments.policy import RefundPolicy
+from tests.component.orders.payments.paid_shop import Open, PaidShop, refused
 from tests.component.orders.payments.test_payment_events import apply, event, service_key, unpaid
 from tests.component.orders.refunds.bought import wanted
 from tests.component.orders.shop import AWAY
@@ -18,11 +23,16 @@ NO_POLL = 3600.0
 
 @asynccontextmanager
 async def sold(
-    shop: PaidShop, *, suspend: bool = False, refund: bool = False, poll: float = NO_POLL
+    shop: PaidShop,
+    *,
+    suspend: bool = False,
+    refund: bool = False,
+    poll: float = NO_POLL,
+    **changes: Any,
 ) -> AsyncIterator[tuple[Open, str, Any]]:
     """Sell one order; yields the service, the order's id and the row of its payment."""
     settings = DisputeSettings(suspend=suspend, refund_warnings=refund, poll_every=poll)
-    async with shop.open(disputes=settings) as service:
+    async with shop.open(disputes=settings, **changes) as service:
         order_id, row = await unpaid(service, shop)
         await shop.pay(row["intent_id"])
         await shop.due(order_id)
@@ -100,6 +110,61 @@ async def test_a_dispute_is_recorded_posted_and_shown(paid_shop: PaidShop) -> No
             pb.ListDisputesRequest(open_only=True), metadata=key
         )
         assert not none.disputes
+
+
+async def test_what_a_dispute_has_withdrawn_is_not_refunded(paid_shop: PaidShop) -> None:
+    buyer, key = await paid_shop.shop.session("b@example.com"), service_key(paid_shop)
+    wallet = pb.REFUND_DESTINATION_WALLET
+    async with sold(paid_shop) as (service, order_id, row):
+        dispute_id = await dispute(paid_shop, row)
+        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "needs_response")
+        for request in (
+            wanted(order_id),
+            wanted(order_id, "0.5"),
+            wanted(order_id, destination=wallet),
+        ):
+            call = service.payments.RefundOrder(request, metadata=key)
+            assert await refused(call) == "PAYMENT_DISPUTED"
+        ask = pb.BatchGetRefundableRequest(order_ids=[order_id])
+        [offer] = (await service.payments.BatchGetRefundable(ask, metadata=buyer)).refundables
+        assert (offer.amount.units, offer.amount.nanos, offer.reason) == (0, 0, "DISPUTED")
+        cancel = orders_pb2.CancelOrderRequest(order_id=order_id)
+        assert await refused(service.orders.CancelOrder(cancel, metadata=buyer)) == (
+            "ORDER_NOT_REFUNDABLE"
+        )
+        assert (await paid_shop.payment(order_id))["refunded"] == 0
+
+        resolved = {"status": "won"}
+        await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", resolved)
+        await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "won")
+        [offer] = (await service.payments.BatchGetRefundable(ask, metadata=buyer)).refundables
+        assert offer.reason == ""
+        await service.payments.RefundOrder(wanted(order_id, destination=wallet), metadata=key)
+    payment = await paid_shop.payment(order_id)
+    assert payment["refunded"] == payment["captured"]
+
+
+@pytest.mark.parametrize("by_staff", [True, False])
+async def test_of_a_partly_disputed_payment_the_rest_is_refunded(
+    paid_shop: PaidShop, by_staff: bool
+) -> None:
+    policy = RefundPolicy.parse("to=wallet")
+    async with sold(paid_shop, refund_policy=policy) as (service, order_id, row):
+        dispute_id = await dispute(paid_shop, row, amount=50)
+        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "needs_response")
+        if by_staff:
+            whole = wanted(order_id, destination=pb.REFUND_DESTINATION_WALLET)
+            await service.payments.RefundOrder(whole, metadata=service_key(paid_shop))
+        else:
+            buyer = await paid_shop.shop.session("b@example.com")
+            cancel = orders_pb2.CancelOrderRequest(order_id=order_id)
+            await service.orders.CancelOrder(cancel, metadata=buyer)
+        [refund] = await paid_shop.shop.databases.admin.fetch("select * from orders.refunds")
+        assert refund["destination"] == "WALLET"
+        assert refund["amount"] == row["amount"] - Decimal("0.5")
 
 
 async def test_an_inquiry_takes_nothing_and_suspends_nothing(paid_shop: PaidShop) -> None:
