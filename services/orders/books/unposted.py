@@ -12,6 +12,7 @@ from uuid import UUID
 from kit.background import Loop
 from kit.db.database import Connection, Database
 from services.orders.books import postings, store, unposted_store
+from services.orders.books.posting import Posting
 from services.orders.books.unposted_store import Unposted
 
 logger = logging.getLogger(__name__)
@@ -47,10 +48,9 @@ class UnpostedOrders:
     async def _post(self, order_ids: Sequence[UUID]) -> None:
         try:
             async with self._database.system() as connection:
-                for order_id in order_ids:
-                    found = await unposted_store.take(connection, order_id)
-                    if found is not None:
-                        await post(connection, found)
+                found = await unposted_store.take(connection, order_ids)
+                wanted = [p for one in found for p in await _postings(connection, one)]
+                await store.post(connection, *wanted, actor=ACTOR)
         except store.PostedDifferentlyError:
             if len(order_ids) > 1:
                 for order_id in order_ids:
@@ -60,18 +60,20 @@ class UnpostedOrders:
             [order_id] = order_ids
             logger.exception("order %s was posted differently before", order_id)
             async with self._database.system() as connection:
-                await unposted_store.take(connection, order_id)
+                await unposted_store.take(connection, order_ids)
 
 
-async def post(connection: Connection, found: Unposted) -> None:
-    """Post what the ledger lacks of an order."""
+async def _postings(connection: Connection, found: Unposted) -> list[Posting | None]:
+    """Return what the ledger has to have of an order."""
     order = found.order
-    cost_before, given_back = await store.returned(connection, order.id)
-    await store.post(
-        connection,
+    wanted = [
         postings.sold(order, paid_here=False) if not found.paid_here else None,
         postings.cost(order),
-        postings.cost_returned(order, found.returned, cost_before),
-        None if found.paid_here else postings.sale_returned(order, found.returned, given_back),
-        actor=ACTOR,
-    )
+    ]
+    if found.returned:
+        cost_before, given_back = await store.returned(connection, order.id)
+        wanted += [
+            postings.cost_returned(order, found.returned, cost_before),
+            None if found.paid_here else postings.sale_returned(order, found.returned, given_back),
+        ]
+    return wanted

@@ -1,5 +1,6 @@
 """SQL of orders that are posted in the background; nothing here commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,26 +28,27 @@ async def waiting(connection: Connection, limit: int) -> list[UUID]:
 
 TAKE = """
 delete from orders.unposted_orders where order_id in (
-    select order_id from orders.unposted_orders where order_id = $1 for update skip locked
+    select order_id from orders.unposted_orders where order_id = any($1::uuid[]) for update skip locked
 ) returning order_id
 """
-FACTS = """
-select o.paid_by is not distinct from 'CUSTOMER' as paid_here,
+FACTS = f"""
+select {ALL_COLUMNS},
     least(o.quantity, (
         select count(*) from orders.order_revocations r
         where r.order_id = o.id and r.state = 'REVOKED' and r.refund = 'BALANCE'
     ))::int as returned
-from orders.esim_orders o where o.id = $1
-"""
-ORDER = f"select {ALL_COLUMNS} from orders.esim_orders o where o.id = $1"  # noqa: S608 - only constants
+from orders.esim_orders o where o.id = any($1::uuid[])
+"""  # noqa: S608 - only constants
 
 
-async def take(connection: Connection, order_id: UUID) -> Unposted | None:
-    """Remove an order from those that wait, and return it; None if another process has done so."""
-    if await connection.fetchval(TAKE, order_id) is None:
-        return None
-    facts = await connection.fetchrow(FACTS, order_id)
-    row = await connection.fetchrow(ORDER, order_id)
-    if row is None or facts is None:
-        return None
-    return Unposted(read_row(row), facts["paid_here"], facts["returned"])
+async def take(connection: Connection, order_ids: Sequence[UUID]) -> list[Unposted]:
+    """Remove orders from those that wait, and return those that no other process has removed."""
+    taken = [row["order_id"] for row in await connection.fetch(TAKE, list(order_ids))]
+    found = []
+    # After the rows are locked: what the orders are then is posted.
+    for row in await connection.fetch(FACTS, taken):
+        values = dict(row)
+        returned = values.pop("returned")
+        order = read_row(values)
+        found.append(Unposted(order, order.has_payment, returned))
+    return found
