@@ -48,6 +48,8 @@ POOR = "WALLET_TOO_LOW"
 # More tries than the platform allows.
 MANY = 7
 CURRENCY = "USD"
+# Calls of the gateway at once; it takes no more connections of one address.
+CALLS = 40
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Shoppers(Buyers):
         # The staff signs in as one more customer.
         super().__init__(machine, [*tokens, finance], at_once)
         self._staff = len(tokens)
+        self._calls = asyncio.Semaphore(CALLS)
         self.paid: dict[str, Result] = {}
         self.deeds: Counter[str] = Counter()
 
@@ -147,6 +150,10 @@ class Shoppers(Buyers):
             if len(page) < 500:
                 return found
             until = page[-1]["createdAt"]
+
+    async def _ask(self, customer: int | None, query: str, **variables: Any) -> Any:
+        async with self._calls:
+            return await super()._ask(customer, query, **variables)
 
     async def _order(self, wish: Wish, result: Result) -> None:
         if wish.manner is Manner.IMPATIENT:
