@@ -455,6 +455,10 @@ begin
     if new.state = 'CAPTURED' and paid.recovery_point <> 'REGISTERED' then
         raise exception 'the eSIMs of order % are not registered', new.order_id using errcode = 'check_violation';
     end if;
+    -- What went back does not pay for a delivery.
+    if old.state = 'PAID' and new.state = 'CAPTURED' and new.refunded > 0 then
+        raise exception 'the payment of order % was refunded', new.order_id using errcode = 'check_violation';
+    end if;
     -- After a failure, what somebody took at the payment provider is recorded, so that it can be refunded.
     if old.state = 'AUTHORIZED' and new.state = 'PAID' and paid.status not in ('NEEDS_REVIEW', 'FAILED') then
         raise exception 'the hold of order % is captured early only in a review', new.order_id

@@ -96,7 +96,7 @@ class Review:
         """Continue work on the order now, from its recovery point.
 
         Raises Failure NOT_FOUND, and REFUSED: ORDER_NOT_STUCK for a finished order, ORDER_NOT_PAID if the
-        customer's payment was released meanwhile.
+        customer's payment was released meanwhile, PAYMENT_REFUNDED if it was refunded.
         """
         stuck = await self._get(order_id)
         await self._check_paid(stuck.order)
@@ -125,7 +125,8 @@ class Review:
         """Settle an order in review; `reference` is the provider's, for PLACED_AS.
 
         Raises Failure NOT_FOUND; REFUSED with ORDER_NOT_IN_REVIEW, RESOLUTION_DOES_NOT_FIT,
-        REFERENCE_TAKEN or REFERENCE_MISMATCH; and the provider's failure, if it can't be queried.
+        REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID or PAYMENT_REFUNDED; and the provider's
+        failure, if it can't be queried.
         """
         stuck = await self._get(order_id)
         _check_fits(stuck.order, resolution)
@@ -142,7 +143,7 @@ class Review:
         return await self._get(order_id)
 
     async def _check_paid(self, subject: Order) -> None:
-        """Raise Failure REFUSED (ORDER_NOT_PAID) if the customer's payment was released meanwhile."""
+        """Raise Failure REFUSED for a released (ORDER_NOT_PAID) or refunded payment (PAYMENT_REFUNDED)."""
         if not subject.has_payment:
             return
         async with self._database.system() as connection:
@@ -153,6 +154,13 @@ class Review:
                 "ORDER_NOT_PAID",
                 "The hold of this order's payment has ended: ask the customer to pay, record it with"
                 " MarkOrderPaid, and settle the order then",
+            )
+        if payment.state is PaymentState.PAID and payment.refunded:
+            raise Failure(
+                Kind.REFUSED,
+                "PAYMENT_REFUNDED",
+                "The payment of this order was refunded because of a fraud warning, so it must not be"
+                " delivered: settle it as not bought, or as paid back",
             )
 
     async def _placed(self, order: Order, reference: str) -> ProviderOrder:

@@ -46,6 +46,8 @@ class Captures:
             payment = await store.of_order(connection, work.order.id)
         if payment is None or payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return None
+        if payment.refunded:
+            return None  # because of a fraud warning
         # A held order begins to be bought when a person has released it.
         return max(
             payment.authorized_at or payment.created_at, payment.reviewed_at or payment.created_at

@@ -10,6 +10,7 @@ from kit.errors import Failure, Kind
 from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.books.posting import Posting
+from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payments import order_store, refund_store, state_store, store
 from services.orders.payments.disputes import report_store
 from services.orders.payments.disputes import store as disputes
@@ -32,6 +33,8 @@ ACTOR = "payment"
 OPEN_PAUSE = timedelta(hours=6)
 # Until a payment that a warning is about is looked at again, if nothing was taken yet.
 UNTAKEN_PAUSE = timedelta(hours=1)
+# The same, while its order is being bought or delivered.
+IN_WORK_PAUSE = timedelta(minutes=1)
 
 
 class ReportReading:
@@ -88,6 +91,8 @@ class ReportReading:
                 return None, "not actionable"
             if payment.state in (PaymentState.AWAITING, PaymentState.AUTHORIZED):
                 return UNTAKEN_PAUSE, "nothing was taken yet"
+            if await _in_work(connection, payment):
+                return IN_WORK_PAUSE, "its order is being bought"
             amount = Decimal(0)
             if payment.order_id is not None:
                 # A part that was paid back in another way is no longer left, although it was paid by card.
@@ -135,6 +140,16 @@ async def _locked(connection: Connection, payment_id: UUID) -> Payment:
     if payment is None:
         raise LookupError("a report without a payment")
     return payment
+
+
+async def _in_work(connection: Connection, payment: Payment) -> bool:
+    """Return whether the order of a payment that was taken early is being bought or delivered."""
+    if payment.order_id is None or payment.state is not PaymentState.PAID:
+        return False
+    standing = await order_store.standing(connection, payment.order_id)
+    if standing.status is OrderStatus.PROCESSING:
+        return not standing.unpaid
+    return standing.point is RecoveryPoint.REGISTERED
 
 
 def _is_of(payment: Payment, intent_id: str, charge_id: str) -> bool:

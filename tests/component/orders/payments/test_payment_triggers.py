@@ -135,6 +135,18 @@ async def test_what_was_taken_is_refunded_before_it_counts_as_released(admin: Ad
         await pay(admin, order_id, "RELEASED")
 
 
+async def test_what_was_refunded_does_not_pay_for_a_delivery(admin: Admin) -> None:
+    order_id = await place(admin)
+    await pay(admin, order_id, "PAID", refunded=Decimal(1))
+    for point in ("CLAIMED", "ATTEMPTED"):
+        await move(admin, order_id, recovery_point=point)
+    await move(admin, order_id, recovery_point="PLACED", provider_reference="ref-1")
+    await move(admin, order_id, recovery_point="REGISTERED")
+    with pytest.raises(REFUSED, match="was refunded"):
+        await pay(admin, order_id, "CAPTURED")
+    await pay(admin, order_id, "CAPTURED", refunded=Decimal(0))
+
+
 async def test_an_order_and_its_payment_stay_what_they_are(admin: Admin) -> None:
     order_id = await place(admin)
     for values in ({"total_price": Decimal(9)}, {"currency": "EUR"}, {"paid_by": "NOBODY"}):

@@ -8,6 +8,7 @@ import pytest
 
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2, payments_pb2
+from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.settings import AtExpiry
 from tests.component.orders.payments.paid_shop import Open, PaidShop, refused
 from tests.component.orders.shop import Metadata
@@ -108,6 +109,33 @@ async def test_a_captured_part_of_a_hold_is_not_booked_as_the_whole(paid_shop: P
     [refund] = paid_shop.provider.world.refunds.values()
     assert refund.amount == 100
     assert await shop.databases.admin.fetch("select from orders.ledger_transactions") == []
+
+
+async def test_an_order_whose_payment_was_refunded_is_not_delivered(paid_shop: PaidShop) -> None:
+    """A fraud warning comes after the hold was captured early, while the order is in review."""
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    disputes = DisputeSettings(suspend=False, refund_warnings=True, poll_every=0.2)
+    async with paid_shop.open(disputes=disputes) as service:
+        order_id, _ = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "PAID")
+        charge_id = (await paid_shop.payment(order_id))["charge_id"]
+        await paid_shop.provider.control("POST", f"/charges/{charge_id}/early-fraud-warning", {})
+        await shop.databases.until(
+            "select coalesce((select state = 'SUCCEEDED' from orders.refunds), false)"
+        )
+        placed = await reference(paid_shop)
+        call = resolve(service, order_id, admin, placed_as=placed)
+        assert await refused(call) == "PAYMENT_REFUNDED"
+        resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
+        call = service.orders.ResumeOrder(resume, metadata=admin)
+        assert await refused(call) == "PAYMENT_REFUNDED"
+        await resolve(service, order_id, admin, not_bought=True)
+        await paid_shop.becomes(order_id, "RELEASED")
+    row = await paid_shop.payment(order_id)
+    assert row["refunded"] == row["captured"] == row["amount"]
+    assert len(paid_shop.provider.world.refunds) == 1
 
 
 async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop) -> None:
