@@ -168,6 +168,7 @@ async def test_an_invalid_query_is_bad_input_or_not_found(platform: Platform) ->
 
 # Names of prepared statements differ between connections.
 PREPARED = re.compile(r"__asyncpg_\w+__")
+OF_CUSTOMER = re.compile(r"statement: begin.*set local role \w+_user;")
 
 
 class StatementLog:
@@ -175,7 +176,7 @@ class StatementLog:
 
     def __init__(self, file: Path, database: str) -> None:
         self._file = file
-        self._line = re.compile(rf"{database} (?P<pid>\d+) (?P<kind>LOG|DETAIL):  (?P<text>.*)")
+        self._line = re.compile(rf"{database} (?P<pid>\d+) LOG:  (?P<text>.*)")
         self._read = file.stat().st_size
 
     def of_customers(self) -> list[str]:
@@ -184,19 +185,15 @@ class StatementLog:
             log.seek(self._read)
             news = log.read()
         self._read += len(news)
-        before: dict[str, str] = {}
         customers: set[str] = set()
         found = []
         for match in filter(None, map(self._line.match, news.decode().splitlines())):
             pid, text = match["pid"], match["text"]
-            if match["kind"] == "DETAIL":
-                if "set_config('role'" in before.get(pid, "") and "_user'" in text:
-                    customers.add(pid)
-                continue
-            before[pid] = text
-            if pid in customers and text.startswith(("execute", "statement")):
+            if OF_CUSTOMER.search(text):
+                customers.add(pid)
+            elif pid in customers and text.startswith(("execute", "statement")):
                 found.append(PREPARED.sub("", text))
-            if "COMMIT" in text:
+            if text == "statement: commit":
                 customers.discard(pid)
         return found
 
