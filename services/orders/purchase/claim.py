@@ -1,6 +1,7 @@
 """Claims an order: the intent to buy, committed before the provider is called."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,8 @@ from services.orders.purchase import claim_store, quotes, refusals
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.prices import Prices
 from services.orders.purchase.quotes import Quote
+
+logger = logging.getLogger(__name__)
 
 NOTHING = Decimal(0)
 
@@ -136,7 +139,11 @@ class Claims:
         committing = asyncio.create_task(self._commit(session, request, sale))
         self._committing.add(committing)
         committing.add_done_callback(self._committing.discard)
-        return await asyncio.shield(committing)
+        try:
+            return await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            committing.add_done_callback(_log_unforeseen)
+            raise
 
     async def _commit(self, session: Session, request: OrderRequest, sale: Sale) -> Claimed | None:
         """Record the order and start its purchase, or return what `_new` does."""
@@ -237,6 +244,13 @@ class Claims:
             async with self._database.system() as connection:
                 await _check_method(connection, found, request)
         return Claimed(found, repeated=True)
+
+
+def _log_unforeseen(committed: "asyncio.Task[Claimed | None]") -> None:
+    """Log an error for which no client waits any more; a refusal is of no interest then."""
+    error = None if committed.cancelled() else committed.exception()
+    if error is not None and not isinstance(error, Failure):
+        logger.error("a claim failed after its client had hung up", exc_info=error)
 
 
 async def _check_method(connection: Connection, order: Order, request: OrderRequest) -> None:
