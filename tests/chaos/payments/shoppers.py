@@ -268,7 +268,9 @@ class Shoppers(Buyers):
         self.deeds["card payments" if error is None else f"refused: {error['code']}"] += 1
 
     async def _cancel(self, customer: int, order_id: str) -> None:
-        await self._sure(customer, CANCEL, "cancelOrder", id=order_id)
+        answer = await self._sure(customer, CANCEL, "cancelOrder", id=order_id)
+        if not answer["success"]:
+            self.deeds[f"not cancelled: {answer['code']}"] += 1
 
     async def _later(self, wish: Wish, result: Result) -> None:
         (order_id, *_) = result.order_ids
