@@ -29,7 +29,7 @@ bench-catalogue: .venv/dev.stamp # PRICED=1 sells by three price lists with 200 
 bench-prices: .venv/dev.stamp # recomputes the prices of PLANS plans in three lists while pages of plans are read
 	@$(PY) -m bench.prices
 bench-purchase: .venv/dev.stamp
-	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_readers
+	@$(PY) -m bench.purchase && $(PY) -m bench.purchase_paid && $(PY) -m bench.purchase_readers
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200
 fuzz-gateway: .venv/dev.stamp # valid requests, FUZZ_EXAMPLES for each operation of the schema, and invalid ones; FUZZ_SEED
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py

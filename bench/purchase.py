@@ -71,12 +71,12 @@ class Bench:
         if content["data"]["purchaseESIM"]["order"]["status"] != "COMPLETED":
             raise RuntimeError(f"not bought: {content}")
 
-    async def directly(self, number: int) -> None:
-        """Make only the call to the provider that such a purchase needs."""
+    async def directly(self, number: int, kind: str = "transaction") -> None:
+        """Make only the call to the provider that such a purchase needs, or that confirms its price."""
         line = {"type": "bundle", "item": PLAN, "quantity": 1, "allowReassign": False}
         async with self.machine.http.post(
             f"{self.machine.sandbox_url}/v2.5/orders",
-            json={"type": "transaction", "assign": True, "order": [line]},
+            json={"type": kind, "assign": True, "order": [line]},
             headers={"X-API-Key": self.machine.api_key},
         ) as answer:
             answer.raise_for_status()
