@@ -26,6 +26,7 @@ def real_machine(
         "SUPABASE_ANON_KEY": auth.anon_key,
         "SUPABASE_SERVICE_ROLE_KEY": auth.service_role_key,
         "DATABASE_URL": databases.admin_url,
+        "PAYMENTS": "off",  # with credentials, the operator has to choose
     }
     return one_machine
 
