@@ -5,7 +5,7 @@ UV := $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-ha
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 # Recreate an environment whose Python was removed.
 $(shell $(PY) -c '' 2>/dev/null || rm -f .venv/*.stamp)
-.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase chaos-payments bench-purchase bench-catalogue bench-prices explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse fuzz-gateway
+.PHONY: up compose-up compose-down test compose-test conformance k8s-check chaos-purchase chaos-payments chaos-batch chaos-usage bench-batch bench-purchase bench-catalogue bench-prices explorer rolling-restart outages check protos schema docs migrate seed lock clean chaos-callbacks bench-callbacks bench-gateway bench-telemetry bench-memory bench-abuse bench-reports fuzz-gateway
 
 up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
@@ -22,6 +22,12 @@ chaos-purchase: .venv/dev.stamp # ORDERS, KILLS and SEED; BROKEN=1 runs a servic
 	@$(PY) -m tests.chaos.purchase
 chaos-payments: .venv/dev.stamp # ORDERS, KILLS and SEED; MUTANT=random_keys, no_amount_check, early_capture or unrecorded_refunds runs a service with that fault
 	@$(PY) -m tests.chaos.payments
+chaos-batch: .venv/dev.stamp # ITEMS, KILLS and SEED; MUTANT=no_pause, repeats or leaks runs a service with that fault
+	@$(PY) -m tests.chaos.batch
+bench-batch: .venv/dev.stamp # validating and accepting a batch of ITEMS rows, memory of the orders process, and pages of ESIMS eSIMs
+	@$(PY) -m bench.batch
+bench-reports: .venv/dev.stamp # sales reports over ROWS facts of two years, their storage, and what recording them adds to a purchase; PURCHASES
+	@$(PY) -m bench.reports
 explorer: # builds the explorer that the gateway serves to browsers; needs Node.js
 	@npm ci --prefix gateway/http/explorer/source --no-audit --no-fund --silent && node gateway/http/explorer/source/build.mjs
 bench-catalogue: .venv/dev.stamp # PRICED=1 sells by three price lists with 200 rules
@@ -33,6 +39,8 @@ bench-purchase: .venv/dev.stamp
 fuzz-gateway: export FUZZ_EXAMPLES ?= 200
 fuzz-gateway: .venv/dev.stamp # valid requests, FUZZ_EXAMPLES for each operation of the schema, and invalid ones; FUZZ_SEED
 	@$(PY) -m pytest -q -s --timeout=0 tests/contract/test_gateway_schemathesis.py
+chaos-usage: .venv/dev.stamp # EVENTS, KILLS, SEED, RATE; MUTANT=late_watermark runs a service with that fault
+	@$(PY) -m tests.chaos.usage
 chaos-callbacks: .venv/dev.stamp # EVENTS, KILLS, SEED, DELAY_MS, RATE; BROKEN=1 runs a process that acknowledges before the commit
 	@$(PY) -m tests.chaos.callbacks
 rolling-restart: .venv/dev.stamp # two of everything under load, replaced, killed and frozen; SEED; needs HAProxy
@@ -65,7 +73,8 @@ docs: .venv/runtime.stamp
 lock: .venv/dev.stamp
 	@$(UV) --extra local -o requirements.lock pyproject.toml
 	@$(UV) -c requirements.lock -o requirements-image.lock pyproject.toml
-	@$(UV) -c requirements.lock --extra local --extra dev -o requirements-dev.lock pyproject.toml
+	@$(UV) -c requirements.lock --extra parquet -o requirements-parquet.lock pyproject.toml
+	@$(UV) -c requirements.lock --extra local --extra parquet --extra dev -o requirements-dev.lock pyproject.toml
 clean: # everything that can be generated again; the state in .local stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/js/node_modules examples/shop/node_modules bench/rivals/node_modules gateway/http/explorer/source/node_modules
 

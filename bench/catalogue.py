@@ -53,7 +53,7 @@ from services.catalogue import list_plans, messages, paging, requests
 from services.catalogue.settings import Settings
 from services.catalogue.snapshot.refresh import Current, Snapshots
 from services.catalogue.snapshot.snapshot import Snapshot
-from tests.fixtures.many_plans import fill
+from tests.fixtures.prices.many_plans import fill
 
 SIZES = (1_000, 10_000, 100_000)
 # Plans of a page. The smallest catalogue has two such pages for each filter but the rare price.
@@ -240,7 +240,7 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
         " SQL 1k |    10k |   100k | memory 1k | 10k |  100k | kept 1k |   10k |  100k |"
     )
     for name, chosen in CHOSEN.items():
-        anew, statements = await fastest(
+        computed, statements = await fastest(
             [partial(counted, shop.database, shop.current.source, chosen) for shop in shops],
             rounds,
             time.perf_counter,
@@ -249,7 +249,7 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
             [partial(in_memory, shop.current, chosen) for shop in shops], rounds
         )
         again, _ = await fastest([partial(cached, shop.stub, chosen) for shop in shops], rounds)
-        cells = "".join(f"{ms:>7.1f} |" for ms in anew)
+        cells = "".join(f"{ms:>7.1f} |" for ms in computed)
         cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))
         click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
 

@@ -25,8 +25,8 @@ from bench.gateway_servers import ADDRESSES, Server, Starter
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import Machine, running
-from tests.fixtures import http_cache
 from tests.fixtures.free_ports import free_ports
+from tests.fixtures.programs import http_cache
 
 # A day, so that no run includes a refresh from the provider.
 SETTINGS = {

@@ -20,8 +20,8 @@ from bench.gateway_load import Question
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
 from tests.chaos.purchase.machine import elsewhere
-from tests.fixtures import http_cache
 from tests.fixtures.free_ports import free_ports
+from tests.fixtures.programs import http_cache
 
 OURS, CACHED, HTTP_CACHE, APOLLO, APOLLO_CACHED, MERCURIUS, BARE = SERVERS = (
     *("ours", "ours-cached", "http-cache", "apollo", "apollo-cached", "mercurius", "bare"),

@@ -28,7 +28,7 @@ from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc, prices_pb2_grpc
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.many_plans import fill
+from tests.fixtures.prices.many_plans import fill
 
 KEY = "bench-service-role-key"
 UNUSED = "http://127.0.0.1:9"  # the provider and Supabase are not measured

@@ -45,7 +45,7 @@ class Completions:
             await self.changed.wait()
 
 
-async def _paid(bench: Bench, completions: Completions, number: int) -> float:
+async def paid(bench: Bench, completions: Completions, number: int) -> float:
     """Buy and pay one eSIM; return the seconds that count."""
     machine = bench.machine
     wanted = {
@@ -61,8 +61,8 @@ async def _paid(bench: Bench, completions: Completions, number: int) -> float:
     started = time.perf_counter() - began
     intent = order["payment"]["clientSecret"].split("_secret_")[0]
     await machine.payments("POST", f"/payment_intents/{intent}/pay", {"card": "pm_card_visa"})
-    paid = time.perf_counter()
-    return started + await completions.wait(order["id"]) - paid
+    began = time.perf_counter()
+    return started + await completions.wait(order["id"]) - began
 
 
 async def _directly(bench: Bench, number: int) -> float:
@@ -105,19 +105,19 @@ async def measure() -> None:
         completions = Completions(connection)
         await completions.listen()
         for _ in range(WARM_UP):
-            await _paid(bench, completions, next(numbers))
+            await paid(bench, completions, next(numbers))
             await _directly(bench, next(numbers))
         direct: list[float] = []
-        paid: list[float] = []
+        taken: list[float] = []
         for _ in range(PURCHASES // TURN):
             direct += [await _directly(bench, next(numbers)) for _ in range(TURN)]
-            paid += [await _paid(bench, completions, next(numbers)) for _ in range(TURN)]
+            taken += [await paid(bench, completions, next(numbers)) for _ in range(TURN)]
     title = f"milliseconds, {PURCHASES} purchases by card, 1 buyer"
     click.echo(f"\n{title:<52}{'p50':>8}{'p99':>8}")
-    rows = [("both providers", direct), ("platform, without the buyer's own time", paid)]
+    rows = [("both providers", direct), ("platform, without the buyer's own time", taken)]
     for name, times in rows:
         click.echo(f"{name:<52}{percentile(times, 50):>8.1f}{percentile(times, 99):>8.1f}")
-    added = [percentile(paid, p) - percentile(direct, p) for p in (50, 99)]
+    added = [percentile(taken, p) - percentile(direct, p) for p in (50, 99)]
     click.echo(f"{'added':<52}{added[0]:>8.1f}{added[1]:>8.1f}")
 
 

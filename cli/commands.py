@@ -7,15 +7,20 @@ import click
 
 from cli.local.compose_commands import compose
 from cli.local.console import OWN_NAME, Console
-from cli.operators.books_commands import books
 from cli.operators.catalogue_commands import catalogue
-from cli.operators.coupon_commands import coupons
 from cli.operators.customer_commands import customers
+from cli.operators.finance.books_commands import books
+from cli.operators.finance.payment_commands import payments
+from cli.operators.finance.wallet_commands import wallets
 from cli.operators.order_commands import orders
-from cli.operators.payment_commands import payments
-from cli.operators.price_commands import prices, taxes
-from cli.operators.rate_commands import rates
-from cli.operators.wallet_commands import wallets
+from cli.operators.organizations.api_key_commands import api_keys
+from cli.operators.organizations.batch_commands import batches
+from cli.operators.organizations.organization_commands import organizations
+from cli.operators.pricing.coupon_commands import coupons
+from cli.operators.pricing.price_commands import prices, taxes
+from cli.operators.pricing.rate_commands import rates
+from cli.operators.reports.export_commands import export
+from cli.operators.reports.report_commands import report, reports
 from cli.operators.webhook_commands import webhooks
 from cli.run import run, run_local
 from cli.version import VERSION
@@ -108,15 +113,21 @@ def doctor() -> None:
     sys.exit(1 if run(main()) else 0)
 
 
+esimgo.add_command(api_keys)
+esimgo.add_command(batches)
 esimgo.add_command(books)
 esimgo.add_command(catalogue)
 esimgo.add_command(compose)
 esimgo.add_command(coupons)
 esimgo.add_command(customers)
+esimgo.add_command(export)
 esimgo.add_command(orders)
+esimgo.add_command(organizations)
 esimgo.add_command(payments)
 esimgo.add_command(prices)
 esimgo.add_command(rates)
+esimgo.add_command(report)
+esimgo.add_command(reports)
 esimgo.add_command(taxes)
 esimgo.add_command(wallets)
 esimgo.add_command(webhooks)

@@ -74,9 +74,9 @@ class DefenceSettings:
             address_rate=_rate(env, "GATEWAY_ADDRESS_RATE", "one network address", ADDRESS_RATE),
             coupon_rate=env.number(
                 "GATEWAY_COUPON_RATE",
-                "Number of coupon codes per minute that one network address may check, and number of"
-                " unusable codes that an address, and a signed-in user, may send in quotes and"
-                " purchases. 0 sets no limit.",
+                "Number of coupon codes per minute that one network address may check. Also the number of"
+                " unusable codes per minute that one network address, or one signed-in user, may send in"
+                " quotes and purchases. 0 sets no limit.",
                 COUPON_RATE,
                 low=0,
                 high=1_000_000,

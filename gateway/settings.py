@@ -55,6 +55,8 @@ class Settings:
     response_cache_seconds: float = 0.0
     explorer: bool = False
     supabase_anon_key: str | None = None
+    support_address: str = ""
+    public_url: str = "http://localhost:4000"
     supabase_public_url: str | None = None
 
     @classmethod
@@ -103,6 +105,18 @@ class Settings:
                 high=60,
             ),
             sockets=SocketSettings.read(env),
+            public_url=env.url(
+                "GATEWAY_PUBLIC_URL",
+                "Address at which people reach this gateway, such as https://api.shop.example; share links of"
+                " eSIMs begin with it.",
+                "http://localhost:4000",
+            ),
+            support_address=env.text(
+                "SUPPORT_ADDRESS",
+                "E-mail address, phone number or web page where travelers get help; printed on"
+                " installation pages. Empty prints none.",
+                "",
+            ),
             explorer=_explorer(env, development=development),
             supabase_public_url=_supabase_public_url(env),
             supabase_anon_key=_supabase_anon_key(env),

@@ -29,11 +29,11 @@ def read(env: Env) -> tuple[str, dict[str, str], float]:
             f"The password to set for the login {login}; without it none is set.",
             secret=True,
         )
-        for login in runner.LOGINS
+        for login in (*runner.LOGINS, *runner.REPORT_LOGINS)
     }
     patience = env.number(
         "MIGRATIONS_WAIT_SECONDS",
-        "How long to wait while another run of the migrations is at work.",
+        "How long to wait while another run of the migrations is in progress, in seconds.",
         runner.LOCK_PATIENCE,
         low=0,
         high=86_400,

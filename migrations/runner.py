@@ -14,6 +14,8 @@ from migrations.lock import Connection
 logger = logging.getLogger(__name__)
 
 LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
+# Of reports, which only read; optional.
+REPORT_LOGINS = ("orders_reports", "esims_reports")
 
 # Seconds to connect.
 PATIENCE = 15
@@ -168,7 +170,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 
 
 async def _set_passwords(connection: Connection, passwords: Mapping[str, str]) -> None:
-    if unknown := passwords.keys() - set(LOGINS):
+    if unknown := passwords.keys() - {*LOGINS, *REPORT_LOGINS}:
         raise MigrationError(f"no such logins: {', '.join(sorted(unknown))}")
     for login, password in passwords.items():
         # Utility statements take no parameters, so the server quotes the values.

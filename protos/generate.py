@@ -12,9 +12,12 @@ from grpc_tools import protoc
 ROOT = Path(__file__).parent
 # The generated imports are proto paths (`catalogue.v1`), but modules here are `protos.catalogue.v1`.
 OWN_IMPORT = re.compile(
-    r"^(from|import) (?=(?:common|catalogue|orders|esims|webhooks)\.v1\b)", re.MULTILINE
+    r"^(from|import) (?=(?:auth|common|catalogue|changes|orders|esims|webhooks)\.v1\b)",
+    re.MULTILINE,
 )
-OWN_NAME = re.compile(r"(?<![\w.\"'/])(?=(?:common|catalogue|orders|esims|webhooks)\.v1\.\w+_pb2)")
+OWN_NAME = re.compile(
+    r"(?<![\w.\"'/])(?=(?:auth|common|catalogue|changes|orders|esims|webhooks)\.v1\.\w+_pb2)"
+)
 
 
 def generate(target: Path) -> None:

@@ -50,7 +50,10 @@ async def serve(
             ACCESS,
             ACTS,
         )
-        callbacks = Callbacks(settings, database, metrics, lambda owner: workers[owner].loop.wake())
+        callbacks = Callbacks(
+            *(settings, database, metrics, lambda owner: workers[owner].loop.wake()),
+            payments=workers[Owner.PAYMENTS],
+        )
         # Bodies are not decompressed, as the signature is over the received bytes.
         options = {"shutdown_timeout": GRACE, "auto_decompress": False}
         runner = Runner(callbacks.app(), refusal_body, settings.http, **options)

@@ -17,6 +17,7 @@ from kit.logs.episodes import Episodes
 from kit.telemetry import tracing
 from webhooks import addresses, content, signature, store
 from webhooks.callback import UNKNOWN, Owner
+from webhooks.deliver import DeliveryWorker
 from webhooks.intake import Intake
 from webhooks.metrics import Metrics
 from webhooks.settings import Settings
@@ -45,7 +46,10 @@ def refusal_body(message: str, code: str) -> dict[str, Any]:
 
 
 class Callbacks:
-    """The routes. `stored` is called with the owner of each event that was committed."""
+    """The routes. `stored` is called with the owner of each callback that was committed.
+
+    `payments` delivers the payment provider's events.
+    """
 
     def __init__(
         self,
@@ -53,12 +57,13 @@ class Callbacks:
         database: Database,
         metrics: Metrics,
         stored: Callable[[Owner], None],
+        payments: DeliveryWorker,
     ) -> None:
         self._stripe = StripeEvents(
             settings.stripe_secrets,
             database,
             metrics,
-            stored,
+            payments,
             body_seconds=settings.http.body_seconds,
             max_body=settings.max_body,
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,6 +13,7 @@ from kit.background import Loop
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.telemetry import tracing
+from kit.values.jitter import shortened
 from protos.orders.v1.payments_pb2 import PaymentEvent
 from webhooks import delivery_store
 from webhooks.callback import Event, Owner, Understood
@@ -38,8 +38,6 @@ FIRST_PAUSE, MAX_PAUSE = 1.0, 600.0
 # Seconds between attempts of a foreign event: half its age, up to this. Young ones are retried soon, in case
 # their eSIM is being registered, and old ones cost next to nothing.
 MAX_FOREIGN_PAUSE = 3_600.0
-# A private generator: one that is seeded globally would synchronize the retries of all replicas.
-CHANCE = random.Random()  # noqa: S311 - no secret
 
 
 class DeliveryWorker:
@@ -64,7 +62,23 @@ class DeliveryWorker:
         self._foreign_after = foreign_after
         self._stop = stop
         self._failures = 0
+        self._offered: list[Due] = []
+        self._claim_at = 0.0
         self.loop = Loop(f"deliver to {owner}", self._round, stop, every=POLL)
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which an event that is stored now can be leased to this worker; 0 if it can't take it.
+
+        Only for an owner that applies events in any order: a leased event overtakes those that wait.
+        """
+        return 0.0 if self._failures or len(self._offered) >= BATCH else LEASE
+
+    def offer(self, event: Due, lease: float) -> None:
+        """Deliver an event that was stored with that `lease`."""
+        if lease:
+            self._offered.append(event)
+        self.loop.wake()
 
     async def _round(self) -> bool:
         try:
@@ -75,19 +89,20 @@ class DeliveryWorker:
         if self._failures:
             logger.info("events for %s are delivered again", self._owner)
             self._failures = 0
+            return True
         return busy
 
     async def _deliver_due(self) -> bool:
-        # While an owner is unavailable, a single event probes it.
-        limit = 1 if self._failures else BATCH
-        async with self._database.system() as connection:
-            due = await delivery_store.claim(connection, self._owner, limit, LEASE)
-            if len(due) < limit and not self._failures:
-                due += await delivery_store.claim(
-                    connection, self._owner, limit - len(due), LEASE, foreign=True
-                )
+        due, self._offered = self._offered[:BATCH], self._offered[BATCH:]
+        now = asyncio.get_running_loop().time()
+        # Retries must not wait until no more events are offered.
+        if not due or now >= self._claim_at:
+            self._claim_at = now + POLL
+            due += await self._claim(BATCH - len(due))
         if not due:
             return False
+        # What is stored or offered meanwhile wakes the loop.
+        more = len(due) >= BATCH
         attributes: dict[str, str | int] = {
             "esimgo.owner": self._owner.value,
             "esimgo.callbacks": len(due),
@@ -119,7 +134,18 @@ class DeliveryWorker:
                     one.attempts,
                     one.error,
                 )
-        return True
+        return more
+
+    async def _claim(self, most: int) -> list[Due]:
+        # While an owner is unavailable, a single event probes it.
+        limit = min(most, 1) if self._failures else most
+        async with self._database.system() as connection:
+            due = await delivery_store.claim(connection, self._owner, limit, LEASE)
+            if len(due) < limit and not self._failures:
+                due += await delivery_store.claim(
+                    connection, self._owner, limit - len(due), LEASE, foreign=True
+                )
+        return due
 
     async def _deliver(
         self, due: Sequence[Due], understood: Mapping[UUID, Understood]
@@ -193,6 +219,8 @@ class DeliveryWorker:
 
     async def _back_off(self, failure: Failure) -> None:
         self._failures += 1
+        # Events that were offered meanwhile are due again when their leases end.
+        self._offered.clear()
         if self._failures == 1:
             logger.warning("events for %s wait because it is unavailable: %s", self._owner, failure)
         self._metrics.absent(self._owner)
@@ -202,4 +230,4 @@ class DeliveryWorker:
 
 def _jittered(seconds: float) -> float:
     """Shorten a pause by up to a quarter, so that events which failed together are not retried together."""
-    return seconds * CHANCE.uniform(0.75, 1.0)
+    return shortened(seconds, 0.25)

@@ -19,7 +19,7 @@ episodes = Episodes(logger)
 
 # Callbacks in one transaction; larger batches gain nothing measurable.
 BATCH = 64
-# Seconds until a sender is told to send again, well below what senders wait. The callback is stored even so
+# Seconds until a sender is asked to send again, well below what senders wait. The callback is still stored
 # once the database answers; the repeat then counts as the same event.
 ANSWER_WITHIN = 5.0
 # Callbacks that may wait for the database; some 10 MB.

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from kit.values import page_token
 from kit.values.checks import Checks
 from protos import iccid
@@ -81,7 +83,7 @@ def _filter(checks: Checks, message: pb.EventFilter) -> Filter:
     )
 
 
-def _moment(checks: Checks, message: pb.EventFilter, name: str) -> datetime | None:
-    if not message.HasField(name):  # type: ignore[arg-type]  # one of two names
+def _moment(checks: Checks, message: Message, name: str) -> datetime | None:
+    if not message.HasField(name):
         return None
     return checks.moment(f"filter.{name}", getattr(message, name))

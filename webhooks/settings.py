@@ -58,8 +58,8 @@ class Settings:
         proxies = _networks(
             env,
             "WEBHOOKS_TRUSTED_PROXIES",
-            "Proxies whose X-Forwarded-For header is trusted, in the same format. By default"
-            " none is.",
+            "IP addresses or networks of your own reverse proxies, separated by commas, whose"
+            " X-Forwarded-For header is trusted. By default none is.",
         )
         return cls(
             host=env.text("WEBHOOKS_HOST", "Address to listen on.", "127.0.0.1"),

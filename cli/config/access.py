@@ -14,6 +14,7 @@ from kit.values.env import Env
 
 ADMIN_PORT = 50054
 AUTH_PORT = 4011
+GATEWAY_PORT = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,16 @@ class Access:
     """Addresses by the name of the process, and the credentials to call them.
 
     `auth` is the URL of the auth server: a Supabase project, or the local emulator. `emulator` is the
-    URL of the emulator, or None with a Supabase project. Reading these writes no file, so that a
-    container with a read-only file system can run the commands.
+    URL of the emulator, or None with a Supabase project. `gateway` is the URL of the gateway, for
+    commands that act as a member. Reading these writes no file, so that a container with a read-only
+    file system can run the commands.
     """
 
     addresses: Mapping[str, str]
     tls: TLS
     emulator: str | None
     auth: str
+    gateway: str
     service_role_key: str | None = field(repr=False)
 
     @classmethod
@@ -59,6 +62,7 @@ class Access:
         project = env.optional("SUPABASE_URL", "URL of a real Supabase project.")
         auth = env.port("SANDBOX_AUTH_PORT", "Port of the auth emulator.", AUTH_PORT)
         local = f"http://127.0.0.1:{auth}"
+        gateway = env.port("GATEWAY_PORT", "Port of the gateway on this machine.", GATEWAY_PORT)
         key = env.optional(
             "SUPABASE_SERVICE_ROLE_KEY", "Service role key of the system.", secret=True
         )
@@ -67,6 +71,11 @@ class Access:
             tls=TLS.read(env),
             emulator=None if project else local,
             auth=project or local,
+            gateway=env.url(
+                "GATEWAY_URL",
+                "URL of the gateway for `esimgo batches`. By default, the local one.",
+                f"http://127.0.0.1:{gateway}",
+            ),
             service_role_key=key or _local_key(home),
         )
 

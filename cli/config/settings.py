@@ -181,7 +181,7 @@ def _needs_payments_sandbox(env: Env, *, real_provider: bool) -> bool:
     key = env.optional(
         "STRIPE_SECRET_KEY",
         "Secret or restricted API key of your Stripe account (sk_... or rk_...). Without it, cards can only"
-        " be played: PAYMENTS=required starts the payment sandbox, if the provider is a sandbox too.",
+        " be simulated: PAYMENTS=required starts the payment sandbox, if the provider is a sandbox too.",
         secret=True,
     )
     return (mode or "").lower() == "required" and key is None and not real_provider

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, limit_of
+from cli.operators.options import JSON, limit_of, token
 from cli.run import run_operator
 
 if TYPE_CHECKING:
     from cli.operators.catalogue import Plans
 
-TOKEN = click.option(
-    "--token",
-    envvar="ESIMGO_TOKEN",
-    help="Access token of an administrator, whose id is then logged. Default: the service role"
-    " key.",
+TOKEN = token(
+    "Access token of an administrator, whose id is then logged. Default: the service role key."
 )
 PLAN = click.argument("plan", metavar="PLAN")
 CURRENCY = click.option(

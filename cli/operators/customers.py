@@ -60,7 +60,7 @@ class Owners:
             )
         events = [
             {**_with_times(MessageToDict(exported.event)), "body": exported.body}
-            for iccids in _batches(orders, esims)
+            for iccids in _batches(_own(orders), _own(esims))
             async for exported in self.webhooks.stream(
                 "ExportEvents", webhooks_pb2.ExportEventsRequest(iccids=iccids)
             )
@@ -98,12 +98,13 @@ class Owners:
         orders, esims = await self._rows(user)
         request = orders_pb2.EraseCustomerRequest(customer_id=str(user))
         from_orders = await self.orders.call("EraseCustomer", request)
-        batches = _batches(orders, esims, from_orders.iccids)
         events = erased_esims = 0
-        for iccids in batches:
+        # Callbacks about eSIMs that were bought for an organization are the organization's.
+        for iccids in _batches(_own(orders), _own(esims), from_orders.iccids):
             callbacks = webhooks_pb2.EraseEventsRequest(iccids=iccids)
             events += (await self.webhooks.call("EraseEvents", callbacks)).events
-        for iccids in batches:
+        # Also without an eSIM: a member or a traveler of an organization may have none of their own.
+        for iccids in _batches(orders, esims, from_orders.iccids) or [[]]:
             owned = esims_pb2.EraseCustomerRequest(customer_id=str(user), iccids=iccids)
             erased_esims += (await self.esims.call("EraseCustomer", owned)).esims
         return f"erased from {from_orders.orders} orders, {erased_esims} eSIMs, {events} callbacks"
@@ -152,6 +153,14 @@ async def _tables(service: Service, request: Any) -> Rows:
     async for message in service.stream("ExportCustomer", request):
         tables.setdefault(message.table, []).append(_with_times(json.loads(message.row_json)))
     return tables
+
+
+def _own(tables: Rows) -> Rows:
+    """Return the rows without those that belong to an organization."""
+    return {
+        table: [row for row in rows if row.get("organization_id") is None]
+        for table, rows in tables.items()
+    }
 
 
 def _batches(orders: Rows, esims: Rows, more: Iterable[str] = ()) -> list[list[str]]:

@@ -1,10 +1,21 @@
 """Options that several operators' commands share."""
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
+
+def token(about: str) -> Callable[[Any], Any]:
+    """Return the option for the access token of a command."""
+    return click.option("--token", envvar="ESIMGO_TOKEN", help=about)
+
+
+TOKEN = token(
+    "Access token of the finance staff or an administrator, whose id is then recorded. Default:"
+    " the service role key."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
@@ -18,3 +29,30 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
         type=click.IntRange(1),
         help=f"Maximum number of {noun} to list.",
     )
+
+
+MOMENT = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
+
+
+class Amount(click.ParamType[Decimal]):
+    """An exact decimal number."""
+
+    name = "amount"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            amount = Decimal(value)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite():
+            self.fail(f"{value} is not a number such as 5.00", param, ctx)
+        return amount
+
+
+AMOUNT = Amount()
+YES = click.option("--yes", is_flag=True, help="Skip the confirmation, for scripts.")
+KEY = click.option(
+    "--key", help="Repeats the command that failed with this key, without moving money twice."
+)

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, limit_of
+from cli.operators.options import JSON, limit_of, token
 from cli.run import run_operator
 
 if TYPE_CHECKING:
     from cli.operators.orders import Orders
 
 STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
-TOKEN = click.option(
-    "--token",
-    envvar="ESIMGO_TOKEN",
-    help="Access token of an administrator. Default: one issued by the local emulator.",
-)
+TOKEN = token("Access token of an administrator. Default: one issued by the local emulator.")
 
 
 @click.group()

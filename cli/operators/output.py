@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.values import money, timestamps
-
-MONEY = "common.v1.Money"
-TIMESTAMP = "google.protobuf.Timestamp"
+from protos.common.v1.money_pb2 import Money
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> list[str]:
@@ -54,11 +53,10 @@ def _plain(content: Any) -> Any:
 
 def _message(message: Message) -> Any:
     """Return a message as a dict by field names, which are stable; absent fields are None."""
-    kind = message.DESCRIPTOR.full_name
-    if kind == MONEY:
-        return {"amount": money.text(message), "currency": message.currency_code}  # type: ignore[arg-type,attr-defined] # by its name
-    if kind == TIMESTAMP:
-        return timestamps.to_text(timestamps.from_proto(message))  # type: ignore[arg-type] # by its name
+    if isinstance(message, Money):
+        return {"amount": money.text(message), "currency": message.currency_code}
+    if isinstance(message, Timestamp):
+        return timestamps.to_text(timestamps.from_proto(message))
     return {field.name: _field(message, field) for field in message.DESCRIPTOR.fields}
 
 

@@ -18,6 +18,9 @@ MANY_DIGITS = re.compile(rb"[0-9]{4301}")
 # Bodies up to this many bytes are free; longer ones are charged to the work budget.
 FREE_BYTES = 4_096
 
+# Set on a request whose body was read before, within its limit.
+BODY = web.RequestKey("body", bytes)
+
 
 class TooLargeError(ValueError):
     """A JSON number that exceeds a 64-bit float."""
@@ -55,7 +58,9 @@ async def read(
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="Send the request body without compression")
     try:
-        if request.content.is_eof():
+        if BODY in request:
+            body = request[BODY]
+        elif request.content.is_eof():
             body = await request.read()  # already complete, so no timeout is needed
         else:
             async with asyncio.timeout(body_seconds):

@@ -76,6 +76,7 @@ class WorkSettings:
                 "Maximum number of errors in one response.",
                 ERRORS,
                 low=2,
+                above="Further errors are left out, and the last one says so.",
             ),
             purchases=_count(
                 env,
@@ -90,17 +91,23 @@ class WorkSettings:
         )
 
 
-def _count(env: Env, name: str, what: str, default: int, *, low: int) -> int:
-    return env.integer(
-        name, f"{what} A request above the limit is refused.", default, low=low, high=MAX
-    )
+def _count(
+    env: Env,
+    name: str,
+    what: str,
+    default: int,
+    *,
+    low: int,
+    above: str = "A request above the limit is refused.",
+) -> int:
+    return env.integer(name, f"{what} {above}", default, low=low, high=MAX)
 
 
 def _rate(env: Env, name: str, client: str) -> float:
     return env.number(
         name,
         f"Average units of cost per second that {client} may request from each process; unknown"
-        " documents cost by their length. 0 sets no limit.",
+        " documents are charged by their length. 0 sets no limit.",
         WORK,
         low=0,
         high=MAX,

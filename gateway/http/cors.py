@@ -18,7 +18,12 @@ DEFAULT_HEADERS = (
 # Seconds that browsers may cache a preflight's response: one day.
 PREFLIGHT_SECONDS = "86400"
 # Response headers that a page may read.
-READABLE = "X-Request-Id, Retry-After, GraphQL-Cost"
+READABLE = ", ".join(
+    (
+        *("X-Request-Id", "Retry-After", "GraphQL-Cost", "Content-Disposition"),
+        *("Export-As-Of", "Export-Time-Zone", "Export-Complete"),
+    )
+)
 # Scheme, host and optional port, as browsers send them.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/,?#@]+", re.IGNORECASE)
 # A page served on the developer's own machine, on any port.
@@ -42,6 +47,11 @@ class Origins:
     named: frozenset[str] = frozenset()
     loopback: bool = False
     every: bool = False
+
+    @property
+    def none(self) -> bool:
+        """True if no page of another origin may call the gateway."""
+        return not (self.named or self.loopback or self.every)
 
     @classmethod
     def parse(cls, text: str) -> "Origins":
@@ -87,9 +97,9 @@ class Pages:
     def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers that let the sending page read the response."""
         origin = request.headers.get("Origin")
-        allowed = self.allowed(request)
-        if self.origins == Origins():
-            return  # no origin is allowed, so caches may share responses between origins
+        allowed = origin is not None and self.allowed(request)
+        if self.origins.none:
+            return  # so caches may share responses between origins
         _vary(response, "Origin")
         if origin is None or not allowed:
             return

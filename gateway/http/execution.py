@@ -20,9 +20,11 @@ from gateway.documents.work import Work
 from gateway.http import answer, operation_spans
 from gateway.schema.assembly import Schema
 from gateway.settings import Settings
+from gateway.upstream.api_keys import APIKeySessions
 from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
 from gateway.upstream.context import Context, unknown_address
 from gateway.upstream.peers import Peers
+from kit.auth import api_keys
 from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.telemetry.tracing import SpanScope
@@ -47,6 +49,7 @@ class Execution:
         schema: Schema,
         peers: Peers,
         verifier: Verifier,
+        key_sessions: APIKeySessions,
         known: KnownDocuments,
         settings: Settings,
         metrics: Metrics,
@@ -55,12 +58,22 @@ class Execution:
         self._known = known
         self._peers = peers
         self._verifier = verifier
+        self._key_sessions = key_sessions
         self._metrics = metrics
         self._defence = settings.defence
         self._max_answer = settings.max_answer
+        self._public_url = settings.public_url
 
-    async def session(self, authorization: str | None) -> Session:
-        """Return the caller's session; raise Failure for an invalid token and for the service role key."""
+    async def session(
+        self, authorization: str | None, address: Callable[[], str | None] = unknown_address
+    ) -> Session:
+        """Return the caller's session, of an access token or an API key.
+
+        `address` returns the client's network address, which some API keys are restricted to. Raises Failure
+        for an invalid token or key, and for the service role key.
+        """
+        if (key := api_keys.in_header(authorization)) is not None:
+            return await self._key_sessions.session(key, address())
         session = await self._verifier.session(authorization)
         if session.role is Role.SERVICE:
             raise Failure(
@@ -89,6 +102,7 @@ class Execution:
             work=work,
             guesses=guesses,
             address=address,
+            public_url=self._public_url,
         )
 
     def public_context(self, session: Session, work: Work) -> Context:

@@ -23,7 +23,6 @@ from gateway.http.cors import Pages
 from gateway.http.event_stream import EventStreams
 from gateway.http.execution import Execution
 from gateway.http.explorer_page import Explorer
-from gateway.http.middleware import REQUEST_ID
 from gateway.http.public_answers import Executed, PublicAnswers
 from gateway.http.rate_limits import RateLimits
 from gateway.http.sockets import Sockets
@@ -32,12 +31,18 @@ from gateway.settings import Settings
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
+from kit.logs import request_id
 
 # If a request has this header, the response has it too, with the operation's cost and the caller's limit.
 COST = "GraphQL-Cost"
 # Tuples instead of sets, because a lookup in a set calls the enum's slow `__hash__`.
 ALLOWED = {"GET": (OperationType.QUERY,), "POST": (OperationType.QUERY, OperationType.MUTATION)}
-STATUSES = {Kind.UNAUTHENTICATED: 401, Kind.EXHAUSTED: 429, Kind.UNAVAILABLE: 503}
+STATUSES = {
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.EXHAUSTED: 429,
+    Kind.UNAVAILABLE: 503,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Handler:
             if request.headers.get("Upgrade", "").lower() == "websocket":
                 await self.limits.take(request, ANONYMOUS)
                 with self.metrics.connected("websocket"):
-                    return await self.sockets.serve(request, request[REQUEST_ID])
+                    return await self.sockets.serve(request, request_id.current())
             csrf.check(request, self.pages, plain_get=self.settings.defence.plain_get)
             session = await self._session(request)
             await self.limits.take(request, session)
@@ -74,9 +79,13 @@ class Handler:
 
     async def _session(self, request: web.Request) -> Session:
         try:
-            return await self.execution.session(request.headers.get("Authorization"))
+            authorization = request.headers.get("Authorization")
+            address = partial(self.limits.address, request)
+            return await self.execution.session(authorization, address)
         except Failure:
-            await self.limits.take(request)  # so that tokens can't be guessed at full speed
+            await self.limits.take(
+                request
+            )  # so that tokens and keys can't be guessed at full speed
             raise
 
     async def _operation(self, request: web.Request, session: Session) -> web.StreamResponse:
@@ -100,7 +109,7 @@ class Handler:
         results = self.execution.results(
             operation,
             session,
-            request[REQUEST_ID],
+            request_id.current(),
             work,
             (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
             self.limits.caller(request, session),
@@ -169,7 +178,7 @@ class Handler:
         return Executed(response, context.cost, whole=not result.errors)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
-        body = {"errors": [errors.from_failure(failure, request[REQUEST_ID])]}
+        body = {"errors": [errors.from_failure(failure, request_id.current())]}
         self.metrics.count_errors(body["errors"])
         response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
         if failure.kind is Kind.UNAUTHENTICATED:
@@ -184,7 +193,7 @@ class Handler:
         found = result.errors or []
         body: dict[str, Any] = {}
         if found:
-            body["errors"] = self.execution.describe(found, request[REQUEST_ID])
+            body["errors"] = self.execution.describe(found, request_id.current())
         # If there is neither data nor an error with a path, nothing was executed.
         executed = result.data is not None or any(error.path for error in found)
         if executed:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from multidict import istr
 
 from gateway import errors
 from gateway.http import answer
@@ -13,7 +14,7 @@ from kit.logs.log import redact
 from kit.telemetry import tracing
 
 PATH = "/graphql"
-REQUEST_ID = web.RequestKey("request_id", str)
+X_REQUEST_ID = istr("X-Request-Id")
 
 
 class Edge:
@@ -26,39 +27,35 @@ class Edge:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Assign a request id, run the handler, and turn its exceptions into responses."""
-        request[REQUEST_ID] = request_id.adopt_or_create(request.headers.get("X-Request-Id", ""))
+        adopted = request_id.adopt_or_create(request.headers.get(X_REQUEST_ID, ""))
         if tracing.recording():
-            tracing.set_attribute("esimgo.request.id", redact(request[REQUEST_ID]))
-        response = await self._answer(request, handler)
+            tracing.set_attribute("esimgo.request.id", redact(adopted))
+        try:
+            response = await handler(request)
+        except web.HTTPException as refusal:
+            response = _refused(request, refusal)
+        except ConnectionError:
+            raise  # the client disconnected
+        except Exception as error:  # noqa: BLE001 - any other error is masked
+            response = web.json_response(
+                {"errors": [errors.masked(error, request_id.current())]}, status=500
+            )
         if self.stopping:
             response.force_close()  # otherwise a busy keep-alive connection would delay the exit
         return response
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except web.HTTPNotFound:
-            return answer.error(
-                request, 404, f"Not found; the GraphQL endpoint is {PATH}", "NOT_FOUND"
-            )
-        except web.HTTPException as refusal:
-            status = HTTPStatus(refusal.status)
-            message = refusal.text or status.phrase
-            refused = answer.error(request, status, message, status.name)
-            for name in ("Allow", "Retry-After"):
-                if name in refusal.headers:
-                    refused.headers[name] = refusal.headers[name]
-            return refused
-        except ConnectionError:
-            raise  # the client disconnected
-        except Exception as error:  # noqa: BLE001 - any other error is masked
-            return web.json_response(
-                {"errors": [errors.masked(error, request[REQUEST_ID])]}, status=500
-            )
-
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
         """Set the request id and CORS headers before the headers of a response are sent."""
-        response.headers.setdefault("X-Request-Id", request.get(REQUEST_ID, ""))
-        # The server's name and version help only attackers.
-        response.headers.pop("Server", None)
+        response.headers.setdefault(X_REQUEST_ID, request_id.current())
         self._pages.mark(request, response)
+
+
+def _refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
+    if isinstance(refusal, web.HTTPNotFound):
+        return answer.error(request, 404, f"Not found; the GraphQL endpoint is {PATH}", "NOT_FOUND")
+    status = HTTPStatus(refusal.status)
+    response = answer.error(request, status, refusal.text or status.phrase, status.name)
+    for name in ("Allow", "Retry-After"):
+        if name in refusal.headers:
+            response.headers[name] = refusal.headers[name]
+    return response

@@ -6,7 +6,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from gateway.documents.metrics import Metrics
 from gateway.documents.prepared import Prepared
@@ -56,7 +57,16 @@ class PublicAnswers:
         self._cache = cache
         self._costs = costs
         self._metrics = metrics
-        self._control = f"public, max-age={seconds:.0f}"
+        self._headers = {
+            media_type: CIMultiDict(
+                {
+                    "Content-Type": f"{media_type}; charset=utf-8",
+                    "Cache-Control": f"public, max-age={seconds:.0f}",
+                    "Vary": VARY,
+                }
+            )
+            for media_type in (answer.JSON, answer.GRAPHQL)
+        }
 
     def key(
         self, request: web.Request, prepared: Prepared, variables: Variables, session: Session
@@ -117,16 +127,13 @@ class PublicAnswers:
 
     def _response(self, request: web.Request, key: Key, cached: Cached) -> web.Response:
         """Return the cached body, or 304 if the client already has it."""
-        headers = {
-            "Cache-Control": self._control,
-            "ETag": cached.etag,
-            "Age": str(self._cache.age(cached)),
-            "Vary": VARY,
-        }
+        headers = self._headers[key.media_type].copy()
+        headers[hdrs.ETAG] = cached.etag
+        headers[hdrs.AGE] = str(self._cache.age(cached))
         if_none_match = request.headers.get("If-None-Match") if request.method == "GET" else None
         if if_none_match is not None and _matches(if_none_match, cached.etag):
+            del headers[hdrs.CONTENT_TYPE]
             return web.Response(status=304, headers=headers)
-        headers["Content-Type"] = f"{key.media_type}; charset=utf-8"
         return web.Response(body=cached.body, headers=headers)
 
 

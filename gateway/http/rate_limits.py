@@ -3,9 +3,10 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
+from functools import lru_cache
 from typing import cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -115,8 +116,7 @@ class RateLimits:
         """
         buckets = []
         if self._settings.address_rate:
-            forwarded = request.headers.getall("X-Forwarded-For", ())
-            buckets.append(self._bucket_of(request.remote, tuple(forwarded)))
+            buckets.append(_bucket_of(self._address(request), self._settings.address_rate))
         if self._settings.user_rate and session is not None and session.user_id is not None:
             buckets.append(Bucket(f"user:{session.user_id}", self._settings.user_rate))
         wait = await self._wait(buckets) if buckets else 0.0
@@ -131,13 +131,13 @@ class RateLimits:
 
     def client(self, request: web.Request) -> str | None:
         """Return the client address of a request; None for clients behind a proxy that is not configured."""
-        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        forwarded = tuple(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
         trusted = self._settings.trusted_proxies
         return client_address.counted(request.remote, forwarded, trusted)
 
     def address(self, request: web.Request) -> str | None:
         """Return the whole client address of a request; None where `client` returns none."""
-        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        forwarded = tuple(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
         trusted = self._settings.trusted_proxies
         return client_address.exact(request.remote, forwarded, trusted)
 
@@ -145,9 +145,8 @@ class RateLimits:
         """Return the work budget of one operation of this request."""
         rates, buckets = self._settings.work, []
         if rates.address_rate:
-            forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
-            address = self._address(request.remote, forwarded)
-            buckets.append(Bucket(f"address:{address}", rates.address_rate, WORK_BURST))
+            key = f"address:{self._address(request)}"
+            buckets.append(Bucket(key, rates.address_rate, WORK_BURST))
         if rates.user_rate and session.user_id is not None:
             buckets.append(Bucket(f"user:{session.user_id}", rates.user_rate, WORK_BURST))
         return Work(Share(self._work, buckets) if buckets else None)
@@ -160,9 +159,7 @@ class RateLimits:
 
         # Computed only if a code is tried, because every operation gets its limit.
         def address() -> list[Bucket]:
-            forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
-            key = f"coupons:address:{self._address(request.remote, forwarded)}"
-            return [Bucket(key, rate, CODES_BURST)]
+            return [Bucket(f"coupons:address:{self._address(request)}", rate, CODES_BURST)]
 
         def user() -> list[Bucket]:
             if session.user_id is None:
@@ -182,17 +179,15 @@ class RateLimits:
         if self._redis is not None:
             await self._redis.aclose()
 
-    def _bucket_of(self, peer: str | None, forwarded: tuple[str, ...]) -> Bucket:
-        return Bucket(f"address:{self._address(peer, forwarded)}", self._settings.address_rate)
-
-    def _address(self, peer: str | None, forwarded: tuple[str, ...]) -> str:
+    def _address(self, request: web.Request) -> str:
+        forwarded = tuple(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
         if forwarded and not self._settings.trusted_proxies and not self._warned:
             self._warned = True
             log.warning(
                 "rate limits: requests carry X-Forwarded-For, but GATEWAY_TRUSTED_PROXIES is not"
                 " set: all clients behind one proxy share its rate limit"
             )
-        return client_address.of(peer, forwarded, self._settings.trusted_proxies)
+        return client_address.of(request.remote, forwarded, self._settings.trusted_proxies)
 
     async def _wait(self, buckets: Sequence[Bucket], units: int = 1) -> float:
         """Add operations to every bucket and return 0, or add none and return the seconds to wait.
@@ -219,6 +214,12 @@ class RateLimits:
         return None if milliseconds is None else float(milliseconds) / 1000
 
 
+# Few distinct addresses send many requests.
+@lru_cache(maxsize=4_096)
+def _bucket_of(address: str, rate: float) -> Bucket:
+    return Bucket(f"address:{address}", rate)
+
+
 class Memory:
     """The buckets of this process, by key, least recently used first."""
 
@@ -235,10 +236,10 @@ class Memory:
         for bucket in buckets:
             empty = max(now, self._empty.get(bucket.key, now)) + bucket.step
             wait = max(wait, empty - now - bucket.burst)
-            fresh.append(empty)
+            fresh.append((bucket, empty))
         if wait > ROUNDING:
             return wait
-        for bucket, empty in zip(buckets, fresh, strict=True):
+        for bucket, empty in fresh:
             self._set(bucket, empty)
         return 0.0
 

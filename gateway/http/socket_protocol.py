@@ -40,6 +40,8 @@ SECOND_INIT = 4429
 MAX_OPERATIONS = 50
 # Characters. Clients use numbers or UUIDs as operation ids.
 MAX_ID = 128
+# An invalid token or key, and a key that is restricted to other addresses.
+REFUSED_SESSION = (Kind.UNAUTHENTICATED, Kind.FORBIDDEN)
 # Bytes that a close frame has for its reason.
 MAX_REASON = 123
 
@@ -168,9 +170,10 @@ class Connection:
             raise _Refused(SECOND_INIT, "Too many initialisation requests")
         self._init_received = True
         try:
-            session = await self._execution.session(self._authorization(payload))
+            address = partial(self._limits.address, self._request)
+            session = await self._execution.session(self._authorization(payload), address)
         except Failure as failure:
-            code = FORBIDDEN if failure.kind is Kind.UNAUTHENTICATED else TRY_LATER
+            code = FORBIDDEN if failure.kind in REFUSED_SESSION else TRY_LATER
             raise _Refused(code, failure.message) from failure
         if session.expires_at is None:
             raise _Refused(

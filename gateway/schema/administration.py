@@ -14,9 +14,9 @@ from gateway.schema.connections import (
     OrderConnection,
     order_page,
 )
-from gateway.schema.orders import OrderFilter, matching
-from gateway.schema.plan_queries import PlanIdArgument
-from gateway.schema.plans import DataPlan
+from gateway.schema.orders.orders import OrderFilter, matching
+from gateway.schema.plans.queries import PlanIdArgument
+from gateway.schema.plans.types import DataPlan
 from gateway.upstream.context import Info
 from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2
@@ -86,7 +86,7 @@ class AdministrationQueries:
         info: Info,
         first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
-        filter: FilterArgument = None,  # noqa: A002 - as in orders
+        filter: FilterArgument = None,
     ) -> OrderConnection | None:
         given = filter or AllOrdersFilter()
         request = matching(given, customer_id=given.customer_id)

@@ -25,26 +25,43 @@ from gateway.execution.completion.variables import Coercion
 from gateway.execution.null_defaults import accept_null
 from gateway.schema.accounts import AccountQueries
 from gateway.schema.administration import AdministrationMutations, AdministrationQueries
-from gateway.schema.books import BooksQueries
 from gateway.schema.connections import ConnectionQueries
-from gateway.schema.coupons import CouponMutations, CouponQueries
-from gateway.schema.curation import CurationMutations
-from gateway.schema.disputes import DisputeQueries
-from gateway.schema.esim_operations import ESIMMutations, ESIMQueries
-from gateway.schema.exchange_rates import RateMutations, RateQueries
-from gateway.schema.orders import OrderQueries
-from gateway.schema.payment_administration import (
+from gateway.schema.esims.operations import ESIMMutations, ESIMQueries
+from gateway.schema.orders.coupons import CouponMutations, CouponQueries
+from gateway.schema.orders.orders import OrderQueries
+from gateway.schema.orders.purchase import OrderMutations
+from gateway.schema.orders.quotes import QuoteQueries
+from gateway.schema.organizations.administration import OrganizationAdministration
+from gateway.schema.organizations.api_keys import APIKeyMutations, APIKeyQueries
+from gateway.schema.organizations.batches import BatchMutations, BatchQueries
+from gateway.schema.organizations.budgets import BudgetMutations, BudgetQueries
+from gateway.schema.organizations.mutations import GroupMutations, MemberMutations
+from gateway.schema.organizations.orders import OrganizationOrderQueries
+from gateway.schema.organizations.queries import OrganizationQueries
+from gateway.schema.organizations.share_links import ShareLinkMutations, ShareLinkQueries
+from gateway.schema.organizations.statements import StatementMutations, StatementQueries
+from gateway.schema.organizations.travelers import TravelerMutations, TravelerQueries
+from gateway.schema.payments.administration import (
     PaymentAdministrationMutations,
     PaymentAdministrationQueries,
 )
-from gateway.schema.plan_facets import FacetQueries
-from gateway.schema.plan_queries import PlanQueries
-from gateway.schema.price_administration import PriceMutations, PriceQueries
-from gateway.schema.purchase import OrderMutations
-from gateway.schema.quotes import QuoteQueries
+from gateway.schema.payments.books import BooksQueries
+from gateway.schema.payments.disputes import DisputeQueries
+from gateway.schema.payments.wallets import WalletMutations, WalletQueries
+from gateway.schema.plans.curation import CurationMutations
+from gateway.schema.plans.facets import FacetQueries
+from gateway.schema.plans.queries import PlanQueries
+from gateway.schema.prices.administration import PriceMutations, PriceQueries
+from gateway.schema.prices.exchange_rates import RateMutations, RateQueries
+from gateway.schema.reports.cohorts import CohortQueries
+from gateway.schema.reports.expiry import ExpiryReportQueries
+from gateway.schema.reports.exports import ExportMutations
+from gateway.schema.reports.funnel import OrderFunnelQueries
+from gateway.schema.reports.sales import SalesReportQueries
+from gateway.schema.reports.spending import SpendingReportQueries
+from gateway.schema.reports.usage import UsageReportQueries
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subscriptions import Subscription
-from gateway.schema.wallets import WalletMutations, WalletQueries
 from kit.errors import Failure, invalid
 from kit.values.checks import Checks
 
@@ -68,6 +85,20 @@ class Query(
     PaymentAdministrationQueries,
     DisputeQueries,
     BooksQueries,
+    OrganizationQueries,
+    APIKeyQueries,
+    OrganizationOrderQueries,
+    BudgetQueries,
+    StatementQueries,
+    BatchQueries,
+    SalesReportQueries,
+    SpendingReportQueries,
+    OrderFunnelQueries,
+    CohortQueries,
+    UsageReportQueries,
+    ExpiryReportQueries,
+    TravelerQueries,
+    ShareLinkQueries,
 ):
     """All queries."""
 
@@ -83,6 +114,16 @@ class Mutation(
     CouponMutations,
     WalletMutations,
     PaymentAdministrationMutations,
+    OrganizationAdministration,
+    MemberMutations,
+    GroupMutations,
+    APIKeyMutations,
+    BudgetMutations,
+    StatementMutations,
+    BatchMutations,
+    TravelerMutations,
+    ShareLinkMutations,
+    ExportMutations,
 ):
     """All mutations."""
 

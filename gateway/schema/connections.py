@@ -8,11 +8,12 @@ import strawberry
 from gateway.execution.auth import auth_field, public_field
 from gateway.execution.selected import selected
 from gateway.execution.views import views
-from gateway.schema import orders, plan_queries
-from gateway.schema.esims import ESIM, with_bundles
-from gateway.schema.orders import Order
-from gateway.schema.plan_queries import DataPlanOrder
-from gateway.schema.plans import DataPlan
+from gateway.schema.esims.types import ESIM, with_bundles
+from gateway.schema.orders import orders
+from gateway.schema.orders.orders import Order
+from gateway.schema.plans import queries as plan_queries
+from gateway.schema.plans.queries import DataPlanOrder
+from gateway.schema.plans.types import DataPlan
 from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
 from protos.catalogue.v1 import catalogue_pb2
@@ -124,7 +125,7 @@ class ConnectionQueries:
         info: Info,
         first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
-        filter: plan_queries.FilterArgument = None,  # noqa: A002 - as in dataPlans
+        filter: plan_queries.FilterArgument = None,
         order_by: plan_queries.OrderArgument = DataPlanOrder.NAME,
         currency: plan_queries.CurrencyArgument = None,
         locale: plan_queries.LocaleArgument = None,
@@ -151,7 +152,7 @@ class ConnectionQueries:
         info: Info,
         first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
-        filter: orders.FilterArgument = None,  # noqa: A002 - as in myOrders
+        filter: orders.FilterArgument = None,
     ) -> OrderConnection:
         return await order_page(info, orders.own(info.context, filter), first, after)
 
@@ -159,19 +160,27 @@ class ConnectionQueries:
     async def esims(
         self, info: Info, first: FirstArgument = DEFAULT_SIZE, after: AfterArgument = None
     ) -> ESIMConnection:
-        bundled = with_bundles(selected(info, "edges", "node"))
-        request = esims_pb2.ListESIMsRequest(
-            filter=esims_pb2.ESIMFilter(customer_id=info.context.own_id()),
-            page_size=page_size(first),
-            page_token=after or "",
-            with_row_tokens=True,
-            fresh=bundled,
-            with_bundles=bundled,
-            with_total="totalCount" in selected(info),
-        )
-        page = await page_of(info.context.call(info.context.peers.esims.ListESIMs, request))
-        info.context.loaders.add_from_list(page)
-        return _connection(info, ESIMConnection, ESIMEdge, views(ESIM, page.esims), page, after)
+        own = esims_pb2.ESIMFilter(customer_id=info.context.own_id())
+        return await esim_page(info, own, first, after)
+
+
+async def esim_page(
+    info: Info, filter_: esims_pb2.ESIMFilter, first: int, after: str | None
+) -> ESIMConnection:
+    """Return one page of the matching eSIMs; raise Failure INVALID for a wrong size or cursor."""
+    bundled = with_bundles(selected(info, "edges", "node"))
+    request = esims_pb2.ListESIMsRequest(
+        filter=filter_,
+        page_size=page_size(first),
+        page_token=after or "",
+        with_row_tokens=True,
+        fresh=bundled,
+        with_bundles=bundled,
+        with_total="totalCount" in selected(info),
+    )
+    page = await page_of(info.context.call(info.context.peers.esims.ListESIMs, request))
+    info.context.loaders.add_from_list(page)
+    return _connection(info, ESIMConnection, ESIMEdge, views(ESIM, page.esims), page, after)
 
 
 async def order_page(

@@ -9,9 +9,10 @@ import strawberry
 from gateway.execution.auth import auth_subscription
 from gateway.execution.columns import computed, enum, optional, timestamp
 from gateway.execution.views import View, read
-from gateway.schema.esim_operations import MAX_ESIMS, ESIMIdArgument
-from gateway.schema.esims import ESIM, ESIMStatus, ProfileStatus
-from gateway.schema.orders import Order, OrderIdArgument
+from gateway.schema.esims.operations import MAX_ESIMS, ESIMIdArgument
+from gateway.schema.esims.types import ESIM, ESIMStatus, ProfileStatus
+from gateway.schema.orders.orders import Order, OrderIdArgument
+from gateway.schema.organizations.batches import BatchSubscription
 from gateway.upstream.context import Info
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
@@ -57,7 +58,7 @@ class ESIMStatusUpdate(View):
     " first event is the current state. A slow client receives the latest state"
     " without the intermediate ones."
 )
-class Subscription:
+class Subscription(BatchSubscription):
     @auth_subscription(
         name="esimStatusUpdated",
         description="Lifecycle status, installation status and data usage of one eSIM. Fails with"

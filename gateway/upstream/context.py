@@ -49,6 +49,7 @@ class Context:
         work: Work | None = None,
         guesses: CodeGuesses = UNLIMITED,
         address: Callable[[], str | None] = unknown_address,
+        public_url: str = "",
     ) -> None:
         """`seconds` is the deadline of the operation, or of one event, including all calls.
 
@@ -64,6 +65,8 @@ class Context:
         self.work = work or Work()
         self.guesses = guesses
         self.address = address
+        # Where people reach this gateway, without a slash at the end.
+        self.public_url = public_url
         # The operation, once it is prepared.
         self.prepared: Prepared | None = None
         # The operation's cost, once it is admitted.

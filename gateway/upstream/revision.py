@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 
 from gateway.upstream.peers import Peers
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
+from kit.values.jitter import shortened
 from protos.catalogue.v1 import catalogue_pb2
 
 logger = logging.getLogger(__name__)
@@ -42,5 +42,5 @@ async def watch(peers: Peers, changed: Callable[[], None]) -> None:
                 logger.warning("changes of the catalogue are not received: %s", failure)
                 warned = True
         # With jitter, so that gateways don't reconnect all at once.
-        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        await asyncio.sleep(shortened(pause, 0.5))
         pause = min(2 * pause, MAX_PAUSE)

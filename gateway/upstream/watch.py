@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
+from kit.values.jitter import shortened
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -102,7 +102,7 @@ async def _read(
         if loop.time() - called > MAX_PAUSE:
             pause = FIRST_PAUSE
         # With jitter, so that a restarted service doesn't receive all streams at once.
-        await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        await asyncio.sleep(shortened(pause, 0.5))
         pause = min(2 * pause, MAX_PAUSE)
 
 

@@ -1,12 +1,12 @@
-"""The auth server's public signing keys, fetched over HTTP and cached."""
+"""An issuer's public signing keys, fetched and cached."""
 
 import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import jwt
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 # A key set has a few keys of about 300 bytes each.
 _MAX_BYTES = 64 * 1024
-# Callers wait for it with their own deadline; a healthy auth server responds in milliseconds.
-_FETCH_SECONDS = 3.0
-# Minimum interval between requests while the auth server is down.
+# Callers wait for it with their own deadline; a healthy issuer responds in milliseconds.
+FETCH_SECONDS = 3.0
+# Minimum interval between requests while the issuer is down.
 _RETRY_SECONDS = 1.0
-# Token bucket for fetches caused by unknown key ids: made-up ids must not load the auth server.
+# Token bucket for fetches caused by unknown key ids: made-up ids must not load the issuer.
 _BURST = 10
 _PER_SECOND = 1.0
 # Maximum number of unknown key ids that are cached.
@@ -34,6 +34,10 @@ _MIN_RSA_BITS = 2048
 
 # The members of a JWK that form the public key; private ones are never read.
 _PUBLIC_MEMBERS = {"ES256": ("kty", "crv", "x", "y"), "RS256": ("kty", "n", "e")}
+
+# Returns the JWKS document of an issuer. Raises Failure, TimeoutError or aiohttp.ClientError if that can't be
+# fetched, and ValueError if the answer is no such document.
+KeySource: TypeAlias = Callable[[], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +51,25 @@ class PublicKey:
 
 
 class KeySet:
-    """The keys at one JWKS URL. All callers share one fetch at a time.
+    """The keys of one issuer. All callers share one fetch at a time.
 
-    Keys older than `ttl` seconds are fetched again before use; while the auth server is down, the last
+    Keys older than `ttl` seconds are fetched again before use; while the issuer is down, the last
     known keys are used. An unknown key id triggers a fetch immediately, because keys may rotate at any
-    time. If the auth server does not have that key, the id triggers no other fetch for `cooldown` seconds.
+    time. If the issuer does not have that key, the id triggers no other fetch for `cooldown` seconds.
+    `unavailable` is the message of the failure if keys are needed and can't be fetched.
     """
 
     def __init__(
         self,
-        url: str,
-        http: aiohttp.ClientSession,
+        source: KeySource,
         *,
         ttl: float,
         cooldown: float,
         clock: Callable[[], float],
+        unavailable: str,
     ) -> None:
-        self._url = url
-        self._http = http
+        self._source = source
+        self._unavailable = unavailable
         self._ttl = ttl
         self._cooldown = cooldown
         self._clock = clock
@@ -82,9 +87,9 @@ class KeySet:
         self._budget_at = clock()
 
     async def find(self, key_id: str) -> PublicKey | None:
-        """Return the key with that id, or None if the auth server has no such key.
+        """Return the key with that id, or None if the issuer has no such key.
 
-        Raises Failure(UNAVAILABLE) if this can't be determined, because the auth server does not respond
+        Raises Failure(UNAVAILABLE) if this can't be determined, because the issuer does not respond
         or too many unknown key ids were looked up recently.
         """
         if self._keys is None or not self._younger_than(self._fetched_at, self._ttl):
@@ -115,8 +120,7 @@ class KeySet:
             raise Failure(
                 Kind.UNAVAILABLE,
                 "AUTH_UNAVAILABLE",
-                "The session can't be verified because the auth server's signing keys are"
-                " unavailable; try again",
+                self._unavailable,
                 retry_after=_RETRY_SECONDS,
             )
         self._missing[key_id] = self._clock()
@@ -158,20 +162,31 @@ class KeySet:
 
     async def _fetch(self) -> None:
         try:
-            self._keys = parse_keys(await self._download())
+            self._keys = parse_keys(await self._source())
             self._fetched_at = self._clock()
             self._last_success = self._flights  # fetches never overlap
             self._failing = False
-        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
+        except (
+            aiohttp.ClientError,
+            Failure,
+            TimeoutError,
+            ValueError,
+            RecursionError,
+        ) as error:
             self._failing = True
-            logger.warning("signing keys can't be fetched: %s", type(error).__name__)
+            reason = error.reason if isinstance(error, Failure) else type(error).__name__
+            logger.warning("signing keys can't be fetched: %s", reason)
         finally:
             self._flight = None
 
-    async def _download(self) -> bytes:
-        async with self._http.get(
-            self._url,
-            timeout=aiohttp.ClientTimeout(total=_FETCH_SECONDS),
+
+def at_url(url: str, http: aiohttp.ClientSession) -> KeySource:
+    """Return the source of a JWKS document at a URL."""
+
+    async def download() -> bytes:
+        async with http.get(
+            url,
+            timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
             allow_redirects=False,
             headers={"Accept": "application/json"} | bounded_body.ACCEPT_ENCODING,
             auto_decompress=False,
@@ -179,6 +194,8 @@ class KeySet:
             if response.status != 200:
                 raise ValueError(f"status {response.status}")
             return await bounded_body.read(response, _MAX_BYTES)
+
+    return download
 
 
 def parse_keys(body: bytes) -> dict[str, PublicKey]:

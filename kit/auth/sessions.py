@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,8 @@ from uuid import UUID
 import aiohttp
 
 from kit.auth import tokens
-from kit.auth.jwks import KeySet, PublicKey
+from kit.auth.issuers import APIKeyIssuer, Issuer, of_api_keys, of_people
+from kit.auth.jwks import PublicKey
 
 
 class Role(StrEnum):
@@ -35,7 +36,7 @@ class Role(StrEnum):
 
 # Roles that act for the shop, not for a customer.
 STAFF = frozenset({Role.SUPPORT, Role.FINANCE, Role.ADMIN, Role.SERVICE})
-# The roles that may do what the key stands for. The service role key may do everything.
+# For each role that a method requires, the roles that satisfy it. The service role key may do everything.
 SUFFICIENT = MappingProxyType(
     {
         Role.CUSTOMER: STAFF | {Role.CUSTOMER},
@@ -53,6 +54,7 @@ class Session:
 
     `user_id` and `expires_at` (UTC) are None for ANONYMOUS and SERVICE. `claims` are the token's claims,
     which the database's row security evaluates. `token` is a secret: pass it to peers, never log it.
+    `scopes` is None for people and services; the session of an API key may call only what its scopes allow.
     """
 
     role: Role
@@ -61,6 +63,7 @@ class Session:
     claims: Mapping[str, Any] = field(repr=False, hash=False)
     token: str = field(repr=False)
     expires_at: datetime | None
+    scopes: frozenset[str] | None = None
 
     @property
     def is_anonymous(self) -> bool:
@@ -74,6 +77,8 @@ ANONYMOUS = Session(Role.ANONYMOUS, None, MappingProxyType({}), "", None)
 _MIN_SECRET_BYTES = 32
 # How long a revoked key may still be accepted: half the auth server's own cache time of 600 s.
 _JWKS_TTL_SECONDS = 300.0
+# The same for the keys of other issuers, which are in the platform itself and withdraw a key at once.
+_OWN_JWKS_TTL_SECONDS = 60.0
 # How long an unknown key id is refused without another fetch.
 _COOLDOWN_SECONDS = 2.0
 # About 16 MiB, at 4 KiB per session.
@@ -84,6 +89,7 @@ _CACHE_SIZE = 4096
 class _Verified:
     session: Session
     expires: float
+    issuer: Issuer
     key: PublicKey | None  # None: the shared secret
 
 
@@ -92,7 +98,9 @@ class Verifier:
 
     `jwt_secret` enables HS256, for Supabase projects that still sign with a shared secret. `issuer` is
     the expected `iss` claim, by default Supabase Auth at `supabase_url`; keys always come from there.
-    `clock` returns seconds since 1970. Raises ValueError for insecure settings.
+    `others` are the issuers of API keys' tokens that are trusted too, each with its own keys: a token is
+    verified with the keys of the issuer that it names, and no other. `clock` returns seconds since 1970.
+    Raises ValueError for insecure settings.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class Verifier:
         jwt_secret: str | None = None,
         issuer: str | None = None,
         audience: str = tokens.AUDIENCE,
+        others: Sequence[APIKeyIssuer] = (),
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.time,
         jwks_ttl: float = _JWKS_TTL_SECONDS,
@@ -114,14 +123,26 @@ class Verifier:
         if jwt_secret and len(jwt_secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"SUPABASE_JWT_SECRET is shorter than {_MIN_SECRET_BYTES} bytes")
         auth_url = supabase_url.rstrip("/") + "/auth/v1"
-        self._issuer = issuer or auth_url
-        self._audience = audience
+        self._people = of_people(
+            issuer or auth_url,
+            audience,
+            f"{auth_url}/.well-known/jwks.json",
+            http,
+            ttl=jwks_ttl,
+            cooldown=cooldown,
+            clock=clock,
+        )
+        self._others = {
+            other.name: of_api_keys(
+                other, ttl=_OWN_JWKS_TTL_SECONDS, cooldown=cooldown, clock=clock
+            )
+            for other in others
+        }
+        if self._people.name in self._others or len(self._others) < len(others):
+            raise ValueError("two issuers have the same name; set another SUPABASE_JWT_ISSUER")
         self._service_role_key = service_role_key.encode()
         self._secret = jwt_secret.encode() if jwt_secret else None
         self._clock = clock
-        self._keys = KeySet(
-            f"{auth_url}/.well-known/jwks.json", http, ttl=jwks_ttl, cooldown=cooldown, clock=clock
-        )
         self._cache: OrderedDict[bytes, _Verified] = OrderedDict()
         self._cache_size = cache_size
 
@@ -129,8 +150,8 @@ class Verifier:
         """Return the session of an Authorization header; ANONYMOUS without one.
 
         Raises Failure: UNAUTHENTICATED with reason TOKEN_MALFORMED, TOKEN_EXPIRED,
-        TOKEN_NOT_YET_VALID or TOKEN_INVALID; UNAVAILABLE with reason AUTH_UNAVAILABLE if the auth
-        server is needed and does not respond.
+        TOKEN_NOT_YET_VALID or TOKEN_INVALID; UNAVAILABLE with reason AUTH_UNAVAILABLE if the issuer
+        of the token is needed and does not respond.
         """
         if not authorization:
             return ANONYMOUS
@@ -153,7 +174,7 @@ class Verifier:
     def seconds_left(self, session: Session) -> float | None:
         """Return how long a call of this session may continue, or None without a limit.
 
-        Includes the leeway, so that a client that ends its call at the expiry itself ends first.
+        Includes the leeway: a client that ends its call when the session expires does so before the server.
         """
         if session.expires_at is None:
             return None
@@ -164,34 +185,46 @@ class Verifier:
         if self._clock() >= known.expires:
             return False  # verification accounts for the leeway and raises the right error
         # Revoking a key also revokes the tokens signed with it.
-        return known.key is None or await self._keys.find(known.key.key_id) == known.key
+        return known.key is None or await known.issuer.keys.find(known.key.key_id) == known.key
 
     async def _verify(self, token: str) -> _Verified:
         header = tokens.read_header(token)
-        key = None
+        issuer, key = self._issuer(token), None
         if header.algorithm == "HS256":
             # Never verify HS256 with a public key, which anyone could use as the secret.
-            if self._secret is None:
+            if self._secret is None or issuer is not self._people:
                 tokens.refuse("TOKEN_INVALID", "tokens signed with HS256 are not accepted here")
             claims = tokens.verify_signature(token, self._secret, "HS256")
         else:
-            key = await self._key(header)
+            key = await _key(issuer, header)
             claims = tokens.verify_signature(token, key.key, key.algorithm)
-        user = tokens.check_claims(
-            claims, issuer=self._issuer, now=self._clock(), audience=self._audience
-        )
+        user = issuer.check(claims, issuer=issuer.name, now=self._clock(), audience=issuer.audience)
         role = Role(user.staff_role or Role.CUSTOMER)
-        session = Session(role, user.user_id, MappingProxyType(claims), token, user.expires_at)
-        return _Verified(session, user.expires_at.timestamp(), key)
+        session = Session(
+            role,
+            user.user_id,
+            MappingProxyType(claims),
+            token,
+            user.expires_at,
+            user.scopes,
+        )
+        return _Verified(session, user.expires_at.timestamp(), issuer, key)
 
-    async def _key(self, header: tokens.Header) -> PublicKey:
-        if header.algorithm not in ("ES256", "RS256"):
-            tokens.refuse("TOKEN_INVALID", "the token's signing algorithm is not accepted")
-        if header.key_id is None:
-            tokens.refuse("TOKEN_INVALID", "the token's header contains no key id (kid)")
-        key = await self._keys.find(header.key_id)
-        if key is None:
-            tokens.refuse("TOKEN_INVALID", "the token's signing key is unknown or has been revoked")
-        if key.algorithm != header.algorithm:
-            tokens.refuse("TOKEN_INVALID", "the token's algorithm does not match its key")
-        return key
+    def _issuer(self, token: str) -> Issuer:
+        """Return the issuer whose keys must verify the token, which `check` compares with its claims."""
+        if not self._others:
+            return self._people
+        return self._others.get(tokens.unverified_issuer(token) or "", self._people)
+
+
+async def _key(issuer: Issuer, header: tokens.Header) -> PublicKey:
+    if header.algorithm not in issuer.algorithms:
+        tokens.refuse("TOKEN_INVALID", "the token's signing algorithm is not accepted")
+    if header.key_id is None:
+        tokens.refuse("TOKEN_INVALID", "the token's header contains no key id (kid)")
+    key = await issuer.keys.find(header.key_id)
+    if key is None:
+        tokens.refuse("TOKEN_INVALID", "the token's signing key is unknown or has been revoked")
+    if key.algorithm != header.algorithm:
+        tokens.refuse("TOKEN_INVALID", "the token's algorithm does not match its key")
+    return key

@@ -1,5 +1,7 @@
-"""Verification of the signature and claims of Supabase access tokens, without I/O or a clock."""
+"""Verification of the signature and claims of access tokens, without I/O or a clock."""
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,11 @@ LEEWAY_SECONDS = 10
 _LAST_SECOND = 253_402_300_799
 # Supabase Auth's default audience.
 AUDIENCE = "authenticated"
+# The version of the UUIDs that identify API keys. People have version 4, so neither issuer can name the
+# users of the other.
+API_KEY_ID_VERSION = 8
+# Seconds that a token of an API key may still be valid. The platform makes none that is valid for longer.
+MAX_API_KEY_SECONDS = 600
 
 # Roles in app_metadata that act for the shop; kit.auth.sessions names what they may do.
 STAFF_ROLES = frozenset({"admin", "finance", "support"})
@@ -46,8 +53,9 @@ class User:
     """The user of a verified token."""
 
     user_id: UUID
-    staff_role: str  # of app_metadata; empty for customers
+    staff_role: str  # the role in app_metadata; empty for customers and API keys
     expires_at: datetime
+    scopes: frozenset[str] | None = None  # None for people
 
 
 def refuse(reason: str, because: str) -> NoReturn:
@@ -83,6 +91,17 @@ def read_header(token: str) -> Header:
     return Header(algorithm, key_id if isinstance(key_id, str) else None)
 
 
+def unverified_issuer(token: str) -> str | None:
+    """Return the `iss` of a token before verification; use it only to choose the keys."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, binascii.Error, ValueError, RecursionError):
+        return None
+    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    return issuer if isinstance(issuer, str) else None
+
+
 def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, Any]:
     """Return the claims of a token if `key` signed it with `algorithm`; otherwise raises Failure.
 
@@ -103,10 +122,41 @@ def verify_signature(token: str, key: SigningKey, algorithm: str) -> dict[str, A
 def check_claims(
     claims: Mapping[str, Any], *, issuer: str, now: float, audience: str = AUDIENCE
 ) -> User:
-    """Return the user of a token with these claims; raises Failure if a claim is invalid.
+    """Return the user of a person's token with these claims; raises Failure if a claim is invalid.
 
     `now` is in seconds since 1970.
     """
+    expires = _check_common(claims, issuer=issuer, now=now, audience=audience)
+    user_id = _user_id(claims)
+    if user_id.version == API_KEY_ID_VERSION:
+        refuse("TOKEN_INVALID", "the token's 'sub' is not the id of a person")
+    return User(user_id, _staff_role(claims), datetime.fromtimestamp(expires, UTC))
+
+
+def check_api_key_claims(
+    claims: Mapping[str, Any], *, issuer: str, now: float, audience: str
+) -> User:
+    """Return the API key of a token with these claims; raises Failure if a claim is invalid.
+
+    Such a token can name no person and no role.
+    """
+    expires = _check_common(claims, issuer=issuer, now=now, audience=audience)
+    if expires > now + MAX_API_KEY_SECONDS:
+        refuse("TOKEN_INVALID", "the token of an API key is valid for too long")
+    if "app_metadata" in claims or "is_anonymous" in claims:
+        refuse("TOKEN_INVALID", "the token of an API key contains claims of a person")
+    user_id = _user_id(claims)
+    if user_id.version != API_KEY_ID_VERSION:
+        refuse("TOKEN_INVALID", "the token's 'sub' is not the id of an API key")
+    scope = claims.get("scope")
+    if not isinstance(scope, str):
+        refuse("TOKEN_INVALID", "the token of an API key contains no scopes")
+    at = datetime.fromtimestamp(expires, UTC)
+    return User(user_id, "", at, frozenset(scope.split()))
+
+
+def _check_common(claims: Mapping[str, Any], *, issuer: str, now: float, audience: str) -> float:
+    """Check the claims that the tokens of all issuers have; return the expiry."""
     if claims.get("iss") != issuer:
         refuse("TOKEN_INVALID", "the token was issued by another issuer")
     # RFC 7519: a single audience or a list.
@@ -121,7 +171,7 @@ def check_claims(
         refuse("TOKEN_NOT_YET_VALID", "the token is not valid yet (check the clocks)")
     if claims.get("role") != "authenticated":
         refuse("TOKEN_INVALID", "the token does not belong to a signed-in user")
-    return User(_user_id(claims), _staff_role(claims), datetime.fromtimestamp(expires, UTC))
+    return expires
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:

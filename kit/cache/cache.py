@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +12,7 @@ from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.telemetry import metrics, tracing
 from kit.values.clock import Clock
+from kit.values.jitter import shortened
 
 log = logging.getLogger(__name__)
 episodes = Episodes(log)
@@ -188,7 +188,7 @@ class Cache:
                     del self._flights[recipe.full_key]
 
     async def _store(self, flight: "_Flight", recipe: "_Recipe[T]", value: T) -> None:
-        seconds = recipe.ttl * (1 - random.uniform(0, JITTER))  # noqa: S311 - not a secret
+        seconds = shortened(recipe.ttl, JITTER)
         fresh_until = self._seconds() + seconds
         entry = {"fresh_until": round(fresh_until * 1000), "value": recipe.dump(value)}
         await recipe.store.set(_name(recipe.full_key), entry, ttl=seconds + recipe.stale)

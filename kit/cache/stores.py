@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiocache import RedisCache, SimpleMemoryCache  # type: ignore[import-untyped]  # ships no types
-from aiocache.plugins import BasePlugin  # type: ignore[import-untyped]  # ships no types
-from aiocache.serializers import BaseSerializer  # type: ignore[import-untyped]  # ships no types
+from aiocache import RedisCache, SimpleMemoryCache
+from aiocache.plugins import BasePlugin
+from aiocache.serializers import BaseSerializer
 from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError

@@ -8,18 +8,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kit.auth.sessions import Role, Session
 from kit.db import errors as db_errors
-from kit.db import startup_errors
 from kit.db.health import Writes
 from kit.db.metrics import Metrics
-from kit.db.tracing import traced
-from kit.errors import Failure, Kind, StartError, Stopped
+from kit.db.pool import open_pool
+from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 
 logger = logging.getLogger(__name__)
@@ -29,20 +27,17 @@ if TYPE_CHECKING:  # generic for the type checker only
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 else:
     Connection = PoolConnectionProxy
-# States of the database that a starting process waits out.
-TRANSIENT = (*db_errors.LOST, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError)
 # A column, constraint or index refuses a value: one row is at fault, not the statement.
 ROW_REFUSED = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
-# Seconds. A slower statement is a bug or means an overloaded server.
-STATEMENT_TIMEOUT = 20
-# Prepared statements per connection; no process has nearly as many.
-MAX_PREPARED_STATEMENTS = 100
-# Seconds between attempts to connect at start.
-RETRY_EVERY = 1.0
+# Seconds. A report that takes longer would take too much from everything else.
+REPORT_TIMEOUT = 5
+# Memory of each sort or hash table of a report. With the server's default of 4 MB, long reports would use
+# files.
+REPORT_MEMORY = "32MB"
 
 # The claims that policies read. Others may contain user input that jsonb refuses.
 CLAIMS = ("sub", "role", "app_metadata")
@@ -59,7 +54,6 @@ _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
 END_IF_IDLE = "set local idle_in_transaction_session_timeout = '1s'"
 TRY_WRITE = "insert into {}.write_trials (filler) values ($1)"
 TRIAL = "." * 6_000  # each row needs its own page of 8,192 bytes
-MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
 
 
 def after_commit(act: Callable[[], None]) -> None:
@@ -82,12 +76,17 @@ class Database:
     """
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", owner: str, *, pooled: bool = False
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        owner: str,
+        *,
+        pooled: bool = False,
+        name: str | None = None,
     ) -> None:
         self._pool = pool
         self._pooled = pooled
         self._owner = owner
-        self._metrics = Metrics(pool, owner)
+        self._metrics = Metrics(pool, name or owner)
         self.writes = Writes(self, self._metrics)
 
     @classmethod
@@ -100,60 +99,18 @@ class Database:
         stop: asyncio.Event,
         size: int = 10,
         pooled: bool = False,
+        name: str | None = None,
     ) -> "Database":
         """Wait until the server responds and the migration `needs` is applied.
 
-        With `pooled`, `url` is that of a pooler in transaction mode, so statements are not prepared.
+        With `pooled`, `url` is that of a pooler in transaction mode, so statements are not prepared. `name`
+        tells this pool apart from the owner's main one, in metrics and in the name of its setting.
         Raises Stopped if `stop` is set meanwhile, and StartError for an invalid URL.
         """
-        where = urlsplit(url)
-        logged = ""
-        while not stop.is_set():
-            try:
-                return await cls._try_open(url, owner, needs, size, pooled=pooled)
-            except startup_errors.UNFIT as error:
-                raise StartError(
-                    f"{owner.upper()}_DATABASE_URL can't be used: {type(error).__name__}"
-                ) from error
-            except (
-                *TRANSIENT,
-                asyncpg.InvalidAuthorizationSpecificationError,
-                asyncpg.InvalidCatalogNameError,
-                startup_errors.MigrationMissingError,
-                asyncpg.UndefinedTableError,
-                asyncpg.InsufficientPrivilegeError,
-            ) as error:
-                reason = startup_errors.message_for(owner, where.hostname or where.query, error)
-            if reason != logged:
-                logger.warning("waiting: %s", reason)
-                logged = reason
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RETRY_EVERY)
-        raise Stopped
-
-    @classmethod
-    async def _try_open(
-        cls, url: str, owner: str, needs: str, size: int, *, pooled: bool
-    ) -> "Database":
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=size,
-            command_timeout=STATEMENT_TIMEOUT,
-            server_settings={"application_name": f"esimgo-{owner}"},
-            init=_init_connection,
-            connection_class=TracedConnection,
-            statement_cache_size=0 if pooled else MAX_PREPARED_STATEMENTS,
+        pool = await open_pool(
+            url, name=name or owner, needs=needs, stop=stop, size=size, prepare=not pooled
         )
-        try:
-            applied = await pool.fetchval(MIGRATION_APPLIED, needs)
-        except BaseException:
-            await pool.close()
-            raise
-        if not applied:
-            await pool.close()
-            raise startup_errors.MigrationMissingError(needs)
-        return cls(pool, owner, pooled=pooled)
+        return cls(pool, owner, pooled=pooled, name=name)
 
     @asynccontextmanager
     async def session(self, session: Session) -> AsyncIterator[Connection]:
@@ -175,6 +132,22 @@ class Database:
         """
         isolation = SNAPSHOT if snapshot else ""
         async with self._transaction("system", {}, locks, isolation) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reports(self) -> AsyncIterator[Connection]:
+        """Open a transaction of the role `<owner>_reports`, which only reads, and sees what reports need.
+
+        All its statements see the same state of the database. Each is canceled after REPORT_TIMEOUT.
+        """
+        async with self._transaction("reports", {}, (), SNAPSHOT) as connection:
+            # A generic plan would be made for a range of few rows, so each report is planned with its own
+            # parameters. Compiling it (jit) would take longer than most reports run.
+            await connection.execute(
+                f"set local statement_timeout = '{REPORT_TIMEOUT}s';"
+                " set local plan_cache_mode = force_custom_plan; set local jit = off;"
+                f" set local work_mem = '{REPORT_MEMORY}'"
+            )
             yield connection
 
     @asynccontextmanager
@@ -294,31 +267,5 @@ def _literal(text: str) -> str:
     return f"E'{escaped}'"
 
 
-BASE: Any = asyncpg.Connection  # `traced` can't preserve its overloads
-
-
-class TracedConnection(BASE):  # type: ignore[misc]  # its base is Any
-    """A connection that traces its statements, and has no state outside of transactions."""
-
-    def get_reset_query(self) -> str:
-        """Return no statement: there are no settings, locks or cursors to reset after a transaction.
-
-        Code that needs any of a session, such as LISTEN, uses a connection that is not from a pool.
-        """
-        return ""
-
-    execute = traced(BASE.execute)
-    executemany = traced(BASE.executemany)
-    fetch = traced(BASE.fetch)
-    fetchrow = traced(BASE.fetchrow)
-    fetchval = traced(BASE.fetchval)
-
-
 class _RollbackError(Exception):
     """Rolls back the transaction of a write trial."""
-
-
-async def _init_connection(connection: Any) -> None:
-    await connection.set_type_codec(
-        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
-    )

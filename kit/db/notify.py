@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -11,8 +10,9 @@ from typing import Any
 import asyncpg
 
 from kit import background
-from kit.db.database import STATEMENT_TIMEOUT, TRANSIENT
+from kit.db.pool import STATEMENT_TIMEOUT, TRANSIENT
 from kit.logs.episodes import Episodes
+from kit.values.jitter import shortened
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -119,7 +119,7 @@ class Notifications:
                     error=error,
                 )
             # Jitter, so that replicas don't reconnect simultaneously.
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
+            await asyncio.sleep(shortened(pause, 0.5))
             pause = min(2 * pause, MAX_PAUSE)
 
     async def _probes(self, connection: Any) -> AsyncIterator[None]:

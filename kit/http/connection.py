@@ -121,19 +121,15 @@ class Connection(web.RequestHandler):
             return
         queued = len(self._messages)
         # Checked before parsing, because these bytes may end the body.
-        outside_body = self._payload is None or self._payload.is_eof()
+        in_head = data and (self._payload is None or self._payload.is_eof())
         super().data_received(data)
         if len(self._messages) > queued:
             self._head, self._has_request = 0, True
             _, self._payload = self._messages[-1]
-        elif outside_body:
+        elif in_head:
             self._head += len(data)
-        limit = self._guard.settings.max_head
-        if self._head > limit:
-            message = f"The request line and headers together have more than {limit} bytes"
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            self._refuse("header_bytes", status, message)
-        elif len(self._messages) >= MAX_PIPELINED and not self._buffer_paused:
+            self._limit_head()
+        if len(self._messages) >= MAX_PIPELINED and not self._buffer_paused:
             self._pause_reading_for_buffer()
 
     def pause_writing(self) -> None:
@@ -195,6 +191,13 @@ class Connection(web.RequestHandler):
         response = ErrorResponse(code, self._body(text, code.name))
         response.force_close()
         return response
+
+    def _limit_head(self) -> None:
+        limit = self._guard.settings.max_head
+        if self._head > limit:
+            message = f"The request line and headers together have more than {limit} bytes"
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse("header_bytes", status, message)
 
     def _awaits_head(self) -> bool:
         """True if a request head is incomplete, or no request was received yet."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from kit import background
 from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
@@ -48,9 +48,9 @@ class Server(web.Server):
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         assert isinstance(connection, Connection)
-        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        forwarded = tuple(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
         try:
-            if not request.headers.get("Expect", "").isascii():
+            if not request.headers.get(hdrs.EXPECT, "").isascii():
                 raise web.HTTPExpectationFailed  # aiohttp's own would quote the header
             if not (forwarded or self._guard.settings.trusted_proxies):
                 await self._turns.turn(connection.client)

@@ -15,16 +15,16 @@ STATUS = "http.response.status_code"
 
 
 def trace_requests(app: web.Application, paths: Collection[str], *, trusted: bool = False) -> None:
-    """Create a span for each request to one of these paths.
+    """Create a span for each request to one of these paths, if this process creates spans.
 
     With `trusted`, the span continues the caller's trace. Otherwise it only links to it, because the
     parent decides whether the span is recorded.
     """
+    if not (tracing.enabled() or trusted):
+        return
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not (tracing.enabled() or trusted):
-            return await handler(request)
         if request.path not in paths or request.method not in METHODS:
             return await handler(request)
         method, path, headers = request.method, request.path, request.headers

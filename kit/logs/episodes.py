@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from asyncio import AbstractEventLoop, TimerHandle
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ class Episodes:
             key = f"{key} ({type(error).__name__})"
         if key not in self._open and len(self._open) >= MAX_EPISODES:
             key = OTHERS
-        now = self._now()
+        now = self._clock.now()
         episode = self._open.get(key)
         if episode is None:
             self._open[key] = episode = _Episode(level, now, now)
@@ -72,7 +71,7 @@ class Episodes:
     def resolve(self, key: str, message: str = "") -> None:
         """End the episode if it is open, and log `message`, or that it is over, with the count."""
         if key in self._open:
-            self._end(key, message or f"{key}: over", self._now())
+            self._end(key, message or f"{key}: over", self._clock.now())
 
     def _follow_loop(self) -> None:
         """Drop the episodes of an earlier event loop, whose timers never fire."""
@@ -84,12 +83,6 @@ class Episodes:
             self._open.clear()
             self._loop = loop
 
-    def _now(self) -> float:
-        try:
-            return self._clock.now()
-        except RuntimeError:  # no event loop
-            return time.monotonic()
-
     def _watch(self, key: str, episode: _Episode, seconds: float) -> None:
         with suppress(RuntimeError):  # no event loop yet
             episode.timer = self._clock.call_later(
@@ -97,7 +90,7 @@ class Episodes:
             )
 
     def _end_if_quiet(self, key: str, episode: _Episode) -> None:
-        left = episode.last + QUIET - self._now()
+        left = episode.last + QUIET - self._clock.now()
         if left > 0:
             self._watch(key, episode, left)
         elif episode.count == 1:

@@ -15,11 +15,13 @@ from kit.logs import request_id
 from kit.logs.episodes import Episodes
 from kit.values import timestamps
 
-# The logger of aiohttp's lines that it replaces.
+# Under the name of aiohttp's logger, because its lines replace those of aiohttp.
 episodes = Episodes(logging.getLogger("aiohttp.server"))
 
-# Redacted from every line: access tokens, activation codes and the middle digits of ICCIDs.
+# Redacted from every line: access tokens, API keys, activation codes and the middle digits of ICCIDs.
 TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.?[\w-]*")
+# Also matches a part of a key, such as the hint that is shown to the key's owners.
+API_KEY = re.compile(r"\besk_(?:live|test)_\w+")
 ACTIVATION_CODE = re.compile(r"LPA:1\$[^\s\"'<>]+")
 # Keys of the payment provider's API, secrets of its events, and those with which customers pay.
 PAYMENT_SECRET = re.compile(r"\b(?:[rs]k_(?:live|test)|whsec|(?:pi|seti)_[A-Za-z0-9]+_secret)_\w+")
@@ -27,10 +29,11 @@ LONG_NUMBER = re.compile(r"(?<!\d)(\d{6})\d{8,12}(\d{4})(?!\d)")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Remove secrets, access tokens, activation codes and secrets of payments, and shorten ICCIDs."""
+    """Remove secrets, access tokens, API keys, activation codes and secrets of payments; shorten ICCIDs."""
     for secret in secrets:
         text = text.replace(secret, "[secret]")
     text = TOKEN.sub("[token]", text)
+    text = API_KEY.sub("[API key]", text)
     text = ACTIVATION_CODE.sub("[activation code]", text)
     text = PAYMENT_SECRET.sub("[payment secret]", text)
     return LONG_NUMBER.sub(r"\1…\2", text)

@@ -18,7 +18,7 @@ def current() -> str:
 
 def adopt_or_create(given: str) -> str:
     """Set the current task's id to the client's id, or to a new one if that is unsuitable."""
-    found = given if GIVEN.fullmatch(given) else os.urandom(16).hex()
+    found = given if given and GIVEN.fullmatch(given) else os.urandom(16).hex()
     _current.set(found)
     return found
 

@@ -18,8 +18,9 @@ def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
     `forwarded` are the X-Forwarded-For headers. Each proxy appends the address of its client, so they
     are read from the end, for as long as a trusted proxy wrote them.
     """
-    find = _find if sum(map(len, forwarded)) > MAX_LENGTH else _cached_find
-    return find(peer, forwarded, trusted)
+    if forwarded and sum(map(len, forwarded)) > MAX_LENGTH:
+        return _find(peer, forwarded, trusted)
+    return _cached_find(peer, forwarded, trusted)
 
 
 def counted(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str | None:

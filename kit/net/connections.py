@@ -5,10 +5,11 @@ import socket
 import stat
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from urllib.parse import unquote
 
 # Lists the file descriptors of the process, on Linux and macOS.
-OPEN_FILES = "/dev/fd"
+OPEN_FILES = Path("/dev/fd")
 
 
 def close(peer: str, port: int) -> bool:
@@ -20,9 +21,9 @@ def close(peer: str, port: int) -> bool:
     address = _address(peer)
     if address is None:
         return False
-    for name in os.listdir(OPEN_FILES):  # noqa: PTH208 - only names are needed
+    for entry in OPEN_FILES.iterdir():
         with suppress(OSError):  # the descriptor may have been closed since
-            number = int(name)
+            number = int(entry.name)
             if not stat.S_ISSOCK(os.fstat(number).st_mode):
                 continue
             # A duplicate, because another thread may close the descriptor and reuse its number at any time.

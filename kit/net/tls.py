@@ -131,8 +131,8 @@ class TLS:
 PLAIN = TLS()
 
 
-def _file(env: Env, name: str, help: str) -> Path | None:  # noqa: A002 - as Env names it
-    text = env.optional(name, help)
+def _file(env: Env, name: str, about: str) -> Path | None:
+    text = env.optional(name, about)
     if text is None:
         return None
     path = Path(text)

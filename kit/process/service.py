@@ -10,11 +10,13 @@ import aiohttp
 import grpc
 
 from kit import background
+from kit.auth.issuers import APIKeyIssuer
 from kit.background import Loop
 from kit.cache.cache import Cache
 from kit.db.database import Database
 from kit.db.health import WATCH_EVERY
 from kit.db.notify import Notifications
+from kit.process import issuers
 from kit.process.settings import ServiceSettings
 from kit.rpc import client as rpc_client
 from kit.rpc import server
@@ -37,6 +39,8 @@ class Opened:
     cache: Cache
     health: Health = field(default_factory=Health)
     loops: list[Loop] = field(default_factory=list)
+    # Whose tokens are trusted besides those of Supabase Auth.
+    issuers: list[APIKeyIssuer] = field(default_factory=list)
 
     async def notifications(self, channel: str) -> Notifications:
         """Listen to a channel of PostgreSQL notifications."""
@@ -49,6 +53,11 @@ class Opened:
         channel = rpc_client.channel(address, self.settings.tls)
         self.closing.push_async_callback(channel.close)
         return channel
+
+    def trust_api_keys(self, address: str) -> None:
+        """Trust the tokens of API keys, which the service at that address issues."""
+        key = self.settings.sessions.service_role_key
+        self.issuers.append(issuers.of_api_keys(self.peer(address), key))
 
     @asynccontextmanager
     async def serving(
@@ -64,7 +73,7 @@ class Opened:
             *services,
             host=settings.host,
             port=settings.port,
-            verifier=settings.sessions.verifier(self.http),
+            verifier=settings.sessions.verifier(self.http, self.issuers),
             tls=settings.tls,
             connection_age=settings.connection_age,
             limits=settings.limits,

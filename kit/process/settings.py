@@ -1,9 +1,11 @@
 """The settings that all gRPC services share. Each service's own settings contain one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 
+from kit.auth.issuers import APIKeyIssuer
 from kit.auth.sessions import Verifier
 from kit.auth.tokens import AUDIENCE
 from kit.cache import redis_settings
@@ -52,14 +54,20 @@ class SessionSettings:
             ),
         )
 
-    def verifier(self, http: aiohttp.ClientSession) -> Verifier:
-        """Create a verifier, which fetches signing keys through `http`."""
+    def verifier(
+        self, http: aiohttp.ClientSession, others: Sequence[APIKeyIssuer] = ()
+    ) -> Verifier:
+        """Create a verifier, which fetches Supabase's signing keys through `http`.
+
+        It trusts the tokens of `others` too.
+        """
         return Verifier(
             supabase_url=self.supabase_url,
             service_role_key=self.service_role_key,
             jwt_secret=self.jwt_secret,
             issuer=self.issuer,
             audience=self.audience,
+            others=others,
             http=http,
         )
 

@@ -10,7 +10,7 @@ from kit.errors import Failure, Kind
 
 # Seconds after which a refused caller should try again. Calls end about that fast.
 RETRY_AFTER = 1.0
-# Seconds for which a waiting call is protected from a connection that has only one call fewer.
+# Seconds for which a new call can't be evicted in favor of a connection that has only one call fewer.
 PROTECTED = 1.0
 # Seconds after which a caller that has not read its response counts as one that does not read.
 UNREAD = 0.5

@@ -51,6 +51,7 @@ CHANNEL_OPTIONS = (
         f' "connectionScaling": {{"maxConnectionsPerSubchannel": {MAX_CONNECTIONS}}}}}',
     ),
 )
+OWN_CONNECTIONS = ("grpc.use_local_subchannel_pool", 1)
 # Seconds subtracted at each hop, so that the peer's timeout error arrives before the caller's own deadline.
 HOP = 0.05
 # Codes with which an overloaded but healthy server drops health checks, and the delay before a retry.
@@ -58,12 +59,16 @@ DROPPED = (grpc.StatusCode.CANCELLED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RETRY_DELAY = 0.05
 
 
-def channel(target: str, tls: TLS = PLAIN) -> grpc.aio.Channel:
-    """Return a channel to `host:port`, or to all replicas behind a name with `dns:///name:port`."""
+def channel(target: str, tls: TLS = PLAIN, *, shared: bool = True) -> grpc.aio.Channel:
+    """Return a channel to `host:port`, or to all replicas behind a name with `dns:///name:port`.
+
+    Channels of a process share their connections, unless `shared` is False.
+    """
+    options = [*CHANNEL_OPTIONS, *([] if shared else [OWN_CONNECTIONS])]
     credentials = tls.channel()
     if credentials is not None:
-        return grpc.aio.secure_channel(target, credentials, options=CHANNEL_OPTIONS)
-    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(target, credentials, options=options)
+    return grpc.aio.insecure_channel(target, options=options)
 
 
 async def call(

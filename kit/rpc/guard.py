@@ -19,7 +19,7 @@ from kit.auth.sessions import SUFFICIENT, Role, Session, Verifier
 from kit.errors import Failure, Kind
 from kit.logs import request_id
 from kit.rpc import call as rpc_call
-from kit.rpc import sessionless
+from kit.rpc import scopes, sessionless
 from kit.rpc import tracing as rpc_tracing
 from kit.rpc.admission import too_many
 from kit.rpc.bounds import AdmittedCall, Bounds
@@ -74,20 +74,24 @@ def time_left() -> float | None:
 class Service:
     """A gRPC service: its descriptor, how to add it to a server, and who may call each method.
 
-    `acts` are the methods whose calls by staff and operators are logged. Raises ValueError if `access` does
-    not declare every method.
+    `acts` are the methods whose calls by staff and operators are logged. `scopes` are the methods that API
+    keys may call, each with the scope that the key needs; they may call no other. Raises ValueError if
+    `access` does not declare every method, or `scopes` declares another.
     """
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
     access: Mapping[str, Access]
     acts: operator_log.Acts = field(default_factory=dict)
+    scopes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         declared = set(self.access)
         existing = {method.name for method in self.descriptor.methods}
         if declared != existing:
             raise ValueError(f"access of {self.name}: {sorted(declared ^ existing)} differ")
+        if unknown := set(self.scopes) - existing:
+            raise ValueError(f"scopes of {self.name}: there is no method {sorted(unknown)}")
 
     @property
     def name(self) -> str:
@@ -105,6 +109,11 @@ class Guard(grpc.aio.ServerInterceptor):
             f"/{service.name}/{name}": rule
             for service in services
             for name, rule in service.access.items()
+        }
+        self._scopes = {
+            f"/{service.name}/{name}": scope
+            for service in services
+            for name, scope in service.scopes.items()
         }
         self._acts = {name: fields for one in services for name, fields in one.acts.items()}
         self._verifier = verifier
@@ -190,7 +199,7 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _served(
         self, method: str, context: Context, deadline: float | None = DEFAULT_DEADLINE
     ) -> AsyncIterator[tuple[SpanScope, AdmittedCall]]:
-        """Admit a call, verify its session, and run it in the block; errors of the block abort the call."""
+        """Admit a call and verify its session, then run the block; an error in the block aborts the call."""
         started = time.monotonic()
         header = rpc_call.header(context, "authorization")
         code, admitted = "OK", None
@@ -244,6 +253,7 @@ class Guard(grpc.aio.ServerInterceptor):
         caller = await self._verifier.session(header)
         rule = self._access[method]
         if caller.role in ALLOWED[rule]:
+            scopes.check(caller, self._scopes.get(method))
             return caller
         if caller.role is Role.ANONYMOUS:
             raise Failure(

@@ -39,9 +39,7 @@ class Health(health_pb2_grpc.HealthServicer):
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def Check(  # noqa: N802 - the method's name in the contract
-        self, request: pb.HealthCheckRequest, context: Any
-    ) -> pb.HealthCheckResponse:
+    async def Check(self, request: pb.HealthCheckRequest, context: Any) -> pb.HealthCheckResponse:
         state = self._states.get(request.service)
         if state is None:
             await context.abort(
@@ -51,9 +49,7 @@ class Health(health_pb2_grpc.HealthServicer):
             )
         return pb.HealthCheckResponse(status=state)
 
-    async def Watch(  # noqa: N802 - the same
-        self, request: pb.HealthCheckRequest, context: Any
-    ) -> None:
+    async def Watch(self, request: pb.HealthCheckRequest, context: Any) -> None:
         sent = None
         while True:
             changed = self._changed

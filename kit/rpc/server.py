@@ -30,6 +30,8 @@ MAX_ANSWER = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
 # Seconds. Clients look up a name's replicas again when a connection ends.
 CONNECTION_AGE = 300.0
+# Seconds that calls get to finish on an expired connection: exports take up to 15 minutes.
+CONNECTION_GRACE = 960.0
 
 
 def metadata_options(limit: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
@@ -57,8 +59,7 @@ def server_options(limits: Limits, connection_age: float) -> tuple[tuple[str, in
         # Otherwise two copies of a service on one port would silently share the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_connection_age_ms", int(connection_age * 1000)),
-        # Milliseconds that calls get to finish on an expired connection.
-        ("grpc.max_connection_age_grace_ms", 60_000),
+        ("grpc.max_connection_age_grace_ms", int(CONNECTION_GRACE * 1000)),
         ("grpc.max_connection_idle_ms", int(min(limits.idle_seconds, OFF / 1000) * 1000)),
         # Milliseconds for the TLS and HTTP/2 handshakes; the default is two minutes.
         ("grpc.server_handshake_timeout_ms", 10_000),

@@ -212,7 +212,7 @@ def enabled() -> bool:
 
 def recording() -> bool:
     """True if the current span is recorded."""
-    return trace.get_current_span().is_recording()
+    return bool(_providers) and trace.get_current_span().is_recording()
 
 
 def untraced() -> bool:

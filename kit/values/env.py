@@ -41,14 +41,14 @@ class Env:
     def text(
         self,
         name: str,
-        help: str,  # noqa: A002 - as in argparse and click
+        about: str,
         default: str | None = None,
         *,
         secret: bool = False,
         missing: str | None = None,
     ) -> str:
         """Read a variable. Without a default it is required, and `missing` may say why."""
-        self.declared[name] = Variable(name, help, default, secret)
+        self.declared[name] = Variable(name, about, default, secret)
         value: str | None = self._values.get(name, "").strip()
         if secret and (file := self._values.get(name + FILE_SUFFIX, "").strip()):
             if value:
@@ -73,28 +73,28 @@ class Env:
             self.from_files[name] = text
         return text
 
-    def optional(self, name: str, help: str, *, secret: bool = False) -> str | None:  # noqa: A002 - as in argparse
+    def optional(self, name: str, about: str, *, secret: bool = False) -> str | None:
         """Read an optional variable; None if it is not set."""
-        return self.text(name, help, "", secret=secret) or None
+        return self.text(name, about, "", secret=secret) or None
 
     def url(
         self,
         name: str,
-        help: str,  # noqa: A002 - as in argparse
+        about: str,
         default: str | None = None,
         *,
         schemes: tuple[str, ...] = ("http", "https"),
         secret: bool = False,
     ) -> str:
         """Read a URL with one of the schemes, and strip trailing slashes."""
-        value = self.text(name, help, default, secret=secret).rstrip("/")
+        value = self.text(name, about, default, secret=secret).rstrip("/")
         if value and (problem := addresses.problem(value, schemes)):
             self.problems.append(f"{name} {problem}")
         return value
 
-    def number(self, name: str, help: str, default: float, *, low: float, high: float) -> float:  # noqa: A002 - as in argparse
+    def number(self, name: str, about: str, default: float, *, low: float, high: float) -> float:
         """Read a number from `low` to `high`."""
-        text = self.text(name, help, _plain(default))
+        text = self.text(name, about, _plain(default))
         try:
             value = float(text)
         except ValueError:
@@ -107,28 +107,28 @@ class Env:
             return default
         return value
 
-    def integer(self, name: str, help: str, default: int, *, low: int, high: int) -> int:  # noqa: A002 - as in argparse
+    def integer(self, name: str, about: str, default: int, *, low: int, high: int) -> int:
         """Read an integer from `low` to `high`."""
-        return int(self.number(name, help, default, low=low, high=high))
+        return int(self.number(name, about, default, low=low, high=high))
 
-    def port(self, name: str, help: str, default: int) -> int:  # noqa: A002 - as in argparse
+    def port(self, name: str, about: str, default: int) -> int:
         """Read a TCP port; 0 lets the system choose."""
-        text = self.text(name, help, str(default))
+        text = self.text(name, about, str(default))
         if text.isascii() and text.isdigit() and int(text) <= 65535:
             return int(text)
         self.problems.append(f"{name} must be a port from 0 to 65535, not {text!r}")
         return default
 
-    def flag(self, name: str, help: str, *, default: bool) -> bool:  # noqa: A002 - as in argparse
+    def flag(self, name: str, about: str, *, default: bool) -> bool:
         """Read a boolean: 1, true, yes, on or 0, false, no, off."""
-        text = self.text(name, help, "true" if default else "false").lower()
+        text = self.text(name, about, "true" if default else "false").lower()
         if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             self.problems.append(f"{name} must be true or false, not {text!r}")
         return text in ("1", "true", "yes", "on")
 
-    def choice(self, name: str, help: str, default: str, options: tuple[str, ...]) -> str:  # noqa: A002 - as in argparse
+    def choice(self, name: str, about: str, default: str, options: tuple[str, ...]) -> str:
         """Read one of the options, ignoring case."""
-        text = self.text(name, help, default)
+        text = self.text(name, about, default)
         if text.lower() not in options:
             self.problems.append(f"{name} must be one of {', '.join(options)}, not {text!r}")
             return default

@@ -19,12 +19,22 @@ MAX_NOISY = Decimal(10) ** 12
 
 def to_proto(amount: Decimal, currency: str) -> money_pb2.Money:
     """Convert an amount; raises ValueError for more than nine decimal places."""
-    nanos = amount * NANOS
-    if nanos != nanos.to_integral_value():
+    money = money_pb2.Money()
+    write(amount, currency, money)
+    return money
+
+
+def write(amount: Decimal, currency: str, money: money_pb2.Money) -> None:
+    """Convert an amount into an empty message: faster within large ones, as nothing is copied."""
+    money.currency_code = currency
+    if not amount:
+        return
+    nanos = int(exact := amount * NANOS)
+    if nanos != exact:
         raise ValueError(f"{amount} has more than nine decimal places")
-    sign = -1 if nanos < 0 else 1
-    units, rest = divmod(abs(int(nanos)), 10**9)
-    return money_pb2.Money(currency_code=currency, units=sign * units, nanos=sign * rest)
+    units, rest = divmod(abs(nanos), 10**9)
+    money.units = units if nanos >= 0 else -units
+    money.nanos = rest if nanos >= 0 else -rest
 
 
 def from_proto(money: money_pb2.Money) -> Decimal:

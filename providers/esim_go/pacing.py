@@ -22,6 +22,8 @@ UNKNOWN_COST = 5
 SAME_WINDOW = 0.25
 # Seconds added to a reset, so that no request arrives before its window starts.
 MARGIN = 0.05
+# Tokens that requests of a priority leave to others in each window.
+LEFT = {Priority.BULK: 2}
 # Limits the table of costs in case values in paths look like fixed words.
 MAX_ENDPOINTS = 500
 WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
@@ -175,7 +177,7 @@ class Pacing:
             if any(taking <= waiter.priority for taking in self._taking):
                 return  # continues when that request has its tokens
             cost = self._costs.get(waiter.endpoint, UNKNOWN_COST)
-            pause = self._pause(cost)
+            pause = self._pause(cost, LEFT.get(waiter.priority, 0))
             if pause == math.inf:
                 return  # until the probe gets a response
             if pause > 0:
@@ -203,8 +205,11 @@ class Pacing:
         if self._taking.get(permit.priority) is permit:
             del self._taking[permit.priority]
 
-    def _pause(self, cost: int) -> float:
-        """Return the seconds until a request of that cost may be sent; infinity during a probe."""
+    def _pause(self, cost: int, left: int) -> float:
+        """Return the seconds until a request of that cost may be sent; infinity during a probe.
+
+        It must leave `left` tokens of the window to others.
+        """
         now = self._clock.now()
         held = self._hold.pause(now)
         if held > 0:
@@ -218,7 +223,7 @@ class Pacing:
         available = min(window, self._burst)
         # A request in flight for longer than a window was counted in an earlier one.
         in_flight = sum(t.cost for t in self._sent if now - t.since < DEFAULT_WINDOW)
-        if min(available, self._remaining) - in_flight >= min(cost, available):
+        if min(available, self._remaining) - in_flight >= min(cost + left, available):
             return 0
         return self._resets_at - now
 

@@ -21,7 +21,8 @@ class Priority(IntEnum):
 
     WRITE = 0  # purchases, suspensions, cancellations, and the reads that they need
     READ = 1  # other requests that customers wait for
-    SYNC = 2  # the catalogue's sync and other background work
+    BULK = 2  # orders of batches, for which nobody waits
+    SYNC = 3  # the catalogue's sync and other background work
 
 
 @dataclass(eq=False, slots=True)

@@ -18,10 +18,10 @@ WINDOW = 1_050
 # Seconds. A slower database would delay purchases too much.
 TIMEOUT = 2.0
 # The share of the limit that each priority may use; the rest is left for higher priorities.
-SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.SYNC: 0.5}
+SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.BULK: 0.6, Priority.SYNC: 0.5}
 # Seconds after which a request gets tokens reserved. Otherwise constant reads could block the catalogue's
-# sync forever, and many cheap calls an expensive write.
-RESERVE_AFTER = {Priority.WRITE: 1.0, Priority.SYNC: 3.0}
+# sync and batches forever, and many cheap calls an expensive write.
+RESERVE_AFTER = {Priority.WRITE: 1.0, Priority.BULK: 3.0, Priority.SYNC: 3.0}
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
 # How the SQL function treats the reservation.
 IGNORE, RESPECT, RESERVE = 0, 1, 2
@@ -59,7 +59,8 @@ class SharedTokens:
         began = self._clock.now()
         while True:
             overdue = self._clock.now() - began >= RESERVE_AFTER.get(priority, math.inf)
-            share = SHARES[Priority.READ if overdue and priority is Priority.SYNC else priority]
+            patient = priority in (Priority.BULK, Priority.SYNC)
+            share = SHARES[Priority.READ if overdue and patient else priority]
             cap = max(1, int(limit * share))
             rank = RESERVE if overdue else IGNORE if priority is Priority.WRITE else RESPECT
             pause = await self._try_take(min(cost, cap), cap, rank)

@@ -8,13 +8,21 @@ from pathlib import Path
 DEFAULT_PORT = 4012
 DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - not a secret: the sandbox has no other key
 DEFAULT_WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - the same
+# What an endpoint is subscribed to that is set up as docs/webhooks.md says.
+DEFAULT_WEBHOOK_TYPES = (
+    *("payment_intent.amount_capturable_updated", "payment_intent.processing"),
+    *("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"),
+    *("checkout.session.*", "refund.*", "charge.dispute.*"),
+    *("radar.early_fraud_warning.*", "review.*"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSettings:
     """Settings of one payment sandbox.
 
-    Events are sent to `webhook_url`, or only recorded if it is empty. Each attempt carries one signature
+    Events are sent to `webhook_url`, or only recorded if it is empty or their type matches none of
+    `webhook_types`, which are names and patterns such as `refund.*`. Each attempt carries one signature
     for each of `webhook_secrets`, as during a rotation. `public_url` is the base of the URLs of hosted
     pages; empty means the address on which the sandbox listens. With a `seed` the same requests produce
     the same ids; without one, ids never repeat over restarts.
@@ -25,6 +33,7 @@ class PaymentSettings:
     secret_key: str = field(default=DEFAULT_SECRET_KEY, repr=False)
     webhook_url: str = ""
     webhook_secrets: tuple[str, ...] = field(default=(DEFAULT_WEBHOOK_SECRET,), repr=False)
+    webhook_types: tuple[str, ...] = DEFAULT_WEBHOOK_TYPES
     public_url: str = ""
     seed: int | None = None
 
@@ -57,6 +66,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> PaymentSett
         secret_key=value("SECRET_KEY", DEFAULT_SECRET_KEY),
         webhook_url=value("WEBHOOK_URL", ""),
         webhook_secrets=tuple(secret.strip() for secret in secrets.split(",")),
+        webhook_types=tuple(
+            one.strip()
+            for one in value("WEBHOOK_TYPES", ",".join(DEFAULT_WEBHOOK_TYPES)).split(",")
+        ),
         public_url=value("PUBLIC_URL", "").rstrip("/"),
         seed=_whole("SEED", seed) if seed else None,
     )

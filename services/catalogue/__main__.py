@@ -9,7 +9,7 @@ from kit.process.run import run
 from kit.rpc.guard import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2, prices_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
-from services.catalogue.access import ACCESS, ACTS, PRICES_ACCESS, PRICES_ACTS
+from services.catalogue.access import ACCESS, ACTS, PRICES_ACCESS, PRICES_ACTS, SCOPES
 from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
 from services.catalogue.wiring import wired
@@ -29,6 +29,8 @@ async def serve(
 ) -> None:
     """Serve until `stop` is set; `started` gets the port once calls are answered."""
     async with service.opened(settings.service, stop, owner="catalogue", needs=NEEDS) as opened:
+        if settings.orders_address:
+            opened.trust_api_keys(settings.orders_address)
         provider = connect_provider(opened, settings.provider)
         notifications = await opened.notifications(CHANNEL)
         servicer, prices_servicer, sync = wired(opened, settings, provider, notifications)
@@ -37,6 +39,7 @@ async def serve(
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),
             ACCESS,
             ACTS,
+            SCOPES,
         )
         prices = Service(
             prices_pb2.DESCRIPTOR.services_by_name["PricesService"],

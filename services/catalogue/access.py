@@ -31,6 +31,10 @@ ACTS: Acts = {
     "SetPlanDisplay": ("plan_id",),
     "SyncCatalogue": (),
 }
+# What API keys may call, and the scope that they need.
+SCOPES: Mapping[str, str] = {
+    name: "plans:read" for name, access in ACCESS.items() if access is Access.PUBLIC
+}
 
 PRICES_ACCESS: Mapping[str, Access] = {
     "GetPriceRules": Access.FINANCE,
@@ -45,6 +49,7 @@ PRICES_ACCESS: Mapping[str, Access] = {
     "ListTaxRates": Access.FINANCE,
     "SetTaxRates": Access.FINANCE,
     "QuotePlan": Access.SERVICE,
+    "BatchQuotePlans": Access.SERVICE,
 }
 PRICES_ACTS: Acts = {
     "SetPriceRules": ("expected_version",),

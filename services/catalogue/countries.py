@@ -169,7 +169,8 @@ def _alias(code: str) -> str | None:
 
 def _named(text: str) -> str | None:
     """Return the alpha-2 code of a common or official name, such as "Moldova, Republic of"."""
-    usual, rest = re.fullmatch(r"([^,(]*)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr] # matches all
+    usual = re.split(r"[,(]", text, maxsplit=1)[0]
+    rest = text[len(usual) :]
     title, _, short = _simple(text).partition(" of ")
     names = [_simple(text)]
     if OFFICIAL.issuperset(_simple(rest).split()):

@@ -1,5 +1,6 @@
 """A plan as it is sold now, with its cost and the terms of its price."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -27,26 +28,40 @@ async def quote(
 
     Raises Failure NOT_FOUND (PLAN_NOT_FOUND), and INVALID (UNKNOWN_CURRENCY).
     """
+    found = await quotes(connection, [plan_id], currency, confirmed_at)
+    if not found:
+        raise no_plan(str(plan_id))
+    return found[0]
+
+
+async def quotes(
+    connection: Connection, plan_ids: Sequence[UUID], currency: str, confirmed_at: datetime | None
+) -> list[pb.QuotePlanResponse]:
+    """Return plans and terms as `quote` does; unknown ids are left out."""
     revision = await plan_store.revision(connection)
     source = await price_lists.choose(connection, revision, currency)
-    plans = await plan_store.plans_by_ids(connection, source, [plan_id])
-    if not plans:
-        raise no_plan(str(plan_id))
-    [plan] = plans
-    terms = None
-    if source.price_list is not None:
-        row = await store.price_of_plan(connection, plan_id, source.key)
-        if row is not None and (row.cost, row.cost_currency) != await store.cost_of_plan(
-            connection, plan_id
-        ):
-            confirmed_at = None
-        lists = await rule_store.lists(connection, revision.rule_version)
-        one = next((one for one in lists if one.id == source.key), None)
-        terms = None if row is None or one is None else _terms(row, one)
-    [message] = await plan_messages(connection, plans)
-    return pb.QuotePlanResponse(
-        plan=message, terms=terms or _at_cost(plan), confirmed_at=timestamps.to_proto(confirmed_at)
-    )
+    plans = await plan_store.plans_by_ids(connection, source, plan_ids)
+    lists = await rule_store.lists(connection, revision.rule_version) if source.key else []
+    one = next((one for one in lists if one.id == source.key), None)
+    messages = await plan_messages(connection, plans)
+    found = []
+    for plan, message in zip(plans, messages, strict=True):
+        terms, confirmed = None, confirmed_at
+        if source.price_list is not None:
+            row = await store.price_of_plan(connection, plan.id, source.key)
+            if row is not None and (row.cost, row.cost_currency) != await store.cost_of_plan(
+                connection, plan.id
+            ):
+                confirmed = None
+            terms = None if row is None or one is None else _terms(row, one)
+        found.append(
+            pb.QuotePlanResponse(
+                plan=message,
+                terms=terms or _at_cost(plan),
+                confirmed_at=timestamps.to_proto(confirmed),
+            )
+        )
+    return found
 
 
 def _terms(row: PriceRow, one: PriceList) -> pb.PriceTerms:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from kit.auth.sessions import STAFF, Session
 from kit.errors import Failure, Kind
 from kit.values import money, page_token
@@ -205,8 +207,8 @@ def check_currency(criteria: PlanFilter, currency: str | None) -> None:
         checks.done()
 
 
-def _has(given: pb.PlanFilter, field: str) -> bool:
-    return given.HasField(field)  # type: ignore[arg-type]  # its type names each field
+def _has(given: Message, field: str) -> bool:
+    return given.HasField(field)
 
 
 def _name(checks: Checks, field: str, text: str, limit: int = MAX_NAME) -> str:

@@ -21,7 +21,7 @@ from services.catalogue.prices import (
     rule_store,
 )
 from services.catalogue.prices.rate_updates import RateUpdates
-from services.catalogue.quote_plan import quote
+from services.catalogue.quote_plan import quote, quotes
 from services.catalogue.sync import run_store
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -166,6 +166,16 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
             run = await run_store.last_success(connection)
             at = None if run is None else run.started_at
             return await quote(connection, plan, request.currency, at)
+
+    async def BatchQuotePlans(
+        self, request: pb.BatchQuotePlansRequest, context: Context
+    ) -> pb.BatchQuotePlansResponse:
+        plans = requests.quoted_plans(request)
+        async with self._database.system(snapshot=True) as connection:
+            run = await run_store.last_success(connection)
+            at = None if run is None else run.started_at
+            found = await quotes(connection, plans, request.currency, at)
+        return pb.BatchQuotePlansResponse(quotes=found)
 
 
 def _no_version(version: int) -> Failure:

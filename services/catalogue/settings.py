@@ -25,6 +25,8 @@ class Settings:
     allow_shrink: bool = False
     rates_url: str = ""
     rates_seconds: float = 6 * HOUR
+    # Without it, tokens of API keys are refused.
+    orders_address: str = ""
 
     @classmethod
     def read(cls, env: Env) -> Self:
@@ -32,6 +34,9 @@ class Settings:
         return cls(
             service=ServiceSettings.read(env, "catalogue", 50051, listens=True),
             provider=ProviderSettings.read(env),
+            orders_address=env.text(
+                "ORDERS_ADDRESS", "Address of the orders service.", "localhost:50052"
+            ),
             sync_seconds=env.number(
                 "CATALOGUE_SYNC_SECONDS",
                 "Interval between two refreshes of the provider's catalogue, in seconds.",

@@ -52,11 +52,11 @@ BY_IDS = "select {columns} from {plans} where {listed} and id = any($1::uuid[])"
 
 
 async def plans_by_ids(connection: Connection, source: Source, ids: Sequence[UUID]) -> list[Plan]:
-    """Return those that exist, withdrawn and hidden ones included."""
+    """Return the plans that exist, including withdrawn and hidden ones."""
     return [to_plan(row) for row in await source.fetch(connection, BY_IDS, ids)]
 
 
-# The price lists as text, as in REVISION. No rows, no lists.
+# Each row also has the price lists, as text like in REVISION. Without a row, the lists are not known.
 FIND_VERSIONS = """
 select id, {version}, (select lists::text from catalogue.revision) as lists
 from {plans} where {listed} and (id = any($1::uuid[]) or name = any($2::text[]))

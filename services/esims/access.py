@@ -38,3 +38,22 @@ ACTS: Acts = {
     "ExportCustomer": ("customer_id",),
     "EraseCustomer": (),
 }
+# What API keys may call, and the scope that they need. esims:read includes activation codes.
+SCOPES: Mapping[str, str] = {
+    "ListESIMs": "esims:read",
+    "GetESIM": "esims:read",
+    "BatchGetESIMs": "esims:read",
+    "BatchListOrderESIMs": "esims:read",
+    "BatchListBundles": "esims:read",
+    "BatchGetUsage": "esims:read",
+    "GetBundleStatus": "esims:read",
+    "GetInstallDetails": "esims:read",
+    "UpdateESIMReference": "esims:write",
+    "SuspendESIM": "esims:write",
+    "RestoreESIM": "esims:write",
+    "GetLocation": "esims:read",
+    "ListHistory": "esims:read",
+    "RefreshESIM": "esims:read",
+    "CheckCompatibility": "esims:read",
+    "WatchESIMs": "esims:read",
+}

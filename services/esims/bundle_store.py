@@ -68,7 +68,8 @@ class Report:
 UPSERT = """
     insert into esims.esim_bundles as b (
         esim_id, assignment_id, customer_id, name, description, assignment_reference, state,
-        initial_bytes, remaining_bytes, unlimited, assigned_at, started_at, ends_at, read_at
+        initial_bytes, remaining_bytes, unlimited, assigned_at, started_at, ends_at, read_at,
+        used_at, used_source
     )
     select e.id, n.assignment_id, e.customer_id, n.name, n.description, n.reference,
         case
@@ -77,7 +78,9 @@ UPSERT = """
                 and n.state in ('processing', 'queued', 'active')
             then 'revoked' else n.state end,
         n.initial_bytes, n.remaining_bytes, n.unlimited, n.assigned_at, n.started_at, n.ends_at,
-        n.read_at
+        n.read_at,
+        case when n.remaining_bytes is not null then n.read_at end,
+        case when n.remaining_bytes is not null then case when $15 then 'READ' else 'CALLBACK' end end
     from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
                 $7::bigint[], $8::bigint[], $9::boolean[], $10::timestamptz[],
                 $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
@@ -117,6 +120,8 @@ UPSERT = """
             else coalesce(excluded.ends_at, b.ends_at) end,
         absent_since = case when b.absent_since > excluded.read_at then b.absent_since end,
         read_at = greatest(b.read_at, excluded.read_at),
+        used_at = greatest(b.used_at, excluded.used_at),
+        used_source = coalesce(excluded.used_source, b.used_source),
         updated_at = now()
 """
 

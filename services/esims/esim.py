@@ -45,6 +45,16 @@ ACTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Traveler:
+    """Who travels with an eSIM that another customer or an organization bought; `id` None: not stored."""
+
+    id: UUID | None
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    user_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class ESIM:
     """One stored eSIM.
 
@@ -85,6 +95,9 @@ class ESIM:
     message_failed_at: datetime | None = None
     code_assigned_at: datetime | None = None
     installed_at: datetime | None = None
+    organization_id: UUID | None = None
+    group_id: UUID | None = None
+    traveler: Traveler | None = None
 
     @property
     def deletion_date(self) -> datetime | None:

@@ -2,17 +2,65 @@
 
 from uuid import UUID
 
-from kit.auth.sessions import Session
-from kit.db.database import Database
+from kit.auth.sessions import SUFFICIENT, Role, Session
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.esims import store
 from services.esims.esim import ESIM
+from services.esims.travelers import membership_store
+from services.esims.travelers.membership_store import MANAGING, MemberRole
 
 
 async def one(database: Database, session: Session, esim_id: UUID) -> ESIM:
     """Return an eSIM that the session may see; raises Failure NOT_FOUND (ESIM_NOT_FOUND)."""
     async with database.session(session) as connection:
-        esim = await store.get(connection, esim_id)
+        return await _found(connection, esim_id)
+
+
+async def to_change(database: Database, session: Session, esim_id: UUID) -> ESIM:
+    """Return an eSIM that the session may change.
+
+    Raises Failure NOT_FOUND (ESIM_NOT_FOUND), and FORBIDDEN (TRAVELER_MAY_ONLY_READ) for one with which the
+    session's person only travels.
+    """
+    async with database.session(session) as connection:
+        esim = await _found(connection, esim_id)
+        await require_change(connection, session, esim)
+    return esim
+
+
+async def require_change(connection: Connection, session: Session, esim: ESIM) -> None:
+    """Raise Failure FORBIDDEN (TRAVELER_MAY_ONLY_READ) if the session may see the eSIM, but not change it."""
+    if session.role in SUFFICIENT[Role.ADMIN] or session.user_id is None:
+        return
+    mine = esim.customer_id == session.user_id
+    if esim.organization_id is None:
+        may = mine
+    else:
+        role = await membership_store.role_of(connection, esim.organization_id, session.user_id)
+        may = role in MANAGING or (mine and role is MemberRole.BUYER)
+    if not may:
+        raise Failure(
+            Kind.FORBIDDEN,
+            "TRAVELER_MAY_ONLY_READ",
+            "You travel with this eSIM, but only its buyer and the organization's managers may change it;"
+            " ask one of them",
+        )
+
+
+async def locked(connection: Connection, esim_id: UUID) -> ESIM:
+    """Return an eSIM whose row is locked until the transaction ends.
+
+    Raises Failure NOT_FOUND (ESIM_NOT_FOUND), also for one that was a customer's who has been erased.
+    """
+    found = await store.lock(connection, [esim_id])
+    if not found or (found[0].customer_id.int == 0 and found[0].organization_id is None):
+        raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+    return found[0]
+
+
+async def _found(connection: Connection, esim_id: UUID) -> ESIM:
+    esim = await store.get(connection, esim_id)
     if esim is None:
         raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
     return esim

@@ -8,25 +8,27 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit import background
-from kit.auth.sessions import Session
+from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Connection, Database
 from kit.db.notify import Notifications
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
-from services.esims import bundle_store, store
+from services.esims import bundle_store, list_esims, list_store, store
 from services.esims.bundle import Bundle, Usage, by_esim, usage_of
 from services.esims.esim import ESIM
+from services.esims.list_store import Filter
 from services.esims.profile import awaits_install
 from services.esims.settings import FRESH_FOR
 from services.esims.snapshots.fetch import MAX_WITH_STATE, Fetcher
-from services.esims.store import Filter
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 # The channel that the triggers on the tables notify.
 CHANNEL = "esimgo_esims"
+# A notice about a membership has this before the id of the person.
+MEMBER = "member:"
 # As many as in one page of a list: a customer with more eSIMs has to list the rest in pages.
 MAX_INITIAL = 500
 # A customer who watches an eSIM that isn't installed is probably installing it, and not every install causes
@@ -36,10 +38,22 @@ FIRST_POLL = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class WatchRequest:
-    """Which eSIMs to watch: those named, or else all of the customer's."""
+    """Which eSIMs to watch: those named, or else all of the customer's or of the organization's."""
 
     esim_ids: Sequence[UUID]
     customer_id: UUID | None
+    organization_id: UUID | None = None
+
+    def includes(self, esim: ESIM, session: Session) -> bool:
+        """True for an eSIM that the session may see and that is among those to watch."""
+        if self.esim_ids:
+            return True
+        if self.organization_id is not None:
+            return esim.organization_id == self.organization_id
+        if esim.traveler is not None and esim.traveler.user_id == self.customer_id:
+            return True
+        own = esim.organization_id is None or session.role in SUFFICIENT[Role.ADMIN]
+        return esim.customer_id == self.customer_id and own
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +81,14 @@ class Live:
     ) -> AsyncIterator[list[ESIMUpdate]]:
         """Yield all watched eSIMs, then those that changed since the last message, without end.
 
-        Raises Failure NOT_FOUND for a named eSIM that the session may not see, and UNAVAILABLE when the
-        database is.
+        Raises Failure NOT_FOUND for a named eSIM that the session may not see, or no longer, and for an
+        organization of which it is no member, or no longer; UNAVAILABLE when the database is.
         """
-        ids = [*watched.esim_ids] if watched.esim_ids else [watched.customer_id]
-        with self._notifications.subscribe(str(id_) for id_ in ids) as listener:
+        ids: Sequence[UUID | None] = watched.esim_ids
+        ids = ids or [watched.organization_id or watched.customer_id]
+        # What a member may see depends on the membership as well.
+        topics = [*map(str, ids), f"{MEMBER}{session.user_id}"]
+        with self._notifications.subscribe(topics) as listener:
             seen = await self._all(session, watched)
             yield seen
             if watched.esim_ids:
@@ -83,9 +100,9 @@ class Live:
             try:
                 while True:
                     changed = await listener.changes()
-                    if changed is None:
+                    if changed is None or any(id_.startswith(MEMBER) for id_ in changed):
                         yield await self._all(session, watched)
-                    elif seen := await self._some(session, [UUID(id_) for id_ in changed]):
+                    elif seen := await self._some(session, watched, [UUID(id_) for id_ in changed]):
                         yield seen
             finally:
                 polling.cancel()
@@ -118,20 +135,25 @@ class Live:
 
     async def _all(self, session: Session, watched: WatchRequest) -> list[ESIMUpdate]:
         if watched.esim_ids:
-            seen = await self._some(session, watched.esim_ids)
-            if len(seen) < len(set(watched.esim_ids)):
-                raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
-            return seen
-        only = Filter(customer_id=watched.customer_id)
+            return await self._some(session, watched, watched.esim_ids)
+        asked = Filter(customer_id=watched.customer_id, organization_id=watched.organization_id)
         async with self._database.session(session) as connection:
+            only = await list_esims.visible(connection, session, asked)
             return await _with_bundles(
-                connection, await store.list_page(connection, only, None, MAX_INITIAL)
+                connection, await list_store.list_page(connection, only, None, MAX_INITIAL)
             )
 
-    async def _some(self, session: Session, ids: Sequence[UUID]) -> list[ESIMUpdate]:
-        """Return those of the eSIMs that the session may see."""
+    async def _some(
+        self, session: Session, watched: WatchRequest, ids: Sequence[UUID]
+    ) -> list[ESIMUpdate]:
+        """Return those of the eSIMs that the session may see, without others than the watched."""
         async with self._database.session(session) as connection:
-            return await _with_bundles(connection, await store.get_many(connection, ids))
+            esims = await store.get_many(connection, ids)
+            if watched.esim_ids and len(esims) < len(set(ids)):
+                raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+            return await _with_bundles(
+                connection, [esim for esim in esims if watched.includes(esim, session)]
+            )
 
 
 async def _with_bundles(connection: Connection, esims: Sequence[ESIM]) -> list[ESIMUpdate]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.bundle import Bundle, BundleState, Usage, by_esim, megabytes, usage_of
-from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.esim import ESIM, ESIMStatus, ProviderState, Traveler
 from services.esims.live import ESIMUpdate
 from services.esims.provider_esim import Details, HistoryEntry, Location
 
@@ -53,6 +53,18 @@ def esim_to_proto(esim: ESIM) -> pb.ESIM:
         profile_status=esim.profile_status,
         installed_date=timestamps.to_proto(esim.installed_at),
         activated_date=timestamps.to_proto(esim.activated_at),
+        organization_id=str(esim.organization_id or ""),
+        group_id=str(esim.group_id or ""),
+        traveler=None if esim.traveler is None else traveler_to_proto(esim.traveler),
+    )
+
+
+def traveler_to_proto(traveler: Traveler) -> pb.Traveler:
+    return pb.Traveler(
+        id=str(traveler.id or ""),
+        name=traveler.name,
+        email=traveler.email,
+        user_id=str(traveler.user_id or ""),
     )
 
 

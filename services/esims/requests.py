@@ -10,11 +10,12 @@ from kit.values.checks import Checks
 from protos import iccid
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.cancel import Cancelled
-from services.esims.esim import ESIM, bare_host
+from services.esims.delivery_store import Delivery
+from services.esims.esim import ESIM, Traveler, bare_host
 from services.esims.list_esims import Page
+from services.esims.list_store import Filter
 from services.esims.live import WatchRequest
 from services.esims.messages import STATUSES
-from services.esims.store import Delivery, Filter
 
 # Rows of one page.
 DEFAULT_PAGE = 50
@@ -24,6 +25,8 @@ MAX_ICCIDS = 1_000
 # Names, references and matching ids of the provider have some 40 characters.
 MAX_CHARACTERS = 200
 MAX_REFERENCE = 100
+MAX_TRAVELER_NAME = 200
+MAX_EMAIL = 320
 # The provider returns no more eSIMs of one order at once.
 MAX_DELIVERED = 100
 # With more eSIMs, a client has to watch all of a customer.
@@ -97,8 +100,13 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:
     esim_ids = (
         checks.uuids("esim_ids", list(request.esim_ids), MAX_WATCHED) if request.esim_ids else []
     )
+    organization_id = (
+        checks.uuid("organization_id", request.organization_id)
+        if request.HasField("organization_id")
+        else None
+    )
     own = None if session.role in SUFFICIENT[Role.ADMIN] else session.user_id
-    customer_id = own
+    customer_id = own if organization_id is None else None
     if request.HasField("customer_id"):
         if own is not None and request.customer_id != str(own):
             raise Failure(
@@ -108,16 +116,23 @@ def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:
                 " your own eSIMs",
             )
         customer_id = checks.uuid("customer_id", request.customer_id)
-    if not esim_ids and customer_id is None:
-        checks.fail("customer_id", "is required if no eSIMs are given")
+    if not esim_ids and customer_id is None and organization_id is None:
+        checks.fail("customer_id", "is required if no eSIMs and no organization are given")
+    if organization_id is not None and (esim_ids or request.HasField("customer_id")):
+        checks.fail("organization_id", "must be omitted if eSIMs or a customer are given")
     if esim_ids and request.HasField("customer_id"):
         checks.fail("customer_id", "must be omitted if eSIMs are given")
     checks.done()
-    return WatchRequest(esim_ids, customer_id)
+    return WatchRequest(esim_ids, customer_id, organization_id)
 
 
-def delivery(request: pb.RegisterESIMsRequest) -> tuple[Delivery, list[tuple[str, str, str]]]:
-    """Return the delivery and its ICCIDs, matching ids and SM-DP+ addresses; raises Failure INVALID."""
+def delivery(
+    request: pb.RegisterESIMsRequest,
+) -> tuple[Delivery, list[tuple[str, str, str]], dict[str, Traveler]]:
+    """Return the delivery, its ICCIDs, matching ids and SM-DP+ addresses, and the travelers by ICCID.
+
+    Raises Failure INVALID.
+    """
     checks = Checks()
     checked = Delivery(
         order_id=checks.uuid("order_id", request.order_id),
@@ -127,7 +142,11 @@ def delivery(request: pb.RegisterESIMsRequest) -> tuple[Delivery, list[tuple[str
         bundle_name=_name(checks, "bundle_name", request.bundle_name),
         customer_ref=checks.free_text("customer_ref", request.customer_ref, MAX_REFERENCE),
         auto_activate=request.auto_activate,
+        organization_id=optional_id(checks, "organization_id", request.organization_id),
+        group_id=optional_id(checks, "group_id", request.group_id),
     )
+    if request.group_id and not request.organization_id:
+        checks.fail("group_id", "requires organization_id")
     checks.between("esims", len(request.esims), 1, MAX_DELIVERED)
     esims = [
         (
@@ -141,8 +160,28 @@ def delivery(request: pb.RegisterESIMsRequest) -> tuple[Delivery, list[tuple[str
     ]
     if len({digits for digits, _, _ in esims}) < len(esims):
         checks.fail("esims", "must not contain an ICCID twice")
+    named = {
+        digits: _traveler(checks, f"esims[{i}].traveler", esim.traveler)
+        for i, (esim, (digits, _, _)) in enumerate(zip(request.esims, esims, strict=True))
+        if esim.traveler.name.strip() or esim.traveler.email.strip()
+    }
     checks.done()
-    return checked, esims
+    return checked, esims, named
+
+
+def _traveler(checks: Checks, place: str, given: pb.Traveler) -> Traveler:
+    """Check a traveler leniently, as `_name` does; the order's own checks have read the address."""
+    return Traveler(
+        None,
+        checks.free_text(f"{place}.name", given.name, MAX_TRAVELER_NAME),
+        checks.free_text(f"{place}.email", given.email, MAX_EMAIL),
+        optional_id(checks, f"{place}.user_id", given.user_id),
+    )
+
+
+def optional_id(checks: Checks, field: str, text: str) -> UUID | None:
+    """Parse an id that may be empty."""
+    return checks.uuid(field, text) if text else None
 
 
 def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:
@@ -163,6 +202,8 @@ def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
     """Return the filter, and add problems to `checks`."""
     if unknown := [s for s in message.statuses if s not in STATUSES_BACK]:
         checks.fail("filter.statuses", f"contains an unknown status: {unknown[0]}")
+    if message.HasField("group_id") and not message.HasField("organization_id"):
+        checks.fail("filter.group_id", "requires filter.organization_id")
     return Filter(
         statuses=[STATUSES_BACK[s] for s in message.statuses if s in STATUSES_BACK] or None,
         customer_id=checks.uuid("filter.customer_id", message.customer_id)
@@ -170,6 +211,15 @@ def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
         else None,
         iccid=iccid.check(checks, "filter.iccid", message.iccid)
         if message.HasField("iccid")
+        else None,
+        organization_id=checks.uuid("filter.organization_id", message.organization_id)
+        if message.HasField("organization_id")
+        else None,
+        group_id=checks.uuid("filter.group_id", message.group_id)
+        if message.HasField("group_id")
+        else None,
+        traveler_id=checks.uuid("filter.traveler_id", message.traveler_id)
+        if message.HasField("traveler_id")
         else None,
     )
 

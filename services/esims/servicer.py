@@ -67,12 +67,12 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def RegisterESIMs(
         self, request: pb.RegisterESIMsRequest, context: Context
     ) -> pb.RegisterESIMsResponse:
-        delivery, esims = requests.delivery(request)
+        delivery, esims, travelers = requests.delivery(request)
         if request.top_up:
             iccids = [iccid for iccid, _, _ in esims]
             saved = await self._parts.registration.top_up(delivery, iccids)
         else:
-            saved = await self._parts.registration.register(delivery, esims)
+            saved = await self._parts.registration.register(delivery, esims, travelers)
         return pb.RegisterESIMsResponse(esims=messages.esims_to_proto(saved))
 
     async def CancelOrderBundles(

@@ -44,7 +44,7 @@ class Suspension:
         Raises Failure NOT_FOUND; REFUSED ESIM_NOT_SUSPENDABLE; UNAVAILABLE when the provider is, or when
         the outcome is unknown (SUSPENSION_UNCONFIRMED).
         """
-        esim = await find.one(self._database, session, esim_id)
+        esim = await find.to_change(self._database, session, esim_id)
         if esim.status not in SUSPENDABLE:  # a bundle may have been added since
             await self._fetcher.refresh([esim], time_left=time_left)
             esim = await find.one(self._database, session, esim_id)
@@ -58,7 +58,7 @@ class Suspension:
         Raises Failure NOT_FOUND; REFUSED POLICY_SUSPENSION, or ESIM_NOT_SUSPENDABLE for a
         deactivated one; UNAVAILABLE as for `suspend`.
         """
-        esim = await find.one(self._database, session, esim_id)
+        esim = await find.to_change(self._database, session, esim_id)
         if esim.provider_state is ProviderState.DEACTIVATED:
             raise _not_suspendable(esim.status)
         return await self._set(esim, ProviderState.ACTIVE)

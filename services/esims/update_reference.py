@@ -42,7 +42,7 @@ class ReferenceUpdates:
         Raises Failure NOT_FOUND; REFUSED ESIM_NOT_UPDATABLE; UNAVAILABLE when the provider is, or when the
         outcome is unknown (REFERENCE_UNCONFIRMED).
         """
-        esim = await find.one(self._database, session, esim_id)
+        esim = await find.to_change(self._database, session, esim_id)
         try:
             await self._source.update_esim(esim.iccid, reference)
         except Failure as failure:

@@ -18,7 +18,7 @@ from protos.orders.v1 import (
     payments_pb2_grpc,
 )
 from providers.esim_go.connect import connect as connect_provider
-from services.orders.access import ACCESS, ACTS
+from services.orders.access import ACCESS, ACTS, SCOPES
 from services.orders.books import access as books_access
 from services.orders.coupons import access as coupons_access
 from services.orders.live import CHANNEL
@@ -26,7 +26,7 @@ from services.orders.payments import access as payments_access
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "048_notify_refunds"
+NEEDS = "073_sum_areas_by_either_day"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 
@@ -44,18 +44,21 @@ async def serve(
             partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, made.orders),
             ACCESS,
             ACTS,
+            SCOPES,
         )
         coupons = Service(
             coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"],
             partial(coupons_pb2_grpc.add_CouponsServiceServicer_to_server, made.coupons),
             coupons_access.ACCESS,
             coupons_access.ACTS,
+            coupons_access.SCOPES,
         )
         payments = Service(
             payments_pb2.DESCRIPTOR.services_by_name["PaymentsService"],
             partial(payments_pb2_grpc.add_PaymentsServiceServicer_to_server, made.payments),
             payments_access.ACCESS,
             payments_access.ACTS,
+            payments_access.SCOPES,
         )
         books = Service(
             books_pb2.DESCRIPTOR.services_by_name["BooksService"],
@@ -65,7 +68,10 @@ async def serve(
         )
         grace = settings.purchase_wait
         async with opened.serving(
-            orders, coupons, payments, books, variables="ORDERS", grace=grace, loop_grace=LOOP_GRACE
+            *(orders, coupons, payments, books, *made.further),
+            variables="ORDERS",
+            grace=grace,
+            loop_grace=LOOP_GRACE,
         ) as port:
             started(port)
             await stop.wait()

@@ -36,3 +36,17 @@ ACTS: Acts = {
     "ExportCustomer": ("customer_id",),
     "EraseCustomer": (),
 }
+# What API keys may call, and the scope that they need.
+SCOPES: Mapping[str, str] = {
+    "CreateOrder": "orders:write",
+    "QuoteOrder": "orders:read",
+    "ValidateOrder": "orders:read",
+    "GetOrder": "orders:read",
+    "BatchGetOrders": "orders:read",
+    "ListOrders": "orders:read",
+    "ListOrderAssignments": "esims:read",
+    "CancelOrder": "orders:write",
+    "WatchOrder": "orders:read",
+    "BatchGetCancellations": "orders:read",
+    "BatchListOrderTimelines": "orders:read",
+}

@@ -9,6 +9,7 @@ from uuid import UUID
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.values import money
+from services.orders.organizations import person_store
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +18,9 @@ ERASED_CUSTOMER = UUID(int=0)
 # Open orders that the refusal of an erasure names.
 MAX_NAMED = 20
 
-# Whole rows, so that a column that is added later is exported too. What the shop paid is no data of its
-# customer: with a price list, even the details for operators may tell it.
+# Whole rows, so that a column that is added later is exported too. Costs are left out, because what
+# the shop paid is not the customer's data; for orders from a price list so are the details for operators,
+# which may name the cost. The secrets of eSIMs that were bought for an organization are the organization's.
 TABLES = {
     "esim_orders": """
         select to_jsonb(o) - array['lease_owner', 'leased_until', 'trace_parent'] - array[
@@ -33,7 +35,9 @@ TABLES = {
         where r.customer_id = $1 order by r.created_at, r.order_id
     """,
     "order_esims": """
-        select to_jsonb(e) from orders.order_esims e
+        select to_jsonb(e) - case when e.organization_id is not null
+            then array['matching_id', 'smdp_address'] else array[]::text[] end
+        from orders.order_esims e
         where e.customer_id = $1 order by e.created_at, e.order_id, e.position
     """,
     "order_revocations": """
@@ -62,12 +66,18 @@ TABLES = {
         from orders.wallet_entries e join orders.wallets w on w.id = e.wallet_id
         where w.owner_id = $1 order by e.n
     """,
+    # What they bought on account, as the statements of their organization have it.
+    "statement_lines": """
+        select to_jsonb(l) from orders.statement_lines l
+        where l.customer_id = $1 order by l.at, l.ledger_transaction_id
+    """,
     # Without what the customer did to others' orders as an operator.
     "order_events": """
         select to_jsonb(e) from orders.order_events e
         join orders.esim_orders o on o.id = e.order_id
         where o.customer_id = $1 order by e.id
     """,
+    **person_store.EXPORT,
 }
 OPEN = """
 select id from orders.esim_orders
@@ -89,16 +99,27 @@ where owner_id = $1 and available + held > 0 order by currency
 """
 LOCK_WALLETS = "select id from orders.wallets where owner_id = $1 order by id for update"
 LOCK = "select id from orders.esim_orders where customer_id = $1 order by id for update"
-ICCIDS = "select distinct iccid from orders.order_esims where order_id = any($1::uuid[]) order by 1"
+# Those of organizations stay.
+ICCIDS = """
+select distinct iccid from orders.order_esims
+where order_id = any($1::uuid[]) and organization_id is null order by 1
+"""
 # Parameters: the ids of the orders, their new owner, and their former owner.
 ERASE = (
     "update orders.coupon_redemptions set customer_id = $2 where order_id = any($1::uuid[])",
     """
-    update orders.order_esims set customer_id = $2, matching_id = '', smdp_address = ''
+    update orders.order_esims
+    set customer_id = $2, matching_id = case when organization_id is null then '' else matching_id end,
+        smdp_address = case when organization_id is null then '' else smdp_address end
     where order_id = any($1::uuid[])
     """,
     """
     update orders.order_revocations set customer_id = $2, provider_text = ''
+    where order_id = any($1::uuid[])
+    """,
+    # Statements keep the amounts, which their organization owes.
+    """
+    update orders.statement_lines set customer_id = $2, description = '', reference = '', group_name = ''
     where order_id = any($1::uuid[])
     """,
     # The ids of operators stay, but not their notes, which may be about the person.
@@ -109,8 +130,9 @@ ERASE = (
     """,
     """
     update orders.esim_orders
-    set customer_id = $2, idempotency_key = null, customer_reference = '', operator_detail = '',
-        trace_parent = null, updated_at = now()
+    set customer_id = $2, idempotency_key = null, operator_detail = '', trace_parent = null,
+        updated_at = now(),
+        customer_reference = case when organization_id is null then '' else customer_reference end
     where id = any($1::uuid[])
     """,
 )
@@ -154,17 +176,21 @@ class Erased:
     iccids: list[str]
 
 
+async def check(database: Database, customer_id: UUID) -> None:
+    """Raise the Failure with which `erase` would refuse, if it would."""
+    async with database.system() as connection:
+        await _check(connection, customer_id)
+
+
 async def erase(database: Database, customer_id: UUID) -> Erased:
     """Erase the customer's data from all their orders, which stay for the books, in one transaction.
 
-    Raises Failure REFUSED and changes nothing: ORDERS_OPEN or PAYMENTS_OPEN, which name what is open, or
-    WALLET_NOT_EMPTY.
+    Their memberships of organizations must have ended. Raises Failure REFUSED and changes nothing:
+    ORDERS_OPEN, BATCHES_OPEN or PAYMENTS_OPEN, which name what is open, or WALLET_NOT_EMPTY.
     """
     async with database.system() as connection:
         owned = [row["id"] for row in await connection.fetch(LOCK, customer_id)]
-        if waiting := [str(row["id"]) for row in await connection.fetch(OPEN, customer_id)]:
-            raise _open(waiting)
-        await _check_money(connection, customer_id)
+        await _check(connection, customer_id)
         iccids = [row["iccid"] for row in await connection.fetch(ICCIDS, owned)]
         for statement in ERASE:
             if "$3" in statement:
@@ -174,10 +200,25 @@ async def erase(database: Database, customer_id: UUID) -> Erased:
         for statement in ERASE_MONEY:
             await connection.execute(statement, customer_id, ERASED_CUSTOMER)
         await connection.execute(ERASE_ACTOR, str(customer_id))
+        await person_store.erase(connection, customer_id, ERASED_CUSTOMER)
     logger.info(
         "customer %s: personal data of %s orders erased", fingerprint(customer_id), len(owned)
     )
     return Erased(len(owned), iccids)
+
+
+async def _check(connection: Connection, customer_id: UUID) -> None:
+    if waiting := [str(row["id"]) for row in await connection.fetch(OPEN, customer_id)]:
+        raise _open(waiting)
+    if running := await person_store.running_batches(connection, customer_id):
+        named = ", ".join(map(str, running[:MAX_NAMED]))
+        raise Failure(
+            Kind.REFUSED,
+            "BATCHES_OPEN",
+            f"nothing was erased: batches of the customer are not finished ({named}). Wait until they end, or"
+            " cancel them, and erase again",
+        )
+    await _check_money(connection, customer_id)
 
 
 async def _check_money(connection: Connection, customer_id: UUID) -> None:

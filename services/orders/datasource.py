@@ -9,9 +9,9 @@ from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
-from services.orders.provider_bundle import BundleOnESIM, read_bundles
-from services.orders.provider_history import History
-from services.orders.provider_order import (
+from services.orders.provider.provider_bundle import BundleOnESIM, read_bundles
+from services.orders.provider.provider_history import History
+from services.orders.provider.provider_order import (
     ProviderOrder,
     Validation,
     bad_answer,
@@ -65,6 +65,7 @@ class OrdersDataSource:
         iccid: str | None = None,
         *,
         allow_reassign: bool = False,
+        priority: Priority = Priority.WRITE,
     ) -> ProviderOrder:
         """Buy: POST /orders of type transaction, one new eSIM for each bundle. Never retried.
 
@@ -76,6 +77,7 @@ class OrdersDataSource:
             "POST",
             "/orders",
             json=_request("transaction", bundle_name, quantity, iccid, allow_reassign),
+            priority=priority,
         )
         try:
             return read_order(answer)

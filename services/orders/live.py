@@ -6,7 +6,7 @@ from uuid import UUID
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.db.notify import Notifications
-from services.orders import find
+from services.orders.listing import find
 from services.orders.order import Order
 
 # The channel that the trigger on the table notifies.
@@ -23,9 +23,12 @@ class Live:
     async def watch(self, session: Session, order_id: UUID) -> AsyncIterator[Order]:
         """Yield the order now and after every change, without end.
 
-        Raises Failure NOT_FOUND for one that the session may not see, and UNAVAILABLE when the database is.
+        Raises Failure NOT_FOUND for one that the session may not see, or no longer after a change of a
+        membership, and UNAVAILABLE when the database is.
         """
-        with self._notifications.subscribe([str(order_id)]) as listener:
+        user_id = str(session.user_id)
+        with self._notifications.subscribe([str(order_id), user_id]) as listener:
             while True:
                 yield await find.one(self._database, session, order_id)
-                await listener.changes()
+                while await listener.changes() == [user_id]:
+                    await find.one(self._database, session, order_id)

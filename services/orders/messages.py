@@ -12,19 +12,13 @@ from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders.cancellation.preview import Extent, Offer
 from services.orders.cancellation.revocation import Revocation, cancelled_message
+from services.orders.listing.timeline_store import Entry
 from services.orders.operators.history_store import Stuck, Unexplained
 from services.orders.operators.review import History
-from services.orders.order import (
-    DeliveredESIM,
-    FailureReason,
-    Order,
-    OrderCost,
-    OrderStatus,
-    Refund,
-)
-from services.orders.provider_order import ProviderOrder
+from services.orders.order import DeliveredESIM, Order, OrderCost, OrderStatus, Refund
+from services.orders.provider.provider_order import ProviderOrder
 from services.orders.purchase.offers import Offer as PriceOffer
-from services.orders.timeline_store import Entry
+from services.orders.status_reasons import FailureReason
 
 STATUSES: Mapping[OrderStatus, "pb.OrderStatus.ValueType"] = {
     OrderStatus.PROCESSING: pb.ORDER_STATUS_PROCESSING,
@@ -78,7 +72,7 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         created_at=timestamps.to_proto(order.created_at),
         updated_at=timestamps.to_proto(order.updated_at),
         needs_review=operator and order.status is OrderStatus.NEEDS_REVIEW,
-        failure_reason=_failure(order.failure_reason, operator=operator),
+        failure_reason=shown_failure(order.failure_reason, operator=operator),
         esim_id=str(order.target_esim_id or ""),
         reassigned=order.reassigned,
         charged_above=_charged_above(order) if finance else None,
@@ -90,6 +84,8 @@ def order_to_proto(order: Order, session: Session) -> pb.Order:
         sold_plan=pb.SoldPlan(**order.sold_plan) if order.sold_plan else None,
         cost=_cost(order, order.cost) if order.cost and finance else None,
         has_payment=order.has_payment,
+        organization_id=str(order.organization_id or ""),
+        group_id=str(order.group_id or ""),
     )
 
 
@@ -137,7 +133,7 @@ def offer_to_quote(offer: PriceOffer) -> pb.QuoteOrderResponse:
     )
 
 
-def _failure(reason: str, *, operator: bool) -> str:
+def shown_failure(reason: str, *, operator: bool) -> str:
     """Return the reason; only operators see that the shop's balance was too low."""
     hidden = reason == FailureReason.INSUFFICIENT_BALANCE and not operator
     return FailureReason.NOT_SOLD_NOW if hidden else reason

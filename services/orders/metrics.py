@@ -17,6 +17,7 @@ class Metrics:
         self._changes = metrics.counter(
             "esimgo_orders_changes", "Orders that changed their status, by the new one", ("status",)
         )
+        self._claimed = metrics.counter("esimgo_orders_claimed", "Orders that customers began")
         self._attempts = metrics.counter(
             "esimgo_orders_attempts", "Calls that may buy, by outcome", ("outcome",)
         )
@@ -51,6 +52,10 @@ class Metrics:
         self._attempts.labels("UNCLEAR")
         for status in OrderStatus:
             self._changes.labels(status)
+
+    def claimed(self) -> None:
+        """Count a new order, whether or not it has to be paid first."""
+        self._claimed.inc()
 
     def changed(self, status: OrderStatus, age: timedelta) -> None:
         """Count a new status of an order; `age` is the time since its claim."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from protos import iccid
-from services.orders.payments.payment import Choice
+from services.orders.payment import Choice
 
 # Limits that clients rely on.
 MAX_QUANTITY = 10
@@ -28,7 +28,7 @@ class OrderStatus(StrEnum):
 
 
 class RecoveryPoint(StrEnum):
-    """The last step of a purchase that was committed.
+    """The last committed step of a purchase.
 
     AWAITING_PAYMENT: the customer has to pay, or a person has to look at the order.
     ATTEMPTED: the provider may have been called, and its answer is not recorded.
@@ -62,7 +62,7 @@ class Refund(StrEnum):
 class OrderRequest:
     """A customer's request; two requests under one key must be equal in all fields.
 
-    How a customer wants to pay is no such field, but a repeat may not name another method.
+    `payment` is not compared, but a repeat may not name another payment method.
     """
 
     customer_id: UUID
@@ -71,15 +71,23 @@ class OrderRequest:
     customer_reference: str
     auto_activate: bool
     idempotency_key: str | None
-    esim_id: UUID | None = None  # the customer's own eSIM that gets the plan
+    esim_id: UUID | None = None  # the existing eSIM to add the plan to; None: new eSIMs
     allow_reassign: bool = False
     prevent_duplicates: bool = False
     max_price: Decimal | None = None
     max_total: Decimal | None = None
-    currency: str = ""  # of a price list; empty: the first list
-    coupon_code: str = ""  # in upper case; empty: none
-    limit_currency: str = ""  # of max_price and max_total; empty: that of the order
-    payment: Choice | None = None  # None: the request does not say how it is paid
+    currency: str = (
+        ""  # the currency to pay in, which selects the price list; empty: the first list
+    )
+    coupon_code: str = ""  # the code is in upper case; empty: no coupon
+    limit_currency: str = ""  # the currency of max_price and max_total; empty: that of the order
+    payment: Choice | None = None  # how the customer pays; None: the request does not say
+    organization_id: UUID | None = None  # the organization to buy for; None: the customer themself
+    group_id: UUID | None = None
+    most: Decimal | None = None  # the maximum total of an order of a batch; None: not of a batch
+    reservation: UUID | None = (
+        None  # the planned order of a batch, which already reserved the budgets
+    )
 
     @property
     def limited(self) -> bool:
@@ -99,7 +107,7 @@ class Target:
 # Fields that an order has from its request, under the same names.
 REQUESTED = (
     *("plan_id", "quantity", "customer_reference", "auto_activate", "allow_reassign"),
-    *("max_price", "max_total", "coupon_code"),
+    *("max_price", "max_total", "coupon_code", "organization_id", "group_id"),
 )
 
 
@@ -128,8 +136,8 @@ class OrderCost:
 class Order:
     """One purchase; money in units of `currency`, times in UTC.
 
-    `cost` is None if it was read through a session, or if the order is older than costs. `sold_plan` is what
-    `SoldPlan.to_json` returned, None for older orders.
+    `cost` is None if the order was read through a session, or is older than the recording of costs.
+    `sold_plan` is the plan as `SoldPlan.to_json` returned it; None for older orders.
     """
 
     id: UUID
@@ -160,15 +168,18 @@ class Order:
     price_confirmed_at: datetime | None = None
     charged_above: Decimal | None = None
     price_list: str | None = None
-    tax_rate: Decimal = Decimal(0)  # a fraction
+    tax_rate: Decimal = Decimal(0)  # the rate is a fraction: 0.19 for 19 %
     includes_tax: bool = False
     tax_amount: Decimal = Decimal(0)
-    tax_country: str = ""  # whose tax rate it is
+    tax_country: str = ""  # the country whose tax rate applies; empty: no tax
     discount: Decimal = Decimal(0)
     requested_currency: str = ""
     coupon_code: str = ""
     sold_plan: dict[str, Any] | None = None
     paid_by: PaidBy | None = None
+    organization_id: UUID | None = None
+    group_id: UUID | None = None
+    batch_order_id: UUID | None = None  # the planned order of a batch that this order carries out
     cost: OrderCost | None = None
 
     @property
@@ -190,8 +201,13 @@ class Order:
         )
 
     @property
+    def in_batch(self) -> bool:
+        """True if the order belongs to a batch, so no client waits for its result."""
+        return self.batch_order_id is not None
+
+    @property
     def fixed_price(self) -> bool:
-        """True if the price doesn't follow the cost: it comes from a list, or was paid already."""
+        """True if the price can't follow the cost: it is from a price list, or the customer pays here."""
         return self.price_list is not None or self.has_payment
 
     @property
@@ -205,12 +221,13 @@ class Order:
         return None if self.needs_new_esim else self.target_iccid
 
     def answers(self, request: OrderRequest) -> bool:
-        """Return whether the request is equal to that of this order.
+        """Return whether the request equals the one that created this order.
 
         If the first request had no currency, a repeat may have none or the currency of the order.
         """
         return (
             self.target_esim_id == request.esim_id
+            and self.batch_order_id == request.reservation
             and request.currency in (self.requested_currency, self.currency)
             and all(getattr(self, name) == getattr(request, name) for name in REQUESTED)
         )
@@ -233,62 +250,3 @@ class DeliveredESIM:
     def installable(self) -> bool:
         """True if its install details are known and its ICCID is well-formed."""
         return bool(iccid.FORM.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
-
-
-class FailureReason(StrEnum):
-    """Why an order failed. INSUFFICIENT_BALANCE is about the shop's balance, and shown to operators only."""
-
-    PLAN_UNAVAILABLE = "PLAN_UNAVAILABLE"
-    ESIM_INCOMPATIBLE = "ESIM_INCOMPATIBLE"
-    PRICE_CHANGED = "PRICE_CHANGED"
-    INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
-    NOT_SOLD_NOW = "NOT_SOLD_NOW"
-    PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
-    NOT_BOUGHT = "NOT_BOUGHT"
-    PAID_BACK = "PAID_BACK"
-    PAYMENT_EXPIRED = "PAYMENT_EXPIRED"
-    PAYMENT_FAILED = "PAYMENT_FAILED"
-    PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
-    PAYMENT_REJECTED = "PAYMENT_REJECTED"
-    CARD_DECLINED = "CARD_DECLINED"
-    CANCELLED_BY_CUSTOMER = "CANCELLED_BY_CUSTOMER"
-
-
-NOT_CHARGED = "You have not been charged."
-MESSAGE_NOT_SOLD = f"The shop cannot sell this right now. {NOT_CHARGED}"
-MESSAGE_NOT_REACHED = f"The provider could not be reached; please try again later. {NOT_CHARGED}"
-MESSAGE_WAITING = "The provider is busy; the order is retried automatically."
-MESSAGE_HELD = "The provider accepts no orders at the moment; this one continues automatically."
-MESSAGE_UNCLEAR = "The provider's answer was lost; we are checking whether the order was placed."
-MESSAGE_DELIVERY = "Bought; the provider is still preparing the eSIMs."
-MESSAGE_REGISTERING = "Bought; the eSIMs are being added to your account."
-MESSAGE_REVIEW = "Our staff has to check this order; nothing will be charged twice."
-MESSAGE_NO_PLAN = f"The provider no longer offers this plan; choose another. {NOT_CHARGED}"
-MESSAGE_NO_FIT = f"The plan is not compatible with this eSIM; buy it on a new one. {NOT_CHARGED}"
-MESSAGE_ABOVE_LIMIT = f"The price rose above your limit before the purchase. {NOT_CHARGED}"
-MESSAGE_PRICE_ROSE = (
-    "This plan can't be sold at that price any more; load it again for its current price."
-    f" {NOT_CHARGED}"
-)
-MESSAGE_PRICE_UNKNOWN = (
-    "The provider can't confirm the price at the moment; the order is retried soon."
-)
-MESSAGE_NOT_BOUGHT = f"Our staff found that the order was not placed. {NOT_CHARGED}"
-MESSAGE_PAID_BACK = "The provider could not deliver the order, and the price was refunded."
-MESSAGE_UNPAID = f"The payment was not made in time. {NOT_CHARGED}"
-MESSAGE_NOT_PAYABLE = f"The payment could not be made; please order again. {NOT_CHARGED}"
-MESSAGE_MISMATCH = f"The payment does not match the order, so nothing was bought. {NOT_CHARGED}"
-MESSAGE_REJECTED = f"The shop did not accept this order. {NOT_CHARGED}"
-MESSAGE_DECLINED = f"The card was declined too often; order again with another card. {NOT_CHARGED}"
-MESSAGE_CANCELLED_UNPAID = f"The order was cancelled before it was bought. {NOT_CHARGED}"
-# Takes the place of NOT_CHARGED if the payment was taken already.
-GOES_BACK = "What you paid goes back to you."
-MESSAGE_REASSIGNED = (
-    "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
-)
-REFUSED_MESSAGES = {
-    FailureReason.PLAN_UNAVAILABLE: MESSAGE_NO_PLAN,
-    FailureReason.ESIM_INCOMPATIBLE: MESSAGE_NO_FIT,
-    FailureReason.INSUFFICIENT_BALANCE: MESSAGE_NOT_SOLD,
-    FailureReason.NOT_SOLD_NOW: MESSAGE_NOT_SOLD,
-}

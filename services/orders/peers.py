@@ -1,7 +1,7 @@
 """Calls to the catalogue and the esims service."""
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import grpc
@@ -9,8 +9,6 @@ import grpc
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc.errors import METHOD_UNKNOWN
-from kit.values import money, timestamps
-from kit.values.margin import Terms
 from protos.catalogue.v1 import (
     catalogue_pb2,
     catalogue_pb2_grpc,
@@ -18,10 +16,23 @@ from protos.catalogue.v1 import (
     prices_pb2_grpc,
 )
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from services.orders import esim_states
+from services.orders import esim_states, plan_messages
 from services.orders.esim_states import ESIMState
 from services.orders.order import DeliveredESIM, Order, Target
-from services.orders.plan import Listing, Plan, SoldPlan
+from services.orders.plan import Plan
+from services.orders.traveler import Traveler
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The catalogue's answer about one plan."""
+
+    answer: prices_pb2.QuotePlanResponse
+
+    def sold(self, quantity: int) -> Plan:
+        """Return the plan; raises Failure REFUSED (PLAN_UNAVAILABLE) as `Catalogue.get_plan` does."""
+        plan_messages.check_available(self.answer.plan, quantity)
+        return plan_messages.plan_from_proto(self.answer)
 
 
 class Catalogue:
@@ -50,13 +61,27 @@ class Catalogue:
                 raise _unavailable() from failure
             if failure.kind is not Kind.NOT_FOUND:
                 raise
-            raise Failure(
-                Kind.NOT_FOUND,
-                "PLAN_NOT_FOUND",
-                "There is no plan with this id; choose one from the catalogue",
-            ) from failure
-        _check_available(answer.plan, quantity)
-        return _plan(answer)
+            raise no_plan() from failure
+        plan_messages.check_available(answer.plan, quantity)
+        return plan_messages.plan_from_proto(answer)
+
+    async def get_plans(self, plan_ids: Sequence[UUID], currency: str) -> dict[UUID, Quoted] | None:
+        """Return plans as they are sold, with how many of each can be ordered; unknown ones are left out.
+
+        None if the catalogue is of a release that returns them one by one only. Raises Failure as `get_plan`.
+        """
+        request = prices_pb2.BatchQuotePlansRequest(plan_ids=map(str, plan_ids), currency=currency)
+        try:
+            answer = await rpc_client.call(
+                self._prices.BatchQuotePlans, request, token=self._key, timeout=self._timeout
+            )
+        except Failure as failure:
+            if failure.reason == METHOD_UNKNOWN:
+                return None
+            if failure.kind in (Kind.UNAVAILABLE, Kind.DEADLINE):
+                raise _unavailable() from failure
+            raise
+        return {UUID(one.plan.id): Quoted(one) for one in answer.quotes}
 
     async def _quote(self, plan_id: UUID, currency: str) -> prices_pb2.QuotePlanResponse:
         request = prices_pb2.QuotePlanRequest(plan_id=str(plan_id), currency=currency)
@@ -83,83 +108,21 @@ class Catalogue:
         )
 
 
+def no_plan() -> Failure:
+    """Return the failure for a plan that the catalogue does not know."""
+    return Failure(
+        Kind.NOT_FOUND,
+        "PLAN_NOT_FOUND",
+        "There is no plan with this id; choose one from the catalogue",
+    )
+
+
 def _unavailable() -> Failure:
     return Failure(
         Kind.UNAVAILABLE,
         "CATALOGUE_UNAVAILABLE",
         "The plan can't be loaded at the moment, so nothing was bought; try again soon",
     )
-
-
-def _check_available(plan: catalogue_pb2.DataPlan, quantity: int) -> None:
-    """Raise Failure REFUSED (PLAN_UNAVAILABLE) unless that quantity can be ordered now."""
-    if plan.withdrawn:
-        raise Failure(
-            Kind.REFUSED,
-            "PLAN_UNAVAILABLE",
-            "The provider no longer offers this plan; choose another",
-            details={"available_quantity": "0"},
-        )
-    if plan.hidden or plan.available_quantity < quantity:
-        raise Failure(
-            Kind.REFUSED,
-            "PLAN_UNAVAILABLE",
-            "This plan is not available in that quantity at the moment; choose another",
-            details={"available_quantity": str(plan.available_quantity)},
-        )
-
-
-def _plan(answer: prices_pb2.QuotePlanResponse) -> Plan:
-    plan, terms = answer.plan, answer.terms
-    confirmed_at = (
-        timestamps.from_proto(answer.confirmed_at) if answer.HasField("confirmed_at") else None
-    )
-    return Plan(
-        plan.name,
-        money.from_proto(plan.price),
-        plan.price.currency_code,
-        money.from_proto(terms.cost),
-        terms.cost.currency_code,
-        confirmed_at,
-        plan.bundle_group,
-        SoldPlan(
-            title=plan.title,
-            description=plan.description,
-            countries=tuple(country.iso for country in plan.countries),
-            duration_days=plan.duration_days,
-            data_mb=plan.data_mb if plan.HasField("data_mb") else None,
-            unlimited=plan.unlimited,
-            fair_use_daily_mb=plan.fair_use.daily_mb,
-            fair_use_kbps=plan.fair_use.throttle_kbps,
-        ),
-        _listing(terms) if terms.price_list else None,
-    )
-
-
-def _listing(terms: prices_pb2.PriceTerms) -> Listing:
-    return Listing(
-        terms.price_list,
-        terms.rule_version,
-        Terms(
-            tax=_decimal(terms.tax_rate),
-            includes_tax=terms.includes_tax,
-            fee_share=_decimal(terms.payment_fee_share),
-            fee_amount=_decimal(terms.payment_fee),
-            rate=Decimal(terms.exchange_rate or 1),
-            buffer=_decimal(terms.exchange_rate_buffer),
-        ),
-        absorb=_decimal(terms.min_margin_to_absorb),
-        least_price=Decimal(terms.least_price) if terms.least_price else None,
-        rate_at=timestamps.from_proto(terms.exchange_rate_at)
-        if terms.HasField("exchange_rate_at")
-        else None,
-        tax_country=terms.tax_country,
-    )
-
-
-def _decimal(text: str) -> Decimal:
-    """Parse an exact number of the catalogue; empty is 0."""
-    return Decimal(text or 0)
 
 
 class ESIMs:
@@ -174,12 +137,19 @@ class ESIMs:
         self._timeout = timeout
 
     async def get_target(
-        self, esim_id: UUID, customer_id: UUID, bundle_name: str, token: str
+        self,
+        esim_id: UUID,
+        customer_id: UUID,
+        organization_id: UUID | None,
+        bundle_name: str,
+        token: str,
     ) -> Target:
         """Return an eSIM of the customer, and whether the provider reports it as compatible with the bundle.
 
-        Raises Failure NOT_FOUND (ESIM_NOT_FOUND), also for another customer's eSIM.
+        With an organization, an eSIM of it that the session sees. Raises Failure NOT_FOUND (ESIM_NOT_FOUND),
+        also for another customer's eSIM.
         """
+        organization = str(organization_id or "")
         # This call does not refresh the eSIM: a purchase does not wait for that.
         answered = await rpc_client.call(
             self._stub.BatchGetESIMs,
@@ -188,7 +158,15 @@ class ESIMs:
             timeout=self._timeout,
         )
         # An administrator's session sees the eSIMs of all customers, but buys for itself.
-        found = next((e for e in answered.esims if e.customer_id == str(customer_id)), None)
+        found = next(
+            (
+                esim
+                for esim in answered.esims
+                if esim.organization_id == organization
+                and (organization or esim.customer_id == str(customer_id))
+            ),
+            None,
+        )
         if found is None:
             raise Failure(
                 Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM of yours has this id; list your eSIMs"
@@ -202,8 +180,28 @@ class ESIMs:
         )
         return Target(esim_id, found.iccid, answer.compatible)
 
-    async def register(self, order: Order, esims: Sequence[DeliveredESIM]) -> None:
-        """Register the delivered eSIMs of an order; repeatable."""
+    async def owned(
+        self, esim_ids: Sequence[UUID], customer_id: UUID, organization_id: UUID | None, token: str
+    ) -> frozenset[UUID]:
+        """Return which of these eSIMs the session sees, and are the customer's or the organization's."""
+        organization = str(organization_id or "")
+        answered = await rpc_client.call(
+            self._stub.BatchGetESIMs,
+            esims_pb2.BatchGetESIMsRequest(esim_ids=map(str, esim_ids)),
+            token=token,
+            timeout=self._timeout,
+        )
+        return frozenset(
+            UUID(esim.id)
+            for esim in answered.esims
+            if esim.organization_id == organization
+            and (organization or esim.customer_id == str(customer_id))
+        )
+
+    async def register(
+        self, order: Order, esims: Sequence[DeliveredESIM], travelers: Mapping[str, Traveler]
+    ) -> None:
+        """Register the delivered eSIMs of an order, with their travelers by ICCID; repeatable."""
         request = esims_pb2.RegisterESIMsRequest(
             order_id=str(order.id),
             plan_id=str(order.plan_id),
@@ -213,9 +211,14 @@ class ESIMs:
             auto_activate=order.auto_activate,
             order_reference=order.provider_reference or "",
             top_up=order.target_iccid is not None and not order.reassigned,
+            organization_id=str(order.organization_id or ""),
+            group_id=str(order.group_id or ""),
             esims=[
                 esims_pb2.DeliveredESIM(
-                    iccid=esim.iccid, matching_id=esim.matching_id, smdp_address=esim.smdp_address
+                    iccid=esim.iccid,
+                    matching_id=esim.matching_id,
+                    smdp_address=esim.smdp_address,
+                    traveler=_traveler(travelers.get(esim.iccid)),
                 )
                 for esim in esims
             ],
@@ -287,3 +290,11 @@ class ESIMs:
         await rpc_client.call(
             self._stub.CancelOrderBundles, request, token=self._key, timeout=self._timeout
         )
+
+
+def _traveler(traveler: Traveler | None) -> esims_pb2.Traveler | None:
+    if traveler is None:
+        return None
+    return esims_pb2.Traveler(
+        name=traveler.name, email=traveler.email, user_id=str(traveler.user_id or "")
+    )

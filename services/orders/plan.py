@@ -23,6 +23,7 @@ class SoldPlan:
     unlimited: bool
     fair_use_daily_mb: int = 0
     fair_use_kbps: int = 0
+    region: str = ""  # main region; the database stores it beside the object
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that the database stores."""

@@ -12,12 +12,12 @@ from kit.values import money, page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders.coupons.requests import given_code, given_currency
-from services.orders.list_orders import OrderFilter
+from services.orders.listing.list_orders import OrderFilter
 from services.orders.messages import STATUSES, statuses_of
 from services.orders.operators.review import Resolution
 from services.orders.order import MAX_KEY, MAX_QUANTITY, MAX_REFERENCE, Order, OrderRequest
-from services.orders.payments.choosing import choice
-from services.orders.provider_order import MAX_MONEY
+from services.orders.payments.opening.choosing import choice
+from services.orders.provider.provider_order import MAX_MONEY
 
 # Rows of one page.
 DEFAULT_PAGE = 50
@@ -86,9 +86,17 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
         limit_currency=_limit_currency(checks, request),
         payment=choice(checks, "payment", request.payment) if request.HasField("payment") else None,
+        organization_id=_optional_id(checks, "organization_id", request.organization_id),
+        group_id=_optional_id(checks, "group_id", request.group_id),
     )
+    if checked.group_id is not None and checked.organization_id is None:
+        checks.fail("group_id", "requires `organization_id`")
     checks.done()
     return checked
+
+
+def _optional_id(checks: Checks, field: str, text: str) -> UUID | None:
+    return checks.uuid(field, text) if text else None
 
 
 def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderRequest:
@@ -168,7 +176,9 @@ def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilte
         if status not in STATUSES.values():
             checks.fail(f"filter.statuses[{index}]", "must be one of the named statuses")
     # Row security filters too, but only a condition on the customer lets their index be used.
-    customer = None if session.role in STAFF else session.user_id
+    organization = _organization(checks, given)
+    own = session.role not in STAFF and organization is None
+    customer = session.user_id if own else None
     if given.HasField("customer_id"):
         if session.role not in STAFF:
             raise Failure(
@@ -177,6 +187,7 @@ def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilte
                 "Not allowed: only staff and services may name a customer",
             )
         customer = checks.uuid("filter.customer_id", given.customer_id)
+    group = checks.uuid("filter.group_id", given.group_id) if given.HasField("group_id") else None
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     criteria = OrderFilter(
@@ -184,9 +195,20 @@ def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilte
         since,
         until,
         customer,
+        organization,
+        group,
+        own,
         page_token.read_position(page_token.without(request, "with_total"), request.page_token),
     )
     return criteria, size
+
+
+def _organization(checks: Checks, given: pb.OrderFilter) -> UUID | None:
+    if not given.HasField("organization_id"):
+        if given.HasField("group_id"):
+            checks.fail("filter.group_id", "requires `organization_id`")
+        return None
+    return checks.uuid("filter.organization_id", given.organization_id)
 
 
 def next_page(request: pb.ListOrdersRequest, last: Order) -> str:

@@ -1,6 +1,7 @@
 """The gRPC methods of the orders service."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -12,31 +13,26 @@ from kit.rpc import guard as rpc_guard
 from kit.values import money
 from protos.orders.v1 import events_pb2, orders_pb2_grpc
 from protos.orders.v1 import orders_pb2 as pb
-from services.orders import (
-    delivery_store,
-    find,
-    list_orders,
-    messages,
-    requests,
-    store,
-    timeline_store,
-)
+from services.orders import delivery_store, messages, requests, store
 from services.orders.callbacks.apply import Events
 from services.orders.cancellation import revocation_store
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.preview import Previews
 from services.orders.datasource import OrdersDataSource
-from services.orders.list_assignments import list_assignments
+from services.orders.listing import find, list_orders, timeline_store
+from services.orders.listing.list_assignments import list_assignments
 from services.orders.live import Live
-from services.orders.operators.review import Review
-from services.orders.order import MESSAGE_NOT_SOLD, Order, OrderRequest, OrderStatus
+from services.orders.order import Order, OrderRequest, OrderStatus
+from services.orders.organizations.callers import actor
 from services.orders.payments.wiring import PaymentParts
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.offers import Offers
+from services.orders.purchase.repeats import Claimed
 from services.orders.recovery.recover import Recovery
 from services.orders.servicer_operators import Operations
+from services.orders.status_reasons import MESSAGE_NOT_SOLD
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
@@ -59,7 +55,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         recovery: Recovery,
         payments: PaymentParts,
         live: Live,
-        review: Review,
+        operations: Operations,
         *,
         wait: float,
     ) -> None:
@@ -74,31 +70,32 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self._payments = payments
         self._events = Events(database, recovery.start)
         self._live = live
-        self._operations = Operations(database, review)
+        self._operations = operations
         self._wait = wait
 
     async def CreateOrder(
         self, request: pb.CreateOrderRequest, context: Context
     ) -> pb.CreateOrderResponse:
-        customer_id = self._buyers.check(session := rpc_guard.session())
-        order, repeated = await self._buy(session, requests.buy(request, customer_id))
+        session = rpc_guard.session()
+        customer_id = self._buyers.check(session, request.organization_id)
+        bought = await self._buy(session, requests.buy(request, customer_id))
         return pb.CreateOrderResponse(
-            order=messages.order_to_proto(order, session),
-            repeated_request=repeated,
-            payment=await self._payments.paying.started(session, order),
+            order=messages.order_to_proto(bought.order, session),
+            repeated_request=bought.repeated,
+            payment=await self._payments.paying.started(session, bought.order, bought.payment),
         )
 
     async def CreateOrderForCustomer(
         self, request: pb.CreateOrderForCustomerRequest, context: Context
     ) -> pb.CreateOrderForCustomerResponse:
         session = rpc_guard.session()
-        order, repeated = await self._buy(session, requests.buy_for(request))
+        bought = await self._buy(session, requests.buy_for(request))
         return pb.CreateOrderForCustomerResponse(
-            order=messages.order_to_proto(order, session), repeated_request=repeated
+            order=messages.order_to_proto(bought.order, session), repeated_request=bought.repeated
         )
 
-    async def _buy(self, session: Session, request: OrderRequest) -> tuple[Order, bool]:
-        """Claim the order and wait a bounded time for it; also return if an earlier call created it.
+    async def _buy(self, session: Session, request: OrderRequest) -> Claimed:
+        """Claim the order and wait a bounded time for it.
 
         An unpaid order is returned at once: its client has to pay first.
         """
@@ -107,7 +104,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             order = await self._wait_for_work(session, claimed.order.id)
         else:
             [order] = await find.with_costs(self._database, session, [claimed.order])
-        return order, claimed.repeated
+        return replace(claimed, order=order)
 
     async def QuoteOrder(
         self, request: pb.QuoteOrderRequest, context: Context
@@ -148,7 +145,8 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.ListOrdersRequest, context: Context
     ) -> pb.ListOrdersResponse:
         session = rpc_guard.session()
-        criteria, size = requests.listing(request, session)
+        wanted, size = requests.listing(request, session)
+        criteria = await list_orders.as_member(self._database, session, wanted)
         async with self._database.session(session) as connection:
             # One more than requested, to find out if there is a next page.
             orders = await list_orders.list_orders(connection, criteria, size + 1)
@@ -184,7 +182,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         order = await find.own(
             self._database, session, requests.one_id("order_id", request.order_id)
         )
-        if order.unpaid and await self._payments.decisions.cancel(order.id, _actor()):
+        if order.unpaid and await self._payments.decisions.cancel(order.id, actor()):
             order = await find.one(self._database, session, order.id)
             return messages.cancellation_to_proto(order, [], session)
         check_cancellable(order)
@@ -294,7 +292,3 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         """Return how many seconds a call may wait for work and still respond before its deadline."""
         left = rpc_guard.time_left()
         return self._wait if left is None else min(self._wait, left - ANSWER_TIME)
-
-
-def _actor() -> str:
-    return str(rpc_guard.session().user_id or "service")

@@ -10,13 +10,15 @@ from protos.orders.v1 import orders_pb2 as pb
 from services.orders import customer_store, messages, requests
 from services.orders.operators import history_store
 from services.orders.operators.review import Review
+from services.orders.organizations.departures import Departures
 
 
 class Operations:
     """Checks requests of operators, and carries them out."""
 
-    def __init__(self, database: Database, review: Review) -> None:
+    def __init__(self, database: Database, review: Review, departures: Departures) -> None:
         self._database = database
+        self._departures = departures
         self._review = review
 
     async def list_stuck_orders(
@@ -68,6 +70,8 @@ class Operations:
 
     async def erase_customer(self, request: pb.EraseCustomerRequest) -> pb.EraseCustomerResponse:
         customer_id = requests.one_id("customer_id", request.customer_id)
+        await customer_store.check(self._database, customer_id)
+        await self._departures.end_all(customer_id)
         erased = await customer_store.erase(self._database, customer_id)
         return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
 

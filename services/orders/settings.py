@@ -8,10 +8,12 @@ from kit.process.settings import ServiceSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
 from services.orders.payments.disputes.settings import DisputeSettings
-from services.orders.payments.settings import PaymentSettings
+from services.orders.payments.settings import PaymentSettings, is_real
 from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.purchase import limits
 from services.orders.purchase.buyers import Buyers
+from services.orders.reports.settings import ReportSettings
+from services.orders.statements.settings import StatementSettings
 
 PORT = 50052
 
@@ -31,7 +33,7 @@ class Settings:
     recovery_every: float = 1.0
     takeover: float = 30.0
     price_ttl: float = 300.0
-    # From the claim to its first attempt it usually takes some milliseconds.
+    # The first attempt usually follows the claim within some milliseconds.
     price_holds: float = 3.0
     price_tolerance: Decimal = Decimal("0.02")
     buyers: Buyers = field(default_factory=Buyers)
@@ -40,9 +42,16 @@ class Settings:
     audit_every: float = 900.0
     history_days: int = 730
     low_balance: float = 100.0
+    invitation_days: int = 7
+    propagation_wait: float = 2.0
+    invitation_url: str = ""
+    changes_days: int = 30
+    batch_pause: float = 3.0
     stripe: StripeSettings = field(default_factory=StripeSettings)
     payments: PaymentSettings = field(default_factory=PaymentSettings)
     disputes: DisputeSettings = field(default_factory=DisputeSettings)
+    statements: StatementSettings = field(default_factory=StatementSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
@@ -101,8 +110,8 @@ class Settings:
             # The default leaves room for the database's part around a call, a slow one too.
             takeover=env.number(
                 "ORDERS_TAKEOVER_SECONDS",
-                "Time beyond the longest call to eSIM Go, in seconds, after which another process"
-                " takes over an order whose process died.",
+                "When a process dies, another one takes over its orders after the longest time that a"
+                " call to eSIM Go can take, plus this many seconds.",
                 30,
                 low=1,
                 high=300,
@@ -173,7 +182,7 @@ class Settings:
             # The default threshold of the provider's own warning.
             low_balance=env.number(
                 "ORDERS_LOW_BALANCE",
-                "Balance at eSIM Go, in the organization's currency, below which the alert"
+                "Balance at eSIM Go, in the currency of the account there, below which the alert"
                 " ProviderBalanceLow fires; 0 disables it.",
                 100,
                 low=0,
@@ -189,9 +198,45 @@ class Settings:
                 low=0,
                 high=36_500,
             ),
+            invitation_days=env.integer(
+                "ORDERS_INVITATION_DAYS",
+                "Days for which an invitation to an organization can be accepted.",
+                7,
+                low=1,
+                high=90,
+            ),
+            invitation_url=_invitation_url(env),
+            # Within it, a removal counts everywhere, or its caller learns that it does not yet.
+            propagation_wait=env.number(
+                "ORDERS_PROPAGATION_SECONDS",
+                "How long a change of a membership waits for the esims service to confirm it, in seconds,"
+                " before it returns with PROPAGATING.",
+                2,
+                low=0.1,
+                high=10,
+            ),
+            changes_days=env.integer(
+                "ORDERS_CHANGES_DAYS",
+                "Days after which entries of the feed of changes are deleted. Other services read the feed to"
+                " learn of changes, such as those of memberships. A service that was down for longer reads"
+                " the current state instead.",
+                30,
+                low=1,
+                high=3_650,
+            ),
+            batch_pause=env.number(
+                "BATCH_ORDER_PAUSE_SECONDS",
+                "Pause between two orders of batches at eSIM Go, in seconds, for all processes together."
+                " eSIM Go asks for three seconds between bulk orders.",
+                3,
+                low=0,
+                high=600,
+            ),
             stripe=stripe,
             payments=PaymentSettings.read(env, provider.base_url, stripe),
             disputes=DisputeSettings.read(env),
+            statements=StatementSettings.read(env),
+            reports=ReportSettings.read(env),
         )
 
     @property
@@ -199,8 +244,32 @@ class Settings:
         """Seconds for the longest call to the provider and the work around it."""
         return self.provider.timeout + self.takeover
 
+    @property
+    def live(self) -> bool:
+        """True if purchases reach the real provider, and not its sandbox."""
+        return is_real(self.provider.base_url)
+
     def secrets(self) -> list[str]:
-        return [*self.service.secrets(), self.provider.api_key, self.stripe.api_key]
+        return [
+            *self.service.secrets(),
+            self.reports.database_url or "",
+            self.provider.api_key,
+            self.stripe.api_key,
+        ]
+
+
+def _invitation_url(env: Env) -> str:
+    text = env.text(
+        "INVITATION_URL",
+        "Page of your shop where an invited person signs in and accepts the invitation, with {token} where"
+        " the token goes, such as https://shop.example.com/join#{token}. After a #, it does not reach the"
+        " logs of web servers. Empty: inviteMember returns the token without a link.",
+        "",
+    )
+    if text and ("{token}" not in text or not text.startswith(("https://", "http://"))):
+        env.problems.append("INVITATION_URL: must be an http or https URL that contains {token}")
+        return ""
+    return text
 
 
 def _limits(env: Env) -> dict[str, Decimal]:

@@ -1,6 +1,7 @@
 """SQL of orders: claims and steps; nothing here commits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
@@ -8,14 +9,8 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from services.orders import step_log
-from services.orders.order import (
-    FailureReason,
-    Order,
-    OrderCost,
-    OrderStatus,
-    PaidBy,
-    RecoveryPoint,
-)
+from services.orders.order import Order, OrderCost, OrderStatus, PaidBy, RecoveryPoint
+from services.orders.status_reasons import FailureReason
 
 # What a session may read. Costs are for the system only: see the next constant.
 COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_price, o.total_price,
@@ -26,7 +21,8 @@ COLUMNS = """o.id, o.customer_id, o.plan_id, o.bundle_name, o.quantity, o.unit_p
     coalesce(o.tax_rate, 0) as tax_rate, coalesce(o.includes_tax, false) as includes_tax,
     coalesce(o.tax_amount, 0) as tax_amount, coalesce(o.tax_country, '') as tax_country,
     coalesce(o.discount, 0) as discount,
-    o.requested_currency, o.coupon_code, o.sold_plan, o.paid_by"""
+    o.requested_currency, o.coupon_code, o.sold_plan, o.paid_by, o.organization_id, o.group_id,
+    o.batch_order_id"""
 COST_COLUMNS = """o.expected_cost, o.cost_currency, o.charged_cost, o.charged_currency, o.cost_above,
     o.max_unit_cost, o.rule_version, o.exchange_rate, o.exchange_rate_at"""
 # What the system may read.
@@ -64,16 +60,6 @@ def read_cost(row: Any) -> OrderCost | None:
     return OrderCost(**{field: row[column] for column, field in COST_FIELDS.items()})
 
 
-FIND_BY_KEY = f"""
-select {COLUMNS} from orders.esim_orders o where o.customer_id = $1 and o.idempotency_key = $2
-"""  # noqa: S608 - only COLUMNS of this file goes in
-
-
-async def find_by_key(connection: Connection, customer_id: UUID, key: str) -> Order | None:
-    row = await connection.fetchrow(FIND_BY_KEY, customer_id, key)
-    return read_row(row) if row else None
-
-
 COSTS = f"""
 select o.id, {COST_COLUMNS} from orders.esim_orders o
 where o.id = any($1::uuid[]) and o.expected_cost is not null
@@ -94,13 +80,81 @@ async def get(connection: Connection, order_ids: Sequence[UUID]) -> list[Order]:
     return [read_row(row) for row in await connection.fetch(GET, list(order_ids))]
 
 
+OWNERS = """
+select provider_reference, id from orders.esim_orders where provider_reference = any($1::text[])
+"""
+
+
+async def owners(connection: Connection, references: Sequence[str]) -> dict[str, UUID]:
+    """Return which order here owns each of the provider's references; those without one are left out."""
+    rows = await connection.fetch(OWNERS, list(references))
+    return {row["provider_reference"]: row["id"] for row in rows}
+
+
 class LeaseLostError(Exception):
     """Another run has taken over the order, so this one must not write any more."""
 
 
+# What is recorded with a step, by its dataclass below. Each value has a place in braces.
+# Without a price list, the customer pays what the provider charges, less the discount. A discount can't be
+# subtracted from an amount in another currency: such an order keeps its total, as does one with a payment.
+FIXED = "(o.price_list is not null or o.paid_by is not distinct from 'CUSTOMER')"
+AT_COST = f"""(
+    not {FIXED} and (coalesce(o.discount, 0) = 0 or coalesce({{2}}, o.currency) = o.currency)
+)"""
+SET_PLACED = f"""
+    provider_reference = {{0}}, placed_at = now(), charged_cost = {{1}}::numeric,
+    charged_currency = case
+        when {{1}}::numeric is not null then coalesce({{2}}, o.cost_currency, o.currency)
+    end,
+    total_price = case
+        when {AT_COST} and {{1}}::numeric is not null
+        then greatest({{1}}::numeric - coalesce(o.discount, 0), 0)
+        else o.total_price
+    end,
+    currency = case when {AT_COST} then coalesce({{2}}, o.currency) else o.currency end,
+    charged_above = case when not {FIXED} then {{3}}::numeric end,
+    cost_above = case when {FIXED} then {{3}}::numeric end
+"""
+# The price of an order follows its cost, unless the order has a price list or a payment.
+SET_COST = f"""
+    expected_cost = {{0}}, price_confirmed_at = {{2}},
+    cost_currency = coalesce(o.cost_currency, o.currency),
+    unit_price = case when {FIXED} then o.unit_price else {{1}}::numeric end,
+    total_price = case
+        when {FIXED} then o.total_price
+        else greatest({{0}}::numeric - coalesce(o.discount, 0), 0)
+    end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What the provider charged, and by how much that is above the expected cost."""
+
+    reference: str
+    total: Decimal | None
+    currency: str | None
+    above: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCost:
+    """The cost that an order now expects, for the whole order and for one, and when it was confirmed."""
+
+    cost: Decimal
+    each: Decimal
+    confirmed_at: datetime
+
+
 # True if work on the order has to continue after a step to the status $3.
 UNFINISHED = "($3 = 'PROCESSING' or ($3 = 'COMPLETED' and o.cancel_requested_at is not null))"
-STEP = f"""
+
+
+def _step(also: str = "") -> str:
+    """Return the statement of a step that also sets columns to the values from $12 on."""
+    sets = f", {_numbered(also, 12)}" if also else ""
+    return f"""
 with old as (select id, status from orders.esim_orders where id = $1 for update),
 changed as (
     update orders.esim_orders as o
@@ -111,17 +165,30 @@ changed as (
         -- start a new run.
         lease_owner = case when {UNFINISHED} then o.lease_owner end,
         leased_until = case when {UNFINISHED} then now() + $7::interval end,
-        next_run_at = case when {UNFINISHED} then o.next_run_at end
+        next_run_at = case when {UNFINISHED} then o.next_run_at end{sets}
     from old
     where o.id = old.id and o.lease_owner = $2
     returning {ALL_COLUMNS}, old.status as old_status
 ),
-event as (
+events as (
     insert into orders.order_events (order_id, from_status, to_status, actor, reason)
+    select id, old_status, old_status, $8, earlier from changed, unnest($11::text[]) as earlier
+    union all
     select id, old_status, status, $8, $9 from changed
+),
+registered as (
+    update orders.order_esims e set registered_at = now()
+    from changed where $4 = 'REGISTERED' and e.order_id = changed.id and e.registered_at is null
 )
 select {ALL_COLUMNS} from changed as o
 """  # noqa: S608 - only constants of this file go in
+
+
+def _numbered(sets: str, first: int) -> str:
+    return sets.format(*(f"${number}" for number in range(first, first + 4)))
+
+
+STEP, STEP_PLACED, STEP_WITH_COST = _step(), _step(SET_PLACED), _step(SET_COST)
 
 
 class Changes(TypedDict, total=False):
@@ -130,7 +197,7 @@ class Changes(TypedDict, total=False):
     status: OrderStatus
     point: RecoveryPoint
     reason: str
-    detail: str
+    detail: str | None
     failure: FailureReason
 
 
@@ -142,15 +209,26 @@ async def step(
     *,
     event: str,
     actor: str,
+    after: Sequence[str] = (),
+    also: Placed | ExpectedCost | None = None,
     **changes: Unpack[Changes],
 ) -> Order:
     """Change an order and record the event; fields not in `changes` stay, but `failure` is cleared.
 
+    `after` are events that happened just before, without a change of the status: they are recorded first.
+    `also` is a charge or an expected cost to record with the step.
+
     Renews the lease, or ends it if the order is finished or in review. Raises LeaseLostError if the run no
     longer has the lease.
     """
+    statement, values = STEP, tuple[Any, ...]()
+    match also:
+        case Placed(reference, total, currency, above):
+            statement, values = STEP_PLACED, (reference, total, currency, above)
+        case ExpectedCost(cost, each, confirmed_at):
+            statement, values = STEP_WITH_COST, (cost, each, confirmed_at)
     row = await connection.fetchrow(
-        STEP,
+        statement,
         order.id,
         run,
         changes.get("status", order.status),
@@ -161,10 +239,14 @@ async def step(
         actor,
         event,
         changes.get("failure", ""),
+        list(after),
+        *values,
     )
     if row is None:
         raise LeaseLostError
     changed = read_row(row)
+    for earlier in after:
+        step_log.step_of(order, earlier, actor)
     step_log.step_of(changed, event, actor)
     return changed
 
@@ -187,96 +269,23 @@ async def record_step(connection: Connection, order: Order, actor: str, what: st
     step_log.step_of(order, what, actor)
 
 
-async def record_reassigned(connection: Connection, order_id: UUID) -> None:
-    """Record that the bundle was delivered on another eSIM than the requested one."""
+RECORD_PLACED = f"""
+update orders.esim_orders o
+set operator_detail = coalesce($2, o.operator_detail), {_numbered(SET_PLACED, 3)}
+where o.id = $1
+"""  # noqa: S608 - only constants of this file go in
+
+
+async def record_placed(
+    connection: Connection, order: Order, placed: Placed, detail: str | None
+) -> None:
+    """Record what the provider charged, for an order in review, which no run works on."""
     await connection.execute(
-        "update orders.esim_orders set reassigned = true where id = $1", order_id
+        RECORD_PLACED,
+        order.id,
+        detail,
+        placed.reference,
+        placed.total,
+        placed.currency,
+        placed.above,
     )
-
-
-# Without a price list, the customer pays what the provider charges, less the discount. A discount can't be
-# subtracted from an amount in another currency: such an order keeps its total, as does one with a payment.
-RECORD_PLACED = """
-update orders.esim_orders o
-set provider_reference = $2, placed_at = now(), charged_cost = $3::numeric,
-    charged_currency = case when $3 is not null then coalesce($4, o.cost_currency, o.currency) end,
-    total_price = case
-        when sold.at_cost and $3 is not null then greatest($3 - coalesce(o.discount, 0), 0)
-        else o.total_price
-    end,
-    currency = case when sold.at_cost then coalesce($4, o.currency) else o.currency end,
-    charged_above = case when not sold.at_fixed_price then $5::numeric end,
-    cost_above = case when sold.at_fixed_price then $5::numeric end,
-    operator_detail = coalesce($6, o.operator_detail)
-from (
-    select id, fixed as at_fixed_price,
-        not fixed and (coalesce(discount, 0) = 0 or coalesce($4, currency) = currency) as at_cost
-    from orders.esim_orders,
-        lateral (select price_list is not null or paid_by is not distinct from 'CUSTOMER' as fixed) f
-    where id = $1
-) sold
-where o.id = sold.id
-"""
-
-
-async def record_reference(
-    connection: Connection,
-    order: Order,
-    reference: str,
-    total: Decimal | None,
-    currency: str | None,
-    *,
-    above: Decimal | None,
-    detail: str | None,
-) -> None:
-    """Record what the provider charged, and by how much that is above the expected cost.
-
-    `step` to PLACED follows in the same transaction.
-    """
-    await connection.execute(RECORD_PLACED, order.id, reference, total, currency, above, detail)
-
-
-# Without a price list, the price follows the cost, but not that of an order with a payment.
-RECORD_COST = """
-update orders.esim_orders o
-set expected_cost = $2, price_confirmed_at = $4,
-    cost_currency = coalesce(o.cost_currency, o.currency),
-    unit_price = case when sold.at_cost then $3::numeric else o.unit_price end,
-    total_price = case
-        when sold.at_cost then greatest($2::numeric - coalesce(o.discount, 0), 0)
-        else o.total_price
-    end
-from (
-    select id, price_list is null and paid_by is distinct from 'CUSTOMER' as at_cost
-    from orders.esim_orders where id = $1
-) sold
-where o.id = sold.id
-"""
-
-
-async def record_cost(
-    connection: Connection, order: Order, cost: Decimal, each: Decimal, confirmed_at: datetime
-) -> None:
-    """Record the cost that the order now expects; a `step` follows in the same transaction.
-
-    `cost` is for the whole order, `each` for one.
-    """
-    await connection.execute(RECORD_COST, order.id, cost, each, confirmed_at)
-
-
-OWNED = (
-    "select provider_reference from orders.esim_orders where provider_reference = any($1::text[])"
-)
-
-
-async def owned_references(connection: Connection, references: Sequence[str]) -> set[str]:
-    """Return the references that already belong to an order of this platform."""
-    rows = await connection.fetch(OWNED, list(references))
-    return {row["provider_reference"] for row in rows}
-
-
-async def placed_ago(connection: Connection, order_id: UUID) -> timedelta:
-    ago = await connection.fetchval(
-        "select now() - placed_at as ago from orders.esim_orders where id = $1", order_id
-    )
-    return ago if isinstance(ago, timedelta) else timedelta()

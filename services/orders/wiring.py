@@ -2,92 +2,58 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from kit.background import Loop
+from kit.changes import servicer as changes
+from kit.changes.deletion import Deletion
 from kit.db.notify import Notifications
 from kit.process.service import Opened
+from kit.rpc.guard import Service
 from providers.esim_go.client import Provider
+from services.orders.api_keys import wiring as api_keys
+from services.orders.batches import wiring as batches
 from services.orders.books.check import BooksCheck, DailyCheck
 from services.orders.books.movements import Movements
 from services.orders.books.servicer import BooksServicer
 from services.orders.books.unposted import UnpostedOrders
+from services.orders.budgets import wiring as budgets
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.cancellation.examine import Examination
 from services.orders.cancellation.give_back import CancelledRefunds
 from services.orders.cancellation.preview import Previews
 from services.orders.coupons.redeem import Discounts
 from services.orders.coupons.servicer import CouponsServicer
-from services.orders.datasource import OrdersDataSource
+from services.orders.export_links import wiring as export_links
+from services.orders.exports import wiring as exports
 from services.orders.live import Live
-from services.orders.metrics import Metrics
 from services.orders.operators.audit import Audit
 from services.orders.operators.backfill import Backfill
 from services.orders.operators.retention import Retention
 from services.orders.operators.review import Review
+from services.orders.organizations import wiring as organizations
+from services.orders.organizations.departures import Departures
 from services.orders.payments import wiring as payments
+from services.orders.payments.buying import Buying
 from services.orders.payments.disputes import wiring as disputes
-from services.orders.payments.refund_facts import RefundFacts
+from services.orders.payments.refunds.refund_facts import RefundFacts
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
 from services.orders.payments.settings import PaymentMode
-from services.orders.payments.stripe.connect import connect as connect_stripe
-from services.orders.peers import Catalogue, ESIMs
 from services.orders.purchase.advance import Purchase
-from services.orders.purchase.charges import Charges
+from services.orders.purchase.balances import Balances
 from services.orders.purchase.claim import Claims
 from services.orders.purchase.deliver import Delivery
 from services.orders.purchase.limits import PurchaseLimits
 from services.orders.purchase.offers import Offers
-from services.orders.purchase.prices import Prices
 from services.orders.purchase.settle import Settlement
+from services.orders.purchase.turn import BatchTurn
 from services.orders.recovery.recover import Recovery
+from services.orders.reports import wiring as reports
 from services.orders.servicer import OrdersServicer
+from services.orders.servicer_operators import Operations
 from services.orders.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """The parts that several others depend on."""
-
-    opened: Opened
-    settings: Settings
-    datasource: OrdersDataSource
-    metrics: Metrics
-    catalogue: Catalogue
-    esims: ESIMs
-    prices: Prices
-    charges: Charges
-    payments: payments.Basics
-    settling: timedelta
-    tolerance: timedelta
-
-
-def _shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
-    """Make the parts that several others depend on."""
-    datasource, metrics = OrdersDataSource(provider, opened.cache), Metrics()
-    metrics.low_balance(settings.low_balance)
-    key = settings.service.sessions.service_role_key
-    return Shared(
-        opened,
-        settings,
-        datasource,
-        metrics,
-        Catalogue(opened.peer(settings.catalogue_address), key, timeout=settings.peer_wait),
-        ESIMs(opened.peer(settings.esims_address), key, timeout=settings.peer_wait),
-        Prices(
-            datasource,
-            ttl=timedelta(seconds=settings.price_ttl),
-            tolerance=settings.price_tolerance,
-            holds=timedelta(seconds=settings.price_holds),
-        ),
-        Charges(metrics, tolerance=settings.price_tolerance),
-        payments.basics(
-            opened.database, settings.payments, connect_stripe(opened, settings.stripe)
-        ),
-        settling=timedelta(seconds=settings.settling),
-        tolerance=timedelta(seconds=settings.clock_tolerance),
-    )
+from services.orders.shared import Shared, make_shared
+from services.orders.statements import wiring as statements
 
 
 def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
@@ -96,6 +62,8 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
     settlement = Settlement(
         database, datasource, shared.charges, settling=shared.settling, tolerance=shared.tolerance
     )
+    balances = Balances(database, shared.opened.stop)
+    shared.opened.closing.push_async_callback(balances.close)
     return Recovery(
         database,
         Purchase(
@@ -106,6 +74,12 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
             shared.prices,
             shared.charges,
             shared.payments.captures,
+            BatchTurn(
+                database,
+                pause=timedelta(seconds=shared.settings.batch_pause),
+                longest_call=timedelta(seconds=shared.settings.provider.timeout),
+            ),
+            balances,
         ),
         cancellation,
         shared.metrics,
@@ -113,11 +87,6 @@ def _recovery(shared: Shared, cancellation: Cancellation) -> Recovery:
         lease=timedelta(seconds=shared.settings.longest_run),
         every=shared.settings.recovery_every,
     )
-
-
-def _start(recovery: Recovery, order_id: UUID) -> None:
-    """Start a purchase without waiting for it."""
-    recovery.start(order_id)
 
 
 def _slow_loops(shared: Shared, check: BooksCheck) -> list[Loop]:
@@ -151,26 +120,28 @@ class Wired:
     books: BooksServicer
     recovery: Recovery
     looks: Payments
+    # Those that this process serves besides.
+    further: list[Service]
 
 
 def wired(
     opened: Opened, settings: Settings, provider: Provider, notifications: Notifications
 ) -> Wired:
     """Make the servicers and the background work, and register their loops."""
-    database, shared = opened.database, _shared(opened, settings, provider)
+    database, shared = opened.database, make_shared(opened, settings, provider)
     examination = Examination(database, shared.datasource)
     refunds = CancelledRefunds(database, shared.esims, shared.payments.refunding)
     cancellation = Cancellation(database, shared.datasource, examination, shared.esims, refunds)
     recovery = _recovery(shared, cancellation)
     provider.holds.on_release(recovery.wake)
-    reports = disputes.parts(
+    disputed = disputes.parts(
         database, shared.payments.port, shared.esims, settings.disputes, stop=opened.stop
     )
     paid = payments.parts(
         shared.payments,
         shared.metrics,
-        lambda order_id: _start(recovery, order_id),
-        reports=reports,
+        Buying(recovery.begin, recovery.lease),
+        reports=disputed,
         live=settings.stripe.live,
         facts=RefundFacts(database, shared.esims),
         stop=opened.stop,
@@ -180,22 +151,26 @@ def wired(
     limits = PurchaseLimits(settings.purchase_limits, settings.max_unfinished, shared.metrics)
     check = BooksCheck(database, shared.datasource, shared.payments.port)
     opened.loops.extend([recovery.loop(), paid.payments.loop(), paid.refunds.loop()])
-    opened.loops.extend([*_slow_loops(shared, check), *reports.loops()])
+    opened.loops.extend([*_slow_loops(shared, check), *disputed.loops()])
+    claims = Claims(
+        database,
+        shared.catalogue,
+        shared.esims,
+        shared.prices,
+        discounts,
+        limits,
+        shared.payments.openings,
+        recovery.begin,
+        shared.metrics,
+        lease=recovery.lease,
+    )
+    bulk = _batches(shared, claims, notifications)
+    opened.loops.append(bulk.loop)
     servicer = OrdersServicer(
         database,
         shared.datasource,
         settings.buyers,
-        Claims(
-            database,
-            shared.catalogue,
-            shared.esims,
-            shared.prices,
-            discounts,
-            limits,
-            shared.payments.openings,
-            recovery.begin,
-            lease=recovery.lease,
-        ),
+        claims,
         Offers(
             shared.catalogue,
             shared.datasource,
@@ -208,10 +183,71 @@ def wired(
         recovery,
         paid,
         Live(database, notifications),
-        Review(database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance),
+        Operations(
+            database,
+            Review(
+                database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance
+            ),
+            Departures(database, shared.propagation),
+        ),
         wait=settings.purchase_wait,
     )
     coupons = CouponsServicer(database, shared.catalogue, discounts)
     return Wired(
-        servicer, coupons, paid.servicer, BooksServicer(database, check), recovery, paid.payments
+        servicer,
+        coupons,
+        paid.servicer,
+        BooksServicer(database, check),
+        recovery,
+        paid.payments,
+        [*_further(shared, notifications), bulk.service],
     )
+
+
+def _batches(shared: Shared, claims: Claims, notifications: Notifications) -> batches.BatchParts:
+    settings = shared.settings
+    return batches.parts(
+        shared.opened.database,
+        shared.catalogue,
+        shared.esims,
+        shared.payments.openings,
+        claims,
+        notifications,
+        settings.buyers,
+        settings.service.sessions.service_role_key,
+        pause=settings.batch_pause,
+        stop=shared.opened.stop,
+        every=settings.recovery_every,
+    )
+
+
+def _further(shared: Shared, notifications: Notifications) -> list[Service]:
+    """Make the services that depend on no purchase."""
+    opened, settings = shared.opened, shared.settings
+    billing, issuing = statements.service(opened.database, settings.statements, opened.stop)
+    opened.loops.append(issuing)
+    opened.loops.append(
+        Deletion(
+            opened.database,
+            "orders",
+            days=settings.changes_days,
+            keep_newest=("membership",),
+            stop=opened.stop,
+        ).loop()
+    )
+    reading, zone = reports.reading(opened, settings.reports), settings.reports.time_zone
+    return [
+        organizations.service(
+            opened.database,
+            shared.propagation,
+            invitations_valid=timedelta(days=settings.invitation_days),
+            url=settings.invitation_url,
+        ),
+        *api_keys.services(opened, shared.propagation, live=settings.live),
+        changes.service(opened.database, "orders", notifications, opened.stop),
+        budgets.service(opened.database),
+        billing,
+        export_links.service(opened.database),
+        reports.service(opened, reading, zone, opened.peer(settings.esims_address)),
+        exports.service(opened.database, reading, zone),
+    ]

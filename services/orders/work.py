@@ -8,10 +8,12 @@ from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.telemetry import tracing
+from providers.esim_go.queue import Priority
 from services.orders import store
 from services.orders.metrics import Metrics
 from services.orders.order import DeliveredESIM, Order
-from services.orders.store import Changes
+from services.orders.payment import Payment
+from services.orders.store import Changes, ExpectedCost, Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Pause:
 class Work:
     """An order and the run that has its lease; `order` is its last committed state.
 
-    `delivered` are its eSIMs if this run has recorded them, so that it need not read them.
+    `delivered` are its eSIMs, and `payment` is its payment, as far as a transaction of this run has just
+    recorded or read them.
     """
 
     database: Database
@@ -36,21 +39,44 @@ class Work:
     metrics: Metrics
     delivered: Sequence[DeliveredESIM] = ()
     since: datetime | None = None  # since when the order can be bought; None: its claim
+    payment: Payment | None = None
+
+    @property
+    def priority(self) -> Priority:
+        """The priority of calls to the provider: those of a batch come after all that customers wait for."""
+        return Priority.BULK if self.order.in_batch else Priority.WRITE
 
     async def step(
-        self, event: str, connection: "Connection | None" = None, **changes: Unpack[Changes]
+        self,
+        event: str,
+        connection: "Connection | None" = None,
+        *,
+        after: Sequence[str] = (),
+        also: Placed | ExpectedCost | None = None,
+        **changes: Unpack[Changes],
     ) -> None:
         """Commit a step of the order, in the given transaction or in its own.
 
+        `after` are events that the same step records before its own, and `also` is recorded too.
         With a connection, `order` includes the step before it is committed: if the transaction fails, this
         object must not be used any more.
         """
         if connection is None:
             async with self.database.system() as own:
-                await self.step(event, own, **changes)
+                await self.step(event, own, after=after, also=also, **changes)
             return
+        for earlier in after:
+            tracing.add_event(earlier, {"esimgo.order.status": self.order.status.value})
         self.order = await store.step(
-            connection, self.order, self.run, self.lease, event=event, actor=self.actor, **changes
+            connection,
+            self.order,
+            self.run,
+            self.lease,
+            event=event,
+            actor=self.actor,
+            after=after,
+            also=also,
+            **changes,
         )
         tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
         if status := changes.get("status"):

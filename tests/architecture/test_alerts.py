@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.architecture.metric_names import DOCUMENTED, ROOT, metrics
+
 OBSERVABILITY = ROOT / "deploy" / "observability"
 RULES = sorted((OBSERVABILITY / "rules").glob("*.yml"))
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-METRIC = re.compile(r"\b(?:esimgo|http|rpc|db|process|cpython)_\w+")
-LABELS = re.compile(r"\{[^}]*\}|\b(?:by|on|group_left) \([^)]*\)")
-DOCUMENTED = set(
-    re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
-)
 
 promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="needs promtool (Debian: apt-get install prometheus)"
@@ -37,12 +33,6 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub makes of the headings."""
     found = HEADING.findall(page.read_text())
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
-
-
-def metrics(expression: str) -> set[str]:
-    """Return the metric families of an expression."""
-    names = METRIC.findall(LABELS.sub("", expression))
-    return {re.sub(r"_(bucket|count|sum)$", "", n) if n not in DOCUMENTED else n for n in names}
 
 
 def run(*command: str) -> None:

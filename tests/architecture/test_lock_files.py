@@ -1,4 +1,4 @@
-"""The three lock files agree, and the image's holds only run-time packages."""
+"""The lock files agree, and the image's holds only run-time packages."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,10 @@ def pinned(name: str) -> dict[str, str]:
 
 def test_the_image_contains_the_tested_versions() -> None:
     image, runtime = pinned("requirements-image.lock"), pinned("requirements.lock")
-    assert image.items() < runtime.items() < pinned("requirements-dev.lock").items()
+    dev = pinned("requirements-dev.lock")
+    assert image.items() < runtime.items() < dev.items()
+    parquet = pinned("requirements-parquet.lock")
+    assert parquet.items() - image.items() == {("pyarrow", dev["pyarrow"])}
 
 
 def test_the_image_contains_no_database_server_and_no_tools() -> None:
@@ -24,8 +27,8 @@ def test_the_image_contains_no_database_server_and_no_tools() -> None:
 
 
 def test_every_package_is_pinned_with_hashes_and_no_index_is_named() -> None:
-    for name in ("requirements-image.lock", "requirements.lock", "requirements-dev.lock"):
-        text = (ROOT / name).read_text()
+    for name in ("", "-image", "-parquet", "-dev"):
+        text = (ROOT / f"requirements{name}.lock").read_text()
         for block in re.split(r"\n(?=[a-z0-9])", text):
             assert "--hash=sha256:" in block, block
         assert "://" not in text

@@ -5,33 +5,42 @@ from google.protobuf.descriptor import FieldDescriptor, ServiceDescriptor
 
 from kit.auth.operator_log import Acts
 from protos.catalogue.v1 import catalogue_pb2, prices_pb2
-from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import coupons_pb2, orders_pb2
+from protos.esims.v1 import esims_pb2, travelers_pb2
+from protos.esims.v1 import exports_pb2 as esims_exports_pb2
+from protos.orders.v1 import coupons_pb2, exports_pb2, orders_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from services.catalogue.access import ACTS as CATALOGUE
 from services.catalogue.access import PRICES_ACTS as PRICES
 from services.esims.access import ACTS as ESIMS
+from services.esims.exports.access import ACTS as ESIMS_EXPORTS
+from services.esims.travelers.access import ACTS as TRAVELERS
 from services.orders.access import ACTS as ORDERS
 from services.orders.coupons.access import ACTS as COUPONS
+from services.orders.exports.access import ACTS as EXPORTS
 from webhooks.access import ACTS as WEBHOOKS
 
 SERVICES = [
     (catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"], CATALOGUE),
     (prices_pb2.DESCRIPTOR.services_by_name["PricesService"], PRICES),
     (orders_pb2.DESCRIPTOR.services_by_name["OrdersService"], ORDERS),
+    (exports_pb2.DESCRIPTOR.services_by_name["ExportsService"], EXPORTS),
+    (esims_exports_pb2.DESCRIPTOR.services_by_name["ExportsService"], ESIMS_EXPORTS),
     (coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"], COUPONS),
     (esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"], ESIMS),
+    (travelers_pb2.DESCRIPTOR.services_by_name["TravelersService"], TRAVELERS),
     (webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"], WEBHOOKS),
 ]
 READS = (
     *("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check"),
-    *("Preview", "Explain", "Quote"),
+    *("Preview", "Explain", "Quote", "BatchQuote"),
 )
 # Calls between the platform's services, and purchases, whose steps are logged separately.
 OTHERS = {
     "RegisterESIMs",
     "CancelOrderBundles",
     "ApplyEvents",
+    "ApplyMemberships",
+    "OpenShareLink",
     "CreateOrder",
     "CreateOrderForCustomer",
 }

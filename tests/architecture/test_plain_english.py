@@ -1,4 +1,4 @@
-"""Texts that users of the API and operators read avoid words that are always wrong or archaic in them."""
+"""Documents and texts of the API and the command line avoid words that are always wrong or archaic."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,8 @@ WRONG = re.compile(rf"\b(?:{'|'.join(REPLACEMENTS)})\b", re.IGNORECASE)
 FILES = [
     ROOT / "schema.graphql",
     ROOT / ".env.example",
-    ROOT / "docs" / "configuration.md",
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "protos").rglob("*.proto")),
 ]
 

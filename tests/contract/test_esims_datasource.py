@@ -20,7 +20,7 @@ from services.esims.provider_esim import (
     read_list,
     read_location,
 )
-from tests.component.esims.conftest import BUNDLE, at_provider, buy
+from tests.component.esims.running import BUNDLE, at_provider, buy
 from tests.fixtures.examples import Examples, each_set
 from tests.fixtures.neighbours import PlayedProvider
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
-from tests.fixtures.retail import COSTS, sell_at_retail
+from tests.fixtures.prices.retail import COSTS, sell_at_retail
 
 # Examples of each operation: enough to reach every kind of argument within a minute.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))

@@ -24,7 +24,7 @@ from tests.fixtures.paid import paid_settings
 from tests.fixtures.payments import PlayedPayments
 from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
 from tests.fixtures.postgres import Databases
-from tests.fixtures.retail import COSTS, sell_at_retail
+from tests.fixtures.prices.retail import COSTS, sell_at_retail
 
 # Levels of fields below a query's own: an order's eSIM's bundle's plan.
 DEPTH = 4
@@ -33,8 +33,34 @@ SLOW = frozenset({"cancellation", "qrCode", "networks"})
 
 # The id of a row that does not exist.
 NOTHING = "00000000-0000-4000-8000-000000000000"
+DAYS = {"from": "2026-01-01", "to": "2026-12-31"}
+# Queries about rows of organizations, of which the customers of these tests are no members.
+OF_ORGANIZATIONS: dict[str, dict[str, Any]] = {
+    "organization": {"id": NOTHING},
+    "batch": {"id": NOTHING},
+    "shareLinks": {"esimId": NOTHING},
+    "statement": {"id": NOTHING},
+    "statementLines": {"statementId": NOTHING},
+    "validateBatch": {"input": {"items": [{"planId": NOTHING}]}},
+    "salesReport": {"range": DAYS, "first": 3},
+    "spendingReport": {"range": DAYS},
+    "orderFunnel": {"range": DAYS},
+    "cohorts": {"range": DAYS},
+    "usageReport": {"range": DAYS, "first": 3},
+    "organizationUsage": {"range": DAYS},
+    "expiryReport": {"range": DAYS},
+}
 # Queries whose prices are asked in each currency.
 PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})
+
+
+def literal(value: Any) -> str:
+    """Write a value as GraphQL does: the keys of objects have no quotes."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {literal(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    return json.dumps(value)
 
 
 class Everything:
@@ -57,6 +83,7 @@ class Everything:
         given = dict(self._arguments.get(name, {}))
         if is_list_type(field.type) or "first" in field.args:
             given.setdefault("first", 2)
+        given.setdefault("organizationId", NOTHING)
         known = {key: value for key, value in given.items() if key in field.args}
         missing = [
             key
@@ -66,7 +93,7 @@ class Everything:
             and argument.default_value in (None, Ellipsis)
         ]
         assert not missing, f"the test has no value for {missing} of {name}"
-        parts = [f"{key}: {json.dumps(value)}" for key, value in known.items()]
+        parts = [f"{key}: {literal(value)}" for key, value in known.items()]
         return f"({', '.join(parts)})" if parts else ""
 
     def _selection(self, field: GraphQLField, above: tuple[str, ...] = ()) -> str:
@@ -101,6 +128,7 @@ async def everything(shop: Platform, customer: Client) -> Everything:
     plan = plans.data["dataPlans"][0]["id"]
     schema = build(max_depth=20)._schema
     arguments: dict[str, dict[str, Any]] = {
+        **OF_ORGANIZATIONS,
         "dataPlan": {"id": plan},
         "orderDetails": {"id": order["id"]},
         "esimDetails": {"id": order["esims"][0]["id"]},
@@ -190,6 +218,7 @@ async def test_no_query_shows_what_a_payment_is_paid_with(
         page = order["payment"]["redirectUrl"]
         secrets = [page, page.rpartition("/")[2], "_secret_"]
         arguments: dict[str, dict[str, Any]] = {
+            **OF_ORGANIZATIONS,
             "dataPlan": {"id": plan},
             "orderDetails": {"id": order["id"]},
             "esimDetails": {"id": NOTHING},

@@ -18,8 +18,13 @@ from sandbox.settings import Settings
 from sandbox.switches import Switches
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import Refund
-from services.orders.provider_bundle import read_bundles, read_refund
-from services.orders.provider_order import read_esims, read_order, read_orders, read_validation
+from services.orders.provider.provider_bundle import read_bundles, read_refund
+from services.orders.provider.provider_order import (
+    read_esims,
+    read_order,
+    read_orders,
+    read_validation,
+)
 from tests.fixtures.examples import Examples, each_set
 
 

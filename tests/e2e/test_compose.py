@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.journey import travel
-from tests.fixtures.containers import Containers
+from tests.fixtures.programs.containers import Containers
 
 # Seconds; the first test builds the images.
 pytestmark = pytest.mark.timeout(900)

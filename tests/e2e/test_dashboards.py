@@ -15,9 +15,9 @@ import yaml
 
 from tests.fixtures.busy_shop import SETTINGS, BusyShop
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.one_machine import Starting, Up
+from tests.fixtures.local.one_machine import Starting, Up
+from tests.fixtures.local.scraping import address
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.scraping import address
 
 OBSERVABILITY = Path(__file__).parents[2] / "deploy" / "observability"
 DASHBOARDS = sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))

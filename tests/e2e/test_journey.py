@@ -3,7 +3,7 @@
 import aiohttp
 
 from tests.e2e.journey import Stack, travel
-from tests.fixtures.one_machine import Starting
+from tests.fixtures.local.one_machine import Starting
 
 
 async def test_every_documented_operation_works_from_browsing_to_cancelling(

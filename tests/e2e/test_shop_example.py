@@ -4,9 +4,9 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.fixtures.chromium import Browser
-from tests.fixtures.one_machine import Starting
-from tests.fixtures.shop_page import SIGN_UP, served
+from tests.fixtures.browser.chromium import Browser
+from tests.fixtures.browser.shop_page import SIGN_UP, served
+from tests.fixtures.local.one_machine import Starting
 
 MOST_LINES = 240
 FRANCE = """
@@ -46,7 +46,7 @@ async def test_a_customer_signs_up_browses_and_buys_in_the_example_shop(
                 "data:image/"
             )
             assert await browser.run(MESSAGE) == ""
-            assert not [line for line in browser.told if "CORS" in line or "WebSocket" in line]
+            assert not [line for line in browser.messages if "CORS" in line or "WebSocket" in line]
             await browser.run("document.querySelector('#account button').click()")
             await browser.until("!document.querySelector('#sign-in').hidden")
             await browser.until(f"!{ESIM}")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.fixtures.chromium import Browser
-from tests.fixtures.command import esimgo
-from tests.fixtures.one_machine import Starting
-from tests.fixtures.shop_page import SIGN_UP, served
+from tests.fixtures.browser.chromium import Browser
+from tests.fixtures.browser.shop_page import SIGN_UP, served
+from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.one_machine import Starting
 
 MESSAGE = "document.querySelector('#message').textContent"
 ESIM = "document.querySelector('#esims li')"

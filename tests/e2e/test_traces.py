@@ -9,10 +9,10 @@ from collections.abc import Callable
 import aiohttp
 
 from cli.config.environment import SANDBOX_KEY
-from tests.fixtures.collector import Collector, Received
 from tests.fixtures.gateway import Client
-from tests.fixtures.one_machine import Starting
+from tests.fixtures.local.one_machine import Starting
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.programs.collector import Collector, Received
 
 BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
     success order { status esims { iccid activationCode } } } }"""

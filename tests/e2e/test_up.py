@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.fixtures.one_machine import Starting, Up
+from tests.fixtures.local.one_machine import Starting, Up
 from tests.fixtures.patience import PATIENCE
 
 # Seconds for three starts of nine processes each on a busy machine.

@@ -7,8 +7,8 @@ import sys
 import aiohttp
 import pytest
 
+from tests.fixtures.local.one_machine import ROOT, Starting
 from tests.fixtures.neighbours import Auth, PlayedProvider
-from tests.fixtures.one_machine import ROOT, Starting
 from tests.fixtures.postgres import Databases
 
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -11,7 +11,9 @@ from kit.errors import Failure
 from kit.logs import request_id
 from kit.logs.episodes import Episodes
 from kit.telemetry import tracing
-from webhooks.callback import UNKNOWN, Owner
+from webhooks.callback import UNKNOWN
+from webhooks.deliver import DeliveryWorker
+from webhooks.delivery_store import Due
 from webhooks.intake import ANSWER_WITHIN
 from webhooks.metrics import Metrics
 from webhooks.stripe import event, signature, store
@@ -40,7 +42,7 @@ REFUSALS = {
 
 
 class StripeEvents:
-    """The routes. `stored` is called with the owner of each new event that was committed.
+    """The routes. Each new event that was committed is offered to `worker`.
 
     Which addresses may send is not limited here: WEBHOOKS_ALLOWED_NETWORKS are those of the eSIM provider.
     """
@@ -50,7 +52,7 @@ class StripeEvents:
         secrets: Sequence[str],
         database: Database,
         metrics: Metrics,
-        stored: Callable[[Owner], None],
+        worker: DeliveryWorker,
         *,
         body_seconds: float,
         max_body: int,
@@ -58,7 +60,7 @@ class StripeEvents:
         self._secrets = secrets
         self._database = database
         self._metrics = metrics
-        self._stored = stored
+        self._worker = worker
         self._body_seconds = body_seconds
         self._max_body = max_body
 
@@ -118,8 +120,9 @@ class StripeEvents:
         try:
             # A repeat of an event whose commit was interrupted is the same event.
             async with asyncio.timeout(ANSWER_WITHIN), self._database.system() as connection:
-                stored, new = await store.store(
-                    connection, received, understood, {"user-agent": agent[:500]}
+                lease = self._worker.lease
+                stored = await store.store(
+                    connection, received, understood, {"user-agent": agent[:500]}, lease
                 )
         except (Failure, TimeoutError) as error:
             episodes.record(
@@ -129,12 +132,13 @@ class StripeEvents:
             )
             message = "The event could not be stored; send it again soon"
             return self._refusal(503, "NOT_STORED", message, "not stored")
-        self._metrics.received(understood.type, "stored" if new else "repeat")
-        tracing.set_attribute("esimgo.event.id", str(stored))
-        logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
-        if new and understood.owner is not None:
-            self._stored(understood.owner)
-        return web.json_response({"received": True, "id": str(stored)})
+        self._metrics.received(understood.type, "stored" if stored.is_new else "repeat")
+        tracing.set_attribute("esimgo.event.id", str(stored.id))
+        logger.info("%s %s%s", understood.type, stored.id, "" if stored.is_new else ", a repeat")
+        if stored.is_new and understood.owner is not None:
+            trace = tracing.from_traceparent(tracing.to_traceparent(tracing.current_context()))
+            self._worker.offer(Due(stored.id, stored.received_at, received.body, 0, trace), lease)
+        return web.json_response({"received": True, "id": str(stored.id)})
 
     def _refusal(self, status: int, code: str, message: str, result: str) -> web.Response:
         self._metrics.refused(result)

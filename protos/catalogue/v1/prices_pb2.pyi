@@ -1283,6 +1283,54 @@ class QuotePlanResponse(_message.Message):
 Global___QuotePlanResponse: _TypeAlias = QuotePlanResponse  # noqa: Y015
 
 @_typing.final
+class BatchQuotePlansRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_IDS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """As in QuotePlanRequest."""
+    @_builtins.property
+    def plan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        plan_ids: _abc.Iterable[_builtins.str] | None = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "plan_ids", b"plan_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchQuotePlansRequest: _TypeAlias = BatchQuotePlansRequest  # noqa: Y015
+
+@_typing.final
+class BatchQuotePlansResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def quotes(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotePlanResponse]:
+        """In no particular order."""
+
+    def __init__(
+        self,
+        *,
+        quotes: _abc.Iterable[Global___QuotePlanResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quotes", b"quotes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchQuotePlansResponse: _TypeAlias = BatchQuotePlansResponse  # noqa: Y015
+
+@_typing.final
 class PriceTerms(_message.Message):
     """What an order needs to know of a price. Fractions, such as "0.19" for 19 %."""
 

@@ -100,6 +100,11 @@ class PricesServiceStub:
                 request_serializer=catalogue_dot_v1_dot_prices__pb2.QuotePlanRequest.SerializeToString,
                 response_deserializer=catalogue_dot_v1_dot_prices__pb2.QuotePlanResponse.FromString,
                 _registered_method=True)
+        self.BatchQuotePlans = channel.unary_unary(
+                '/catalogue.v1.PricesService/BatchQuotePlans',
+                request_serializer=catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansRequest.SerializeToString,
+                response_deserializer=catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansResponse.FromString,
+                _registered_method=True)
 
 
 class PricesServiceServicer:
@@ -204,6 +209,13 @@ class PricesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchQuotePlans(self, request, context):
+        """Returns many plans as QuotePlan does, in one call; unknown ids are omitted. Service role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PricesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -266,6 +278,11 @@ def add_PricesServiceServicer_to_server(servicer, server):
                     servicer.QuotePlan,
                     request_deserializer=catalogue_dot_v1_dot_prices__pb2.QuotePlanRequest.FromString,
                     response_serializer=catalogue_dot_v1_dot_prices__pb2.QuotePlanResponse.SerializeToString,
+            ),
+            'BatchQuotePlans': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchQuotePlans,
+                    request_deserializer=catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansRequest.FromString,
+                    response_serializer=catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -598,6 +615,33 @@ class PricesService:
             '/catalogue.v1.PricesService/QuotePlan',
             catalogue_dot_v1_dot_prices__pb2.QuotePlanRequest.SerializeToString,
             catalogue_dot_v1_dot_prices__pb2.QuotePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchQuotePlans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/catalogue.v1.PricesService/BatchQuotePlans',
+            catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansRequest.SerializeToString,
+            catalogue_dot_v1_dot_prices__pb2.BatchQuotePlansResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,8 @@ class PricesServiceStub:
     """Sets the tax rates of these countries, leaves the others unchanged, and computes all prices."""
     QuotePlan: _grpc.UnaryUnaryMultiCallable[_prices_pb2.QuotePlanRequest, _prices_pb2.QuotePlanResponse]
     """Returns a plan as it is sold now, with its cost and the terms of its price. For services only."""
+    BatchQuotePlans: _grpc.UnaryUnaryMultiCallable[_prices_pb2.BatchQuotePlansRequest, _prices_pb2.BatchQuotePlansResponse]
+    """Returns many plans as QuotePlan does, in one call; unknown ids are omitted. Service role key only."""
 
 @_typing.type_check_only
 class PricesServiceAsyncStub(PricesServiceStub):
@@ -127,6 +129,8 @@ class PricesServiceAsyncStub(PricesServiceStub):
     """Sets the tax rates of these countries, leaves the others unchanged, and computes all prices."""
     QuotePlan: _aio.UnaryUnaryMultiCallable[_prices_pb2.QuotePlanRequest, _prices_pb2.QuotePlanResponse]  # type: ignore[assignment]
     """Returns a plan as it is sold now, with its cost and the terms of its price. For services only."""
+    BatchQuotePlans: _aio.UnaryUnaryMultiCallable[_prices_pb2.BatchQuotePlansRequest, _prices_pb2.BatchQuotePlansResponse]  # type: ignore[assignment]
+    """Returns many plans as QuotePlan does, in one call; unknown ids are omitted. Service role key only."""
 
 class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Every method is for the finance staff (`app_metadata.role` is "finance"), administrators and the service role key,
@@ -246,5 +250,13 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.QuotePlanResponse, _abc.Awaitable[_prices_pb2.QuotePlanResponse]]:
         """Returns a plan as it is sold now, with its cost and the terms of its price. For services only."""
+
+    @_abc_1.abstractmethod
+    def BatchQuotePlans(
+        self,
+        request: _prices_pb2.BatchQuotePlansRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_prices_pb2.BatchQuotePlansResponse, _abc.Awaitable[_prices_pb2.BatchQuotePlansResponse]]:
+        """Returns many plans as QuotePlan does, in one call; unknown ids are omitted. Service role key only."""
 
 def add_PricesServiceServicer_to_server(servicer: PricesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -116,6 +116,9 @@ class ESIM(_message.Message):
     PROFILE_STATUS_FIELD_NUMBER: _builtins.int
     INSTALLED_DATE_FIELD_NUMBER: _builtins.int
     ACTIVATED_DATE_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TRAVELER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     iccid: _builtins.str
@@ -140,6 +143,9 @@ class ESIM(_message.Message):
     """Profile status as the provider reports it: Released (on no device, including after removal), Downloaded, Installed,
     Unavailable (can't be installed any more) or Deactivated. Empty until the provider reports one.
     """
+    organization_id: _builtins.str
+    """The organization that bought it, and its group; empty if none."""
+    group_id: _builtins.str
     @_builtins.property
     def assigned_date(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -168,6 +174,10 @@ class ESIM(_message.Message):
     def activated_date(self) -> _timestamp_pb2.Timestamp:
         """When the eSIM was first seen on a network; absent until the provider reports it."""
 
+    @_builtins.property
+    def traveler(self) -> Global___Traveler:
+        """Who travels with it; absent if no one is named."""
+
     def __init__(
         self,
         *,
@@ -193,14 +203,51 @@ class ESIM(_message.Message):
         profile_status: _builtins.str = ...,
         installed_date: _timestamp_pb2.Timestamp | None = ...,
         activated_date: _timestamp_pb2.Timestamp | None = ...,
+        organization_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
+        traveler: Global___Traveler | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "installed_date", b"installed_date", "last_country_date", b"last_country_date", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "created_at", b"created_at", "deletion_date", b"deletion_date", "installed_date", b"installed_date", "last_country_date", b"last_country_date", "traveler", b"traveler", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "iccid", b"iccid", "id", b"id", "installed_date", b"installed_date", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_date", b"action_date", "activated_date", b"activated_date", "as_of", b"as_of", "assigned_date", b"assigned_date", "bundle_name", b"bundle_name", "created_at", b"created_at", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "deletion_date", b"deletion_date", "group_id", b"group_id", "iccid", b"iccid", "id", b"id", "installed_date", b"installed_date", "last_action", b"last_action", "last_country", b"last_country", "last_country_date", b"last_country_date", "matching_id", b"matching_id", "order_id", b"order_id", "organization_id", b"organization_id", "plan_id", b"plan_id", "profile_status", b"profile_status", "smdp_address", b"smdp_address", "status", b"status", "traveler", b"traveler", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ESIM: _TypeAlias = ESIM  # noqa: Y015
+
+@_typing.final
+class Traveler(_message.Message):
+    """A person who travels with an eSIM that an organization, or another customer, bought."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUID; empty in requests."""
+    name: _builtins.str
+    """At most 200 characters, in any script. Name or e-mail address is required."""
+    email: _builtins.str
+    """At most 320 characters; empty if unknown."""
+    user_id: _builtins.str
+    """Id of their account; empty if none is known."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        email: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "id", b"id", "name", b"name", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Traveler: _TypeAlias = Traveler  # noqa: Y015
 
 @_typing.final
 class ESIMBundle(_message.Message):
@@ -294,6 +341,8 @@ class RegisterESIMsRequest(_message.Message):
     ORDER_REFERENCE_FIELD_NUMBER: _builtins.int
     ESIMS_FIELD_NUMBER: _builtins.int
     TOP_UP_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     plan_id: _builtins.str
     bundle_name: _builtins.str
@@ -306,6 +355,9 @@ class RegisterESIMsRequest(_message.Message):
     """True if the order added its bundle to existing eSIMs of the customer, which stay linked to the order that delivered
     them.
     """
+    organization_id: _builtins.str
+    """The organization that bought them, and its group; empty if none."""
+    group_id: _builtins.str
     @_builtins.property
     def esims(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveredESIM]:
         """1 to 100."""
@@ -322,10 +374,12 @@ class RegisterESIMsRequest(_message.Message):
         order_reference: _builtins.str = ...,
         esims: _abc.Iterable[Global___DeliveredESIM] | None = ...,
         top_up: _builtins.bool = ...,
+        organization_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "esims", b"esims", "order_id", b"order_id", "order_reference", b"order_reference", "plan_id", b"plan_id", "top_up", b"top_up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "customer_id", b"customer_id", "customer_ref", b"customer_ref", "esims", b"esims", "group_id", b"group_id", "order_id", b"order_id", "order_reference", b"order_reference", "organization_id", b"organization_id", "plan_id", b"plan_id", "top_up", b"top_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,20 +392,26 @@ class DeliveredESIM(_message.Message):
     ICCID_FIELD_NUMBER: _builtins.int
     MATCHING_ID_FIELD_NUMBER: _builtins.int
     SMDP_ADDRESS_FIELD_NUMBER: _builtins.int
+    TRAVELER_FIELD_NUMBER: _builtins.int
     iccid: _builtins.str
     matching_id: _builtins.str
     smdp_address: _builtins.str
     """With or without scheme."""
+    @_builtins.property
+    def traveler(self) -> Global___Traveler:
+        """Who travels with it; absent if no one is named."""
+
     def __init__(
         self,
         *,
         iccid: _builtins.str = ...,
         matching_id: _builtins.str = ...,
         smdp_address: _builtins.str = ...,
+        traveler: Global___Traveler | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["traveler", b"traveler"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["iccid", b"iccid", "matching_id", b"matching_id", "smdp_address", b"smdp_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["iccid", b"iccid", "matching_id", b"matching_id", "smdp_address", b"smdp_address", "traveler", b"traveler"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -435,10 +495,21 @@ class ESIMFilter(_message.Message):
     STATUSES_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     ICCID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    TRAVELER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Administrators and services only."""
     iccid: _builtins.str
     """18 to 22 digits."""
+    organization_id: _builtins.str
+    """eSIMs of an organization: for its members those that their role may see, for others NOT_FOUND. Absent: for
+    customers, those that they bought for themselves and those that they travel with.
+    """
+    group_id: _builtins.str
+    """Requires `organization_id`."""
+    traveler_id: _builtins.str
+    """eSIMs with which this traveler travels, of an organization also without `organization_id`."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___ESIMStatus.ValueType]:
         """Any of these; empty means all."""
@@ -449,19 +520,34 @@ class ESIMFilter(_message.Message):
         statuses: _abc.Iterable[Global___ESIMStatus.ValueType] | None = ...,
         customer_id: _builtins.str | None = ...,
         iccid: _builtins.str | None = ...,
+        organization_id: _builtins.str | None = ...,
+        group_id: _builtins.str | None = ...,
+        traveler_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_iccid", b"_iccid", "customer_id", b"customer_id", "iccid", b"iccid"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_group_id", b"_group_id", "_iccid", b"_iccid", "_organization_id", b"_organization_id", "_traveler_id", b"_traveler_id", "customer_id", b"customer_id", "group_id", b"group_id", "iccid", b"iccid", "organization_id", b"organization_id", "traveler_id", b"traveler_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_iccid", b"_iccid", "customer_id", b"customer_id", "iccid", b"iccid", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_group_id", b"_group_id", "_iccid", b"_iccid", "_organization_id", b"_organization_id", "_traveler_id", b"_traveler_id", "customer_id", b"customer_id", "group_id", b"group_id", "iccid", b"iccid", "organization_id", b"organization_id", "statuses", b"statuses", "traveler_id", b"traveler_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
+    _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
     _WhichOneofReturnType__iccid: _TypeAlias = _typing.Literal["iccid"]  # noqa: Y015
     _WhichOneofArgType__iccid: _TypeAlias = _typing.Literal["_iccid", b"_iccid"]  # noqa: Y015
+    _WhichOneofReturnType__organization_id: _TypeAlias = _typing.Literal["organization_id"]  # noqa: Y015
+    _WhichOneofArgType__organization_id: _TypeAlias = _typing.Literal["_organization_id", b"_organization_id"]  # noqa: Y015
+    _WhichOneofReturnType__traveler_id: _TypeAlias = _typing.Literal["traveler_id"]  # noqa: Y015
+    _WhichOneofArgType__traveler_id: _TypeAlias = _typing.Literal["_traveler_id", b"_traveler_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__iccid) -> _WhichOneofReturnType__iccid | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__organization_id) -> _WhichOneofReturnType__organization_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__traveler_id) -> _WhichOneofReturnType__traveler_id | None: ...
 
 Global___ESIMFilter: _TypeAlias = ESIMFilter  # noqa: Y015
 
@@ -1242,25 +1328,38 @@ class WatchESIMsRequest(_message.Message):
 
     ESIM_IDS_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
-    """Administrators and services must give either eSIMs or a customer. Others may only give themselves."""
+    """Administrators and services must give either eSIMs, a customer or an organization. Others may only give themselves."""
+    organization_id: _builtins.str
+    """The eSIMs of this organization that the caller may see, without `esim_ids` and `customer_id`. The stream ends with
+    NOT_FOUND when the caller is no member, or is removed.
+    """
     @_builtins.property
     def esim_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """0 to 100. Empty: all eSIMs of the caller, or of `customer_id`, including new ones."""
+        """0 to 100. Empty: all eSIMs of the caller, or of `customer_id` or `organization_id`, including new ones. The stream
+        ends with NOT_FOUND if the caller may no longer see one of those that are given here.
+        """
 
     def __init__(
         self,
         *,
         esim_ids: _abc.Iterable[_builtins.str] | None = ...,
         customer_id: _builtins.str | None = ...,
+        organization_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "organization_id", b"organization_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id", "esim_ids", b"esim_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "esim_ids", b"esim_ids", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__organization_id: _TypeAlias = _typing.Literal["organization_id"]  # noqa: Y015
+    _WhichOneofArgType__organization_id: _TypeAlias = _typing.Literal["_organization_id", b"_organization_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__organization_id) -> _WhichOneofReturnType__organization_id | None: ...
 
 Global___WatchESIMsRequest: _TypeAlias = WatchESIMsRequest  # noqa: Y015
 

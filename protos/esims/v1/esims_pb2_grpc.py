@@ -27,8 +27,11 @@ if _version_not_supported:
 
 
 class ESIMsServiceStub:
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -148,8 +151,11 @@ class ESIMsServiceStub:
 
 
 class ESIMsServiceServicer:
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -179,8 +185,7 @@ class ESIMsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListESIMs(self, request, context):
-        """Lists the caller's eSIMs, newest first. For administrators and services: all eSIMs, unless `filter.customer_id` is
-        set.
+        """Lists the caller's eSIMs, newest first; see ESIMFilter. For administrators and services: all that match the filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -434,8 +439,11 @@ def add_ESIMsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ESIMsService:
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.

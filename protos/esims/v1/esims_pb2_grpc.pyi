@@ -28,8 +28,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ESIMsServiceStub:
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -50,9 +53,7 @@ class ESIMsServiceStub:
     only.
     """
     ListESIMs: _grpc.UnaryUnaryMultiCallable[_esims_pb2.ListESIMsRequest, _esims_pb2.ListESIMsResponse]
-    """Lists the caller's eSIMs, newest first. For administrators and services: all eSIMs, unless `filter.customer_id` is
-    set.
-    """
+    """Lists the caller's eSIMs, newest first; see ESIMFilter. For administrators and services: all that match the filter."""
     GetESIM: _grpc.UnaryUnaryMultiCallable[_esims_pb2.GetESIMRequest, _esims_pb2.GetESIMResponse]
     BatchGetESIMs: _grpc.UnaryUnaryMultiCallable[_esims_pb2.BatchGetESIMsRequest, _esims_pb2.BatchGetESIMsResponse]
     """Returns many eSIMs by id in one call; unknown ids and those of other customers are omitted."""
@@ -109,8 +110,11 @@ class ESIMsServiceStub:
 
 @_typing.type_check_only
 class ESIMsServiceAsyncStub(ESIMsServiceStub):
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -128,9 +132,7 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     only.
     """
     ListESIMs: _aio.UnaryUnaryMultiCallable[_esims_pb2.ListESIMsRequest, _esims_pb2.ListESIMsResponse]  # type: ignore[assignment]
-    """Lists the caller's eSIMs, newest first. For administrators and services: all eSIMs, unless `filter.customer_id` is
-    set.
-    """
+    """Lists the caller's eSIMs, newest first; see ESIMFilter. For administrators and services: all that match the filter."""
     GetESIM: _aio.UnaryUnaryMultiCallable[_esims_pb2.GetESIMRequest, _esims_pb2.GetESIMResponse]  # type: ignore[assignment]
     BatchGetESIMs: _aio.UnaryUnaryMultiCallable[_esims_pb2.BatchGetESIMsRequest, _esims_pb2.BatchGetESIMsResponse]  # type: ignore[assignment]
     """Returns many eSIMs by id in one call; unknown ids and those of other customers are omitted."""
@@ -186,8 +188,11 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     """
 
 class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Every call requires a session. A customer's session can access only that customer's eSIMs; an administrator's session
-    and the service role key can access all. An eSIM of another customer is reported as NOT_FOUND.
+    """Every call requires a session. A customer's session can access the eSIMs that the customer bought for themself, and
+    those of an organization that the role in it shows: all to owners and managers, to buyers those that they bought, and
+    to each member those that they travel with. A traveler may see and install an eSIM, but not suspend, restore or rename
+    it (FORBIDDEN, TRAVELER_MAY_ONLY_READ). An administrator's session and the service role key can access all. Any other
+    eSIM is reported as NOT_FOUND.
 
     Errors carry google.rpc.ErrorInfo with domain "esimgo" and a stable `reason`; invalid input carries
     google.rpc.BadRequest with one violation for each field.
@@ -227,9 +232,7 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esims_pb2.ListESIMsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.ListESIMsResponse, _abc.Awaitable[_esims_pb2.ListESIMsResponse]]:
-        """Lists the caller's eSIMs, newest first. For administrators and services: all eSIMs, unless `filter.customer_id` is
-        set.
-        """
+        """Lists the caller's eSIMs, newest first; see ESIMFilter. For administrators and services: all that match the filter."""
 
     @_abc_1.abstractmethod
     def GetESIM(

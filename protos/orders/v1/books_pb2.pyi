@@ -264,7 +264,7 @@ class Difference(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     books: _builtins.str
-    """Which books differ: LEDGER, ORDERS, WALLETS, PROVIDER or PAYMENT_PROVIDER."""
+    """Which books differ: LEDGER, ORDERS, WALLETS, RECEIVABLES, PROVIDER or PAYMENT_PROVIDER."""
     code: _builtins.str
     """Stable name, such as CAPTURE_NOT_POSTED."""
     subject: _builtins.str

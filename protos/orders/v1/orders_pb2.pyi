@@ -138,6 +138,8 @@ class Order(_message.Message):
     SOLD_PLAN_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     HAS_PAYMENT_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     reference: _builtins.str
@@ -169,6 +171,10 @@ class Order(_message.Message):
     coupon_code: _builtins.str
     has_payment: _builtins.bool
     """True if the customer pays for the order here: see PaymentsService."""
+    organization_id: _builtins.str
+    """The organization that buys; empty if the customer buys for themself."""
+    group_id: _builtins.str
+    """The organization's group that it is for; empty if none."""
     @_builtins.property
     def unit_price(self) -> _money_pb2.Money:
         """Price of one item as shown in the catalogue. Without price lists: the provider's price as last confirmed."""
@@ -235,10 +241,12 @@ class Order(_message.Message):
         sold_plan: Global___SoldPlan | None = ...,
         cost: Global___OrderCost | None = ...,
         has_payment: _builtins.bool = ...,
+        organization_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["charged_above", b"charged_above", "cost", b"cost", "created_at", b"created_at", "discount", b"discount", "sold_plan", b"sold_plan", "tax_amount", b"tax_amount", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "cost", b"cost", "coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "discount", b"discount", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "has_payment", b"has_payment", "id", b"id", "needs_review", b"needs_review", "plan_id", b"plan_id", "price_includes_tax", b"price_includes_tax", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "sold_plan", b"sold_plan", "status", b"status", "status_reason", b"status_reason", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_activate", b"auto_activate", "bundle_name", b"bundle_name", "charged_above", b"charged_above", "cost", b"cost", "coupon_code", b"coupon_code", "created_at", b"created_at", "customer_id", b"customer_id", "customer_reference", b"customer_reference", "discount", b"discount", "esim_id", b"esim_id", "failure_reason", b"failure_reason", "group_id", b"group_id", "has_payment", b"has_payment", "id", b"id", "needs_review", b"needs_review", "organization_id", b"organization_id", "plan_id", b"plan_id", "price_includes_tax", b"price_includes_tax", "quantity", b"quantity", "reassigned", b"reassigned", "reference", b"reference", "sold_plan", b"sold_plan", "status", b"status", "status_reason", b"status_reason", "tax_amount", b"tax_amount", "tax_rate", b"tax_rate", "total_price", b"total_price", "unit_price", b"unit_price", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -355,6 +363,8 @@ class CreateOrderRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     COUPON_CODE_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
@@ -383,6 +393,14 @@ class CreateOrderRequest(_message.Message):
     """At most 40 characters, case-insensitive. FAILED_PRECONDITION: COUPON_NOT_VALID (unknown, expired or used up),
     COUPON_NOT_APPLICABLE (not for this plan, quantity, currency or customer).
     """
+    organization_id: _builtins.str
+    """Organization that buys, and its group; empty: the caller buys for themself. The caller must be an OWNER, MANAGER or
+    BUYER of it, and a BUYER a member of the group. NOT_FOUND: ORGANIZATION_NOT_FOUND (also if the caller is no member),
+    GROUP_NOT_FOUND. PERMISSION_DENIED: MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP. FAILED_PRECONDITION:
+    ORGANIZATION_SUSPENDED, ORGANIZATION_CURRENCY, GROUP_ARCHIVED, BUDGET_EXCEEDED (details: `budget_id`, `scope`,
+    `left`, `currency`), CREDIT_EXCEEDED, WALLET_TOO_LOW. Without `payment`, it is paid as the organization's billing says.
+    """
+    group_id: _builtins.str
     @_builtins.property
     def max_price(self) -> _money_pb2.Money:
         """Maximum price of one item, in the currency of the order. With price lists, a limit in no currency requires
@@ -418,10 +436,12 @@ class CreateOrderRequest(_message.Message):
         currency: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
         payment: _payments_pb2.PaymentChoice | None = ...,
+        organization_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_price", b"max_price", "max_total", b"max_total", "payment", b"payment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "coupon_code", b"coupon_code", "currency", b"currency", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "payment", b"payment", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_reassign", b"allow_reassign", "auto_activate", b"auto_activate", "coupon_code", b"coupon_code", "currency", b"currency", "customer_reference", b"customer_reference", "esim_id", b"esim_id", "group_id", b"group_id", "idempotency_key", b"idempotency_key", "max_price", b"max_price", "max_total", b"max_total", "organization_id", b"organization_id", "payment", b"payment", "plan_id", b"plan_id", "prevent_duplicates", b"prevent_duplicates", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -752,8 +772,16 @@ class OrderFilter(_message.Message):
     FROM_DATE_FIELD_NUMBER: _builtins.int
     TO_DATE_FIELD_NUMBER: _builtins.int
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Staff and services only."""
+    organization_id: _builtins.str
+    """Orders of an organization: for its members those that their role may see, for others NOT_FOUND. Absent: for
+    customers, the orders that they placed for themselves.
+    """
+    group_id: _builtins.str
+    """Requires `organization_id`."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___OrderStatus.ValueType]:
         """Any of these; empty means all."""
@@ -773,14 +801,25 @@ class OrderFilter(_message.Message):
         from_date: _timestamp_pb2.Timestamp | None = ...,
         to_date: _timestamp_pb2.Timestamp | None = ...,
         customer_id: _builtins.str | None = ...,
+        organization_id: _builtins.str | None = ...,
+        group_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id", "from_date", b"from_date", "to_date", b"to_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_group_id", b"_group_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "from_date", b"from_date", "group_id", b"group_id", "organization_id", b"organization_id", "to_date", b"to_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id", "from_date", b"from_date", "statuses", b"statuses", "to_date", b"to_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_group_id", b"_group_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "from_date", b"from_date", "group_id", b"group_id", "organization_id", b"organization_id", "statuses", b"statuses", "to_date", b"to_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__group_id: _TypeAlias = _typing.Literal["group_id"]  # noqa: Y015
+    _WhichOneofArgType__group_id: _TypeAlias = _typing.Literal["_group_id", b"_group_id"]  # noqa: Y015
+    _WhichOneofReturnType__organization_id: _TypeAlias = _typing.Literal["organization_id"]  # noqa: Y015
+    _WhichOneofArgType__organization_id: _TypeAlias = _typing.Literal["_organization_id", b"_organization_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__group_id) -> _WhichOneofReturnType__group_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__organization_id) -> _WhichOneofReturnType__organization_id | None: ...
 
 Global___OrderFilter: _TypeAlias = OrderFilter  # noqa: Y015
 

@@ -32,6 +32,8 @@ class _PaymentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_METHOD_WALLET: _PaymentMethod.ValueType  # 2
     PAYMENT_METHOD_MANUAL: _PaymentMethod.ValueType  # 3
     """The finance staff marks it paid."""
+    PAYMENT_METHOD_INVOICE: _PaymentMethod.ValueType  # 4
+    """An organization pays with its monthly statement. It is not chosen: the organization's billing decides."""
 
 class PaymentMethod(_PaymentMethod, metaclass=_PaymentMethodEnumTypeWrapper): ...
 
@@ -40,6 +42,8 @@ PAYMENT_METHOD_CARD: PaymentMethod.ValueType  # 1
 PAYMENT_METHOD_WALLET: PaymentMethod.ValueType  # 2
 PAYMENT_METHOD_MANUAL: PaymentMethod.ValueType  # 3
 """The finance staff marks it paid."""
+PAYMENT_METHOD_INVOICE: PaymentMethod.ValueType  # 4
+"""An organization pays with its monthly statement. It is not chosen: the organization's billing decides."""
 Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
 
 class _PaymentStatus:
@@ -88,6 +92,8 @@ class _RefundDestinationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ref
     REFUND_DESTINATION_WALLET: _RefundDestination.ValueType  # 2
     REFUND_DESTINATION_MANUAL: _RefundDestination.ValueType  # 3
     """Paid back by the finance staff in another way."""
+    REFUND_DESTINATION_INVOICE: _RefundDestination.ValueType  # 4
+    """The organization owes that much less, and its next statement says so. The only one for what was bought on account."""
 
 class RefundDestination(_RefundDestination, metaclass=_RefundDestinationEnumTypeWrapper): ...
 
@@ -96,6 +102,8 @@ REFUND_DESTINATION_CARD: RefundDestination.ValueType  # 1
 REFUND_DESTINATION_WALLET: RefundDestination.ValueType  # 2
 REFUND_DESTINATION_MANUAL: RefundDestination.ValueType  # 3
 """Paid back by the finance staff in another way."""
+REFUND_DESTINATION_INVOICE: RefundDestination.ValueType  # 4
+"""The organization owes that much less, and its next statement says so. The only one for what was bought on account."""
 Global___RefundDestination: _TypeAlias = RefundDestination  # noqa: Y015
 
 class _RefundState:
@@ -515,8 +523,12 @@ class Wallet(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     customer_id: _builtins.str
+    """Empty for the wallet of an organization."""
+    organization_id: _builtins.str
+    """Empty for the wallet of a customer."""
     @_builtins.property
     def available(self) -> _money_pb2.Money: ...
     @_builtins.property
@@ -530,10 +542,11 @@ class Wallet(_message.Message):
         customer_id: _builtins.str = ...,
         available: _money_pb2.Money | None = ...,
         held: _money_pb2.Money | None = ...,
+        organization_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "held", b"held"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "customer_id", b"customer_id", "held", b"held", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "customer_id", b"customer_id", "held", b"held", "id", b"id", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -544,20 +557,31 @@ class ListWalletsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """Finance staff and services only."""
+    organization_id: _builtins.str
+    """The wallet of an organization instead, for its owners, managers and finance members, and the finance staff.
+    NOT_FOUND (ORGANIZATION_NOT_FOUND) for others, PERMISSION_DENIED (MEMBER_ROLE_INSUFFICIENT) for other members.
+    """
     def __init__(
         self,
         *,
         customer_id: _builtins.str | None = ...,
+        organization_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "organization_id", b"organization_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "customer_id", b"customer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id", "_organization_id", b"_organization_id", "customer_id", b"customer_id", "organization_id", b"organization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customer_id: _TypeAlias = _typing.Literal["customer_id"]  # noqa: Y015
     _WhichOneofArgType__customer_id: _TypeAlias = _typing.Literal["_customer_id", b"_customer_id"]  # noqa: Y015
+    _WhichOneofReturnType__organization_id: _TypeAlias = _typing.Literal["organization_id"]  # noqa: Y015
+    _WhichOneofArgType__organization_id: _TypeAlias = _typing.Literal["_organization_id", b"_organization_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__customer_id) -> _WhichOneofReturnType__customer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__organization_id) -> _WhichOneofReturnType__organization_id | None: ...
 
 Global___ListWalletsRequest: _TypeAlias = ListWalletsRequest  # noqa: Y015
 
@@ -949,10 +973,22 @@ class CorrectWalletRequest(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
+    """Exactly one of this and organization_id."""
     note: _builtins.str
     """1 to 500 characters."""
     idempotency_key: _builtins.str
+    organization_id: _builtins.str
+    """An organization whose wallet it is: this is also how it pays in advance. In its currency. NOT_FOUND
+    (ORGANIZATION_NOT_FOUND).
+    """
+    received: _builtins.bool
+    """True if the money reached the shop in another way, such as a bank transfer, or was paid back so:
+    posted to `clearing:manual`.
+    False: a goodwill or an error, posted to `losses`.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money: ...
     def __init__(
@@ -962,10 +998,12 @@ class CorrectWalletRequest(_message.Message):
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
+        received: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "customer_id", b"customer_id", "idempotency_key", b"idempotency_key", "note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "customer_id", b"customer_id", "idempotency_key", b"idempotency_key", "note", b"note", "organization_id", b"organization_id", "received", b"received"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

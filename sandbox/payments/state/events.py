@@ -1,7 +1,7 @@
 """Events, how they are delivered, and each delivery attempt's result."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -105,9 +105,10 @@ class DeliveryMode:
 
 
 class EventLog:
-    """All events and deliveries, in order."""
+    """All events, and the deliveries of those whose type matches one of `types`, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, types: Sequence[str] = ("*",)) -> None:
+        self._types = types
         self.events: dict[str, Event] = {}
         self.deliveries: list[Delivery] = []
         self.of_event: dict[str, list[Delivery]] = {}
@@ -137,6 +138,8 @@ class EventLog:
             events.append(Event(**fields))
         for one in events:
             self.events[one.id] = one
+            if not any(fnmatchcase(one.type, pattern) for pattern in self._types):
+                continue
             lost = applies and self._loses()
             for _ in range(mode.copies if applies else 1):
                 due = now + (mode.delay_seconds if applies else 0.0)

@@ -71,7 +71,7 @@ class World:
         self._caller: contextvars.ContextVar[Caller] = contextvars.ContextVar(
             "caller", default=_NO_CALLER
         )
-        self.log = EventLog()
+        self.log = EventLog(self.settings.webhook_types)
         self.begin()
 
     def begin(self) -> None:
@@ -82,7 +82,7 @@ class World:
         self.requests: deque[Json] = deque(maxlen=1000)
         self.switches = Switches()
         self.keys = KeyStore(self.clock)
-        self.log = EventLog()
+        self.log = EventLog(self.settings.webhook_types)
         self.log.on_news = on_news
         self.intents: dict[str, PaymentIntent] = {}
         self.charges: dict[str, Charge] = {}

@@ -16,7 +16,7 @@ ONE = Decimal(1)
 EXACT = Decimal("1E-12")
 # Digits for every product of a cost, a rate and shares.
 WIDE = Context(prec=60)
-# Column plan_prices.retail; a higher price is a mistake and never sold.
+# A price of this or more does not fit the column plan_prices.retail: it is a mistake, and is never sold.
 TOO_HIGH = Decimal(10) ** 15
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from kit.values import plain_text
 from kit.values.checks import Checks
 from protos.catalogue.v1 import prices_pb2 as pb
@@ -79,8 +81,10 @@ class RuleChecks:
 
 
 def match(mine: RuleChecks, given: pb.PriceRuleMatch, known: Known) -> Match:
+    message: Message = given  # its HasField takes any name
+
     def limit(field: str, most: int) -> int | None:
-        if not given.HasField(field):  # type: ignore[arg-type]  # its type names each field
+        if not message.HasField(field):
             return None
         value: int = getattr(given, field)
         if not 0 <= value <= most:

@@ -9,7 +9,8 @@ from kit.db.database import Connection
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue.prices import messages, recompute
 from services.catalogue.prices.price_list import PriceList
-from services.catalogue.prices.recompute import Computed, Pricings, Recomputed
+from services.catalogue.prices.pricings import Computed, Pricings, computed
+from services.catalogue.prices.recompute import Recomputed
 from services.catalogue.prices.rule_set import RuleSet
 
 # Percentage points of one bucket of margins.
@@ -37,7 +38,7 @@ async def preview(
     stored = {one.id: known.get(one.currency, "") for one in new.lists}
     pricings = await Pricings.read(connection, new)
     result.untaxed = pricings.untaxed
-    async for slice_ in recompute.computed(connection, pricings, stored):
+    async for slice_ in computed(connection, pricings, stored):
         for one in slice_:
             recompute.note(one, result)
             if one.plan.on_sale and one.price is not None:

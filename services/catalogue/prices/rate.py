@@ -126,7 +126,8 @@ class Rates:
         if held is None:
             return None
         used = self.direct(*pair, now)
-        # Of the same time, the held one came later: a usable one that corrects it removes it.
+        # If both have the same time, the held rate was stored later, because storing a usable one afterwards
+        # would have removed it.
         return held if used is None or held.at >= used.at else None
 
 

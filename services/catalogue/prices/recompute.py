@@ -1,36 +1,26 @@
-"""Computes the prices of all plans in all lists, and writes those that changed."""
+"""Writes the prices of all plans in all lists that changed."""
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
-from types import MappingProxyType
 from uuid import UUID
 
 from kit.db.database import Connection
 from kit.telemetry import metrics
-from services.catalogue.prices import rate_store, rule_store, store
-from services.catalogue.prices.compute import Price, Pricing, price_of
-from services.catalogue.prices.matching import Facts, Found, Matcher
-from services.catalogue.prices.price_list import HUNDRED, PriceList
+from services.catalogue.prices import rule_store, store
+from services.catalogue.prices.price_list import PriceList
+from services.catalogue.prices.pricings import Computed, Pricings, computed
 from services.catalogue.prices.rule_set import RuleSet
 from services.catalogue.prices.store import PriceRow
+from services.catalogue.prices.turns import Turns
 
 logger = logging.getLogger(__name__)
-
-# Plans read at once, in some milliseconds of the event loop, and plans computed in one go, in half a one.
-SLICE = 100
-STRETCH = 5
-# Rows of one statement, as above.
+# Rows that one statement writes, which takes some milliseconds.
 ROWS = 250
-# Seconds. Other tasks that take longer than this when they get a turn have work, such as lists.
-IDLE = 0.0003
 # Stands for the time of a new price until it is written.
 PENDING = datetime.max.replace(tzinfo=UTC)
-ONE = Decimal(1)
 
 
 @dataclass(slots=True)
@@ -58,121 +48,6 @@ class Recomputed:
     untaxed: Sequence[PriceList] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """A price of a plan in a list, and the stored one.
-
-    `price` is None without the exchange rate or the tax rate of the list.
-    """
-
-    plan: Facts
-    list: PriceList
-    pricing: Pricing | None
-    price: Price | None
-    before: PriceRow | None
-
-    @property
-    def stays(self) -> bool:
-        """Without a new price: whether the plan stays on sale at the stored one, made of the same cost."""
-        return (
-            self.price is None
-            and self.before is not None
-            and self.before.sellable
-            and (self.before.cost, self.before.cost_currency, self.before.currency)
-            == (self.plan.cost, self.plan.currency, self.list.currency)
-        )
-
-
-class Pricings:
-    """The lists of a rule set with their rules, taxes and exchange rates.
-
-    Plans have no price in the `untaxed` lists, whose country has no tax rate.
-    """
-
-    def __init__(self, rules: RuleSet, pricings: dict[tuple[str, str], Pricing]) -> None:
-        self.rules = rules
-        self.untaxed: list[PriceList] = []
-        self._pricings = pricings
-        self._matcher = Matcher(rules.rules)
-        self._prices: dict[tuple[object, ...], Price] = {}
-
-    @classmethod
-    async def read(cls, connection: Connection, rules: RuleSet) -> "Pricings":
-        """Read the taxes and exchange rates of a rule set.
-
-        A list has no Pricing for a currency of costs without an exchange rate, and none without its tax rate.
-        """
-        rows = await rule_store.tax_rates(connection)
-        taxes = {row["country"]: row["percent"] / HUNDRED for row in rows} | {"": Decimal(0)}
-        rates, now = await rate_store.load(connection), datetime.now(UTC)
-        pricings: dict[tuple[str, str], Pricing] = {}
-        read = cls(rules, pricings)
-        read.untaxed = [one for one in rules.lists if one.tax_country not in taxes]
-        for cost_currency in await store.cost_currencies(connection):
-            for one in rules.lists:
-                if one.tax_country not in taxes:
-                    continue
-                rate, at = ONE, None
-                if one.currency != cost_currency:
-                    found = rates.current(cost_currency, one.currency, now)
-                    if found is None:
-                        continue
-                    rate, at = found.rate, found.at
-                terms = one.terms(taxes[one.tax_country], rate)
-                pricings[one.id, cost_currency] = Pricing(one, cost_currency, terms, at)
-        return read
-
-    def prices(self, plan: Facts) -> Iterator[tuple[PriceList, Pricing | None, Price | None]]:
-        """Yield the price of a plan in each list."""
-        matching = self._matcher.matching(plan)
-        for one in self.rules.lists:
-            pricing = self._pricings.get((one.id, plan.currency))
-            if pricing is None:
-                yield one, None, None
-            else:
-                found = self._matcher.first(matching, plan, one.id)
-                yield one, pricing, self._price(plan, found, pricing)
-
-    def _price(self, plan: Facts, found: Found | None, pricing: Pricing) -> Price:
-        # Many plans cost the same, and have the same rule.
-        rule = None if found is None else (found.rule.name, found.value)
-        key = (pricing.list.id, plan.currency, plan.cost, rule)
-        price = self._prices.get(key)
-        if price is None:
-            price = self._prices[key] = price_of(plan.cost, found, pricing)
-        return price
-
-
-async def computed(
-    connection: Connection, pricings: Pricings, stored: Mapping[str, str] = MappingProxyType({})
-) -> AsyncIterator[list[Computed]]:
-    """Yield the prices of all plans in all lists, in slices. Busy other tasks get half of the time.
-
-    `stored` maps the id of a new list to the id of the stored list to compare it with; by default, the same.
-    """
-    reader, last = store.FactsReader(), store.FIRST
-    while plans := await reader.after(connection, last, SLICE):
-        prices = await store.prices_between(connection, last, plans[-1].id)
-        last = plans[-1].id
-        found: list[Computed] = []
-        for start in range(0, len(plans), STRETCH):
-            began = time.thread_time()
-            for plan in plans[start : start + STRETCH]:
-                for one, pricing, price in pricings.prices(plan):
-                    before = prices.get((stored.get(one.id, one.id), plan.id))
-                    found.append(Computed(plan, one, pricing, price, before))
-            await _give_way(time.thread_time() - began)
-        yield found
-
-
-async def _give_way(taken: float) -> None:
-    """Give other tasks a turn and, if they have work, as many seconds as this one took."""
-    began = time.perf_counter()
-    await asyncio.sleep(0)
-    if time.perf_counter() - began > IDLE:
-        await asyncio.sleep(taken)
-
-
 async def recompute(connection: Connection) -> Recomputed:
     """Compute all prices, and write what changed, in the caller's transaction.
 
@@ -196,9 +71,12 @@ async def apply(connection: Connection, rules: RuleSet) -> Recomputed:
     # As late as possible, because others see the prices only when they are committed.
     at = await store.now(connection)
     dropped = await store.drop_others(connection, [one.id for one in rules.lists], at)
+    turns = Turns()
     for start in range(0, len(rows), ROWS):
+        began = time.perf_counter()
         part = [_valid_from(row, at) for row in rows[start : start + ROWS]]
         await store.write(connection, part, [row for row in part if row[:2] in replaced], at)
+        await turns.rest(began)
     result.changed += dropped
     _report(result)
     return result

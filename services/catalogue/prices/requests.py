@@ -27,6 +27,7 @@ MAX_PRICES = 1_000
 MAX_NOTE = 500
 MAX_TAX_RATES = 300
 # Characters of the name of a bundle.
+MAX_QUOTED = 1000
 MAX_PLAN = 200
 # Where the first page starts: above every version, and later than every price.
 HIGHEST = 2**63 - 1
@@ -147,6 +148,14 @@ def quoted_plan(request: pb.QuotePlanRequest) -> UUID:
     """Return the plan's id; raises Failure INVALID."""
     checks = Checks()
     found = checks.uuid("plan_id", request.plan_id)
+    checks.done()
+    return found
+
+
+def quoted_plans(request: pb.BatchQuotePlansRequest) -> list[UUID]:
+    """Return the plans' ids; raises Failure INVALID."""
+    checks = Checks()
+    found = checks.uuids("plan_ids", list(request.plan_ids), MAX_QUOTED)
     checks.done()
     return found
 

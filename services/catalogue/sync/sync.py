@@ -144,7 +144,7 @@ class Sync:
     async def _until_due(self) -> None:
         """Wait until the last success of any replica is old enough.
 
-        Prices are computed first if a process of a release without prices made that success.
+        Prices are computed first if that sync was run by a release that did not compute prices.
         """
         while not self._stop.is_set():
             async with self._database.system() as connection:

@@ -134,9 +134,11 @@ class Events:
             changed: set[str] = set()
             to_read: set[UUID] = set()
             to_confirm: set[UUID] = set()
+            moved: set[UUID] = set()
             # One event of each eSIM per round, because its next event builds on the effect of this one.
             for batch in zip_longest(*(waiting[iccid] for iccid in esims)):
                 reports: list[Report] = []
+                seen: list[ESIM] = []
                 ids = [esim.id for esim in esims.values()]
                 bundles = by_esim(await bundle_store.list_of_esims(connection, ids))
                 for event in filter(None, batch):
@@ -146,6 +148,13 @@ class Events:
                         reports.append(Report(esim.id, effect.reported, event.received_at))
                     if effect.read:
                         (to_read if effect.reported is None else to_confirm).add(esim.id)
+                    moves = effect.esim.last_country_at != esim.last_country_at
+                    if esim.id in moved and (moves or effect.reported is not None):
+                        # Usage counts in the country where the eSIM was then, and each country is a visit.
+                        seen.append(esim)
+                        moved.remove(esim.id)
+                    if moves:
+                        moved.add(esim.id)
                     has_effect = effect.reported is not None or effect.esim != esim
                     if has_effect:
                         changed.add(event.iccid)
@@ -154,6 +163,8 @@ class Events:
                         _outcome(effect, has_effect=has_effect),
                         doubted=esim if effect.locate else None,
                     )
+                if seen:
+                    await store.save_countries(connection, seen)
                 if reports:
                     await bundle_store.upsert(connection, reports, queried=False)
             if changed:

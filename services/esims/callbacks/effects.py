@@ -165,7 +165,9 @@ def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
         return Effect(esim, read=True)
     if not candidates:
         return Effect(esim)
-    return Effect(esim, reported=replace(candidates[0], state=AssignmentState.EXPIRED))
+    # The event does not say how much data was left.
+    ended = replace(candidates[0], state=AssignmentState.EXPIRED, remaining_bytes=None)
+    return Effect(esim, reported=ended)
 
 
 def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:

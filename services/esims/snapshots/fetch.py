@@ -28,8 +28,8 @@ T = TypeVar("T")
 # For up to this many eSIMs at once the state is fetched too, with a second request for each. For more,
 # only the bundles are, as the whole platform has ten requests a second.
 MAX_WITH_STATE = 5
-# Concurrent fetches of a long list. The rest waits here, as in the queue for the provider's rate limit it
-# would time out and delay every other call.
+# Concurrent fetches of a long list. The rest waits here: in the queue for the provider's rate limit it would
+# time out, and delay every other call.
 MAX_CONCURRENT = 8
 # Seconds between recording the answers so far, while a long list is fetched.
 RECORD_EVERY = 10.0

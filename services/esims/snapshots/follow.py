@@ -1,4 +1,4 @@
-"""Polls eSIMs at the provider until their bundle is in force, and again when it ends."""
+"""Polls eSIMs at the provider until their bundle is active, and again when it ends."""
 
 from datetime import datetime, timedelta
 from uuid import UUID

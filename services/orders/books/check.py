@@ -13,6 +13,7 @@ from services.orders.books import check_store
 from services.orders.books.check_ledger import LedgerCheck
 from services.orders.books.check_payments import PaymentProviderCheck
 from services.orders.books.check_provider import ProviderCheck
+from services.orders.books.check_receivables import ReceivablesCheck
 from services.orders.books.difference import Counts, Difference
 from services.orders.datasource import OrdersDataSource
 from services.orders.payments.port import PaymentPort
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 EVERY = timedelta(days=1)
 # The daily comparison overlaps, because refunds and disputes come late.
 PERIOD = timedelta(days=3)
-# Seconds between two looks whether it is time, and to read the last result.
+# Seconds between checks if a comparison is due, each of which also reads the last result.
 LOOK_EVERY = 60.0
 # Differences that the daily comparison logs one by one.
 MAX_LOGGED = 50
@@ -55,6 +56,7 @@ class BooksCheck:
             start = max(start, await check_store.since(connection))
         parts = [
             ("", LedgerCheck(self._database, counts).run(start, end)),
+            ("", ReceivablesCheck(self._database).run(start, end)),
             ("eSIM Go", ProviderCheck(self._database, self._datasource, counts).run(start, end)),
         ]
         if self._port is None:

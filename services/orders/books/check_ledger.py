@@ -10,7 +10,7 @@ from services.orders.books import check_store, postings, store
 from services.orders.books.check_store import FIRST, CheckedOrder, CheckedPayment, CheckedRefund
 from services.orders.books.difference import Books, Counts, Difference, shown
 from services.orders.books.posting import Entry, Posting
-from services.orders.payments.payment import PaymentState, RefundState
+from services.orders.payment import PaymentState, RefundState
 
 Posted = dict[str, tuple[str, list[Entry]]]
 # A refund that the payment provider has not accepted after this time needs a person.
@@ -136,7 +136,7 @@ def _payment(one: CheckedPayment, posted: Posted) -> list[Difference]:
     if one.posted > 1:
         text = f"its money is in the ledger {one.posted} times; {RUNBOOK}"
         found.append(_of(Books.ORDERS, f"{what}_POSTED_TWICE", payment.id, text))
-    # A failed order gives its payment back within seconds, unless the payment provider is away.
+    # A failed order gives its payment back within seconds, unless the payment provider is unavailable.
     under_way = payment.state is PaymentState.PAID and datetime.now(UTC) - payment.updated_at < SOON
     if one.order_status == "FAILED" and payment.refunded < payment.captured and not under_way:
         rest = shown(payment.captured - payment.refunded, payment.currency)

@@ -10,7 +10,7 @@ from providers.esim_go.client import Priority
 from services.orders.books import check_store
 from services.orders.books.difference import Books, Counts, Difference, shown
 from services.orders.datasource import OrdersDataSource
-from services.orders.provider_order import ProviderOrder
+from services.orders.provider.provider_order import ProviderOrder
 
 # Read at a time, so that memory does not depend on the period.
 WINDOW = timedelta(days=1)

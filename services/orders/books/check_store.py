@@ -9,9 +9,9 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from services.orders.order import Order
-from services.orders.payments.payment import Payment, Refund
-from services.orders.payments.refund_store import COLUMNS as REFUND_COLUMNS
-from services.orders.payments.refund_store import read_row as read_refund
+from services.orders.payment import Payment, Refund
+from services.orders.payments.refunds.refund_store import COLUMNS as REFUND_COLUMNS
+from services.orders.payments.refunds.refund_store import read_row as read_refund
 from services.orders.payments.store import COLUMNS as PAYMENT_COLUMNS
 from services.orders.payments.store import read_row as read_payment
 from services.orders.store import ALL_COLUMNS
@@ -82,7 +82,8 @@ async def payments(
     return found
 
 
-# With what is posted of each, in one statement: another one could see a refund that is settled meanwhile.
+# Refunds and their postings are read by one statement: a second one could see a refund that settled in
+# between.
 REFUNDS = f"""
 select {REFUND_COLUMNS}, (
         select -sum(e.amount) from orders.ledger_transactions t

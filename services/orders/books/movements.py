@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 ACTOR = "books"
 EVERY = timedelta(hours=1)
-# Seconds between two looks whether it is time.
+# Seconds between checks if a read is due.
 LOOK_EVERY = 60.0
 # Read again each time: a movement may appear late, and the clocks may differ.
 OVERLAP = timedelta(days=2)

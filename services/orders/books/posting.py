@@ -18,6 +18,7 @@ FEES = "fees"
 DISPUTES = "disputes"
 FX = "fx"
 LOSSES = "losses"
+RECEIVABLE = "receivable"
 NONE = Decimal(0)
 # ISO 4217, as the function orders.currency_digits. Prices never have more digits, but a payment provider's
 # fees can: CLDR, which prices follow, gives some currencies fewer.
@@ -45,6 +46,8 @@ class PostingKind(StrEnum):
     FEE = "FEE"
     DISPUTE = "DISPUTE"
     DISPUTE_RETURN = "DISPUTE_RETURN"
+    STATEMENT_PAYMENT = "STATEMENT_PAYMENT"
+    CREDIT_NOTE = "CREDIT_NOTE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def checked(
     payment_id: UUID | None,
     note: str,
 ) -> Posting | None:
-    """Build a posting without its entries of nothing; None if none is left.
+    """Build a posting without entries whose amount is zero; None if no entry is left.
 
     Raises ValueError if an amount has too many digits, or the entries don't balance.
     """
@@ -120,3 +123,14 @@ def checked(
     if not posting.balanced:
         raise ValueError(f"the posting {key} does not balance")
     return posting if kept else None
+
+
+def wallet_account(wallet_id: UUID) -> str:
+    return f"wallet:{wallet_id}"
+
+
+def receivable_account(organization_id: UUID | None) -> str:
+    """Return the account of what an organization owes for what it bought on account."""
+    if organization_id is None:
+        raise ValueError("only an organization buys on account")
+    return f"{RECEIVABLE}:{organization_id}"

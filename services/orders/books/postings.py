@@ -27,13 +27,11 @@ from services.orders.books.posting import (
     PostingKind,
     build,
     checked,
+    receivable_account,
+    wallet_account,
 )
 from services.orders.order import Order
-from services.orders.payments.payment import Payment, Refund, RefundDestination
-
-
-def wallet_account(wallet_id: UUID) -> str:
-    return f"wallet:{wallet_id}"
+from services.orders.payment import Payment, Refund, RefundDestination
 
 
 def tax_account(order: Order) -> str:
@@ -53,19 +51,25 @@ def taken(payment: Payment, wallet_id: UUID | None) -> Posting | None:
     """
     if payment.wallet_amount and wallet_id is None:
         raise ValueError("a wallet paid, but it is not named")
-    rest = MANUAL if paid_manually(payment) else STRIPE
     return build(
         PostingKind.TAKE,
         f"take:{payment.id}",
         [
             *([(wallet_account(wallet_id), payment.wallet_amount)] if wallet_id else []),
-            (rest, payment.amount - payment.wallet_amount),
+            (_taken_from(payment), payment.amount - payment.wallet_amount),
             (DEPOSITS, -payment.amount),
         ],
         payment.currency,
         order_id=payment.order_id,
         payment_id=payment.id,
     )
+
+
+def _taken_from(payment: Payment) -> str:
+    """Return the account that has what the wallet did not pay."""
+    if payment.method == "INVOICE":
+        return receivable_account(payment.organization_id)
+    return MANUAL if paid_manually(payment) else STRIPE
 
 
 def topped_up(payment: Payment, wallet_id: UUID) -> Posting | None:
@@ -79,12 +83,17 @@ def topped_up(payment: Payment, wallet_id: UUID) -> Posting | None:
     )
 
 
-def corrected(wallet_id: UUID, amount: Decimal, currency: str, key: str, note: str) -> Posting:
-    """Post a correction of a wallet by `amount`, which may be negative."""
+def corrected(
+    wallet_id: UUID, amount: Decimal, currency: str, key: str, note: str, *, received: bool = False
+) -> Posting:
+    """Post a correction of a wallet by `amount`, which may be negative.
+
+    `received` if the shop has got the money in another way, or paid it back; otherwise it is the shop's loss.
+    """
     posting = build(
         PostingKind.CORRECTION,
         f"correction:{wallet_id}:{key}",
-        [(LOSSES, amount), (wallet_account(wallet_id), -amount)],
+        [(MANUAL if received else LOSSES, amount), (wallet_account(wallet_id), -amount)],
         currency,
         note=note,
     )
@@ -96,7 +105,7 @@ def corrected(wallet_id: UUID, amount: Decimal, currency: str, key: str, note: s
 def sold(order: Order, *, paid_here: bool, payment_id: UUID | None = None) -> Posting | None:
     """Post the sale of a delivered order; None if it was free.
 
-    An order that is not paid here (`paid_here` is False) is owed by whoever charges the customer.
+    An order that is not paid here (`paid_here` is False) is owed by the service that charges the customer.
     """
     total = currencies.rounded(order.total_price, order.currency)
     tax = currencies.rounded(order.tax_amount, order.currency)
@@ -141,7 +150,8 @@ def charged(order: Order) -> tuple[Decimal, str]:
 def cost_returned(order: Order, returned: int, before: Decimal) -> Posting | None:
     """Post that the provider has paid back `returned` bundles of an order by now, in all.
 
-    `before` was posted before. The sum of all returns is rounded, not each: a whole return equals the cost.
+    `before` is the sum of earlier postings. The total is rounded, not each posting, so that the returns of
+    all bundles add up to exactly the cost.
     """
     exact, currency = charged(order)
     amount = currencies.rounded(exact * returned / order.quantity, currency) - before
@@ -156,14 +166,14 @@ def cost_returned(order: Order, returned: int, before: Decimal) -> Posting | Non
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What was posted as given back of a sale before, with the tax in it; failed refunds excepted."""
+    """What earlier postings gave back of a sale, with the tax in it; without refunds that failed."""
 
     amount: Decimal = NONE
     tax: Decimal = NONE
 
 
 def sale_returned(order: Order, returned: int, before: GivenBack) -> Posting | None:
-    """Post that `returned` bundles of an order that is not paid here are not owed any more, in all."""
+    """Post that, in total, `returned` bundles of an order that is not paid here are no longer owed."""
     share = Decimal(returned) / order.quantity
     amount = currencies.rounded(order.total_price * share, order.currency) - before.amount
     tax = currencies.rounded(order.tax_amount * share, order.currency) - before.tax
@@ -181,16 +191,10 @@ def refunded(
 ) -> Posting:
     """Post a refund that reached the customer.
 
-    `sold` is True if the sale was posted. Otherwise the refund comes from the customer's deposit. Of a sale,
-    the share of the tax goes back too: what was given back in all is rounded, not each refund's share.
+    `sold` is True if the sale was posted. Otherwise the refund comes from the customer's deposit. A refund of
+    a sale also takes its share of the tax back. The total of these shares is rounded, not each share.
     """
-    source = {
-        RefundDestination.CARD: STRIPE,
-        RefundDestination.MANUAL: MANUAL,
-        RefundDestination.WALLET: wallet_account(wallet_id) if wallet_id else "",
-    }[refund.destination]
-    if not source:
-        raise ValueError("a refund to a wallet needs that wallet")
+    source = _refunded_from(refund, order, wallet_id)
     tax = NONE
     if sold and order.tax_amount:
         share = (before.amount + refund.amount) / order.total_price
@@ -210,6 +214,21 @@ def refunded(
     if posting is None:
         raise ValueError("a refund of nothing")
     return posting
+
+
+def _refunded_from(refund: Refund, order: Order, wallet_id: UUID | None) -> str:
+    """Return the account that a refund is taken from."""
+    match refund.destination:
+        case RefundDestination.CARD:
+            return STRIPE
+        case RefundDestination.MANUAL:
+            return MANUAL
+        case RefundDestination.INVOICE:
+            return receivable_account(order.organization_id)
+        case RefundDestination.WALLET:
+            if wallet_id is None:
+                raise ValueError("a refund to a wallet needs that wallet")
+            return wallet_account(wallet_id)
 
 
 def refund_failed(refund: Refund, posted: list[Entry]) -> Posting:

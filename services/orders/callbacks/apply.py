@@ -15,6 +15,7 @@ from protos import iccid
 from protos.orders.v1 import events_pb2 as pb
 from services.orders import balance_store as provider_balance
 from services.orders import delivery_store
+from services.orders.batches import worker_store
 from services.orders.callbacks import event_store
 from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
 
@@ -96,6 +97,8 @@ class Events:
             if newest:
                 received_at = timestamps.from_proto(event.received_at)
                 await provider_balance.record(connection, balance, received_at)
+                if kind not in LOW:
+                    await worker_store.wake_for_balance(connection)
         if newest is None:
             return pb.EVENT_OUTCOME_UNCHANGED
         if newest:  # else it was delivered late, and says nothing of the balance now

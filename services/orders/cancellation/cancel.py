@@ -28,8 +28,8 @@ from services.orders.order import (
     Refund,
 )
 from services.orders.peers import ESIMs
-from services.orders.provider_bundle import REVOKED_STATE, read_refund
-from services.orders.provider_order import bad_answer
+from services.orders.provider.provider_bundle import REVOKED_STATE, read_refund
+from services.orders.provider.provider_order import bad_answer
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
@@ -246,6 +246,6 @@ class Cancellation:
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:
-    """Return the eSIM of a top-up, which came with another order; else none, which means the whole order."""
+    """Return the ICCIDs whose bundles to cancel: the topped-up eSIM; empty for all eSIMs of the order."""
     topped_up = order.target_iccid is not None and not order.reassigned
     return [revocation.iccid for revocation in planned] if topped_up else []

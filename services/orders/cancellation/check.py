@@ -2,7 +2,7 @@
 
 from kit.errors import Failure, Kind
 from services.orders.order import Order, OrderStatus
-from services.orders.provider_bundle import REVOKED_STATE, UNUSED_STATES, BundleOnESIM
+from services.orders.provider.provider_bundle import REVOKED_STATE, UNUSED_STATES, BundleOnESIM
 
 USED_STATES = frozenset({"active", "depleted", "expired"})
 

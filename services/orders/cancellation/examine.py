@@ -12,8 +12,8 @@ from services.orders.cancellation.check import check_unused, in_use, not_taken_b
 from services.orders.cancellation.revocation import Revocation
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, Refund
-from services.orders.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
-from services.orders.provider_order import bad_answer
+from services.orders.provider.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
+from services.orders.provider.provider_order import bad_answer
 
 
 @dataclass(frozen=True, slots=True)

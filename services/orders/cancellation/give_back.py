@@ -11,9 +11,9 @@ from kit.errors import Failure, Kind
 from services.orders.cancellation.revocation import Revocation
 from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.order import Order
-from services.orders.payments import refund_facts, refund_store, store
+from services.orders.payment import Payment, PaymentMethod, RefundDestination, RefundReason
+from services.orders.payments import store
 from services.orders.payments.disputes import store as disputes
-from services.orders.payments.payment import Payment, RefundDestination, RefundReason
 from services.orders.payments.policy import (
     Item,
     Refundable,
@@ -22,8 +22,9 @@ from services.orders.payments.policy import (
     due,
     refundable,
 )
-from services.orders.payments.refund import Refunding, locked
-from services.orders.payments.shares import left, left_on_card, shares
+from services.orders.payments.refunds import refund_facts, refund_store
+from services.orders.payments.refunds.refund import Refunding, locked
+from services.orders.payments.refunds.shares import left, left_on_card, shares
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)
@@ -128,14 +129,16 @@ class CancelledRefunds:
 
 def _destination(payment: Payment) -> RefundDestination | None:
     """Return where the policy sends the money; None is back to where it came from."""
+    if payment.method is PaymentMethod.INVOICE:
+        return None
     to = RefundPolicy.from_json(payment.policy).to
-    erased = payment.customer_id == ERASED_CUSTOMER
+    erased = payment.wallet_owner == ERASED_CUSTOMER
     return RefundDestination.WALLET if to is RefundDestination.WALLET and not erased else None
 
 
 def _possible(payment: Payment, amount: Decimal, withdrawn: Decimal) -> Decimal:
     """Return what can go back: an erased customer has a card, but no wallet."""
-    if payment.customer_id != ERASED_CUSTOMER:
+    if payment.wallet_owner != ERASED_CUSTOMER:
         return amount
     possible = min(amount, left_on_card(payment, withdrawn))
     if possible < amount:

@@ -15,7 +15,7 @@ from services.orders.cancellation.check import check_cancellable
 from services.orders.cancellation.examine import Choice, Examination
 from services.orders.cancellation.give_back import CancelledRefunds, not_refundable
 from services.orders.order import DeliveredESIM, Order, OrderStatus, Refund
-from services.orders.provider_order import MAX_PLACES
+from services.orders.provider.provider_order import MAX_PLACES
 
 logger = logging.getLogger(__name__)
 

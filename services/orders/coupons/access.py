@@ -13,3 +13,5 @@ ACCESS: Mapping[str, Access] = {
 }
 # Logged with these fields where the staff or an operator makes the call.
 ACTS: Acts = {"CreateCoupon": ("coupon",), "DisableCoupon": ("coupon_id",)}
+# What API keys may call, and the scope that they need.
+SCOPES: Mapping[str, str] = {"CheckCoupon": "plans:read"}

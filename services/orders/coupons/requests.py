@@ -8,6 +8,7 @@ from functools import cache
 from uuid import UUID
 
 from babel import Locale
+from google.protobuf.message import Message
 
 from kit.values import currencies, money, page_token
 from kit.values.checks import Checks
@@ -15,7 +16,7 @@ from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2 as pb
 from services.orders.coupons.coupon import Coupon, Rules, normalized
 from services.orders.order import MAX_QUANTITY
-from services.orders.provider_order import CURRENCY
+from services.orders.provider.provider_order import CURRENCY
 
 CODE = re.compile(r"[A-Z0-9-]{3,40}")
 MAX_CODE = 40
@@ -107,9 +108,9 @@ def _percent(checks: Checks, text: str) -> Decimal:
     return Decimal(text)
 
 
-def _amount(checks: Checks, coupon: pb.Coupon, name: str) -> Decimal | None:
+def _amount(checks: Checks, coupon: Message, name: str) -> Decimal | None:
     """Return an amount with the digits of its currency; None if it isn't set."""
-    if not coupon.HasField(name):  # type: ignore[arg-type] # only called with AMOUNTS
+    if not coupon.HasField(name):
         return None
     given: money_pb2.Money = getattr(coupon, name)
     field, code = f"coupon.{name}", given.currency_code
@@ -137,8 +138,9 @@ def _currency(checks: Checks, coupon: pb.Coupon) -> str | None:
         checks.fail(
             "coupon.currency", f'"{found[:10]}" is unknown; use an ISO 4217 code such as "EUR"'
         )
+    given: Message = coupon
     for name in AMOUNTS:
-        if not coupon.HasField(name):  # type: ignore[arg-type] # AMOUNTS are fields
+        if not given.HasField(name):
             continue
         code = str(getattr(coupon, name).currency_code)
         found = found or code
@@ -150,8 +152,8 @@ def _currency(checks: Checks, coupon: pb.Coupon) -> str | None:
     return found or None
 
 
-def _moment(checks: Checks, coupon: pb.Coupon, name: str) -> datetime | None:
-    if not coupon.HasField(name):  # type: ignore[arg-type] # only called with names of fields
+def _moment(checks: Checks, coupon: Message, name: str) -> datetime | None:
+    if not coupon.HasField(name):
         return None
     return checks.moment(f"coupon.{name}", getattr(coupon, name))
 

@@ -13,8 +13,8 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.metrics import Metrics
 from services.orders.operators import history_store
 from services.orders.order import OrderStatus
-from services.orders.provider_history import History
-from services.orders.provider_order import ProviderOrder
+from services.orders.provider.provider_history import History
+from services.orders.provider.provider_order import ProviderOrder
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class Audit:
     async def _report_unreadable(self, connection: Connection, provider: History) -> None:
         """Report rows that can't be parsed as unexplained, unless an order here owns them."""
         rows = provider.unreadable.values()
-        owned = await store.owned_references(connection, [row.reference for row in rows])
+        owned = await store.owners(connection, [row.reference for row in rows])
         for row in rows:
             if row.reference not in owned:
                 self._metrics.unexplained()
@@ -143,5 +143,5 @@ class Audit:
         self, connection: Connection, listed: list[ProviderOrder]
     ) -> list[ProviderOrder]:
         bought = [order for order in listed if order.item is not None]
-        owned = await store.owned_references(connection, [order.reference for order in bought])
+        owned = await store.owners(connection, [order.reference for order in bought])
         return [order for order in bought if order.reference not in owned]

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
 from services.orders import step_log
-from services.orders.order import MESSAGE_HELD, Order, OrderStatus
-from services.orders.provider_order import ProviderOrder
+from services.orders.order import Order, OrderStatus
+from services.orders.provider.provider_order import ProviderOrder
+from services.orders.status_reasons import MESSAGE_HELD
 from services.orders.store import ALL_COLUMNS, read_row
 
 
@@ -22,8 +24,8 @@ class Stuck:
     next_look_at: datetime | None
 
 
-def _stuck(row: object) -> Stuck:
-    values = dict(row)  # type: ignore[call-overload] # a row of asyncpg, whose stubs don't say so
+def _stuck(row: Any) -> Stuck:
+    values = dict(row)
     detail, next_look_at = values.pop("operator_detail"), values.pop("next_run_at")
     return Stuck(read_row(values), detail, next_look_at)
 
@@ -96,17 +98,6 @@ where order_id = $1 order by id
 async def list_steps(connection: Connection, order_id: UUID) -> list[Step]:
     """Return the steps of an order, oldest first."""
     return [Step(**row) for row in await connection.fetch(STEPS, order_id)]
-
-
-OWNERS = """
-select provider_reference, id from orders.esim_orders where provider_reference = any($1::text[])
-"""
-
-
-async def owners(connection: Connection, references: Sequence[str]) -> dict[str, UUID]:
-    """Return which order here owns each reference; references without an owner are left out."""
-    rows = await connection.fetch(OWNERS, list(references))
-    return {row["provider_reference"]: row["id"] for row in rows}
 
 
 SETTLE = """

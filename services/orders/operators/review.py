@@ -8,17 +8,18 @@ from uuid import UUID
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority
-from services.orders import order, store
+from services.orders import status_reasons, store
 from services.orders.datasource import OrdersDataSource
 from services.orders.operators import history_store
 from services.orders.operators.history_store import PastAttempt, Step, Stuck
-from services.orders.order import FailureReason, Order, OrderStatus, RecoveryPoint
+from services.orders.order import Order, OrderStatus, RecoveryPoint
+from services.orders.payment import PaymentState
 from services.orders.payments import store as payments
-from services.orders.payments.payment import PaymentState
-from services.orders.provider_order import ProviderOrder
+from services.orders.provider.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store
 from services.orders.purchase.charges import Charges
 from services.orders.recovery.recover import Recovery
+from services.orders.status_reasons import FailureReason
 
 
 class Resolution(StrEnum):
@@ -81,7 +82,7 @@ class Review:
             except Failure as failure:
                 error = failure.message
         async with self._database.system() as connection:
-            owners = await history_store.owners(connection, [c.reference for c in candidates])
+            owners = await store.owners(connection, [c.reference for c in candidates])
         return History(stuck, attempts, steps, candidates, owners, error)
 
     async def _candidates(self, order: Order, attempts: list[PastAttempt]) -> list[ProviderOrder]:
@@ -205,12 +206,12 @@ class Review:
         status, point, message = (
             OrderStatus.FAILED,
             subject.recovery_point,
-            order.MESSAGE_NOT_BOUGHT,
+            status_reasons.MESSAGE_NOT_BOUGHT,
         )
         failure, event = FailureReason.NOT_BOUGHT.value, "resolved: not bought"
         outcome = "ABSENT"
         if placed is not None:
-            if await store.owned_references(connection, [placed.reference]):
+            if await store.owners(connection, [placed.reference]):
                 raise Failure(
                     Kind.REFUSED,
                     "REFERENCE_TAKEN",
@@ -220,11 +221,14 @@ class Review:
             status, point, message = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
             failure, event, outcome = "", "resolved: placed", "PLACED"
         elif resolution is Resolution.PAID_BACK:
-            message, event = order.MESSAGE_PAID_BACK, "resolved: paid back"
+            message, event = status_reasons.MESSAGE_PAID_BACK, "resolved: paid back"
             failure = FailureReason.PAID_BACK.value
         await attempt_store.end_unclear(connection, subject.id, outcome)
         if placed is not None:
-            await self._charges.record(connection, subject, placed, actor)
+            charge = self._charges.judge(subject, placed)
+            await store.record_placed(connection, subject, charge.placed, charge.detail)
+            for step in charge.steps:
+                await store.record_step(connection, subject, actor, step)
         settled = await history_store.end_review(
             connection,
             subject,

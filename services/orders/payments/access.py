@@ -30,8 +30,13 @@ ACTS: Acts = {
     "TopUpWallet": ("amount",),
     "RefundOrder": ("order_id", "amount", "destination"),
     "MarkOrderPaid": ("order_id", "amount", "reference"),
-    "CorrectWallet": ("customer_id", "amount"),
+    "CorrectWallet": ("customer_id", "organization_id", "amount"),
     "GetDisputeEvidence": ("order_id",),
     "ReleaseOrder": ("order_id",),
     "RejectOrder": ("order_id",),
+}
+# What API keys may call, and the scope that they need. Wallets and payments are for people.
+SCOPES: Mapping[str, str] = {
+    "BatchGetPayments": "orders:read",
+    "BatchGetRefundable": "orders:read",
 }

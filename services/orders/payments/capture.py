@@ -1,17 +1,17 @@
-"""Takes the payment of a delivered order, and says whether the payment of an order still stands."""
+"""Takes the payment of a delivered order, and checks if the payment of an order is still valid."""
 
 import logging
 from datetime import UTC, datetime, timedelta
 
-from kit.db.database import Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
-from services.orders import order
+from services.orders import status_reasons
 from services.orders.order import OrderStatus
+from services.orders.payment import Payment, PaymentState
 from services.orders.payments import order_store, store
 from services.orders.payments.metrics import PaymentMetrics
 from services.orders.payments.observe import mismatch
-from services.orders.payments.payment import Payment, PaymentState
 from services.orders.payments.port import Intent, IntentState
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import Taking
@@ -41,9 +41,8 @@ class Captures:
         self._metrics = metrics
 
     async def authorized_at(self, work: Work) -> datetime | None:
-        """Return since when the order can be bought; None if its payment does not stand any more."""
-        async with self._database.system() as connection:
-            payment = await store.of_order(connection, work.order.id)
+        """Return since when the order can be bought; None if its payment was released or refunded."""
+        payment = await self._payment(work)
         if payment is None or payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return None
         if payment.refunded:
@@ -59,8 +58,7 @@ class Captures:
         Returns a pause if the payment provider can't be reached. A payment that can't be taken any more
         sends the order to review.
         """
-        async with self._database.system() as connection:
-            payment = await store.of_order(connection, work.order.id)
+        payment = await self._payment(work)
         if payment is None:
             raise LookupError(f"order {work.order.id} has no payment")
         work.since = payment.authorized_at
@@ -98,6 +96,16 @@ class Captures:
             await work.step("completed", connection, status=OrderStatus.COMPLETED, reason=message)
         return None
 
+    async def _payment(self, work: Work) -> Payment | None:
+        if work.payment is not None:
+            return work.payment
+        async with self._database.system() as connection:
+            return await store.of_order(connection, work.order.id)
+
+    async def read(self, connection: Connection, work: Work) -> None:
+        """Read the payment of the order again, in a transaction of the run."""
+        work.payment = await store.of_order(connection, work.order.id)
+
     async def _capture(self, payment: Payment) -> Intent:
         """Capture the hold; if the outcome is unclear, or it was refused, return the intent as it is."""
         intent_id = payment.intent_id or ""
@@ -120,7 +128,7 @@ class Captures:
                 "needs review",
                 connection,
                 status=OrderStatus.NEEDS_REVIEW,
-                reason=order.MESSAGE_REVIEW,
+                reason=status_reasons.MESSAGE_REVIEW,
                 detail=detail,
             )
             if gone:

@@ -8,20 +8,22 @@ from uuid import UUID
 from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure, Kind
 from kit.values import money
-from services.orders import order
+from services.orders import status_reasons
 from services.orders.metrics import Metrics
-from services.orders.order import FailureReason, OrderStatus
+from services.orders.order import OrderStatus
+from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import order_store, state_store, store
+from services.orders.payments.buying import Buying
 from services.orders.payments.order_store import Standing
-from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments.start import not_open
 from services.orders.payments.taking import Taking
+from services.orders.status_reasons import FailureReason
 
 
 class Decisions:
     """Records each decision with its actor in the order's history.
 
-    `bought` starts a purchase. `look` reads a payment from the payment provider, as far as it is reachable.
+    `look` reads a payment from the payment provider, if that can be reached.
     """
 
     def __init__(
@@ -29,14 +31,14 @@ class Decisions:
         database: Database,
         taking: Taking,
         orders: Metrics,
-        bought: Callable[[UUID], None],
+        buying: Buying,
         wake: Callable[[], None],
         look: Callable[[UUID], Awaitable[None]],
     ) -> None:
         self._database = database
         self._taking = taking
         self._orders = orders
-        self._bought = bought
+        self._buying = buying
         self._wake = wake
         self._look = look
 
@@ -48,8 +50,7 @@ class Decisions:
             await self._look(held.id)  # its hold may have ended meanwhile
         async with self._database.system() as connection:
             payment, _ = await self._held(connection, order_id, actor)
-            await order_store.claim(connection, order_id, event="released", actor=actor, note=note)
-            after_commit(lambda: self._bought(order_id))
+            await self._buying.buy(connection, payment, event="released", actor=actor, note=note)
             return payment
 
     async def reject(self, order_id: UUID, actor: str, note: str) -> Payment:
@@ -60,7 +61,7 @@ class Decisions:
                 connection,
                 standing,
                 FailureReason.PAYMENT_REJECTED,
-                order.MESSAGE_REJECTED,
+                status_reasons.MESSAGE_REJECTED,
                 event="rejected",
                 actor=actor,
                 note=note,
@@ -78,7 +79,7 @@ class Decisions:
                 connection,
                 standing,
                 FailureReason.CANCELLED_BY_CUSTOMER,
-                order.MESSAGE_CANCELLED_UNPAID,
+                status_reasons.MESSAGE_CANCELLED_UNPAID,
                 event="cancelled before the purchase",
                 actor=actor,
             )
@@ -114,8 +115,8 @@ class Decisions:
                 changed = await self._taking.paid(
                     connection, payment, None, reference=reference, actor=actor
                 )
-                await order_store.claim(connection, order_id, event="paid", actor=actor)
-                after_commit(lambda: self._bought(order_id))
+                if changed is not None:
+                    await self._buying.buy(connection, changed, event="paid", actor=actor)
             else:
                 changed = await self._taking.taken_early(
                     connection, payment, reference=reference, actor=actor

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from kit.db.database import Connection
-from services.orders.payments.payment import Payment
+from services.orders.payment import Payment
 
 WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 # What is counted, by the column that has it.
@@ -24,7 +24,7 @@ NAMES = (*(f"{s}_{w}_{k}" for s in SCOPES for w in WINDOWS for k in KINDS), AGE,
 WHOLE = re.compile(r".*_orders|young_account_hours|high_risk")
 # As for PURCHASE_LIMITS: up to 12 digits before the point, 9 after it.
 VALUE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
-# Mailboxes of the public: to share one of these domains says nothing about a customer.
+# Domains of public mail providers: sharing one of these says nothing about a customer.
 PUBLIC_DOMAINS = frozenset(
     {
         *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com"),
@@ -54,7 +54,7 @@ def parse(text: str) -> dict[str, Decimal]:
     return found
 
 
-# So that two payments that share a limit don't overlook each other.
+# Held until the transaction ends, so that each of two payments under one limit counts the other.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('payment guards', 0))"
 # Payments that were authorized or taken; released ones as well, as their orders were paid before they failed.
 COUNT = """

@@ -4,23 +4,24 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from kit.db.database import Database
-from services.orders import order
-from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders import status_reasons
+from services.orders.order import OrderStatus, RecoveryPoint
+from services.orders.payment import Payment, PaymentState
 from services.orders.payments import order_store, state_store
 from services.orders.payments.observe import mismatch
-from services.orders.payments.opening import MAX_HELD
+from services.orders.payments.opening.opening import MAX_HELD
 from services.orders.payments.order_store import Standing
-from services.orders.payments.payment import Payment, PaymentState
 from services.orders.payments.port import IntentState
 from services.orders.payments.settings import AtExpiry
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import ACTOR, Taking
+from services.orders.status_reasons import FailureReason
 
 logger = logging.getLogger(__name__)
 
 # How long before its end a hold is captured or released.
 MARGIN = timedelta(hours=24)
-# Life of a hold of which the payment provider doesn't say when it ends: the shortest that it documents.
+# Assumed duration of a hold whose end the payment provider doesn't report: the shortest that it documents.
 SHORTEST_HOLD = timedelta(days=4, hours=18)
 # Seconds until an order on which a run works is looked at again.
 BUSY = 5.0
@@ -80,7 +81,7 @@ class Holds:
                     connection,
                     standing.order_id,
                     FailureReason.PAYMENT_FAILED,
-                    order.MESSAGE_NOT_PAYABLE,
+                    status_reasons.MESSAGE_NOT_PAYABLE,
                     event="payment failed",
                     actor=ACTOR,
                     detail="the payment provider ended the hold while the order was held",
@@ -97,7 +98,7 @@ class Holds:
                 connection,
                 standing.order_id,
                 FailureReason.PAYMENT_REJECTED,
-                order.MESSAGE_REJECTED,
+                status_reasons.MESSAGE_REJECTED,
                 event="held too long",
                 actor=ACTOR,
                 detail=f"nobody released the order in time; it was held: {payment.held_reason}",
@@ -115,7 +116,7 @@ class Holds:
                 moved = await order_store.send_to_review(
                     connection,
                     standing.order_id,
-                    order.MESSAGE_REVIEW,
+                    status_reasons.MESSAGE_REVIEW,
                     f"the hold of its payment ends at {until:%Y-%m-%d %H:%M} UTC,"
                     f" before its purchase was settled; UNCLEAR_AT_EXPIRY={self._at_expiry}",
                     event="needs review",
@@ -136,7 +137,8 @@ class Holds:
         why = mismatch(payment, intent) if intent.state is IntentState.PAID else ""
         async with self._database.system() as connection:
             if why:
-                # Nothing of it is booked. Once the order is settled, it is compared again, and given back.
+                # Nothing is posted for this payment. Once the order is settled, the payment is compared
+                # again, and refunded.
                 logger.error("the payment of order %s does not match: %s", standing.order_id, why)
                 await state_store.record_detail(
                     connection, payment.id, f"the payment does not match the order: {why}"

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.db.database import Connection
-from services.orders.payments.payment import Payment
+from services.orders.payment import Payment
 from services.orders.payments.requests import PaymentFilter
 from services.orders.payments.store import COLUMNS, read_row
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kit.auth.sessions import STAFF, Session
 from kit.values import money, timestamps
 from protos.orders.v1 import payments_pb2 as pb
-from services.orders.payments.payment import (
+from services.orders.payment import (
     Payment,
     PaymentMethod,
     PaymentState,
@@ -18,11 +18,13 @@ METHODS = {
     PaymentMethod.CARD: pb.PAYMENT_METHOD_CARD,
     PaymentMethod.WALLET: pb.PAYMENT_METHOD_WALLET,
     PaymentMethod.MANUAL: pb.PAYMENT_METHOD_MANUAL,
+    PaymentMethod.INVOICE: pb.PAYMENT_METHOD_INVOICE,
 }
 DESTINATIONS = {
     RefundDestination.CARD: pb.REFUND_DESTINATION_CARD,
     RefundDestination.WALLET: pb.REFUND_DESTINATION_WALLET,
     RefundDestination.MANUAL: pb.REFUND_DESTINATION_MANUAL,
+    RefundDestination.INVOICE: pb.REFUND_DESTINATION_INVOICE,
 }
 REFUND_STATES = {
     RefundState.PLANNED: pb.REFUND_STATE_PENDING,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from kit.telemetry import metrics
-from services.orders.payments.payment import PaymentMethod, PaymentState, RefundState
+from services.orders.payment import PaymentMethod, PaymentState, RefundState
 
 OPEN = (PaymentState.AWAITING, PaymentState.AUTHORIZED, PaymentState.PAID)
 

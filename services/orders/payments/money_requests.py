@@ -1,5 +1,6 @@
 """Checks requests that refund orders, or change wallets; a Failure names every bad field of a request."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,8 +9,8 @@ from kit.values.checks import Checks
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.order import MAX_KEY
-from services.orders.payments.payment import RefundDestination
-from services.orders.payments.refund_order import RefundRequest
+from services.orders.payment import RefundDestination
+from services.orders.payments.refunds.refund_order import RefundRequest
 from services.orders.payments.requests import DEFAULT_PAGE, MAX_NOTE, MAX_PAGE
 
 DESTINATIONS = {
@@ -17,6 +18,7 @@ DESTINATIONS = {
     pb.REFUND_DESTINATION_CARD: RefundDestination.CARD,
     pb.REFUND_DESTINATION_WALLET: RefundDestination.WALLET,
     pb.REFUND_DESTINATION_MANUAL: RefundDestination.MANUAL,
+    pb.REFUND_DESTINATION_INVOICE: RefundDestination.INVOICE,
 }
 # Above any amount of a payment.
 MAX_AMOUNT = Decimal(10) ** 9
@@ -30,30 +32,58 @@ def refund(request: pb.RefundOrderRequest) -> RefundRequest:
     order_id = checks.uuid("order_id", request.order_id)
     amount, currency = None, ""
     if request.HasField("amount"):
-        amount, currency = _amount(checks, request.amount), request.amount.currency_code
+        amount, currency = exact_amount(checks, request.amount), request.amount.currency_code
         if amount <= 0:
             checks.fail("amount", "must be above 0; leave it out to refund everything that is left")
     if request.destination not in DESTINATIONS:
-        checks.fail("destination", "must be CARD, WALLET or MANUAL, or absent")
+        checks.fail("destination", "must be CARD, WALLET, MANUAL or INVOICE, or absent")
     note = _note(checks, request.note)
-    key = _key(checks, request.idempotency_key)
+    key = idempotency_key(checks, request.idempotency_key)
     checks.done()
     return RefundRequest(order_id, amount, currency, DESTINATIONS[request.destination], note, key)
 
 
-def correction(request: pb.CorrectWalletRequest) -> tuple[UUID, Decimal, str, str, str]:
-    """Return the customer, amount, currency, note and key; raises Failure INVALID."""
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction of the wallet of a customer or of an organization."""
+
+    owner_id: UUID
+    of_organization: bool
+    amount: Decimal
+    currency: str
+    note: str
+    key: str
+    received: bool
+
+
+def correction(request: pb.CorrectWalletRequest) -> Correction:
+    """Check a correction; raises Failure INVALID."""
     checks = Checks()
-    customer_id = checks.uuid("customer_id", request.customer_id)
+    of_organization = bool(request.organization_id)
+    if of_organization and request.customer_id:
+        checks.fail("organization_id", "must be absent if a customer is given")
+    owner_id = (
+        checks.uuid("organization_id", request.organization_id)
+        if of_organization
+        else checks.uuid("customer_id", request.customer_id)
+    )
     amount = ZERO
     if request.HasField("amount"):
-        amount = _amount(checks, request.amount)
+        amount = exact_amount(checks, request.amount)
     if not amount:
         checks.fail("amount", "must not be 0")
     note = _note(checks, request.note)
-    key = _key(checks, request.idempotency_key)
+    key = idempotency_key(checks, request.idempotency_key)
     checks.done()
-    return customer_id, amount, request.amount.currency_code, note, key
+    return Correction(
+        owner_id,
+        of_organization,
+        amount,
+        request.amount.currency_code,
+        note,
+        key,
+        request.received,
+    )
 
 
 def entries(request: pb.ListWalletEntriesRequest) -> tuple[UUID, int, int | None]:
@@ -76,13 +106,13 @@ def top_up(checks: Checks, request: pb.TopUpWalletRequest) -> tuple[Decimal, str
     """Return the amount, currency and key of a top-up."""
     amount = ZERO
     if request.HasField("amount"):
-        amount = _amount(checks, request.amount)
+        amount = exact_amount(checks, request.amount)
     if amount <= 0:
         checks.fail("amount", "must be above 0")
-    return amount, request.amount.currency_code, _key(checks, request.idempotency_key)
+    return amount, request.amount.currency_code, idempotency_key(checks, request.idempotency_key)
 
 
-def _amount(checks: Checks, given: money_pb2.Money) -> Decimal:
+def exact_amount(checks: Checks, given: money_pb2.Money) -> Decimal:
     """Return an amount, which has the digits of its currency."""
     code = given.currency_code
     if not currencies.is_known(code):
@@ -108,7 +138,7 @@ def _note(checks: Checks, text: str) -> str:
     return note
 
 
-def _key(checks: Checks, key: str) -> str:
+def idempotency_key(checks: Checks, key: str) -> str:
     if not 1 <= len(key) <= MAX_KEY or not all("!" <= c <= "~" for c in key):
         checks.fail(
             "idempotency_key", f"must be 1 to {MAX_KEY} visible ASCII characters without spaces"

@@ -1,38 +1,43 @@
 """Observes unpaid payments: reads them from the payment provider, and lets paid orders be bought."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from kit.db.database import Database, after_commit
 from kit.errors import Failure, Kind
 from kit.values import money
-from services.orders import order
+from services.orders import status_reasons
 from services.orders.metrics import Metrics
-from services.orders.order import FailureReason, OrderStatus
+from services.orders.order import OrderStatus
+from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import order_store, state_store
+from services.orders.payments.buying import Buying
 from services.orders.payments.guards import Guards
 from services.orders.payments.metrics import PaymentMetrics
-from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments.port import Intent, IntentState
 from services.orders.payments.start import Started, Starts
 from services.orders.payments.taking import ACTOR, Taking
+from services.orders.status_reasons import FailureReason
 
 logger = logging.getLogger(__name__)
 
-# More tries are an attack that tests stolen cards, or hopeless.
+# Failed tries after which the order fails: more of them are an attacker who tests stolen cards, or have no
+# chance to succeed.
 MAX_DECLINES = 5
 # Seconds. The pauses between polls are 30 and 90 s, after a first one of 10 s: an event makes the payment due
 # at once, and without any event a paid order is found within this time.
 FIRST_PAUSE, MAX_PAUSE = 10.0, 90.0
+# A purchase that begins now has usually ended by then, and with it the work on its payment.
+BOUGHT_BY_THEN = timedelta(minutes=1)
+# `look` returns this if it changed the state of the payment, which also ended the lease.
+CHANGED = -1.0
 # Seconds between polls of a payment that the payment provider processes for days.
 PROCESSING_PAUSE = 300.0
 
 
 class Observation:
-    """Decides what an unpaid payment has become. `bought` starts the purchase of an order."""
+    """Updates unpaid payments from what the payment provider reports."""
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class Observation:
         taking: Taking,
         metrics: PaymentMetrics,
         orders: Metrics,
-        bought: Callable[[UUID], None],
+        buying: Buying,
     ) -> None:
         self._database = database
         self._starts = starts
@@ -50,12 +55,12 @@ class Observation:
         self._taking = taking
         self._metrics = metrics
         self._orders = orders
-        self._bought = bought
+        self._buying = buying
 
     async def look(self, payment: Payment) -> float | None:
         """Look at an unpaid payment of an order; return the seconds until the next look, None for none.
 
-        Raises Failure as the port does: nothing has changed then.
+        CHANGED means that it is no longer unpaid. Raises Failure as the port does: nothing has changed then.
         """
         if payment.method is not PaymentMethod.CARD:
             left = (payment.expires_at - datetime.now(UTC)).total_seconds()
@@ -75,7 +80,7 @@ class Observation:
             await self._fail(
                 payment,
                 FailureReason.PAYMENT_FAILED,
-                order.MESSAGE_NOT_PAYABLE,
+                status_reasons.MESSAGE_NOT_PAYABLE,
                 event="payment failed",
                 detail=f"the payment provider refused the payment: {failure.reason} {dict(failure.details)}",
             )
@@ -95,14 +100,14 @@ class Observation:
         match intent.state:
             case IntentState.AUTHORIZED | IntentState.PAID:
                 await self._paid(payment, intent)
-                return None
+                return CHANGED
             case IntentState.PROCESSING:
                 return PROCESSING_PAUSE
             case IntentState.CANCELED:
                 await self._fail(
                     payment,
                     FailureReason.PAYMENT_FAILED,
-                    order.MESSAGE_NOT_PAYABLE,
+                    status_reasons.MESSAGE_NOT_PAYABLE,
                     event="payment failed",
                     detail=f"the payment provider ended the payment: {intent.reason or 'no reason given'}",
                 )
@@ -120,7 +125,7 @@ class Observation:
             return await self._end(
                 started,
                 FailureReason.CARD_DECLINED,
-                order.MESSAGE_DECLINED,
+                status_reasons.MESSAGE_DECLINED,
                 "card declined too often",
             )
         if _expired(payment) or (payment.hosted and not started.session_open):
@@ -132,9 +137,9 @@ class Observation:
     ) -> float | None:
         """Fail the order of an unpaid payment, whose end at the payment provider follows.
 
-        A session is ended before, and whoever was faster to pay on it gets the order. Without a session the
-        order fails first: to cancel the intent before would take away the hold of an order that another look
-        finds paid in that moment.
+        A session is expired first: a customer who paid on it just before still gets the order. Without a
+        session the order fails first, because canceling its intent could release the hold of an order that
+        another run finds paid at the same moment.
         """
         payment, port = started.payment, self._starts.port
         if payment.hosted and payment.session_id is not None:
@@ -167,7 +172,8 @@ class Observation:
             if standing.unpaid:
                 reason = await self._guards.reason(connection, shown, high_risk=intent.high_risk)
             if intent.state is IntentState.AUTHORIZED:
-                changed = await self._taking.authorized(connection, payment, intent, reason)
+                due_in = BOUGHT_BY_THEN if standing.unpaid and not reason else timedelta()
+                changed = await self._taking.authorized(connection, payment, intent, reason, due_in)
             else:
                 changed = await self._taking.paid(connection, payment, intent, held_reason=reason)
             # An order that ended meanwhile stays as it is: the payment is due, and is released.
@@ -180,8 +186,7 @@ class Observation:
                 logger.warning("order %s is paid, but held: %s", order_id, reason)
                 return
             event = "authorized" if intent.state is IntentState.AUTHORIZED else "paid"
-            if await order_store.claim(connection, order_id, event=event, actor=ACTOR):
-                after_commit(lambda: self._bought(order_id))
+            await self._buying.buy(connection, changed, event=event, actor=ACTOR)
 
     async def _mismatched(self, payment: Payment, why: str) -> None:
         """Fail the order of a payment that is not what was asked for; the money is given back next."""
@@ -190,7 +195,7 @@ class Observation:
         await self._fail(
             payment,
             FailureReason.PAYMENT_MISMATCH,
-            order.MESSAGE_MISMATCH,
+            status_reasons.MESSAGE_MISMATCH,
             event="payment mismatch",
             detail=f"the payment does not match the order: {why}",
         )
@@ -232,7 +237,7 @@ class Observation:
                 after_commit(lambda: self._orders.changed(OrderStatus.FAILED, age))
 
 
-UNPAID = (FailureReason.PAYMENT_EXPIRED, order.MESSAGE_UNPAID, "payment expired")
+UNPAID = (FailureReason.PAYMENT_EXPIRED, status_reasons.MESSAGE_UNPAID, "payment expired")
 
 
 def mismatch(payment: Payment, intent: Intent) -> str:

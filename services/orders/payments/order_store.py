@@ -1,19 +1,21 @@
 """SQL with which payments move their orders; nothing here commits."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.orders import step_log
-from services.orders.order import GOES_BACK, NOT_CHARGED, FailureReason, OrderStatus, RecoveryPoint
+from services.orders.order import Order, OrderStatus, RecoveryPoint
+from services.orders.status_reasons import GOES_BACK, NOT_CHARGED, FailureReason
+from services.orders.store import ALL_COLUMNS, read_row
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far the order of a payment is. `busy` is True while a run works on it."""
+    """Status and recovery point of the order of a payment. `busy` is True while a run works on it."""
 
     order_id: UUID
     status: OrderStatus
@@ -36,12 +38,12 @@ from orders.esim_orders where id = $1
 
 
 async def standing(connection: Connection, order_id: UUID) -> Standing:
-    """Return how far an order is; raises Failure NOT_FOUND (ORDER_NOT_FOUND)."""
+    """Return the standing of an order; raises Failure NOT_FOUND (ORDER_NOT_FOUND)."""
     return _standing(await connection.fetchrow(STANDING, order_id))
 
 
 async def lock(connection: Connection, order_id: UUID) -> Standing:
-    """Return how far an order is, and lock it until the transaction ends."""
+    """Return the standing of an order, and lock it until the transaction ends."""
     return _standing(await connection.fetchrow(f"{STANDING} for update", order_id))
 
 
@@ -61,21 +63,39 @@ EVENT = """
 insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
 values ($1, $2, $3, $4, $5, $6)
 """
-CLAIM = """
-update orders.esim_orders
-set recovery_point = 'CLAIMED', status_reason = '', next_run_at = now(), updated_at = now()
-where id = $1 and status = 'PROCESSING' and recovery_point = 'AWAITING_PAYMENT'
-"""
+CLAIM = f"""
+with claimed as (
+    update orders.esim_orders as o
+    set recovery_point = 'CLAIMED', status_reason = '', next_run_at = now(), updated_at = now(),
+        lease_owner = $2, leased_until = now() + $3::interval
+    where o.id = $1 and o.status = 'PROCESSING' and o.recovery_point = 'AWAITING_PAYMENT'
+    returning {ALL_COLUMNS}
+),
+event as (
+    insert into orders.order_events (order_id, from_status, to_status, actor, reason, note)
+    select id, status, status, $4, $5, $6 from claimed
+)
+select {ALL_COLUMNS} from claimed as o
+"""  # noqa: S608 - only ALL_COLUMNS goes in
 
 
 async def claim(
-    connection: Connection, order_id: UUID, *, event: str, actor: str, note: str = ""
-) -> bool:
-    """Let a paid order be bought; False if it does not wait for that any more."""
-    if await connection.execute(CLAIM, order_id) != "UPDATE 1":
-        return False
-    await record(connection, order_id, OrderStatus.PROCESSING, event, actor=actor, note=note)
-    return True
+    connection: Connection,
+    order_id: UUID,
+    run: UUID,
+    lease: timedelta,
+    *,
+    event: str,
+    actor: str,
+    note: str = "",
+) -> Order | None:
+    """Let a paid order be bought by a run, which gets its lease; None if it does not await its payment."""
+    row = await connection.fetchrow(CLAIM, order_id, run, lease, actor, event, note)
+    if row is None:
+        return None
+    claimed = read_row(row)
+    step_log.step_of(claimed, event, actor)
+    return claimed
 
 
 async def record(

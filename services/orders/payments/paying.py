@@ -10,9 +10,9 @@ from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.order import Order
+from services.orders.payment import Payment, PaymentState
 from services.orders.payments import messages, store
 from services.orders.payments.decide import without_payment
-from services.orders.payments.payment import Payment, PaymentState
 from services.orders.payments.port import IntentState
 from services.orders.payments.run import Payments
 from services.orders.payments.start import Started, Starts, not_open
@@ -47,17 +47,21 @@ class Paying:
             for payment in found.values()
         ]
 
-    async def started(self, session: Session, order: Order) -> pb.Payment | None:
+    async def started(
+        self, session: Session, order: Order, claimed: Payment | None
+    ) -> pb.Payment | None:
         """Return the payment of a new order with what its client needs to pay, None if it is not paid here.
 
-        If the payment provider can't be reached, these are missing, and the client resumes the payment.
+        `claimed` is the payment if it was recorded a moment ago. If the payment provider can't be reached,
+        what the client needs is missing, and it resumes the payment.
         """
         if not order.has_payment:
             return None
         if order.unpaid:
-            payment = await self._of(order)
+            payment = claimed or await self._of(order)
+            first = claimed is not None and claimed.requested_at is not None
             try:
-                return await self.resumed(session, payment)
+                return await self._resumed(session, payment, order if first else None)
             except Failure as failure:
                 if failure.kind is Kind.REFUSED:
                     await self._payments.look(payment.id)  # fails the order
@@ -84,11 +88,19 @@ class Paying:
 
     async def resumed(self, session: Session, payment: Payment) -> pb.Payment:
         """Return a payment with what its client needs to pay, if it is unpaid."""
+        return await self._resumed(session, payment, None)
+
+    async def _resumed(self, session: Session, payment: Payment, new: Order | None) -> pb.Payment:
+        """Do what `resumed` does; `new` is the order if it was claimed with this payment a moment ago."""
         if payment.state is not PaymentState.AWAITING:
             return messages.payment_to_proto(payment, session)
-        started = await self._starts.start(payment)
+        if new is None:
+            started = await self._starts.start(payment)
+        else:
+            started = await self._starts.first(payment, new)
         if _moved_on(started):
-            # It was paid or ended before its event came: acted upon now, and answered as it is then.
+            # It was paid or has ended, and its event is still to come: act on that now, and return the
+            # result.
             await self._payments.look(payment.id)
             async with self._database.system() as connection:
                 now = await store.get(connection, payment.id)

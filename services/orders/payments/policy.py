@@ -1,4 +1,4 @@
-"""What a customer gets back who cancels a paid order. Pure: facts come in, an amount comes out."""
+"""Computes what a customer gets back who cancels a paid order, without reading the database or the clock."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from kit.values import currencies, money
-from services.orders.payments.payment import Payment, PaymentState, RefundDestination
+from services.orders.payment import Payment, PaymentState, RefundDestination
 
 NONE = Decimal(0)
 MAX_DAYS = 3650
@@ -97,7 +97,7 @@ class RefundPolicy:
         return cls(**known)
 
     def ends(self, bought_at: datetime) -> datetime | None:
-        """Return when an order can no longer be given back; None if there is no end."""
+        """Return the time from which nothing of an order is refunded; None if there is no such time."""
         return None if self.window_days is None else bought_at + timedelta(days=self.window_days)
 
     def accepts(self, item: "Item") -> Shortfall | None:
@@ -129,9 +129,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A bought order: `items` are those not revoked before, None if nobody could tell their states.
+    """A bought order: `items` are those not revoked before, None if their states could not be read.
 
-    `given` is the sum of the percentages that went back of items which were revoked before.
+    `given` is the sum of the percentages that were given back of items revoked before.
     """
 
     bought_at: datetime
@@ -142,7 +142,7 @@ class Sold:
 
 
 def due(captured: Decimal, percents: Decimal, quantity: int, currency: str) -> Decimal:
-    """Return what an order of `quantity` items gives back, in all, if these percentages of items do.
+    """Return the total refund of an order of `quantity` items; `percents` is the sum of their percentages.
 
     Rounded down, so that parts never add up to more than the whole.
     """
@@ -178,8 +178,8 @@ def refundable(
     """Return what cancelling an order would give back now.
 
     `cancelled` is what earlier cancellations of parts of the order gave back, `withdrawn` what disputes have
-    taken back of the payment. Only what the policy accepts
-    goes back, in proportion, and never more than is left of the payment.
+    taken back of the payment. Only the share of the items that the policy accepts is refunded, and never more
+    than is left of the payment.
     """
     left = payment.captured - payment.refunded
     undisputed = max(left - withdrawn, NONE)
@@ -210,7 +210,7 @@ def refundable(
 def _nothing(
     payment: Payment, sold: Sold, left: Decimal, until: datetime | None, now: datetime
 ) -> Shortfall | None:
-    """Return why nothing goes back whatever the bundles' states are."""
+    """Return why nothing is refunded, whatever the states of the bundles; None if something may be."""
     if sold.ended:
         return Shortfall.CANCELLED
     if payment.state is not PaymentState.CAPTURED:

@@ -7,17 +7,13 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
-from services.orders.payments import order_store, refund, state_store
+from services.orders.payment import Payment, PaymentMethod, PaymentState, RefundReason
+from services.orders.payments import order_store, state_store
 from services.orders.payments.observe import mismatch
-from services.orders.payments.payment import (
-    Payment,
-    PaymentMethod,
-    PaymentState,
-    RefundReason,
-)
 from services.orders.payments.port import Intent, IntentState, PaymentPort, ProviderRefundState
-from services.orders.payments.refund import Refunding
-from services.orders.payments.shares import left, shares
+from services.orders.payments.refunds import refund
+from services.orders.payments.refunds.refund import Refunding
+from services.orders.payments.refunds.shares import left, shares
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import ACTOR, Taking
 

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from kit.values import money, page_token
 from kit.values.checks import Checks
 from protos.orders.v1 import payments_pb2 as pb
-from services.orders.payments.payment import Payment
+from services.orders.payment import Payment
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 500

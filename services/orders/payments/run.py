@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+from kit import background
 from kit.background import Loop
-from kit.db.database import Database
+from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure
 from kit.logs.episodes import Episodes
 from services.orders.order import OrderStatus
-from services.orders.payments import lease_store, order_store, store
+from services.orders.payment import Payment, PaymentState
+from services.orders.payments import lease_store, store
 from services.orders.payments.holds import Holds
 from services.orders.payments.metrics import PaymentMetrics
-from services.orders.payments.observe import Observation
-from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payments.observe import CHANGED, Observation
+from services.orders.payments.order_store import Standing
 from services.orders.payments.release import Releases
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,8 @@ select count(*) from orders.esim_orders
 where status = 'NEEDS_REVIEW' and paid_by = 'CUSTOMER'
 """
 
+# A leased payment, and the standing of its order if it has one.
+Taken = tuple[Payment, Standing | None]
 TopUp = Callable[[Payment], Awaitable[float | None]]
 
 
@@ -82,6 +87,22 @@ class Payments:
     def wake(self) -> None:
         """Look for due payments now."""
         self._loop.wake()
+
+    async def begin(
+        self, connection: Connection, payment_id: UUID, states: Sequence[PaymentState]
+    ) -> None:
+        """Look at a payment in one of these states again, as soon as the transaction commits.
+
+        It is left to the loop while another look at it, or many others, are in flight.
+        """
+        if payment_id in self._running or len(self._running) >= MAX_CONCURRENT:
+            if await lease_store.wake(connection, payment_id, states):
+                after_commit(self._loop.wake)
+            return
+        run = uuid4()
+        taken = await lease_store.take_over(connection, payment_id, run, LEASE, states)
+        if taken is not None:
+            after_commit(lambda: self._begin(taken, run))
 
     async def look(self, payment_id: UUID) -> None:
         """Make a payment due, and look at it now. The caller can't cancel the look."""
@@ -126,9 +147,19 @@ class Payments:
         running = self._running.get(payment_id)
         if running is not None:
             return running
-        task = asyncio.create_task(self._run(payment_id), name=f"look at payment {payment_id}")
-        self._running[payment_id] = task
-        task.add_done_callback(lambda _: self._ended(payment_id))
+        return self._keep(payment_id, self._take_and_look(payment_id))
+
+    def _begin(self, taken: Taken, run: UUID) -> None:
+        payment_id = taken[0].id
+        if payment_id not in self._running:
+            self._keep(payment_id, self._run(taken, run))
+        else:
+            # A look that began meanwhile may have read too early: another one follows it.
+            self._keep(run, self._postpone(payment_id, run, 0.0))
+
+    def _keep(self, key: UUID, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = self._running[key] = background.start(work, "look at a payment")
+        task.add_done_callback(lambda _: self._ended(key))
         return task
 
     def _ended(self, payment_id: UUID) -> None:
@@ -136,28 +167,37 @@ class Payments:
         # It may be due again: an event came meanwhile, or the look has changed its state.
         self._loop.wake()
 
-    async def _run(self, payment_id: UUID) -> None:
+    async def _take_and_look(self, payment_id: UUID) -> None:
         run = uuid4()
         try:
             async with self._database.system() as connection:
-                payment = await lease_store.take(connection, payment_id, run, LEASE)
-            if payment is None:
+                taken = await lease_store.take(connection, payment_id, run, LEASE)
+        except (Failure, TimeoutError) as failure:
+            logger.warning("payment %s is looked at later: %s", payment_id, failure)
+            return
+        if taken is not None:
+            await self._run(taken, run)
+
+    async def _run(self, taken: Taken, run: UUID) -> None:
+        payment_id = taken[0].id
+        try:
+            pause = await self._look(*taken)
+            if pause == CHANGED:
                 return
-            pause = await self._look(payment)
             async with self._database.system() as connection:
                 await lease_store.put_back(
                     connection, payment_id, run, None if pause is None else _seconds(pause)
                 )
         except Failure as failure:
             episodes.record(
-                f"looks at payments fail: {failure.reason}",
-                "the look at payment %s failed, and is repeated later: %s",
+                f"work on payments fails: {failure.reason}",
+                "work on payment %s failed, and is repeated later: %s",
                 payment_id,
                 failure,
             )
             await self._postpone(payment_id, run, max(failure.retry_after or 0.0, AFTER_FAILURE))
         except Exception:
-            logger.exception("the look at payment %s failed, and is repeated later", payment_id)
+            logger.exception("work on payment %s failed, and is repeated later", payment_id)
             await self._postpone(payment_id, run, AFTER_ERROR)
 
     async def _postpone(self, payment_id: UUID, run: UUID, pause: float) -> None:
@@ -167,11 +207,9 @@ class Payments:
         except (Failure, TimeoutError) as failure:  # its lease ends in any case
             logger.warning("payment %s keeps its lease: %s", payment_id, failure)
 
-    async def _look(self, payment: Payment) -> float | None:
-        if payment.order_id is None:
+    async def _look(self, payment: Payment, standing: Standing | None) -> float | None:
+        if standing is None:
             return await self._top_up(payment) if self._top_up is not None else None
-        async with self._database.system() as connection:
-            standing = await order_store.standing(connection, payment.order_id)
         if standing.status is OrderStatus.FAILED:
             return await self._releases.release(payment)
         if payment.state is PaymentState.AWAITING and standing.unpaid:

@@ -8,19 +8,19 @@ from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
 from protos.orders.v1 import payments_pb2 as pb
 from protos.orders.v1 import payments_pb2_grpc
-from services.orders import find
 from services.orders import store as order_rows
+from services.orders.listing import find
+from services.orders.payment import Payment
 from services.orders.payments import list_payments, messages, requests, store
 from services.orders.payments.decide import Decisions
 from services.orders.payments.disputes.show import ShownDisputes
 from services.orders.payments.events import PaymentEvents
 from services.orders.payments.paying import Paying
-from services.orders.payments.payment import Payment
-from services.orders.payments.refund_facts import RefundFacts
-from services.orders.payments.refund_order import OrderRefunds
-from services.orders.payments.servicer_refunds import RefundMethods
-from services.orders.payments.servicer_wallets import WalletMethods
-from services.orders.payments.top_up import TopUps
+from services.orders.payments.refunds.refund_facts import RefundFacts
+from services.orders.payments.refunds.refund_order import OrderRefunds
+from services.orders.payments.refunds.servicer_refunds import RefundMethods
+from services.orders.payments.wallets.servicer_wallets import WalletMethods
+from services.orders.payments.wallets.top_up import TopUps
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

@@ -8,11 +8,11 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from kit.values.env import Env
+from services.orders.payment import PaymentMethod
 from services.orders.payments import guards
-from services.orders.payments.payment import PaymentMethod
 from services.orders.payments.policy import RefundPolicy, RefundPolicyError
 from services.orders.payments.stripe.settings import StripeSettings
-from services.orders.payments.top_up_limits import TopUpLimits, TopUpLimitsError
+from services.orders.payments.wallets.top_up_limits import TopUpLimits, TopUpLimitsError
 
 # eSIMs bought at this address cost money.
 ESIM_GO_HOST = "api.esim-go.com"
@@ -93,8 +93,8 @@ class PaymentSettings:
                 str(
                     env.number(
                         "ORDERS_MIN_BALANCE",
-                        "Balance at eSIM Go, in the organization's currency, below which customers can't"
-                        " buy; 0 means no limit. CreateOrderForCustomer is exempt.",
+                        "Balance at eSIM Go, in the currency of the account there, below which customers"
+                        " can't buy; 0 means no limit. CreateOrderForCustomer is exempt.",
                         0,
                         low=0,
                         high=1_000_000_000,
@@ -126,14 +126,15 @@ class PaymentSettings:
                 f"STRIPE_SECRET_KEY is a live key, but STRIPE_BASE_URL is not {STRIPE_URL}: a live key"
                 " must not be sent elsewhere"
             )
-        if self.mode is PaymentMode.REQUIRED and key and not live and _is_real(provider_url):
+        if self.mode is PaymentMode.REQUIRED and key and not live and is_real(provider_url):
             env.problems.append(
                 "STRIPE_SECRET_KEY is a test key, with which test cards would buy real eSIMs: set a live"
                 " key, or let ESIM_GO_BASE_URL name the sandbox"
             )
 
 
-def _is_real(provider_url: str) -> bool:
+def is_real(provider_url: str) -> bool:
+    """Return whether this is the real provider, which sells real eSIMs."""
     return urlsplit(provider_url).hostname == ESIM_GO_HOST
 
 
@@ -149,14 +150,18 @@ def _mode(env: Env, provider_url: str) -> PaymentMode:
         env.problems.append(f"PAYMENTS must be off or required, not {text!r}")
     if text == "required":
         return PaymentMode.REQUIRED
-    if text == "off" or not _is_real(provider_url):
+    if text == "off" or not is_real(provider_url):
         return PaymentMode.OFF
     env.notices.append(NOT_CONFIGURED)
     return PaymentMode.UNDECIDED
 
 
+# How customers may pay. Whether an organization buys on account is decided by its billing instead.
+CHOICES = frozenset(PaymentMethod) - {PaymentMethod.INVOICE}
+
+
 def _methods(env: Env) -> frozenset[PaymentMethod]:
-    names = ", ".join(method.lower() for method in PaymentMethod)
+    names = ", ".join(method.lower() for method in PaymentMethod if method in CHOICES)
     text = env.text(
         "PAYMENT_METHODS",
         f"How customers may pay, separated by commas: {names}. manual: the finance staff records the"
@@ -164,7 +169,7 @@ def _methods(env: Env) -> frozenset[PaymentMethod]:
         "card,wallet",
     )
     words = {word.strip().upper() for word in text.split(",") if word.strip()}
-    if not words or not words <= set(PaymentMethod):
+    if not words or not words <= CHOICES:
         env.problems.append(f"PAYMENT_METHODS must name some of {names}, not {text!r}")
         return frozenset()
     return frozenset(map(PaymentMethod, words))
@@ -192,9 +197,9 @@ def _guards(env: Env) -> dict[str, Decimal]:
 def _policy(env: Env) -> RefundPolicy:
     text = env.text(
         "REFUND_POLICY",
-        "What customers get back who cancel a paid order, as name=value separated by commas: window_days"
-        " (14), only_if_not_installed (true), only_if_unused (true), fee (percent that is kept, 0), to"
-        " (card: back to where it came from, or wallet). An order keeps the policy with which it was"
+        "What customers get back when they cancel a paid order, as name=value separated by commas:"
+        " window_days (14), only_if_not_installed (true), only_if_unused (true), fee (percent that is kept,"
+        " 0), to (card: back to where it came from, or wallet). An order keeps the policy with which it was"
         " bought.",
         "",
     )

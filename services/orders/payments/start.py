@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from kit.db.database import Database
+from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import store as order_rows
+from services.orders.order import Order
+from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import state_store
-from services.orders.payments.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments.port import Checkout, Intent, PaymentPort, Start
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,13 @@ class Starts:
             return await self._begin(payment)
         return await self.read(payment)
 
+    async def first(self, payment: Payment, order: Order) -> Started:
+        """Start the payment of an order that was claimed a moment ago, which has recorded the request.
+
+        Raises what `start` does.
+        """
+        return await self._create_once(payment, await self._request(payment, _describe(order)))
+
     async def read(self, payment: Payment) -> Started:
         """Return a payment that has begun as the payment provider has it now."""
         if not payment.hosted:
@@ -101,24 +109,28 @@ class Starts:
     async def _begin(self, payment: Payment) -> Started:
         async with self._database.system() as connection:
             requested = await state_store.record_request(connection, payment.id)
-        if requested is None or requested.requested_at is None:
-            raise not_open()
-        start = await self._request(requested)
+            if requested is None or requested.requested_at is None:
+                raise not_open()
+            description = await _description(connection, requested)
+        start = await self._request(requested, description)
         if datetime.now(UTC) - requested.requested_at < KEYS_END:
-            try:
-                return await self._create(requested, start)
-            except Failure as failure:
-                if failure.kind is not Kind.UNCLEAR:
-                    raise
-                # The same key may bring the same error again although the first request was carried out.
-                found = await self._found(requested)
-                if found is None:
-                    raise
-                return found
+            return await self._create_once(requested, start)
         found = await self._found(requested)
         if found is None:
             raise not_open()
         return found
+
+    async def _create_once(self, payment: Payment, start: Start) -> Started:
+        try:
+            return await self._create(payment, start)
+        except Failure as failure:
+            if failure.kind is not Kind.UNCLEAR:
+                raise
+            # The same key may bring the same error again although the first request was carried out.
+            found = await self._found(payment)
+            if found is None:
+                raise
+            return found
 
     async def _create(self, payment: Payment, start: Start) -> Started:
         if payment.hosted:
@@ -150,28 +162,19 @@ class Starts:
             raise not_open()
         return recorded
 
-    async def _request(self, payment: Payment) -> Start:
+    async def _request(self, payment: Payment, description: str) -> Start:
         """Return what starts a payment; equal at each call, as the payment provider demands of repeats."""
         return Start(
             payment.id,
             payment.order_id,
             payment.card_amount,
             payment.currency,
-            await self._description(payment),
+            description,
             payment.return_url,
             payment.expires_at,
             capture_now=payment.order_id is None,
             customer=await self._customer(payment.customer_id) if payment.save_method else "",
         )
-
-    async def _description(self, payment: Payment) -> str:
-        """Return what the customer buys, as the payment provider's page shows it."""
-        if payment.order_id is None:
-            return "Wallet top-up"
-        async with self._database.system() as connection:
-            found = await order_rows.get(connection, [payment.order_id])
-        title = (found[0].sold_plan or {}).get("title") or found[0].bundle_name
-        return f"{found[0].quantity} x {title}" if found[0].quantity > 1 else str(title)
 
     async def _customer(self, customer_id: UUID) -> str:
         """Return the payment provider's id of a customer, whose record is created at the first use."""
@@ -183,6 +186,19 @@ class Starts:
         async with self._database.system() as connection:
             await connection.execute(RECORD_CUSTOMER, customer_id, created)
         return created
+
+
+async def _description(connection: Connection, payment: Payment) -> str:
+    """Return what the customer buys, as the payment provider's page shows it."""
+    if payment.order_id is None:
+        return "Wallet top-up"
+    [order] = await order_rows.get(connection, [payment.order_id])
+    return _describe(order)
+
+
+def _describe(order: Order) -> str:
+    title = (order.sold_plan or {}).get("title") or order.bundle_name
+    return f"{order.quantity} x {title}" if order.quantity > 1 else str(title)
 
 
 CUSTOMER = "select provider_id from orders.payment_customers where customer_id = $1"

@@ -1,10 +1,10 @@
 """SQL that changes payments; nothing here commits. Lock an order before its payment."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db.database import Connection
-from services.orders.payments.payment import Payment, PaymentState
+from services.orders.payment import Payment, PaymentState
 from services.orders.payments.port import Intent
 from services.orders.payments.store import COLUMNS, read_row
 
@@ -46,7 +46,7 @@ set state = $2, captured = case when $2 = 'PAID' then p.amount else 0 end, autho
     intent_id = coalesce($3, p.intent_id), charge_id = coalesce($4, p.charge_id), capture_before = $5,
     card_fingerprint = $6, card_last4 = $7, failure = '', held_reason = $8,
     held_at = case when $8 <> '' then now() end, reference = $9, run = null, looks = 0,
-    next_run_at = now(), updated_at = now()
+    next_run_at = now() + $10::interval, updated_at = now()
 where p.id = $1 and p.state = 'AWAITING'
 returning {COLUMNS}
 """  # noqa: S608 - the same
@@ -60,8 +60,12 @@ async def authorize(
     intent: Intent | None = None,
     held_reason: str = "",
     reference: str = "",
+    due_in: timedelta = timedelta(),
 ) -> Payment | None:
-    """Record that a payment is AUTHORIZED or PAID; None if it does not await that any more."""
+    """Record that a payment is AUTHORIZED or PAID; None if it does not await that any more.
+
+    It is looked at again after `due_in`.
+    """
     row = await connection.fetchrow(
         AUTHORIZE,
         payment_id,
@@ -73,6 +77,7 @@ async def authorize(
         intent.card_last4 if intent else "",
         held_reason,
         reference,
+        due_in,
     )
     return read_row(row) if row else None
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
-from services.orders.payments.payment import (
+from services.orders.payment import (
     Payment,
     PaymentMethod,
     PaymentState,
@@ -21,7 +21,7 @@ COLUMNS = """p.id, p.order_id, p.customer_id, p.method, p.amount, p.wallet_amoun
     p.charge_id, p.return_url, p.save_method, p.authorized_at, p.capture_before, p.expires_at, p.declines,
     p.failure, p.client_address, p.email_domain, p.account_created_at, p.card_fingerprint, p.card_last4,
     p.held_reason, p.held_at, p.reviewed_at, p.reviewed_by, p.policy, p.reference, p.next_run_at, p.looks,
-    p.detail, p.created_at, p.updated_at"""
+    p.detail, p.created_at, p.updated_at, p.organization_id"""
 
 
 def read_row(row: Any) -> Payment:
@@ -36,9 +36,10 @@ INSERT = f"""
 insert into orders.payments as p (
     id, order_id, customer_id, method, amount, wallet_amount, currency, state, hosted, return_url,
     save_method, authorized_at, expires_at, client_address, email_domain, account_created_at, held_reason,
-    held_at, policy, next_run_at
+    held_at, policy, next_run_at, organization_id, requested_at
 ) values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21, $22
 )
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in
@@ -68,6 +69,8 @@ async def insert(connection: Connection, new: Payment) -> Payment:
         new.held_at,
         new.policy,
         new.next_run_at,
+        new.organization_id,
+        new.requested_at,
     )
     return read_row(row)
 

@@ -1,16 +1,18 @@
 """Changes of payments that move money, with the wallet and the ledger in the same transaction."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from kit.db.database import Connection, after_commit
 from services.orders.books import postings
 from services.orders.books import store as books
+from services.orders.books.posting import Posting
 from services.orders.order import Order
-from services.orders.payments import state_store, wallet_store
+from services.orders.payment import Payment, PaymentState
+from services.orders.payments import state_store
 from services.orders.payments.metrics import PaymentMetrics
-from services.orders.payments.payment import Payment, PaymentState
 from services.orders.payments.port import Intent
+from services.orders.payments.wallets import wallet_store
 
 ACTOR = "payment"
 
@@ -22,7 +24,12 @@ class Taking:
         self._metrics = metrics
 
     async def authorized(
-        self, connection: Connection, payment: Payment, intent: Intent, held_reason: str
+        self,
+        connection: Connection,
+        payment: Payment,
+        intent: Intent,
+        held_reason: str,
+        due_in: timedelta,
     ) -> Payment | None:
         """Record that the amount is held; None if the payment does not await that any more."""
         changed = await state_store.authorize(
@@ -31,6 +38,7 @@ class Taking:
             PaymentState.AUTHORIZED,
             intent=intent,
             held_reason=held_reason,
+            due_in=due_in,
         )
         return self._counted(changed)
 
@@ -88,10 +96,9 @@ class Taking:
         )
         if changed is None:
             return None
-        hold = await wallet_store.debit(connection, changed.id, ACTOR)
         await books.post(
             connection,
-            postings.taken(changed, hold.wallet_id if hold else None),
+            await self._debited(connection, changed, ACTOR),
             postings.sold(order, paid_here=True, payment_id=changed.id),
             postings.cost(order),
             actor=ACTOR,
@@ -123,9 +130,16 @@ class Taking:
     async def _took(self, connection: Connection, payment: Payment | None, actor: str) -> None:
         if payment is None:
             return
-        hold = await wallet_store.debit(connection, payment.id, actor)
-        taken = postings.taken(payment, hold.wallet_id if hold else None)
-        await books.post(connection, taken, actor=actor)
+        await books.post(connection, await self._debited(connection, payment, actor), actor=actor)
+
+    async def _debited(
+        self, connection: Connection, payment: Payment, actor: str
+    ) -> Posting | None:
+        """Debit what the wallet holds for a payment that was taken; return what to post."""
+        hold = None
+        if payment.wallet_amount:
+            hold = await wallet_store.debit(connection, payment.id, actor)
+        return postings.taken(payment, hold.wallet_id if hold else None)
 
     def _counted(self, payment: Payment | None) -> Payment | None:
         if payment is not None:

@@ -1,12 +1,11 @@
 """The parts of payments, and how they depend on each other."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import UUID
 
 from kit.db.database import Database
 from services.orders.metrics import Metrics
+from services.orders.payments.buying import Buying
 from services.orders.payments.capture import Captures
 from services.orders.payments.decide import Decisions
 from services.orders.payments.disputes.wiring import DisputeParts
@@ -15,20 +14,20 @@ from services.orders.payments.guards import Guards
 from services.orders.payments.holds import Holds
 from services.orders.payments.metrics import PaymentMetrics, RefundMetrics
 from services.orders.payments.observe import Observation
-from services.orders.payments.opening import Openings
+from services.orders.payments.opening.opening import Openings
 from services.orders.payments.paying import Paying
 from services.orders.payments.port import PaymentPort
-from services.orders.payments.refund import Refunding
-from services.orders.payments.refund_facts import RefundFacts
-from services.orders.payments.refund_order import OrderRefunds
-from services.orders.payments.refund_run import RefundRuns
+from services.orders.payments.refunds.refund import Refunding
+from services.orders.payments.refunds.refund_facts import RefundFacts
+from services.orders.payments.refunds.refund_order import OrderRefunds
+from services.orders.payments.refunds.refund_run import RefundRuns
 from services.orders.payments.release import Releases
 from services.orders.payments.run import Payments
 from services.orders.payments.servicer import PaymentsServicer
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import Taking
-from services.orders.payments.top_up import TopUps
+from services.orders.payments.wallets.top_up import TopUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class PaymentParts:
 def parts(
     base: Basics,
     orders: Metrics,
-    bought: Callable[[UUID], None],
+    buying: Buying,
     *,
     reports: DisputeParts,
     live: bool,
@@ -85,10 +84,10 @@ def parts(
     stop: asyncio.Event,
     every: float,
 ) -> PaymentParts:
-    """Make the parts that need to start purchases, by `bought`; `live` is the payment provider's mode."""
+    """Make the parts that need to start purchases; `live` is the payment provider's mode."""
     database, starts, taking = base.database, base.starts, base.taking
     guards = Guards(base.settings.guards)
-    observation = Observation(database, starts, guards, taking, base.metrics, orders, bought)
+    observation = Observation(database, starts, guards, taking, base.metrics, orders, buying)
     top_ups = TopUps(database, starts, base.settings, base.metrics)
     payments = Payments(
         database,
@@ -102,10 +101,10 @@ def parts(
         top_up=top_ups.look,
     )
     paying = Paying(database, starts, payments)
-    decisions = Decisions(database, taking, orders, bought, payments.wake, payments.look)
+    decisions = Decisions(database, taking, orders, buying, payments.wake, payments.look)
     refunds = RefundRuns(database, starts, base.refunding, RefundMetrics(), stop=stop, every=every)
     by_staff = OrderRefunds(database, base.refunding, refunds)
-    events = PaymentEvents(database, payments.wake, refunds.wake, reports.wake, live=live)
+    events = PaymentEvents(database, payments.begin, refunds.wake, reports.wake, live=live)
     servicer = PaymentsServicer(
         database, paying, decisions, by_staff, facts, top_ups, events, reports.shown
     )

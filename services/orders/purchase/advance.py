@@ -9,18 +9,20 @@ from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders import order, store
+from services.orders import status_reasons
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
+from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payments.capture import Captures
-from services.orders.provider_order import ProviderOrder
-from services.orders.purchase import attempt_store, deliver, refusals
+from services.orders.provider.provider_order import ProviderOrder
+from services.orders.purchase import attempt_store, bulk, deliver, refusals
 from services.orders.purchase.balances import Balances
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.complete import complete, message_of
 from services.orders.purchase.deliver import Delivery
-from services.orders.purchase.prices import Prices
+from services.orders.purchase.prices import CONFIRMED, Prices
 from services.orders.purchase.settle import Settlement
+from services.orders.purchase.turn import BatchTurn
+from services.orders.status_reasons import FailureReason
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ FIRST_BACK_OFF = 1.0
 # A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
 # up waiting. For an order that is paid here, the time begins with the authorization.
 CLAIM_LIFETIME = timedelta(hours=1)
-# An order is leased only once it is paid; this is for one that an old process has made due.
+# An unpaid order usually gets no lease. This pause is for one that a process of an older release made due.
 UNPAID = Pause(60.0)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.
@@ -64,6 +66,8 @@ class Purchase:
         prices: Prices,
         charged: Charges,
         captures: Captures,
+        turn: BatchTurn,
+        balances: Balances,
     ) -> None:
         self._database = database
         self._datasource = datasource
@@ -72,7 +76,8 @@ class Purchase:
         self._prices = prices
         self._charges = charged
         self._captures = captures
-        self._balances = Balances(database)
+        self._turn = turn
+        self._balances = balances
 
     async def advance(self, work: Work) -> Pause | None:
         """Advance until the order is finished (None) or has to wait.
@@ -105,17 +110,28 @@ class Purchase:
     async def _place(self, work: Work) -> Pause | None:
         if not await self._stands(work):
             return None
-        pause = await self._prices.confirm(work)
-        if pause is not None or work.order.status is not OrderStatus.PROCESSING:
+        pause = await bulk.wait(work, self._turn)
+        if pause is not None or _ended(work):
             return pause
+        confirmed = await self._prices.confirm(work)
+        if isinstance(confirmed, Pause):
+            return confirmed
+        if _ended(work):
+            return None
         held = self._datasource.held
         if held > SHORT_HOLD:
-            await work.explain(order.MESSAGE_HELD)
+            await work.explain(status_reasons.MESSAGE_HELD)
             return Pause(AFTER_PROBE if held == math.inf else held)
         async with self._database.system() as connection:
+            if work.order.in_batch and not await self._turn.take(connection, work.order.id):
+                return bulk.NOT_YET
             attempt = await attempt_store.start(connection, work.order)
             await work.step(
-                "asking the provider", point=RecoveryPoint.ATTEMPTED, connection=connection
+                "asking the provider",
+                connection,
+                after=[CONFIRMED] if confirmed else [],
+                also=confirmed.expected(work.order.quantity) if confirmed else None,
+                point=RecoveryPoint.ATTEMPTED,
             )
         try:
             answer = await self._datasource.create_order(
@@ -123,14 +139,18 @@ class Purchase:
                 work.order.quantity,
                 work.order.target_iccid,
                 allow_reassign=work.order.needs_new_esim,
+                priority=work.priority,
             )
         except Failure as failure:
             return await self._not_placed(work, attempt, failure)
+        finally:
+            if work.order.in_batch:
+                await self._turn.pass_on(work.order.id)
         await self._record_placed(work, attempt, answer)
         return None
 
     async def _stands(self, work: Work) -> bool:
-        """Fail an order that is not paid any more, or was claimed too long ago; return if it stands."""
+        """Fail an order that isn't paid any more, or was claimed too long ago; return if it may be bought."""
         since: datetime | None = work.order.created_at
         if work.order.has_payment:
             since = await self._captures.authorized_at(work)
@@ -138,14 +158,16 @@ class Purchase:
             await work.step(
                 "payment expired",
                 status=OrderStatus.FAILED,
-                reason=order.MESSAGE_UNPAID,
+                reason=status_reasons.MESSAGE_UNPAID,
                 failure=FailureReason.PAYMENT_EXPIRED,
             )
-        elif datetime.now(UTC) - since > CLAIM_LIFETIME:
+        elif datetime.now(UTC) - since > (
+            bulk.CLAIM_LIFETIME if work.order.in_batch else CLAIM_LIFETIME
+        ):
             await work.step(
                 "given up: claimed too long ago",
                 status=OrderStatus.FAILED,
-                reason=order.MESSAGE_NOT_REACHED,
+                reason=status_reasons.MESSAGE_NOT_REACHED,
                 failure=FailureReason.PROVIDER_UNREACHABLE,
             )
         return work.order.status is OrderStatus.PROCESSING
@@ -157,10 +179,12 @@ class Purchase:
                 why = refusals.reason_of(failure, for_esim=work.order.target_iccid is not None)
                 await attempt_store.end(connection, attempt, "REFUSED")
                 work.metrics.attempted("REFUSED")
+                if work.order.in_batch and why is FailureReason.INSUFFICIENT_BALANCE:
+                    return await bulk.wait_for_balance(work, connection, detail)
                 await work.step(
                     "refused by the provider",
                     status=OrderStatus.FAILED,
-                    reason=order.REFUSED_MESSAGES[why],
+                    reason=status_reasons.REFUSED_MESSAGES[why],
                     detail=detail,
                     failure=why,
                     connection=connection,
@@ -171,7 +195,7 @@ class Purchase:
                 work.metrics.attempted("UNCLEAR")
                 await work.step(
                     "outcome unclear",
-                    reason=order.MESSAGE_UNCLEAR,
+                    reason=status_reasons.MESSAGE_UNCLEAR,
                     detail=detail,
                     connection=connection,
                 )
@@ -179,11 +203,11 @@ class Purchase:
             await attempt_store.end(connection, attempt, "NOT_SENT")
             work.metrics.attempted("NOT_SENT")
             tried = (await attempt_store.counts(connection, work.order.id))["NOT_SENT"]
-            if tried >= MAX_NOT_SENT:
+            if tried >= MAX_NOT_SENT and not work.order.in_batch:
                 await work.step(
                     "given up: the provider took no order",
                     status=OrderStatus.FAILED,
-                    reason=order.MESSAGE_NOT_REACHED,
+                    reason=status_reasons.MESSAGE_NOT_REACHED,
                     detail=detail,
                     failure=FailureReason.PROVIDER_UNREACHABLE,
                     connection=connection,
@@ -192,13 +216,14 @@ class Purchase:
             await work.step(
                 "not sent",
                 point=RecoveryPoint.CLAIMED,
-                reason=order.MESSAGE_HELD
+                reason=status_reasons.MESSAGE_HELD
                 if (failure.retry_after or 0.0) > SHORT_HOLD
-                else order.MESSAGE_WAITING,
+                else status_reasons.MESSAGE_WAITING,
                 detail=detail,
                 connection=connection,
             )
-            return Pause(max(failure.retry_after or 0.0, FIRST_BACK_OFF * 2 ** (tried - 1)))
+            back_off = FIRST_BACK_OFF * 2 ** (min(tried, MAX_NOT_SENT) - 1)
+            return Pause(max(failure.retry_after or 0.0, back_off))
 
     async def _record_placed(self, work: Work, attempt: UUID, answer: ProviderOrder) -> None:
         """Record the provider's answer, with retries: until then only this process knows of the payment."""
@@ -206,15 +231,16 @@ class Purchase:
             placed = replace(work)
             try:
                 async with self._database.system() as connection:
-                    if await store.owned_references(connection, [answer.reference]):
-                        await attempt_store.end(connection, attempt, "UNCLEAR")
+                    if not await attempt_store.end_placed(
+                        connection, attempt, answer.reference, answer.source_address
+                    ):
                         await deliver.send_to_review(
                             placed,
                             f"{answer.reference} already belongs to another order",
                             connection,
                         )
                     else:
-                        await self._write_placed(connection, placed, attempt, answer)
+                        await self._write_placed(connection, placed, answer)
             except (Failure, TimeoutError):
                 logger.exception(
                     "order %s was placed at the provider as %s, but recording it failed",
@@ -225,26 +251,43 @@ class Purchase:
                     raise
                 await asyncio.sleep(pause)
             else:
-                work.order, work.delivered = placed.order, placed.delivered
+                work.order, work.delivered, work.payment = (
+                    placed.order,
+                    placed.delivered,
+                    placed.payment,
+                )
                 work.metrics.attempted("PLACED")
                 if answer.balance is not None:
                     self._balances.report(answer.balance)
                 return
 
     async def _write_placed(
-        self, connection: Connection, work: Work, attempt: UUID, answer: ProviderOrder
+        self, connection: Connection, work: Work, answer: ProviderOrder
     ) -> None:
-        await attempt_store.end(connection, attempt, "PLACED", answer.source_address)
-        await self._charges.record(connection, work.order, answer, work.actor)
-        message = order.MESSAGE_DELIVERY
+        message = status_reasons.MESSAGE_DELIVERY
         if deliver.is_complete(work.order, answer.esims):
             await deliver.record(connection, work.order, answer.esims)
             work.delivered = answer.esims
             message = ""
-        await work.step("placed", point=RecoveryPoint.PLACED, reason=message, connection=connection)
+        if work.order.has_payment:
+            await self._captures.read(connection, work)
+        charge = self._charges.judge(work.order, answer)
+        await work.step(
+            "placed",
+            connection,
+            after=charge.steps,
+            also=charge.placed,
+            point=RecoveryPoint.PLACED,
+            reason=message,
+            detail=charge.detail,
+        )
 
     async def _complete(self, work: Work) -> Pause | None:
         if work.order.has_payment:
             return await self._captures.complete(work, message_of(work.order))
         await complete(work)
         return None
+
+
+def _ended(work: Work) -> bool:
+    return work.order.status is not OrderStatus.PROCESSING

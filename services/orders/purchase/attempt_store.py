@@ -24,18 +24,37 @@ async def start(connection: Connection, order: Order) -> UUID:
 
 END = """
 update orders.order_attempts
-set outcome = $2, ended_at = coalesce(ended_at, now()),
-    source_address = coalesce(nullif($3, ''), source_address)
+set outcome = $2, ended_at = coalesce(ended_at, now())
 where id = $1
 """
 
 
-async def end(connection: Connection, attempt: UUID, outcome: str, source: str = "") -> None:
-    """Record the outcome: PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT.
+async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
+    """Record the outcome: PLACED, REFUSED, NOT_SENT, UNCLEAR or ABSENT."""
+    await connection.execute(END, attempt, outcome)
 
-    `source` is the address that the attempt was sent from, if the provider reported it.
+
+# The reference of an order never changes, so another order that has this one need not be locked.
+END_PLACED = """
+update orders.order_attempts
+set outcome = case
+        when exists (select from orders.esim_orders where provider_reference = $2) then 'UNCLEAR'
+        else 'PLACED'
+    end,
+    ended_at = coalesce(ended_at, now()), source_address = coalesce(nullif($3, ''), source_address)
+where id = $1
+returning outcome = 'PLACED'
+"""
+
+
+async def end_placed(connection: Connection, attempt: UUID, reference: str, source: str) -> bool:
+    """Record that the provider took the order: the attempt is PLACED.
+
+    If another order already has the reference, the attempt is UNCLEAR, and the result is False. `source` is
+    the address that the attempt was sent from, if the provider reported it.
     """
-    await connection.execute(END, attempt, outcome, source)
+    placed: bool = await connection.fetchval(END_PLACED, attempt, reference, source)
+    return placed
 
 
 # The newest thousand attempts are enough to find all addresses that the platform uses now.

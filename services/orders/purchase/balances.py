@@ -12,6 +12,9 @@ from services.orders import balance_store
 
 logger = logging.getLogger(__name__)
 
+# Seconds until a report is written, so that it does not compete with the next steps of its order.
+DELAY = 0.25
+
 
 class Balances:
     """Stores the newest reported balance in a task; a failure affects no order.
@@ -20,8 +23,9 @@ class Balances:
     so they must not be part of a purchase's transactions.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stop: asyncio.Event) -> None:
         self._database = database
+        self._stop = stop
         self._newest: tuple[Decimal, datetime] | None = None
         self._writing: asyncio.Task[None] | None = None
 
@@ -31,8 +35,14 @@ class Balances:
         if self._writing is None or self._writing.done():
             self._writing = background.start(self._write(), "record the provider's balance")
 
+    async def close(self) -> None:
+        """Wait for a write in progress."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+
     async def _write(self) -> None:
         while self._newest is not None:
+            await background.sleep(DELAY, self._stop)
             (balance, seen_at), self._newest = self._newest, None
             try:
                 async with self._database.system() as connection:

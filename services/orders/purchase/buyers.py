@@ -14,11 +14,12 @@ class Buyers:
     service_only: bool = False
     anonymous: bool = False
 
-    def check(self, session: Session) -> UUID:
+    def check(self, session: Session, organization_id: str) -> UUID:
         """Return the customer that a session buys for.
 
-        Raises Failure FORBIDDEN: CUSTOMER_SESSION_REQUIRED for the service role key,
-        PURCHASES_BY_SERVICE_ONLY, or ANONYMOUS_SESSION.
+        `organization_id` is that of the request, empty if it names none. Raises Failure FORBIDDEN:
+        CUSTOMER_SESSION_REQUIRED for the service role key, PURCHASES_BY_SERVICE_ONLY, ANONYMOUS_SESSION, or
+        API_KEY_ORGANIZATION_REQUIRED.
         """
         if session.role is Role.SERVICE or session.user_id is None:
             raise Failure(
@@ -38,5 +39,11 @@ class Buyers:
                 Kind.FORBIDDEN,
                 "ANONYMOUS_SESSION",
                 "An anonymous session can't buy; add an e-mail address or sign in, then try again",
+            )
+        if session.scopes is not None and not organization_id:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "API_KEY_ORGANIZATION_REQUIRED",
+                "An API key buys for its organization only; name the organization in the request",
             )
         return session.user_id

@@ -1,14 +1,14 @@
 """Records what the provider charged for an order; a charge above the expected cost is an incident."""
 
 import logging
+from dataclasses import dataclass
 from decimal import Decimal
 
-from kit.db.database import Connection
 from kit.values import money
-from services.orders import store
 from services.orders.metrics import Metrics
 from services.orders.order import Order
-from services.orders.provider_order import ProviderOrder
+from services.orders.provider.provider_order import ProviderOrder
+from services.orders.store import Placed
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +16,15 @@ logger = logging.getLogger(__name__)
 # second for one with a price list. Customers see only the first in their timeline.
 CHARGED_ABOVE = "charged above the expected price"
 COST_ABOVE = "charged above the expected cost"
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a step to PLACED records of a charge; `steps` come before it, and `detail` is for operators."""
+
+    placed: Placed
+    detail: str | None = None
+    steps: tuple[str, ...] = ()
 
 
 class Charges:
@@ -30,10 +39,8 @@ class Charges:
         self._metrics = metrics
         self._tolerance = tolerance
 
-    async def record(
-        self, connection: Connection, order: Order, placed: ProviderOrder, actor: str
-    ) -> None:
-        """Record the provider's reference and charge; a step to PLACED follows in the same transaction."""
+    def judge(self, order: Order, placed: ProviderOrder) -> Charge:
+        """Return what to record of the provider's charge; an incident is logged and counted."""
         above = self._above(order, placed)
         detail = None
         expected, currency = order.expected_cost.expected, order.expected_cost.currency
@@ -43,21 +50,13 @@ class Charges:
                 f"charged {money.plain(placed.total)} {placed.currency or currency} instead of"
                 f" the expected {money.plain(expected)} {currency}"
             )
-        await store.record_reference(
-            connection,
-            order,
-            placed.reference,
-            placed.total,
-            placed.currency,
-            above=above,
-            detail=detail,
-        )
+        recorded = Placed(placed.reference, placed.total, placed.currency, above)
         if detail is None:
-            return
-        step = COST_ABOVE if order.fixed_price else CHARGED_ABOVE
-        await store.record_step(connection, order, actor, step)
+            return Charge(recorded)
         logger.error("order %s was %s", order.id, detail)
         self._metrics.charged_above()
+        step = COST_ABOVE if order.fixed_price else CHARGED_ABOVE
+        return Charge(recorded, detail, (step,))
 
     def _above(self, order: Order, placed: ProviderOrder) -> Decimal | None:
         """Return by how much the charge exceeds the allowed cost; None if it doesn't."""

@@ -1,4 +1,4 @@
-"""SQL of claims: the row of a new order, and the search for an equal one."""
+"""SQL of claims: the row of a new order, and the search for one of the same request."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,7 +7,7 @@ from kit.db.database import Connection
 from kit.telemetry import tracing
 from services.orders import step_log
 from services.orders.order import Order, OrderRequest, Target
-from services.orders.payments.opening import Opening
+from services.orders.payments.opening.opening import Opening
 from services.orders.plan import Plan
 from services.orders.purchase.quotes import Quote
 from services.orders.store import ALL_COLUMNS, COLUMNS, read_row
@@ -21,15 +21,18 @@ insert into orders.esim_orders as o (
     customer_id, idempotency_key, plan_id, bundle_name, quantity, unit_price, total_price, currency,
     customer_reference, auto_activate, target_esim_id, target_iccid, allow_reassign, needs_new_esim,
     max_price, max_total, trace_parent, price_confirmed_at, requested_currency, coupon_code, sold_plan,
-    price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
+    sold_region, price_list, rule_version, expected_cost, cost_currency, max_unit_cost, exchange_rate,
     exchange_rate_at, tax_rate, includes_tax, tax_amount, discount, tax_country, paid_by, recovery_point,
-    next_run_at, lease_owner, leased_until
+    next_run_at, lease_owner, leased_until, organization_id, group_id,
+    batch_order_id
 ) values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    -- Older releases know no other keys in the object.
+    $21::jsonb - 'region', $21::jsonb ->> 'region',
     $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35,
     case when $35 <> 'AWAITING_PAYMENT' then now() end,
     case when $35 <> 'AWAITING_PAYMENT' then $36::uuid end,
-    case when $35 <> 'AWAITING_PAYMENT' then now() + $37::interval end
+    case when $35 <> 'AWAITING_PAYMENT' then now() + $37::interval end, $40, $41, $42
 )
 on conflict (customer_id, idempotency_key) do nothing
 returning {ALL_COLUMNS}
@@ -101,12 +104,26 @@ async def claim(
         lease,
         actor,
         CLAIMED,
+        request.organization_id,
+        request.group_id,
+        request.reservation,
     )
     if row is None:
         return None
     claimed = read_row(row)
     step_log.step_of(claimed, CLAIMED, actor)
     return claimed
+
+
+FIND_BY_KEY = f"""
+select {COLUMNS} from orders.esim_orders o where o.customer_id = $1 and o.idempotency_key = $2
+"""  # noqa: S608 - only COLUMNS goes in
+
+
+async def find_by_key(connection: Connection, customer_id: UUID, key: str) -> Order | None:
+    """Return the customer's order that was requested under this idempotency key."""
+    row = await connection.fetchrow(FIND_BY_KEY, customer_id, key)
+    return read_row(row) if row else None
 
 
 # Equal requests within this time are two clicks or a client's retry, not a second order. Clients rely on it.
@@ -117,6 +134,7 @@ where o.customer_id = $1 and o.plan_id = $2 and o.quantity = $3
     and o.target_esim_id is not distinct from $4 and o.idempotency_key is null
     and o.status <> 'FAILED' and o.created_at > now() - $5::interval
     and $6::text in (o.requested_currency, o.currency) and o.coupon_code = $7
+    and o.organization_id is not distinct from $8 and o.group_id is not distinct from $9
 order by o.created_at desc limit 1
 """  # noqa: S608 - only COLUMNS goes in
 
@@ -141,5 +159,15 @@ async def find_duplicate(connection: Connection, request: OrderRequest) -> Order
         DUPLICATE_WINDOW,
         request.currency,
         request.coupon_code,
+        request.organization_id,
+        request.group_id,
     )
     return read_row(row) if row else None
+
+
+ORDERED = "update orders.batch_orders set state = 'ORDERED' where id = $1 and state = 'PENDING'"
+
+
+async def take_planned(connection: Connection, planned: UUID) -> bool:
+    """Record that a planned order of a batch has its order; False if the batch was cancelled meanwhile."""
+    return bool(await connection.execute(ORDERED, planned) == "UPDATE 1")

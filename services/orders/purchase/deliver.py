@@ -8,11 +8,12 @@ from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from protos import iccid
-from services.orders import delivery_store, order, store
+from services.orders import delivery_store, status_reasons
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
 from services.orders.peers import ESIMs
 from services.orders.purchase.complete import complete
+from services.orders.traveler import Traveler
 from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ MAX_DELIVERY_TIME = timedelta(minutes=30)
 # After this time the eSIMs are fetched regardless of the order's status, because `completed` is the only
 # status that the provider documents.
 FETCH_ANYWAY = timedelta(minutes=1)
+# The step after which the esims service has the eSIMs.
+REGISTERED = "registered"
 
 
 def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
@@ -39,7 +42,7 @@ async def record(connection: Connection, order: Order, esims: Sequence[Delivered
     """Record a complete delivery, and whether it is on another eSIM than the requested one; repeatable."""
     await delivery_store.record(connection, order, esims)
     if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
-        await store.record_reassigned(connection, order.id)
+        await delivery_store.record_reassigned(connection, order.id)
 
 
 async def send_to_review(work: Work, detail: str, connection: "Connection | None" = None) -> None:
@@ -48,7 +51,7 @@ async def send_to_review(work: Work, detail: str, connection: "Connection | None
     await work.step(
         "needs review",
         status=OrderStatus.NEEDS_REVIEW,
-        reason=order.MESSAGE_REVIEW,
+        reason=status_reasons.MESSAGE_REVIEW,
         detail=detail,
         connection=connection,
     )
@@ -68,7 +71,7 @@ class Delivery:
         if not esims:
             async with self._database.system() as connection:
                 esims = await delivery_store.of_order(connection, work.order.id)
-                age = await store.placed_ago(connection, work.order.id)
+                age = await delivery_store.placed_ago(connection, work.order.id)
         if not esims:
             found = await self._fetch(work, age)
             if isinstance(found, Pause):
@@ -93,7 +96,7 @@ class Delivery:
         reference = work.order.provider_reference or ""
         detail = ""
         try:
-            placed = await self._datasource.get_order(reference)
+            placed = await self._datasource.get_order(reference, priority=work.priority)
             if placed.failed:
                 await send_to_review(
                     work, f"the provider reports the status {placed.status!r} of {reference}"
@@ -103,7 +106,7 @@ class Delivery:
                 return list(placed.esims)
             if not placed.completed and age < FETCH_ANYWAY:
                 return await self._wait(work, age)
-            found = await self._datasource.get_order_assignments(reference)
+            found = await self._datasource.get_order_assignments(reference, priority=work.priority)
             if is_complete(work.order, found):
                 return found
         except Failure as failure:
@@ -114,14 +117,20 @@ class Delivery:
         return await self._wait(work, age)
 
     async def _wait(self, work: Work, age: timedelta) -> Pause:
-        await work.explain(order.MESSAGE_DELIVERY)
+        await work.explain(status_reasons.MESSAGE_DELIVERY)
         return growing_pause(age, 0.5, 30)
+
+    async def _travelers(self, work: Work) -> dict[str, Traveler]:
+        if not work.order.in_batch:
+            return {}
+        async with self._database.system() as connection:
+            return await delivery_store.travelers(connection, work.order.id)
 
     async def _register(
         self, work: Work, esims: list[DeliveredESIM], age: timedelta
     ) -> Pause | None:
         try:
-            await self._esims.register(work.order, esims)
+            await self._esims.register(work.order, esims, await self._travelers(work))
         except Failure as failure:
             if failure.kind in (Kind.CONFLICT, Kind.INVALID, Kind.REFUSED):
                 await send_to_review(work, f"eSIMs not registered: {failure}")
@@ -132,12 +141,11 @@ class Delivery:
                 work.order.id,
                 failure,
             )
-            await work.explain(order.MESSAGE_REGISTERING)
+            await work.explain(status_reasons.MESSAGE_REGISTERING)
             return growing_pause(age, 1, 15)
-        async with self._database.system() as connection:
-            await delivery_store.record_registered(connection, work.order.id)
-            await work.step("registered", point=RecoveryPoint.REGISTERED, connection=connection)
+        if work.order.has_payment:
+            await work.step(REGISTERED, point=RecoveryPoint.REGISTERED)
+        else:
             # Without a payment to take, nothing outside of this database comes between the two steps.
-            if not work.order.has_payment:
-                await complete(work, connection)
+            await complete(work, after=[REGISTERED], point=RecoveryPoint.REGISTERED)
         return None

@@ -64,13 +64,16 @@ from (
     where o.status <> 'FAILED' and o.created_at > now() - $2::interval
         -- Unpaid orders count for an hour: otherwise customers who never pay would stop the shop.
         and (o.recovery_point <> 'AWAITING_PAYMENT' or o.created_at > now() - interval '1 hour')
-        and ($1::uuid is null or o.customer_id = $1)
+        and ($1::uuid is null or (o.customer_id = $1 and o.organization_id is null))
     window newest as (order by o.created_at desc, o.id desc rows unbounded preceding)
 ) spent
 """
 UNFINISHED = """
 select count(*) from (
-    select from orders.esim_orders where customer_id = $1 and status = 'PROCESSING' limit $2
+    select from orders.esim_orders
+    where customer_id = $1 and status = 'PROCESSING' and organization_id is not distinct from $3
+        and batch_order_id is null
+    limit $2
 ) unfinished
 """
 
@@ -104,15 +107,22 @@ class PurchaseLimits:
         return [f"purchase limits of {scope} {owner}" for scope, owner in owners.items()]
 
     async def check(
-        self, connection: Connection, customer_id: UUID, cost: Decimal, *, by_service: bool
+        self,
+        connection: Connection,
+        customer_id: UUID,
+        cost: Decimal,
+        *,
+        by_service: bool,
+        organization_id: UUID | None = None,
     ) -> None:
         """Raise Failure REFUSED (PURCHASE_LIMIT_...) if an order of that cost exceeds a limit.
 
         Purchases by a service have no limit on unfinished purchases, because its customers have paid already.
+        What a customer buys for an organization is limited by its budgets, and by the limits of the shop.
         """
         if not by_service:
-            await self._check_unfinished(connection, customer_id)
-        for scope in SCOPES:
+            await self._check_unfinished(connection, customer_id, organization_id)
+        for scope in SCOPES if organization_id is None else ("shop",):
             for window, length in WINDOWS.items():
                 orders = self.limits.get(f"{scope}_{window}_orders")
                 amount = self.limits.get(f"{scope}_{window}_amount")
@@ -134,8 +144,10 @@ class PurchaseLimits:
                     if row[kind] is not None:
                         raise self._refused(scope, window, kind, float(row[kind]))
 
-    async def _check_unfinished(self, connection: Connection, customer_id: UUID) -> None:
-        found = await connection.fetchval(UNFINISHED, customer_id, self.unfinished)
+    async def _check_unfinished(
+        self, connection: Connection, customer_id: UUID, organization_id: UUID | None
+    ) -> None:
+        found = await connection.fetchval(UNFINISHED, customer_id, self.unfinished, organization_id)
         if found < self.unfinished:
             return
         name = "customer_unfinished_orders"

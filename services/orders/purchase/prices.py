@@ -1,24 +1,44 @@
 """Confirms costs with the provider, which alone decides what an order costs, before it is placed."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from kit.errors import Failure, Kind
 from kit.values import money
 from providers.esim_go.client import Priority
-from services.orders import order, store
+from services.orders import status_reasons
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import FailureReason, Order, OrderCost, OrderRequest, OrderStatus, Target
+from services.orders.order import Order, OrderCost, OrderRequest, OrderStatus, Target
 from services.orders.plan import Plan
-from services.orders.provider_order import MAX_PLACES, Validation
+from services.orders.provider.provider_order import MAX_PLACES, Validation
 from services.orders.purchase import quotes, refusals
 from services.orders.purchase.quotes import Quote
+from services.orders.status_reasons import FailureReason
+from services.orders.store import ExpectedCost
 from services.orders.work import Pause, Work
 
 # Seconds until the provider is queried again after it did not confirm a price.
 PRICE_PAUSE = 5.0
+# Seconds until an order of a batch that waits for the shop's balance is tried again. A callback that reports
+# a higher balance wakes it earlier.
+BALANCE_PAUSE = 30.0
 # Kinds of failure without an answer: the provider may still accept the order later.
 NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE})
+# The step in the history of an order whose cost was confirmed.
+CONFIRMED = "price confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The cost of a whole order that the provider confirmed, and when it was queried."""
+
+    cost: Decimal
+    at: datetime
+
+    def expected(self, quantity: int) -> ExpectedCost:
+        """Return what the next step records."""
+        return ExpectedCost(self.cost, round(self.cost / quantity, MAX_PLACES), self.at)
 
 
 class Prices:
@@ -134,12 +154,12 @@ class Prices:
             raise refusals.not_sold_at_that_price()
         return quote
 
-    async def confirm(self, work: Work) -> Pause | None:
+    async def confirm(self, work: Work) -> Pause | Confirmed | None:
         """Confirm the cost of an order with a price limit or a price list right before it is placed.
 
         Fails the order if the provider would refuse it, or if its cost exceeds what the buyer or the price
-        list allows. Returns a pause if the provider did not confirm a cost: then the order must not be
-        placed.
+        list allows. Returns a cost to `record` with the attempt, if it was confirmed and is news, and a
+        pause if the provider did not confirm one: then the order must not be placed.
         """
         subject = work.order
         if not self._unconfirmed(subject):
@@ -151,13 +171,16 @@ class Prices:
                 subject.quantity,
                 subject.target_iccid,
                 allow_reassign=subject.needs_new_esim,
-                priority=Priority.WRITE,
+                priority=work.priority,
             )
         except Failure as failure:
             if failure.kind in NOT_ANSWERED:
-                await work.explain(order.MESSAGE_PRICE_UNKNOWN)
+                await work.explain(status_reasons.MESSAGE_PRICE_UNKNOWN)
                 return Pause(max(failure.retry_after or 0.0, PRICE_PAUSE))
             why = refusals.reason_of(failure, for_esim=subject.target_iccid is not None)
+            if subject.in_batch and why is FailureReason.INSUFFICIENT_BALANCE:
+                await work.explain(status_reasons.MESSAGE_BALANCE)
+                return Pause(BALANCE_PAUSE)
             await _refuse(work, why, f"{failure.reason} {dict(failure.details)}")
             return None
         if not answer.valid:
@@ -165,10 +188,9 @@ class Prices:
             return None
         cost = _comparable(answer, subject.expected_cost.currency)
         if cost is None:
-            await work.explain(order.MESSAGE_PRICE_UNKNOWN)
+            await work.explain(status_reasons.MESSAGE_PRICE_UNKNOWN)
             return Pause(PRICE_PAUSE)
-        await self._decide(work, cost, queried_at)
-        return None
+        return await self._decide(work, Confirmed(cost, queried_at))
 
     def _unconfirmed(self, subject: Order) -> bool:
         """Return whether the cost must be confirmed before the order is placed."""
@@ -182,30 +204,27 @@ class Prices:
         new = subject.updated_at == subject.created_at
         if new and timedelta() <= age <= self._holds:
             return False
-        # While a customer pays at cost, the cost may rise above what is paid.
+        # Without a price list, an order that is paid here is sold at cost, which may rise while the customer
+        # pays.
         waited = subject.price_list is None and subject.has_payment and not new
         return subject.limited or waited or age > self.ttl
 
-    async def _decide(self, work: Work, cost: Decimal, confirmed_at: datetime) -> None:
-        subject, expected = work.order, work.order.expected_cost
+    async def _decide(self, work: Work, confirmed: Confirmed) -> Confirmed | None:
+        subject, expected, cost = work.order, work.order.expected_cost, confirmed.cost
         if subject.price_list is not None:
             if not quotes.within_cost(expected.max_unit, subject.quantity, cost):
-                await _refuse_price(work, order.MESSAGE_PRICE_ROSE, expected, cost)
-                return
+                await _refuse_price(work, status_reasons.MESSAGE_PRICE_ROSE, expected, cost)
+                return None
         elif subject.has_payment:
             if cost - subject.discount > subject.total_price:
-                await _refuse_price(work, order.MESSAGE_PRICE_ROSE, expected, cost)
-                return
+                await _refuse_price(work, status_reasons.MESSAGE_PRICE_ROSE, expected, cost)
+                return None
         elif not refusals.within(
             subject.max_price, subject.max_total, subject.quantity, cost, cost - subject.discount
         ):
-            await _refuse_price(work, order.MESSAGE_ABOVE_LIMIT, expected, cost)
-            return
-        if cost != expected.expected or subject.fixed_price:
-            each = round(cost / subject.quantity, MAX_PLACES)
-            async with work.database.system() as connection:
-                await store.record_cost(connection, subject, cost, each, confirmed_at)
-                await work.step("price confirmed", connection=connection)
+            await _refuse_price(work, status_reasons.MESSAGE_ABOVE_LIMIT, expected, cost)
+            return None
+        return confirmed if cost != expected.expected or subject.fixed_price else None
 
 
 async def _refuse_price(work: Work, message: str, expected: OrderCost, cost: Decimal) -> None:
@@ -224,7 +243,7 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
     await work.step(
         "refused by the provider",
         status=OrderStatus.FAILED,
-        reason=order.REFUSED_MESSAGES[why],
+        reason=status_reasons.REFUSED_MESSAGES[why],
         detail=detail,
         failure=why,
     )

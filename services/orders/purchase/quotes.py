@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 from kit.values import currencies
 from services.orders.plan import Plan
-from services.orders.provider_order import MAX_PLACES
+from services.orders.provider.provider_order import MAX_PLACES
 from services.orders.purchase.totals import Totals, totals
 
 NONE = Decimal(0)

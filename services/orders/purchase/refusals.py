@@ -5,8 +5,10 @@ from decimal import Decimal
 
 from kit.errors import Failure, Kind, invalid
 from kit.values import money
-from services.orders.order import REFUSED_MESSAGES, FailureReason, OrderRequest
+from services.orders.failures import BalanceTooLowError
+from services.orders.order import OrderRequest
 from services.orders.purchase.quotes import Quote
+from services.orders.status_reasons import REFUSED_MESSAGES, FailureReason
 
 # The provider documents no texts, and errors without a code; a text without any of these patterns means
 # NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
@@ -109,5 +111,8 @@ def price_not_confirmed(retry_after: float | None = None) -> Failure:
 
 def not_sold(reason: FailureReason) -> Failure:
     """Return the refusal of an order that the provider would refuse, hiding a low balance from customers."""
-    visible = FailureReason.NOT_SOLD_NOW if reason is FailureReason.INSUFFICIENT_BALANCE else reason
-    return Failure(Kind.REFUSED, visible, REFUSED_MESSAGES[reason])
+    if reason is FailureReason.INSUFFICIENT_BALANCE:
+        return BalanceTooLowError(
+            Kind.REFUSED, FailureReason.NOT_SOLD_NOW, REFUSED_MESSAGES[reason]
+        )
+    return Failure(Kind.REFUSED, reason, REFUSED_MESSAGES[reason])

@@ -5,14 +5,15 @@ from datetime import timedelta
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure
-from services.orders import delivery_store, order, store
+from services.orders import delivery_store, status_reasons, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import FailureReason, OrderStatus, RecoveryPoint
-from services.orders.provider_history import History
-from services.orders.provider_order import ProviderOrder
-from services.orders.purchase import attempt_store
+from services.orders.order import OrderStatus, RecoveryPoint
+from services.orders.provider.provider_history import History
+from services.orders.provider.provider_order import ProviderOrder
+from services.orders.purchase import attempt_store, bulk
 from services.orders.purchase.charges import Charges
 from services.orders.purchase.reconcile import Attempt, Candidate, Decision, Outcome, doubted, match
+from services.orders.status_reasons import FailureReason
 from services.orders.work import Pause, Work, growing_pause
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Settlement:
             history = await self._datasource.get_history(since - self._tolerance)
         except Failure as failure:
             work.metrics.reconciled("UNREADABLE")
-            await work.explain(order.MESSAGE_UNCLEAR)
+            await work.explain(status_reasons.MESSAGE_UNCLEAR)
             return Pause(max(failure.retry_after or 0.0, self._max_pause))
         listed = list(history.orders.values())
         async with self._database.system() as connection:
@@ -83,7 +84,7 @@ class Settlement:
     async def _doubtful(self, connection: Connection, work: Work, history: History) -> bool:
         """Return whether an unreadable row may be the order that the attempt placed."""
         rows = history.may_be_of(work.order.bundle_name)
-        owned = await store.owned_references(connection, [row.reference for row in rows])
+        owned = await store.owners(connection, [row.reference for row in rows])
         return any(row.reference not in owned for row in rows)
 
     async def _candidates(
@@ -94,7 +95,7 @@ class Settlement:
             for o in listed
             if (o.item, o.quantity) == (work.order.bundle_name, work.order.quantity)
         ]
-        owned = await store.owned_references(connection, [o.reference for o in same])
+        owned = await store.owners(connection, [o.reference for o in same])
         left = [o for o in same if o.reference not in owned]
         target = work.order.bound_iccid
         if target is None:
@@ -120,21 +121,25 @@ class Settlement:
             case Outcome.PLACED:
                 found = next(o for o in listed if o.reference == decision.reference)
                 await attempt_store.end(connection, attempt.id, "PLACED")
-                await self._charges.record(connection, work.order, found, work.actor)
+                charge = self._charges.judge(work.order, found)
                 await work.step(
                     "found at the provider",
+                    connection,
+                    after=charge.steps,
+                    also=charge.placed,
                     point=RecoveryPoint.PLACED,
                     reason="",
-                    connection=connection,
+                    detail=charge.detail,
                 )
             case Outcome.ABSENT:
                 await attempt_store.end(connection, attempt.id, "ABSENT")
                 counts = await attempt_store.counts(connection, work.order.id)
-                if counts["ABSENT"] >= MAX_UNCLEAR:
+                most = bulk.MAX_UNCLEAR if work.order.in_batch else MAX_UNCLEAR
+                if counts["ABSENT"] >= most:
                     await work.step(
                         "given up: surely not bought",
                         status=OrderStatus.FAILED,
-                        reason=order.MESSAGE_NOT_REACHED,
+                        reason=status_reasons.MESSAGE_NOT_REACHED,
                         failure=FailureReason.PROVIDER_UNREACHABLE,
                         connection=connection,
                     )
@@ -142,7 +147,7 @@ class Settlement:
                     await work.step(
                         "surely not bought: placing again",
                         point=RecoveryPoint.CLAIMED,
-                        reason=order.MESSAGE_WAITING,
+                        reason=status_reasons.MESSAGE_WAITING,
                         connection=connection,
                     )
             case Outcome.REVIEW:
@@ -150,7 +155,7 @@ class Settlement:
                 await work.step(
                     "needs review",
                     status=OrderStatus.NEEDS_REVIEW,
-                    reason=order.MESSAGE_REVIEW,
+                    reason=status_reasons.MESSAGE_REVIEW,
                     detail="the provider's orders for this bundle can't be matched to the purchase"
                     " attempts",
                     connection=connection,

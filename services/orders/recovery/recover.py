@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from services.orders import store
 from services.orders.cancellation.cancel import Cancellation
 from services.orders.metrics import Metrics
 from services.orders.order import Order, OrderStatus
+from services.orders.payment import Payment
 from services.orders.purchase.advance import Purchase
 from services.orders.recovery import lease_store
 from services.orders.work import Pause, Work
@@ -37,6 +39,15 @@ AFTER_ERROR = 15.0
 MAX_SLEEP = 5.0
 # Seconds between polls of an order that another process works on, for a caller that waits.
 FOLLOW_EVERY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order, the run that has its lease, and its payment as it was at the claim, if it was read."""
+
+    order: Order
+    run: UUID
+    payment: Payment | None = None
 
 
 class Recovery:
@@ -95,23 +106,30 @@ class Recovery:
                     return None
             await background.sleep(FOLLOW_EVERY, self._stop)
 
-    def begin(self, order: Order, run: UUID) -> None:
-        """Work on a new order whose claim gave its lease to that run."""
-        self.start(order.id, claimed=(order, run))
+    def begin(self, order: Order, run: UUID, payment: Payment | None = None) -> None:
+        """Work on an order whose claim gave its lease to that run; `payment` is that of a paid order."""
+        claimed = Claim(order, run, payment)
+        running = self._running.get(order.id)
+        if running is None:
+            self.start(order.id, claimed=claimed)
+            return
+        # A repeat of the request found the order between its commit and this call, and started a run. It does
+        # not have the lease and ends soon. If no other run followed it, the order would wait until the lease
+        # ends.
+        running.add_done_callback(lambda _: self.start(order.id, claimed=claimed))
 
     def start(
         self,
         order_id: UUID,
         began: SpanContext | None = None,
         *,
-        claimed: "tuple[Order, UUID] | None" = None,
+        claimed: Claim | None = None,
     ) -> "asyncio.Task[Order | None]":
         """Work on an order until it is finished or has to wait long; if a run is in flight, return its task.
 
         Does nothing before the order's next run is due. The task never raises, and returns the order if it
         ended its purchase. Its span belongs to the caller's trace or, without a caller, to a new trace that
-        links to the one in which the order `began`. `claimed` is the order and the run that has its lease
-        already.
+        links to the one in which the order `began`. `claimed` is the order with the run that has its lease.
         """
         running = self._running.get(order_id)
         if running is not None:
@@ -170,7 +188,7 @@ class Recovery:
         self,
         order_id: UUID,
         span: Callable[[], SpanScope],
-        claimed: "tuple[Order, UUID] | None",
+        claimed: Claim | None,
     ) -> Order | None:
         while True:
             try:
@@ -199,25 +217,26 @@ class Recovery:
             if self._stop.is_set():
                 return None
 
-    async def _advance(
-        self, order_id: UUID, claimed: "tuple[Order, UUID] | None"
-    ) -> Pause | Order | None:
+    async def _advance(self, order_id: UUID, claimed: Claim | None) -> Pause | Order | None:
         """Run once under the lease, which is taken first unless the run got it with the claim.
 
         Returns the pause before the next run, the order whose purchase ended, or None if there is nothing
         to do.
         """
-        order, run = claimed or (None, uuid4())
-        if order is None:
+        if claimed is None:
+            run = uuid4()
             async with self._database.system() as connection:
                 order = await lease_store.take_lease(connection, order_id, run, self.lease)
-        if order is None:
-            return None
+            if order is None:
+                return None
+            claimed = Claim(order, run)
+        order, run = claimed.order, claimed.run
         act_for(order.customer_id)
         tracing.set_attribute("esimgo.order.recovery_point", order.recovery_point.value)
         cancelling = order.status is OrderStatus.COMPLETED
         actor = "cancellation" if cancelling else "purchase"
         work = Work(self._database, order, run, self.lease, actor, self._metrics)
+        work.payment = claimed.payment
         pause: Pause | None = Pause(AFTER_ERROR)
         try:
             if cancelling:

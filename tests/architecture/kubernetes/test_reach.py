@@ -27,6 +27,8 @@ ALLOWED = {
     ("gateway", "esims", 50053),
     ("orders", "catalogue", 50051),
     ("orders", "esims", 50053),
+    ("catalogue", "orders", 50052),
+    ("esims", "orders", 50052),
     ("webhooks", "orders", 50052),
     ("webhooks", "esims", 50053),
     *((name, "provider", 443) for name in PROCESSES),

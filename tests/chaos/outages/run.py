@@ -18,7 +18,7 @@ from tests.chaos.outages import states
 from tests.chaos.purchase.audit import Finding
 from tests.chaos.rolling import run as rolling
 from tests.chaos.rolling.run import PATIENCE, Say
-from tests.fixtures.collector import Collector
+from tests.fixtures.programs.collector import Collector
 
 SETTINGS = rolling.SETTINGS | {
     # Short enough for the pauses to end within a run.

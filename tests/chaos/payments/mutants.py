@@ -12,26 +12,14 @@ from kit.db.database import Connection
 from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.order import Order, OrderStatus
-from services.orders.payments import (
-    capture,
-    observe,
-    refund_store,
-    release,
-    state_store,
-    store,
-    top_up,
-    wallet_store,
-)
+from services.orders.payment import Payment, PaymentState, Refund, RefundDestination
+from services.orders.payments import capture, observe, release, state_store, store
 from services.orders.payments.capture import Captures
-from services.orders.payments.payment import (
-    Payment,
-    PaymentState,
-    Refund,
-    RefundDestination,
-)
-from services.orders.payments.refund import Refunding
+from services.orders.payments.refunds import refund_store
+from services.orders.payments.refunds.refund import Refunding
 from services.orders.payments.start import Starts
 from services.orders.payments.stripe.api import API
+from services.orders.payments.wallets import top_up, wallet_store
 from services.orders.purchase.deliver import Delivery
 from services.orders.work import Pause, Work
 

@@ -12,16 +12,11 @@ from typing import Any
 from kit.process.run import run
 from kit.values.env import Env
 from services.orders.__main__ import serve
-from services.orders.payments import (
-    capture,
-    holds,
-    observe,
-    opening,
-    refund_run,
-    release,
-    top_up,
-)
+from services.orders.payments import capture, holds, observe, release
 from services.orders.payments import run as looks
+from services.orders.payments.opening import opening
+from services.orders.payments.refunds import refund_run
+from services.orders.payments.wallets import top_up
 from services.orders.settings import Settings
 from tests.chaos.payments.mutants import MUTANTS
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 import grpc
 
 from protos.orders.v1 import books_pb2, books_pb2_grpc
+from tests.chaos.fleet.sales import recounted
 from tests.chaos.payments import books, wishes
 from tests.chaos.payments.audit import audit
 from tests.chaos.payments.shoppers import Seen, Shoppers
@@ -158,6 +159,7 @@ class Shop:
         return [
             *audit(recorded, charges, self.shoppers.paid, seen),
             Finding("CheckBooks finds no difference", checked, differences),
+            await self._recounted(),
             Finding(
                 "as many kills as asked for",
                 self.kills_wanted,
@@ -169,6 +171,10 @@ class Shop:
                 own_ends + self.machine.lines.alarms,
             ),
         ]
+
+    async def _recounted(self) -> Finding:
+        async with grpc.aio.insecure_channel(self.machine.addresses["orders"]) as channel:
+            return await recounted(channel, (("authorization", f"Bearer {self.service_key}"),))
 
     async def _check_books(self) -> tuple[int, list[str]]:
         """Return how much the platform's own comparison covers, and the differences that it finds."""

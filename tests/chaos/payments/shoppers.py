@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
-
+from tests.chaos.payments.browser import DECLINED, GOOD, RISKY, SECURE, Browser, intent_of, path_of
 from tests.chaos.payments.wishes import Conduct, Later, Means, Wish
 from tests.chaos.purchase.buyers import FIRST_PAUSE, LONGEST_PAUSE, Buyers, NoAnswerError
 from tests.chaos.purchase.machine import Machine
@@ -35,12 +34,6 @@ REJECT = (
 MINE = """query($to: DateTime) { myOrders(first: 500, filter: {toDate: $to}) {
   id status createdAt esims { iccid } payment { status captured refunded } } }"""
 
-GOOD, DECLINED, RISKY, SECURE = (
-    "4242424242424242",
-    "4000000000000002",
-    "4000000000009235",
-    "4000000000003220",
-)
 RETURN_URL = "https://shop.example/paid"
 PROCESSING = "PROCESSING"
 # Refusals of a purchase that say that the wallet has too little.
@@ -82,6 +75,7 @@ class Shoppers(Buyers):
         self._calls = asyncio.Semaphore(CALLS)
         self.paid: dict[str, Result] = {}
         self.deeds: Counter[str] = Counter()
+        self._browser = Browser(machine, self.deeds)
 
     async def shop(self, wish: Wish) -> None:
         """Buy and pay as the wish says, wait until the order has ended, and do what comes later."""
@@ -112,7 +106,7 @@ class Shoppers(Buyers):
             secret = answer["payment"]["clientSecret"]
             if secret is None:
                 await asyncio.sleep(FIRST_PAUSE)
-        await self._play(f"/payment_intents/{intent_of(secret)}/pay", {"card": GOOD})
+        await self._browser.pay(f"/payment_intents/{intent_of(secret)}/pay", {"card": GOOD})
         self.deeds["top-ups"] += 1
 
     async def staff(self) -> None:
@@ -208,25 +202,25 @@ class Shoppers(Buyers):
     async def _conduct(self, wish: Wish, order_id: str, path: str) -> None:
         match wish.conduct:
             case Conduct.DECLINED:
-                await self._play(path, {"card": DECLINED})
-                await self._play(path, {"card": GOOD})
+                await self._browser.pay(path, {"card": DECLINED})
+                await self._browser.pay(path, {"card": GOOD})
             case Conduct.HOPELESS:
                 for _ in range(MANY):
-                    await self._play(path, {"card": DECLINED})
+                    await self._browser.pay(path, {"card": DECLINED})
             case Conduct.SECURE:
-                await self._play(path, {"card": SECURE, "authenticate": "fail"})
-                await self._play(path, {"card": SECURE, "authenticate": "complete"})
+                await self._browser.pay(path, {"card": SECURE, "authenticate": "fail"})
+                await self._browser.pay(path, {"card": SECURE, "authenticate": "complete"})
             case Conduct.RACES:
                 await asyncio.gather(
-                    self._play(path, {"card": GOOD}), self._cancel(wish.customer, order_id)
+                    self._browser.pay(path, {"card": GOOD}), self._cancel(wish.customer, order_id)
                 )
             case Conduct.RISKY:
-                await self._play(path, {"card": RISKY})
+                await self._browser.pay(path, {"card": RISKY})
             case Conduct.TAMPERS:
-                await self._tamper(path)
-                await self._play(path, {"card": GOOD})
+                await self._browser.tamper(path)
+                await self._browser.pay(path, {"card": GOOD})
             case _:
-                await self._play(path, {"card": GOOD})
+                await self._browser.pay(path, {"card": GOOD})
 
     async def _resume(self, customer: int, order_id: str) -> str | None:
         """Return the path at which the sandbox pays the order; None if it can't be paid any more."""
@@ -235,37 +229,9 @@ class Shoppers(Buyers):
             payment = answer["payment"]
             if not answer["success"] or payment["status"] != "REQUIRES_ACTION":
                 return None
-            if payment["redirectUrl"]:
-                return f"/checkout_sessions/{session_of(payment['redirectUrl'])}/pay"
-            if payment["clientSecret"]:
-                return f"/payment_intents/{intent_of(payment['clientSecret'])}/pay"
+            if (path := path_of(payment)) is not None:
+                return path
             await asyncio.sleep(FIRST_PAUSE)
-
-    async def _tamper(self, path: str) -> None:
-        """Change the amount of an intent by a cent, as a stolen key could."""
-        _, kind, id_, _ = path.split("/")
-        if kind != "payment_intents":
-            return
-        url = f"{self._machine.payments_url}/v1/payment_intents/{id_}"
-        headers = {"Authorization": "Bearer sk_test_sandbox"}
-        try:
-            async with self._machine.http.get(url, headers=headers) as answer:
-                amount = int((await answer.json())["amount"])
-            async with self._machine.http.post(
-                url, data={"amount": str(amount + 1)}, headers=headers
-            ) as answer:
-                await answer.read()
-                self.deeds["amounts changed"] += answer.status == 200
-        except (aiohttp.ClientError, ValueError, KeyError):
-            self.deeds["amounts that a fault protected"] += 1
-
-    async def _play(self, path: str, body: dict[str, Any]) -> None:
-        """Pay at the payment sandbox as the buyer's browser does; a refusal is no fault of the run."""
-        url = f"{self._machine.payments_url}/_control{path}"
-        async with self._machine.http.post(url, json=body) as answer:
-            content = await answer.json()
-            error = content.get("error") if answer.status < 400 else content["error"]
-        self.deeds["card payments" if error is None else f"refused: {error['code']}"] += 1
 
     async def _cancel(self, customer: int, order_id: str) -> None:
         answer = await self._sure(customer, CANCEL, "cancelOrder", id=order_id)
@@ -327,13 +293,3 @@ class Shoppers(Buyers):
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 return
-
-
-def intent_of(secret: str) -> str:
-    """Return the id of the intent with this client secret."""
-    return secret.split("_secret_")[0]
-
-
-def session_of(url: str) -> str:
-    """Return the id of the Checkout Session with this page."""
-    return url.rsplit("/", 1)[1].partition("#")[0]

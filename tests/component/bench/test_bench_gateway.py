@@ -27,8 +27,8 @@ from bench.gateway_servers import (
     node_is_missing,
 )
 from bench.gateway_shop import ESIM_COUNT, PUBLIC, QUERIES
-from tests.fixtures.http_cache import nginx
-from tests.fixtures.javascript import NEEDED
+from tests.fixtures.browser.javascript import NEEDED
+from tests.fixtures.programs.http_cache import nginx
 
 QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
 

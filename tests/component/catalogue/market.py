@@ -1,16 +1,20 @@
 """A shop with a price list in pounds, whose rates come from the sandbox's file or are set by hand."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
+
 from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2, prices_pb2
 from tests.component.catalogue.conftest import OpenShop, Shop, bundle
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.postgres import Databases
 
 # Costs 10 USD.
 ONE = [bundle("esim_a", 10, "FR")]
@@ -110,3 +114,23 @@ async def market(
         changes["rates"] = file
     async with open_shop(ONE, **changes) as shop:
         yield Market(shop)
+
+
+@asynccontextmanager
+async def as_user(
+    databases: Databases, claims: dict[str, Any], role: str = "catalogue_user"
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Run the block with the claims of this session, directly in the database."""
+    connection = await asyncpg.connect(databases.url("catalogue"))
+    try:
+        await connection.execute(f"set role {role}")
+        await connection.execute(
+            "select set_config('request.jwt.claims', $1, false)", json.dumps(claims)
+        )
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def on_sale(shop: Shop) -> list[str]:
+    return [plan.name for plan in await shop.plans()]

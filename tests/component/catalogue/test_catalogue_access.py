@@ -1,8 +1,5 @@
 """Access rules of the catalogue: every gRPC method for every role, and the database's own row security."""
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -12,10 +9,10 @@ from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.access import ACCESS
 from services.catalogue.plan import plan_id
-from tests.component.catalogue.conftest import OpenShop, Shop, bundle
+from tests.component.catalogue.conftest import OpenShop, Shop
+from tests.component.catalogue.market import ONE, as_user
 from tests.fixtures.postgres import Databases
 
-ONE = [bundle("esim_a", 2, "FR")]
 ID = str(plan_id("esim_a"))
 READS: dict[str, Any] = {
     "ListPlans": pb.ListPlansRequest(),
@@ -96,22 +93,6 @@ async def test_administrators_and_services_may_call_every_method(open_shop: Open
             for method, request in ADMIN.items():
                 assert (await shop.call(method, request, token)).ByteSize() > 0
             assert (await stream(shop, token))[-1].status.plan_count == 1
-
-
-@asynccontextmanager
-async def as_user(
-    databases: Databases, claims: dict[str, Any], role: str = "catalogue_user"
-) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Run the block with the claims of this session, directly in the database."""
-    connection = await asyncpg.connect(databases.url("catalogue"))
-    try:
-        await connection.execute(f"set role {role}")
-        await connection.execute(
-            "select set_config('request.jwt.claims', $1, false)", json.dumps(claims)
-        )
-        yield connection
-    finally:
-        await connection.close()
 
 
 @pytest.mark.parametrize(

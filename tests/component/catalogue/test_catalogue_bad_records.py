@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop, bundle
-from tests.component.catalogue.test_catalogue_sync import on_sale
+from tests.component.catalogue.market import on_sale
 
 A, *OTHERS = EIGHT
 # Replaced by a number of 5,000 digits, which Python's JSON encoder refuses to write.

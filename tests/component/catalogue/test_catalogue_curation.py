@@ -11,7 +11,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import plan_cache
 from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
-from tests.component.catalogue.test_catalogue_access import as_user
+from tests.component.catalogue.market import as_user
 
 A = str(plan_id("esim_a"))
 IMAGE = "https://shop.example/paris.png"

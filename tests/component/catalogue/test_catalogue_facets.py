@@ -12,12 +12,7 @@ from kit.errors import Failure, Kind
 from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop, bundle
-from tests.component.catalogue.test_catalogue_filters import (
-    in_loop,
-    random_filter,
-    read_file,
-    to_proto,
-)
+from tests.component.catalogue.plain_filters import in_loop, random_filter, read_file, to_proto
 
 Row = dict[str, Any]
 

@@ -16,9 +16,9 @@ from services.catalogue.price_lists import COSTS, PriceList, Source
 from services.catalogue.snapshot.bits import STEP
 from services.catalogue.snapshot.refresh import BATCH
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
-from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases
-from tests.fixtures.price_lists import LISTS, YEN, set_lists
+from tests.fixtures.prices.many_plans import fill
+from tests.fixtures.prices.price_lists import LISTS, YEN, set_lists
 from tests.fixtures.scans import scans
 
 ROWS = 100_000

@@ -15,8 +15,8 @@ from services.catalogue.plan import Plan, PlanFilter, PlanOrder
 from services.catalogue.price_lists import COSTS
 from services.catalogue.snapshot.snapshot import Snapshot, SnapshotBuilder
 from tests.component.catalogue.conftest import FOUR, OpenShop
-from tests.fixtures.many_plans import fill
 from tests.fixtures.postgres import Databases, Server
+from tests.fixtures.prices.many_plans import fill
 
 ROWS, SIZE = 1_000, 5
 # A page size that holds every list whole.

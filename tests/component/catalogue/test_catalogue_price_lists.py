@@ -10,8 +10,8 @@ from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
-from tests.component.catalogue.test_catalogue_stock import books
-from tests.fixtures.price_lists import DINARS, DOLLARS, LISTS, YEN, set_lists
+from tests.component.catalogue.snapshots import books
+from tests.fixtures.prices.price_lists import DINARS, DOLLARS, LISTS, YEN, set_lists
 
 REQUESTS: list[tuple[str, Any]] = [
     ("ListPlans", pb.ListPlansRequest()),

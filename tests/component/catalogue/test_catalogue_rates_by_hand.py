@@ -10,7 +10,7 @@ from protos.catalogue.v1 import catalogue_pb2
 from protos.catalogue.v1 import prices_pb2 as pb
 from tests.component.catalogue.conftest import OpenShop
 from tests.component.catalogue.market import Market, market
-from tests.fixtures.command import esimgo
+from tests.fixtures.local.command import esimgo
 from tests.fixtures.patience import PATIENCE
 
 

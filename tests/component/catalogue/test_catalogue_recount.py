@@ -17,8 +17,8 @@ from services.catalogue.list_top_ups import top_ups
 from services.catalogue.plan import Bundle, PlanFilter, PlanOrder, fold, plan_id
 from services.catalogue.price_lists import COSTS
 from tests.component.catalogue.conftest import OpenShop, Shop
-from tests.component.catalogue.test_catalogue_stock import Books, books
-from tests.fixtures.price_lists import LISTS, Priced, price_of, set_lists
+from tests.component.catalogue.snapshots import Books, books
+from tests.fixtures.prices.price_lists import LISTS, Priced, price_of, set_lists
 
 PLANS = 5_221
 ORDERS = {

@@ -6,15 +6,12 @@ import logging
 import grpc
 import pytest
 
-from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
-from tests.fixtures.health import SERVING, health
+from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop
+from tests.component.catalogue.market import on_sale
+from tests.fixtures.rpc.health import SERVING, health
 
 # Three bundles a page regardless of the requested size; pages hold a thousand otherwise.
 SHORT_PAGES = {"catalogue_page_most": 3}
-
-
-async def on_sale(shop: Shop) -> list[str]:
-    return [plan.name for plan in await shop.plans()]
 
 
 async def test_a_second_sync_changes_nothing(open_shop: OpenShop) -> None:

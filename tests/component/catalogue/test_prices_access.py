@@ -10,8 +10,8 @@ from kit.rpc.guard import Access
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue.access import PRICES_ACCESS
 from tests.component.catalogue.conftest import OpenShop, Shop
+from tests.component.catalogue.market import ONE, as_user
 from tests.component.catalogue.price_rules import USD, markup, set_rules
-from tests.component.catalogue.test_catalogue_access import ONE, as_user
 
 COSTS = (
     *("cost", "cost_currency", "least_price", "exchange_rate", "exchange_rate_at", "lifted"),
@@ -51,8 +51,8 @@ async def test_sessions_read_retail_prices_and_never_a_cost(
     async with open_shop(ONE) as shop:
         await set_rules(shop, [USD], [markup("All", "50")])
         async with as_user(shop.databases, claims) as connection:
-            assert await connection.fetchval("select retail from catalogue.plan_prices") == 3
-            assert await connection.fetchval("select price from catalogue.listed_plans") == 3
+            assert await connection.fetchval("select retail from catalogue.plan_prices") == 15
+            assert await connection.fetchval("select price from catalogue.listed_plans") == 15
             statements = [f"select {column} from catalogue.plan_prices" for column in COSTS]  # noqa: S608
             for table in ("price_rule_sets", "plan_price_history", "tax_rates", "exchange_rates"):
                 statements.append(f"select * from catalogue.{table}")  # noqa: S608

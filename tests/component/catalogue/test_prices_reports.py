@@ -39,6 +39,21 @@ async def quote(shop: Shop, name: str, currency: str = "") -> pb.QuotePlanRespon
     return answer
 
 
+async def test_many_plans_are_quoted_as_each_is_alone(open_shop: OpenShop) -> None:
+    async with open_shop(EIGHT) as shop:
+        names = ("esim_a", "esim_c", "esim_h")
+        unknown = "00000000-0000-4000-8000-000000000000"
+        request = pb.BatchQuotePlansRequest(
+            plan_ids=[unknown, *(str(plan_id(name)) for name in names)]
+        )
+        for priced in (False, True):
+            if priced:
+                await set_rules(shop, [USD], [markup("All", "50")])
+            answer: pb.BatchQuotePlansResponse = await shop.prices("BatchQuotePlans", request)
+            found = {one.plan.name: one for one in answer.quotes}
+            assert found == {name: await quote(shop, name) for name in names}
+
+
 async def test_a_preview_compares_with_the_prices_of_now_and_changes_nothing(
     open_shop: OpenShop,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.command import esimgo
+from tests.fixtures.local.command import esimgo
 from tests.fixtures.postgres import Databases
 from tests.fixtures.two_customers import TwoCustomers
 

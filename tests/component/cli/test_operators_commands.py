@@ -1,9 +1,6 @@
 """Operator commands, run by a shell against the whole platform."""
 
 import json
-import subprocess
-from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -13,39 +10,10 @@ from aiohttp.test_utils import TestServer
 
 from cli.auth import accounts
 from cli.errors import CommandError
-from tests.fixtures.command import esimgo
+from tests.component.cli.operating import Run, printed, read
 from tests.fixtures.postgres import Databases
-from tests.fixtures.price_lists import LISTS, set_lists
+from tests.fixtures.prices.price_lists import LISTS, set_lists
 from tests.fixtures.two_customers import TwoCustomers
-
-Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
-
-
-@pytest.fixture
-def run(two_customers: TwoCustomers) -> Run:
-    """Run a command in a container's environment with an administrator's session."""
-
-    async def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        platform = two_customers.platform
-        return await esimgo(
-            *arguments,
-            **two_customers.environment,
-            ESIMGO_TOKEN=await platform.auth.token("root@example.com", admin=True),
-            CATALOGUE_ADDRESS=platform.gateway_settings.catalogue_address,
-        )
-
-    return command
-
-
-async def printed(run: Run, *arguments: str) -> str:
-    done = await run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-async def read(run: Run, *arguments: str) -> Any:
-    """Parse the single JSON document that a command prints."""
-    return json.loads(await printed(run, *arguments, "--json"))
 
 
 async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(

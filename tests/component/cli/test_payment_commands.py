@@ -12,9 +12,9 @@ from kit.errors import Failure, Kind
 from kit.values import money
 from protos.common.v1.money_pb2 import Money
 from protos.orders.v1 import payments_pb2 as pb
-from tests.fixtures.command import esimgo
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import MOMENT, ORDER_ID
+from tests.fixtures.local.command import esimgo
 from tests.fixtures.neighbours import Auth
 
 Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
@@ -227,3 +227,26 @@ async def test_wallets_are_shown_and_corrected(gateway: Gateway, run: Run) -> No
     )
     gateway.payments.answers["ListWallets"] = pb.ListWalletsResponse()
     assert await printed(run, "wallets", "show", ANN) == "this customer has no wallet\n"
+
+
+async def test_the_wallet_of_an_organization_is_shown_and_filled(
+    gateway: Gateway, run: Run
+) -> None:
+    wallet = pb.Wallet(id="w", organization_id=ANN, available=eur("20.5"), held=eur("0"))
+    gateway.payments.answers |= {
+        "ListWallets": pb.ListWalletsResponse(),
+        "CorrectWallet": pb.CorrectWalletResponse(wallet=wallet),
+    }
+    shown = await printed(run, "wallets", "show", "--organization", ANN)
+    assert shown == "this organization has no wallet\n"
+    assert gateway.payments.requests[-1] == pb.ListWalletsRequest(organization_id=ANN)
+    options = ("--organization", "--received", "--note", "transfer 17", "--key", "k", "--yes")
+    text = await printed(run, "wallets", "correct", *options, ANN, "20.50", "eur")
+    assert text == "wallet w: 20.5 EUR available, 0 EUR held\n"
+    assert gateway.payments.requests[-1] == pb.CorrectWalletRequest(
+        organization_id=ANN,
+        amount=eur("20.5"),
+        note="transfer 17",
+        idempotency_key="k",
+        received=True,
+    )

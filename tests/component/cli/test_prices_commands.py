@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.command import esimgo
+from tests.fixtures.local.command import esimgo
 from tests.fixtures.platform import BUNDLE, Platform
 
 Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]

@@ -14,14 +14,14 @@ from kit.db.database import Database
 from kit.values.clock import Clock
 from providers.esim_go.client import Provider, ProviderSettings
 from services.esims.datasource import ESIMsDataSource
+from services.esims.delivery_store import Delivery
 from services.esims.esim import ESIM
 from services.esims.register import Registration
 from services.esims.settings import FRESH_FOR
 from services.esims.snapshots.fetch import Fetcher
 from services.esims.snapshots.follow import Poller
-from services.esims.store import Delivery
 from services.esims.update_reference import ReferenceUpdates
-from tests.component.esims.conftest import BUNDLE, buy
+from tests.component.esims.running import BUNDLE, buy
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases

@@ -12,7 +12,7 @@ from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from services.esims.access import ACCESS
-from tests.component.esims.conftest import Service, at_provider, buy, registration
+from tests.component.esims.running import Service, at_provider, buy, registration
 from tests.fixtures.patience import PATIENCE
 
 # Methods for one eSIM, with a request each.

@@ -1,7 +1,6 @@
 """Background work: refreshing bundles, sending references, and finishing late provider calls."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -12,16 +11,8 @@ from services.esims.esim import ESIM
 from services.esims.snapshots import follow_store
 from services.esims.snapshots.expire import BundleExpiry
 from services.esims.snapshots.follow import FIRST_PAUSE, FOLLOWED_FOR, LEASE
-from tests.component.esims.conftest import at_provider
-from tests.component.esims.parts import Parts, wired
-from tests.fixtures.neighbours import PlayedProvider
-from tests.fixtures.postgres import Databases
-
-
-@pytest.fixture
-async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider) as running:
-        yield running
+from tests.component.esims.parts import Parts
+from tests.component.esims.running import at_provider
 
 
 async def test_an_esim_that_activates_on_delivery_is_polled_until_its_bundle_is_active(

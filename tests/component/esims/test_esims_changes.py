@@ -4,7 +4,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service, at_provider
+from tests.component.esims.running import Service, at_provider
 
 SUSPEND_PATH = {"method": "POST", "path": "/esims/*/suspend"}
 

@@ -1,10 +1,7 @@
 """Batches of events: few SQL statements for all of them, and one failing event does not affect the rest."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
-
-import pytest
 
 from services.esims.callbacks.apply import Events, Outcome
 from services.esims.callbacks.events import (
@@ -16,16 +13,8 @@ from services.esims.callbacks.events import (
     Event,
 )
 from services.esims.esim import ESIM
-from tests.component.esims.conftest import BUNDLE
-from tests.component.esims.parts import Parts, wired
-from tests.fixtures.neighbours import PlayedProvider
-from tests.fixtures.postgres import Databases
-
-
-@pytest.fixture
-async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider) as running:
-        yield running
+from tests.component.esims.parts import Parts
+from tests.component.esims.running import BUNDLE
 
 
 async def apply(parts: Parts, *reports: tuple[ESIM, Change]) -> list[Outcome]:

@@ -1,7 +1,6 @@
 """Impossible times: none is stored, old stored ones break nothing, one bad eSIM blocks no other."""
 
 import logging
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from migrations import files
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
-from tests.component.esims.conftest import BUNDLE, Service
 from tests.component.esims.parts import Parts, wired
+from tests.component.esims.running import BUNDLE, Service
 from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.postgres import Databases
 
@@ -139,12 +138,6 @@ async def rows(databases: Databases, esim_id: UUID) -> tuple[Any, Any]:
             "select * from esims.esim_bundles where esim_id = $1", esim_id
         ),
     )
-
-
-@pytest.fixture
-async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider) as running:
-        yield running
 
 
 async def test_one_esim_that_cannot_be_recorded_is_logged_and_blocks_no_other(

@@ -6,7 +6,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service
+from tests.component.esims.running import Service
 
 
 async def page(service: Service, **fields: object) -> pb.ListESIMsResponse:

@@ -5,7 +5,7 @@ import pytest
 from kit.errors import Failure, Kind
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service, at_provider
+from tests.component.esims.running import Service, at_provider
 
 
 async def test_a_registered_esim_returns_its_install_details(service: Service) -> None:

@@ -1,76 +1,21 @@
-"""Provider snapshots and callbacks in any order, late and repeated: the newest snapshot decides."""
+"""Provider snapshots in any order, late and repeated: the newest decides."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
-from services.esims import bundle_store, cancel
-from services.esims.bundle import Assignment, AssignmentState, Bundle, BundleState
-from services.esims.callbacks.apply import Events, Outcome
+from services.esims import cancel
+from services.esims.bundle import AssignmentState, BundleState
+from services.esims.callbacks.apply import Outcome
 from services.esims.callbacks.events import (
-    BundleActivated,
-    BundleExpired,
-    BundleUse,
-    Change,
-    Deleted,
-    Event,
     NumberChanged,
 )
-from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.esim import ESIMStatus, ProviderState
 from services.esims.provider_esim import Details
-from services.esims.snapshots import record
-from services.esims.snapshots.record import Snapshot
-from tests.component.esims.parts import Parts, wired
-from tests.fixtures.neighbours import PlayedProvider
-from tests.fixtures.postgres import Databases
-
-GB = 10**9
-
-
-@pytest.fixture
-async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
-    async with wired(databases, provider) as running:
-        yield running
-
-
-def assigned(esim: ESIM, state: str, remaining: int | None = GB, number: int = 0) -> Assignment:
-    return Assignment(
-        id=f"21500{number}",
-        name=esim.bundle_name,
-        description="",
-        reference=f"{esim.order_reference}-{number}",
-        state=AssignmentState(state),
-        initial_bytes=None if remaining is None else GB,
-        remaining_bytes=remaining,
-        unlimited=remaining is None,
-        assigned_at=esim.created_at,
-        started_at=None,
-        ends_at=None,
-    )
-
-
-async def ingest(
-    parts: Parts, esim: ESIM, *assignments: Assignment, after: int = 1, **fields: object
-) -> ESIM:
-    """Record a full snapshot that was requested this many seconds after the eSIM was registered."""
-    asked_at = esim.created_at + timedelta(seconds=after)
-    reading = replace(
-        Snapshot(esim.id, asked_at, assignments, listed=True),
-        **fields,  # type: ignore[arg-type]  # whatever a test gives
-    )
-    async with parts.database.system() as connection:
-        (stored,) = await record.record(connection, [reading], parts.clock.wall())
-    return stored
-
-
-async def stored_bundles(parts: Parts, esim: ESIM) -> list[Bundle]:
-    async with parts.database.system() as connection:
-        return await bundle_store.list_of_esims(connection, [esim.id])
-
+from tests.component.esims.ingesting import GB, assigned, ingest, report, stored_bundles
+from tests.component.esims.parts import Parts
 
 LIFE = [("queued", GB), ("active", GB // 2), ("active", GB // 4), ("depleted", 0), ("expired", 0)]
 
@@ -116,100 +61,6 @@ async def test_a_bundle_missing_from_a_fully_readable_list_is_removed(
     assert after.status is ESIMStatus.ACTIVE
     present = {b.assignment.id for b in await stored_bundles(parts, esim) if not b.absent}
     assert present == left
-
-
-async def report(parts: Parts, esim: ESIM, change: Change, after: int) -> Outcome:
-    """Apply a callback that was received this many seconds after the eSIM was registered."""
-    event = Event(uuid4(), esim.created_at + timedelta(seconds=after), esim.iccid, change)
-    applying = Events(parts.database, parts.clock, parts.source.forget, lambda: None)
-    return (await applying.apply([event]))[event.id].outcome
-
-
-def used(esim: ESIM, left: int) -> BundleUse:
-    return BundleUse("215000", esim.bundle_name, GB, left, esim.created_at, None, unlimited=False)
-
-
-WRONG = [
-    lambda esim: used(esim, 0),
-    lambda esim: used(esim, 5),
-    lambda esim: BundleExpired(esim.bundle_name),
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
-    parts: Parts, wrong: Callable[[ESIM], Change]
-) -> None:
-    (esim,) = await parts.deliver()
-    before = assigned(esim, "active", GB // 2)
-    await ingest(parts, esim, before, after=1)
-    assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
-    # This snapshot was requested before the callback arrived, so it can't contradict it.
-    reported = await stored_bundles(parts, esim)
-    await ingest(parts, esim, before, after=2)
-    assert [b.assignment for b in await stored_bundles(parts, esim)] == [
-        b.assignment for b in reported
-    ]
-    corrected = await ingest(parts, esim, before, after=4)
-    assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await stored_bundles(parts, esim)
-    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
-    less = await ingest(parts, esim, assigned(esim, "depleted", 0), after=5)
-    assert less.status is ESIMStatus.EXPIRED
-    more = await ingest(parts, esim, assigned(esim, "active", GB // 4), after=6)
-    assert more.status is ESIMStatus.ACTIVE
-
-
-async def test_a_report_older_than_the_last_response_queries_the_provider(parts: Parts) -> None:
-    (esim,) = await parts.deliver()
-    await ingest(parts, esim, assigned(esim, "active", GB // 2), after=5)
-    assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
-    (bundle,) = await stored_bundles(parts, esim)
-    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
-
-
-async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(parts: Parts) -> None:
-    (esim,) = await parts.deliver()
-    await ingest(parts, esim, assigned(esim, "queued"))
-    ends = parts.clock.wall() + timedelta(days=7)
-    wrong = replace(used(esim, GB), ends_at=ends)
-    assert await report(parts, esim, wrong, after=2) is Outcome.APPLIED
-    (bundle,) = await stored_bundles(parts, esim)
-    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, ends)
-    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
-    assert corrected.status is ESIMStatus.ASSIGNED
-    (bundle,) = await stored_bundles(parts, esim)
-    dates = (bundle.assignment.started_at, bundle.assignment.ends_at)
-    assert (bundle.state, dates) == (BundleState.INACTIVE, (None, None))
-
-
-async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(parts: Parts) -> None:
-    (esim,) = await parts.deliver()
-    await ingest(parts, esim, assigned(esim, "queued"))
-    wrong = BundleActivated("esim_never_bought", esim.created_at, None)
-    assert await report(parts, esim, wrong, after=2) is Outcome.READ_QUEUED
-    assert len(await stored_bundles(parts, esim)) == 2
-    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
-    assert corrected.status is ESIMStatus.ASSIGNED
-    assert [b.assignment.name for b in await stored_bundles(parts, esim)] == [esim.bundle_name]
-
-
-async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
-    (esim,) = await parts.deliver()
-    alive = Details(esim.iccid, ProviderState.ACTIVE, "Released", "", "", "")
-    await ingest(parts, esim, assigned(esim, "active", 5), after=1, details=alive)
-    assert await report(parts, esim, Deleted(), after=3) is Outcome.APPLIED
-    assert await parts.status(esim.id) == "CANCELLED"
-    (bundle,) = await stored_bundles(parts, esim)
-    assert bundle.state is BundleState.CANCELLED
-    late = await ingest(parts, esim, assigned(esim, "active", 5), after=2, details=alive)
-    assert late.status is ESIMStatus.CANCELLED
-    corrected = await ingest(parts, esim, assigned(esim, "active", 5), after=4, details=alive)
-    assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await stored_bundles(parts, esim)
-    assert bundle.state is BundleState.ACTIVE
-    assert await report(parts, esim, Deleted(), after=3) is Outcome.READ_QUEUED
-    assert await parts.status(esim.id) == "ACTIVE"
 
 
 async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:
@@ -298,22 +149,6 @@ async def test_a_state_requested_before_a_newer_one_is_dropped(parts: Parts) -> 
     newer = await ingest(parts, esim, after=10, details=details(ProviderState.ACTIVE))
     assert newer.status is ESIMStatus.ASSIGNED
     assert newer.matching_id == esim.matching_id
-
-
-async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
-    parts: Parts,
-) -> None:
-    (esim,) = await parts.deliver()
-    active = assigned(esim, "active", GB // 2)
-    await ingest(parts, esim, active, after=1)
-    use = BundleUse(active.id, active.name, GB, GB // 2, None, esim.created_at)
-    assert await report(parts, esim, use, after=2) is Outcome.APPLIED
-    (bundle,) = await stored_bundles(parts, esim)
-    assert bundle.state is BundleState.EXPIRED
-    corrected = await ingest(parts, esim, active, after=3)
-    assert corrected.status is ESIMStatus.ACTIVE
-    (bundle,) = await stored_bundles(parts, esim)
-    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
 
 
 async def test_the_phone_number_is_the_one_that_the_provider_reports(parts: Parts) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.conftest import Service, at_provider, buy, registration
+from tests.component.esims.running import Service, at_provider, buy, registration
 
 
 async def count(service: Service) -> int:

@@ -10,7 +10,7 @@ import pytest
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.settings import Settings
-from tests.component.esims.conftest import OpenService, buy
+from tests.component.esims.running import OpenService, buy
 from tests.fixtures.neighbours import PlayedProvider
 
 

@@ -11,13 +11,13 @@ from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc
-from services.esims import servicer
+from services.esims import list_store, servicer
 from services.esims.access import ACCESS
 from services.esims.callbacks.apply import Events
+from services.esims.list_store import Source
 from services.esims.live import Live
 from services.esims.refresh import Refresh
 from services.esims.servicer import ESIMsServicer
-from services.esims.store import SELECT_PAGE_OF_CUSTOMER
 from services.esims.suspend import Suspension
 from tests.component.esims.parts import Parts, wired
 from tests.fixtures.neighbours import Auth, PlayedProvider
@@ -112,13 +112,13 @@ async def test_a_customers_page_uses_an_index(databases: Databases) -> None:
             "select set_config('request.jwt.claims', $1, true)", json.dumps({"sub": str(customer)})
         )
         plan = await admin.fetch(
-            f"explain (analyze, costs off) {SELECT_PAGE_OF_CUSTOMER}",
-            None,
-            None,
+            f"explain (analyze, costs off) {list_store.PAGES[Source.OWN]}",
             None,
             None,
             51,
+            *list_store.FIRST,
             customer,
         )
     text = "\n".join(row[0] for row in plan)
-    assert "esims_customer_newest" in text, text
+    assert "esims_own_newest" in text, text
+    assert "Seq Scan on esims" not in text, text

@@ -53,11 +53,6 @@ COUPON = pb.Coupon(
 )
 
 
-@pytest.fixture
-async def finance(gateway: Gateway, auth: Auth) -> Client:
-    return gateway.client.signed_in(await auth.token("finance@example.com", role="finance"))
-
-
 async def test_anyone_checks_a_coupon_and_the_answer_is_not_cached(gateway: Gateway) -> None:
     gateway.coupons.answers["CheckCoupon"] = pb.CheckCouponResponse(valid=True, discount=eur("1.5"))
     async with gateway.another(response_cache_seconds=60) as client:

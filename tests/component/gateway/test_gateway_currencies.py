@@ -8,13 +8,12 @@ import pytest
 from kit.errors import invalid
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
-from tests.component.gateway.test_gateway_plans import plan
-from tests.component.gateway.test_gateway_top_ups import ids
+from tests.fixtures.answers.plans import ids, plan
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ESIM_ID, esim
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
-from tests.fixtures.price_lists import DOLLARS, LISTS, YEN, set_lists
+from tests.fixtures.prices.price_lists import DOLLARS, LISTS, YEN, set_lists
 
 # Queries by the catalogue's method, with %s for the arguments after another one.
 QUERIES = {

@@ -13,7 +13,7 @@ import pytest
 from gateway.defence_settings import DefenceSettings
 from kit.rpc import guard as rpc_guard
 from protos.esims.v1 import esims_pb2
-from tests.fixtures.changes import Changes
+from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.gateway_customer import esim
 from tests.fixtures.neighbours import Auth

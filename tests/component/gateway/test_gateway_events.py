@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from kit.errors import Failure, Kind
-from tests.fixtures.changes import Changes
+from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order_event
 from tests.fixtures.neighbours import Auth

@@ -14,11 +14,11 @@ from gateway.settings import Settings
 from kit.values.env import Env
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
-from tests.fixtures.changes import Changes
-from tests.fixtures.chromium import Browser
+from tests.fixtures.answers.changes import Changes
+from tests.fixtures.browser.chromium import Browser
+from tests.fixtures.browser.javascript import run
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
-from tests.fixtures.javascript import run
 from tests.fixtures.neighbours import Auth
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -133,7 +133,7 @@ async def test_a_query_runs_in_a_browser_without_network(
     own = (gateway.client.url, gateway.settings.sessions.supabase_url, "data:")
     assert [url for url in browser.asked if not url.startswith(own)] == []
     # No policy violation, no failed request, no error.
-    assert browser.told == []
+    assert browser.messages == []
 
 
 async def test_a_signed_in_user_sees_each_event_of_a_subscription(
@@ -162,7 +162,7 @@ async def test_a_signed_in_user_sees_each_event_of_a_subscription(
     await changes.publish(orders_pb2.WatchOrderResponse(order=order()))
     await browser.until(f"{RESULT}.includes('COMPLETED')")
     assert gateway.orders.callers == [ann]
-    assert browser.told == []
+    assert browser.messages == []
 
 
 async def test_a_wrong_password_is_reported_beside_the_form(

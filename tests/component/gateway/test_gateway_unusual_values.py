@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import argument
-from gateway.schema.purchase import PurchaseInput
+from gateway.schema.orders.purchase import PurchaseInput
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2

@@ -14,9 +14,9 @@ import pytest
 
 from gateway.http.cors import Origins
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.http_cache import CONFIGURATION, http_cache, nginx
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
+from tests.fixtures.programs.http_cache import CONFIGURATION, http_cache, nginx
 
 PLANS = "{ featuredPlans(first: 5) { id name price } }"
 SHOP = "https://shop.example"

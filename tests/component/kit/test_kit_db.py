@@ -11,6 +11,7 @@ import pytest
 from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.db.database import Database, savepoint
 from kit.errors import Failure, Kind, Stopped
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 READ_CLAIMS = "select nullif(current_setting('request.jwt.claims', true), '') as claims"
@@ -206,8 +207,10 @@ async def test_connections_cut_at_any_moment_only_cause_unavailable(
     kill = "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1"
     outcomes: list[Kind] = []
 
+    enough = asyncio.Event()
+
     async def work() -> None:
-        for _ in range(30):
+        while not enough.is_set():
             try:
                 async with database.system() as connection:
                     await connection.fetchval(COUNT)
@@ -215,8 +218,12 @@ async def test_connections_cut_at_any_moment_only_cause_unavailable(
                 outcomes.append(failure.kind)
 
     async def cut() -> None:
-        for _ in range(20):
-            await databases.admin.fetch(kill, "webhooks_service")
+        async with asyncio.timeout(PATIENCE):
+            cuts = 0
+            while cuts < 20 or not outcomes:
+                await databases.admin.fetch(kill, "webhooks_service")
+                cuts += 1
+        enough.set()
 
     await asyncio.gather(cut(), *(work() for _ in range(30)))
     assert set(outcomes) == {Kind.UNAVAILABLE}

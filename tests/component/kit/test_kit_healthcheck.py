@@ -12,7 +12,7 @@ from aiohttp import web
 from kit.net.tls import PLAIN, TLS
 from tests.fixtures.certificates import Authority
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.health import healthy_server
+from tests.fixtures.rpc.health import healthy_server
 
 ROOT = Path(__file__).parents[3]
 

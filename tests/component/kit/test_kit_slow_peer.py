@@ -3,7 +3,7 @@
 import asyncio
 
 from kit.rpc import client as rpc_client
-from tests.fixtures.health import SERVING, health, healthy_server
+from tests.fixtures.rpc.health import SERVING, health, healthy_server
 
 # Seconds that a busy machine delays a new connection.
 BUSY = 0.5

@@ -19,7 +19,7 @@ from kit.rpc.server import start
 from protos.esims.v1 import esims_pb2
 from services.esims.access import ACCESS
 from tests.fixtures.certificates import Authority
-from tests.fixtures.health import health
+from tests.fixtures.rpc.health import health
 
 
 @pytest.fixture

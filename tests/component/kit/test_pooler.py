@@ -13,8 +13,8 @@ from providers.esim_go.queue import Priority
 from providers.esim_go.shared_tokens import SharedTokens
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
-from tests.fixtures.pooler import pooler
 from tests.fixtures.postgres import Databases
+from tests.fixtures.programs.pooler import pooler
 from tests.fixtures.sockets import connected
 
 # Fewer connections than the processes open, so that they must share.

@@ -13,8 +13,8 @@ import pytest
 
 from migrations import files, lock, runner
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.pooler import pooler
 from tests.fixtures.postgres import Databases
+from tests.fixtures.programs.pooler import pooler
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,165 +1,38 @@
 """The orders service with the real sandbox, a real PostgreSQL, and stand-ins for its two peers."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid5
 
 import aiohttp
 import grpc
 import pytest
 
 import sandbox.server
-from kit.errors import Failure, Kind
-from kit.rpc.errors import from_error, to_status
-from kit.values import money, timestamps
-from protos.catalogue.v1 import catalogue_pb2, prices_pb2, prices_pb2_grpc
-from protos.esims.v1 import esims_pb2, esims_pb2_grpc
+from kit.values import money
+from protos.catalogue.v1 import prices_pb2_grpc
+from protos.changes.v1 import changes_pb2_grpc
+from protos.esims.v1 import esims_pb2_grpc, travelers_pb2_grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from providers.esim_go.client import ProviderSettings
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from services.orders.__main__ import serve
 from services.orders.settings import Settings
+from tests.component.orders.stand_ins import (
+    CatalogueStandIn,
+    ChangesStandIn,
+    ESIMsStandIn,
+    TravelersStandIn,
+)
 from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from tests.fixtures.settings import service_settings
 
-AWAY = Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
 Metadata = tuple[tuple[str, str], ...]
-
-PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
-
-
-class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
-    """Plans of the sandbox's catalogue by id; those in `withdrawn` are not on sale."""
-
-    def __init__(self, running: sandbox.server.Running) -> None:
-        self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
-        self.withdrawn: set[str] = set()
-        self.tokens: list[str] = []
-        self.confirmed_at = datetime.now(UTC)
-        self.stored_price: Decimal | None = None  # overrides the sandbox's price
-        # Changes each answer, such as its price list.
-        self.adjust: Callable[[prices_pb2.QuotePlanResponse], None] = lambda answer: None
-
-    async def QuotePlan(self, request: Any, context: Any) -> prices_pb2.QuotePlanResponse:
-        self.tokens += [str(v) for k, v in context.invocation_metadata() if k == "authorization"]
-        bundle = self.bundles.get(request.plan_id)
-        if bundle is None:
-            missing = Failure(Kind.NOT_FOUND, "ANY_PLAN_NOT_FOUND", "no such plan")
-            await context.abort_with_status(to_status(missing))
-            raise AssertionError("abort raises")
-        gone = request.plan_id in self.withdrawn
-        cost = money.to_proto(self.stored_price or bundle.price, "USD")
-        answer = prices_pb2.QuotePlanResponse(
-            plan=catalogue_pb2.DataPlan(
-                id=request.plan_id,
-                name=bundle.name,
-                price=cost,
-                available_quantity=0 if gone else 10,
-                withdrawn=gone,
-            ),
-            confirmed_at=timestamps.to_proto(self.confirmed_at),
-            terms=prices_pb2.PriceTerms(cost=cost),
-        )
-        self.adjust(answer)
-        return answer
-
-
-class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
-    """Records the registrations and cancellations, or answers with `failure`."""
-
-    def __init__(self) -> None:
-        self.registered: dict[str, esims_pb2.RegisterESIMsRequest] = {}
-        self.cancelled: list[str] = []
-        self.partly_cancelled: list[tuple[str, list[str]]] = []
-        self.tokens: set[str] = set()
-        self.suspended: list[str] = []
-        self.bundles: list[esims_pb2.ESIMBundle] = []
-        self.failure: Failure | None = None
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        # ICCIDs; other eSIMs are on no device, and their bundles unused.
-        self.installed: set[str] = set()
-        self.used: set[str] = set()
-        self.reads = 0
-
-    async def BatchListOrderESIMs(
-        self, request: Any, context: Any
-    ) -> esims_pb2.BatchListOrderESIMsResponse:
-        await self._take(context)
-        self.reads += 1
-        return esims_pb2.BatchListOrderESIMsResponse(
-            esims=[
-                esims_pb2.ESIM(
-                    id=str(uuid5(PLANS, esim.iccid)),
-                    iccid=esim.iccid,
-                    order_id=order_id,
-                    profile_status="Installed" if esim.iccid in self.installed else "Released",
-                )
-                for order_id in request.order_ids
-                if order_id in self.registered
-                for esim in self.registered[order_id].esims
-            ]
-        )
-
-    async def BatchListBundles(
-        self, request: Any, context: Any
-    ) -> esims_pb2.BatchListBundlesResponse:
-        await self._take(context)
-        self.reads += 1
-        if self.bundles:
-            return esims_pb2.BatchListBundlesResponse(bundles=self.bundles)
-        names = {
-            str(uuid5(PLANS, esim.iccid)): order.bundle_name
-            for order in self.registered.values()
-            for esim in order.esims
-        }
-        used = {str(uuid5(PLANS, iccid)) for iccid in self.used}
-        return esims_pb2.BatchListBundlesResponse(
-            bundles=[
-                esims_pb2.ESIMBundle(
-                    esim_id=id_,
-                    name=names.get(id_, ""),
-                    state=esims_pb2.BUNDLE_STATE_ACTIVE
-                    if id_ in used
-                    else esims_pb2.BUNDLE_STATE_INACTIVE,
-                )
-                for id_ in request.esim_ids
-            ]
-        )
-
-    async def RegisterESIMs(self, request: Any, context: Any) -> esims_pb2.RegisterESIMsResponse:
-        await self._take(context)
-        self.registered[request.order_id] = request
-        return esims_pb2.RegisterESIMsResponse()
-
-    async def CancelOrderBundles(
-        self, request: Any, context: Any
-    ) -> esims_pb2.CancelOrderBundlesResponse:
-        await self._take(context)
-        if request.iccids:
-            self.partly_cancelled.append((request.order_reference, list(request.iccids)))
-        else:
-            self.cancelled.append(request.order_id)
-        return esims_pb2.CancelOrderBundlesResponse()
-
-    async def SuspendESIM(self, request: Any, context: Any) -> esims_pb2.SuspendESIMResponse:
-        await self._take(context)
-        self.suspended.append(request.esim_id)
-        return esims_pb2.SuspendESIMResponse()
-
-    async def _take(self, context: Any) -> None:
-        self.tokens |= {str(v) for k, v in context.invocation_metadata() if k == "authorization"}
-        await self.may_answer.wait()
-        if self.failure is not None:
-            await context.abort_with_status(to_status(self.failure))
 
 
 class Patient(grpc.aio.UnaryUnaryClientInterceptor):
@@ -178,6 +51,7 @@ class Shop:
     sandbox: sandbox.server.Running
     catalogue: CatalogueStandIn
     esims: ESIMsStandIn
+    travelers: TravelersStandIn
     databases: Databases
     auth: Auth
     http: aiohttp.ClientSession
@@ -243,11 +117,16 @@ async def shop(
     switches = Switches(tokens_per_second=0, async_seconds=0)
     running = await sandbox.server.start(SandboxSettings(port=0, switches=switches))
     # Otherwise another test's server may share the port and take half of the calls.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    # The service pings it while it waits for changes.
+    pings = ("grpc.http2.min_ping_interval_without_data_ms", 2_000)
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), pings])
     catalogue, esims = (
         CatalogueStandIn(running),  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
         ESIMsStandIn(),  # type: ignore[abstract] # the same
     )
+    travelers = TravelersStandIn()  # type: ignore[abstract] # the same
+    changes_pb2_grpc.add_ChangesServiceServicer_to_server(ChangesStandIn(), server)
+    travelers_pb2_grpc.add_TravelersServiceServicer_to_server(travelers, server)
     prices_pb2_grpc.add_PricesServiceServicer_to_server(catalogue, server)
     esims_pb2_grpc.add_ESIMsServiceServicer_to_server(esims, server)
     peers = f"localhost:{server.add_insecure_port('localhost:0')}"
@@ -263,14 +142,11 @@ async def shop(
         price_ttl=3600.0,  # faults at POST /orders are meant for purchases
         price_holds=PATIENCE,  # the same, however slow the machine is
         recovery_every=0.1,
+        propagation_wait=PATIENCE,
     )
-    yield Shop(running, catalogue, esims, databases, auth, http, settings, serving)
+    yield Shop(running, catalogue, esims, travelers, databases, auth, http, settings, serving)
     await server.stop(None)
     await running.stop()
-
-
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    return from_error(error).reason
 
 
 def request(shop: Shop, **changes: Any) -> orders_pb2.CreateOrderRequest:
@@ -299,3 +175,29 @@ async def is_explained(shop: Shop, order_id: str, text: str) -> None:
         order_id,
         text,
     )
+
+
+def usd(amount: str) -> Any:
+    return money.to_proto(Decimal(amount), "USD")
+
+
+def price(shop: Shop) -> Decimal:
+    return Decimal(str(shop.catalogue.bundles[shop.plan_id].price))
+
+
+async def orders_recorded(shop: Shop) -> int:
+    return int(await shop.databases.admin.fetchval("select count(*) from orders.esim_orders"))
+
+
+async def steps(shop: Shop, orders: Any, order_id: str) -> list[str]:
+    answer = await orders.GetOrderHistory(
+        orders_pb2.GetOrderHistoryRequest(order_id=order_id), metadata=shop.service_key
+    )
+    return [step.reason for step in answer.steps]
+
+
+def incompatible_plans(shop: Shop) -> tuple[str, str]:
+    """Return the names of two plans that fit different eSIMs; both start at first use."""
+    bundles = [b for b in shop.catalogue.bundles.values() if not b.autostart]
+    other = next(b for b in bundles if b.profile != bundles[0].profile)
+    return bundles[0].name, other.name

@@ -9,7 +9,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.orders.v1 import events_pb2, orders_pb2
-from tests.component.orders.shop import Metadata, Shop, reason_of, request
+from tests.component.orders.shop import Metadata, Shop, request
+from tests.fixtures.rpc.refusals import reason_of
 
 Make = Callable[[str], Any]
 ALL_CALLS: list[tuple[str, Make]] = [

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from services.orders import list_orders
-from services.orders.list_orders import MAX_COUNTED, OrderFilter
+from services.orders.listing import list_orders
+from services.orders.listing.list_orders import MAX_COUNTED, OrderFilter
 from services.orders.order import OrderStatus
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.postgres import Databases

@@ -7,8 +7,9 @@ import grpc
 import pytest
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Shop, reason_of, request
+from tests.component.orders.shop import Shop, request
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.rpc.refusals import reason_of
 
 
 async def until(stream: Any, *statuses: "orders_pb2.OrderStatus.ValueType") -> orders_pb2.Order:

@@ -10,7 +10,8 @@ from cli.errors import CommandError
 from cli.operators.orders import Orders
 from cli.operators.service import Service
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.shop import Metadata, Shop, reaches, reason_of, request
+from tests.component.orders.shop import Metadata, Shop, reaches, request
+from tests.fixtures.rpc.refusals import reason_of
 
 REVIEW = "NEEDS_REVIEW"
 

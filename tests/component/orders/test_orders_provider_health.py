@@ -7,8 +7,8 @@ import grpc
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from tests.component.orders.shop import Shop
-from tests.fixtures.health import NOT_SERVING, SERVING, health
 from tests.fixtures.patience import until
+from tests.fixtures.rpc.health import NOT_SERVING, SERVING, health
 
 
 async def test_an_open_circuit_is_reported_while_the_service_is_healthy(shop: Shop) -> None:

@@ -7,8 +7,8 @@ from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from tests.component.orders.shop import Shop, reaches, request
-from tests.fixtures.health import NOT_SERVING, SERVING, health
 from tests.fixtures.patience import until
+from tests.fixtures.rpc.health import NOT_SERVING, SERVING, health
 
 READ_ONLY = """
 do $$ begin

@@ -55,6 +55,7 @@ RESTRICTED: Mapping[str, set[str]] = {
     },
     "service": {
         "QuotePlan",
+        "BatchQuotePlans",
         "CreateOrderForCustomer",
         "ExportCustomer",
         "EraseCustomer",

@@ -87,6 +87,16 @@ async def test_the_sync_leaves_room_for_reads(opened: dict[str, Database]) -> No
     await shared(opened["esims"]).take(3, LIMIT, Priority.READ, soon)
 
 
+async def test_batches_leave_room_for_reads_and_purchases(opened: dict[str, Database]) -> None:
+    orders, soon = shared(opened["orders"]), within(HOUR // 2)
+    for _ in range(3):
+        await orders.take(2, LIMIT, Priority.BULK, soon)
+    with pytest.raises(Failure):
+        await orders.take(2, LIMIT, Priority.BULK, soon)
+    await shared(opened["esims"]).take(2, LIMIT, Priority.READ, soon)
+    await orders.take(2, LIMIT, Priority.WRITE, soon)
+
+
 async def test_a_call_above_the_limit_uses_up_a_whole_window(opened: dict[str, Database]) -> None:
     tokens, soon = shared(opened["orders"]), within(HOUR // 2)
     await tokens.take(50, LIMIT, Priority.WRITE, soon)

@@ -7,7 +7,7 @@ import aiohttp
 from kit.auth.sessions import Verifier
 from sandbox.auth.app import Running
 from sandbox.auth.settings import AuthSettings
-from tests.fixtures.javascript import Script
+from tests.fixtures.browser.javascript import Script
 
 
 async def test_the_javascript_client_signs_up_in_and_out(

@@ -4,8 +4,8 @@ import json
 
 import stripe
 
-from tests.component.sandbox_payments.test_payments_checkout import created
-from tests.fixtures.chromium import Browser
+from tests.component.sandbox_payments.objects import created
+from tests.fixtures.browser.chromium import Browser
 from tests.fixtures.payments import PlayedPayments
 
 
@@ -53,4 +53,4 @@ async def test_a_person_pays_in_a_browser(
     session = await client.v1.checkout.sessions.retrieve_async(session.id)
     assert session.status == "complete"
     # The answer to the declined card has status 402, which the console logs; nothing else is.
-    assert [line for line in browser.told if "402" not in line and "favicon" not in line] == []
+    assert [line for line in browser.messages if "402" not in line and "favicon" not in line] == []

@@ -9,35 +9,10 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
-from tests.component.sandbox_payments.test_payments_intents import MANUAL
+from tests.component.sandbox_payments.objects import MANUAL, created
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
 
-SESSION: dict[str, Any] = {
-    "mode": "payment",
-    "line_items": [
-        {
-            "price_data": {
-                "currency": "usd",
-                "unit_amount": 750,
-                "product_data": {"name": "Japan <5 GB>"},
-            },
-            "quantity": 2,
-        }
-    ],
-    "success_url": "https://shop.example/done?session={CHECKOUT_SESSION_ID}",
-    "cancel_url": "https://shop.example/back",
-    "client_reference_id": "o-1",
-    "metadata": {"order_id": "o-1"},
-    "payment_intent_data": {"capture_method": "manual", "metadata": {"order_id": "o-1"}},
-    "allowed_payment_method_types": ["card"],
-}
 CARD = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "email": "a@b.example"}
-
-
-async def created(client: stripe.StripeClient, **changes: Any) -> stripe.checkout.Session:
-    """Return a new Session."""
-    params: Any = {**SESSION, **changes}
-    return await client.v1.checkout.sessions.create_async(params)
 
 
 async def test_a_buyer_pays_on_the_page(

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
-from tests.component.sandbox_payments.test_payments_checkout import created
+from tests.component.sandbox_payments.objects import created
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
 
 

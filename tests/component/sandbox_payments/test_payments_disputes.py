@@ -7,26 +7,8 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
-from tests.component.sandbox_payments.test_payments_intents import MANUAL
+from tests.component.sandbox_payments.objects import booked, paid
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
-
-
-async def paid(client: stripe.StripeClient, **changes: Any) -> stripe.PaymentIntent:
-    """Return a PaymentIntent that was paid at once."""
-    params: Any = {
-        **MANUAL,
-        "capture_method": "automatic",
-        "confirm": True,
-        "payment_method": "pm_card_visa",
-        **changes,
-    }
-    return await client.v1.payment_intents.create_async(params)
-
-
-async def booked(client: stripe.StripeClient, source: str) -> list[tuple[str, int, int, int]]:
-    """Return category, amount, fee and net of the balance transactions of one source, oldest first."""
-    listed = await client.v1.balance_transactions.list_async({"source": source})
-    return [(one.reporting_category, one.amount, one.fee, one.net) for one in reversed(listed.data)]
 
 
 async def test_a_dispute_withdraws_money_and_is_won(

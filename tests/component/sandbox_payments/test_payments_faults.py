@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import make_client
-from tests.component.sandbox_payments.test_payments_intents import MANUAL
+from tests.component.sandbox_payments.objects import MANUAL
 from tests.fixtures.payments import PlayedPayments
 
 PARAMS: Any = {**MANUAL, "confirm": True, "payment_method": "pm_card_visa"}

@@ -8,8 +8,7 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import make_client
-from tests.component.sandbox_payments.test_payments_disputes import paid
-from tests.component.sandbox_payments.test_payments_intents import MANUAL
+from tests.component.sandbox_payments.objects import MANUAL, paid
 from tests.fixtures.payments import PlayedPayments
 
 FORM = {"amount": "500", "currency": "usd"}

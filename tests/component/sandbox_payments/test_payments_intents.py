@@ -5,21 +5,8 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.component.sandbox_payments.objects import MANUAL, held
 from tests.fixtures.payments import PlayedPayments
-
-MANUAL: dict[str, Any] = {
-    "amount": 1099,
-    "currency": "eur",
-    "capture_method": "manual",
-    "allowed_payment_method_types": ["card"],
-    "metadata": {"order_id": "o-1"},
-}
-
-
-async def held(client: stripe.StripeClient, **changes: Any) -> stripe.PaymentIntent:
-    """Return a PaymentIntent whose amount is held on a card."""
-    params: Any = {**MANUAL, "confirm": True, "payment_method": "pm_card_visa", **changes}
-    return await client.v1.payment_intents.create_async(params)
 
 
 async def test_a_hold_is_captured_in_part(

@@ -59,12 +59,14 @@ def test_settings_come_from_the_environment(tmp_path: Path) -> None:
             "SANDBOX_PAYMENTS_WEBHOOK_URL": "http://127.0.0.1:4001/webhooks/stripe",
             "SANDBOX_PAYMENTS_WEBHOOK_SECRET_FILE": str(secret),
             "SANDBOX_PAYMENTS_PUBLIC_URL": "https://pay.example/",
+            "SANDBOX_PAYMENTS_WEBHOOK_TYPES": "refund.*, review.opened",
             "SANDBOX_PAYMENTS_SEED": "7",
         }
     )
     assert settings.port == 5000
     assert settings.webhook_secrets == ("whsec_a", "whsec_b")
     assert settings.public_url == "https://pay.example"
+    assert settings.webhook_types == ("refund.*", "review.opened")
     assert settings.seed == 7
     assert "whsec" not in repr(settings)
     assert "sk_test" not in repr(settings)

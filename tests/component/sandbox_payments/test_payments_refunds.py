@@ -6,8 +6,7 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
-from tests.component.sandbox_payments.test_payments_disputes import booked, paid
-from tests.component.sandbox_payments.test_payments_intents import held
+from tests.component.sandbox_payments.objects import booked, held, paid
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
 
 

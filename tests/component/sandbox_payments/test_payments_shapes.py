@@ -9,9 +9,7 @@ from typing import Any, get_args
 import pytest
 import stripe
 
-from tests.component.sandbox_payments.test_payments_checkout import created
-from tests.component.sandbox_payments.test_payments_disputes import paid
-from tests.component.sandbox_payments.test_payments_intents import held
+from tests.component.sandbox_payments.objects import created, held, paid
 from tests.fixtures.payments import PlayedPayments
 
 # The examples are published with the provider's specification, and are no part of this project.

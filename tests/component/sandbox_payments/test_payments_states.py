@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from sandbox.payments.state.cards import CARDS, Card
-from tests.component.sandbox_payments.test_payments_intents import MANUAL
+from tests.component.sandbox_payments.objects import MANUAL
 from tests.fixtures.payments import PlayedPayments
 
 VISA: Any = {"payment_method": "pm_card_visa"}

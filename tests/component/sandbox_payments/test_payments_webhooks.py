@@ -7,7 +7,7 @@ import stripe
 
 from sandbox.payments.webhooks.signing import header
 from tests.component.sandbox_payments.conftest import Endpoint
-from tests.component.sandbox_payments.test_payments_intents import MANUAL, held
+from tests.component.sandbox_payments.objects import MANUAL, held
 from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
 
 

@@ -15,7 +15,7 @@ import pytest
 import services.esims.__main__
 from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
-from tests.component.esims.conftest import BUNDLE, buy, registration
+from tests.component.esims.running import BUNDLE, buy, registration
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE

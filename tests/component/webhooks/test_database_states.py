@@ -6,24 +6,18 @@ import aiohttp
 import pytest
 
 from tests.component.webhooks.conftest import Post, ServeWebhooks, sign
-from tests.component.webhooks.test_ingest import BODY, stored
+from tests.component.webhooks.full_disk import FULL, HEAL
+from tests.component.webhooks.received import BODY, stored
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
-FULL = """
-create function webhooks.fail() returns trigger language plpgsql as $f$
-begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $f$;
-create trigger fail before insert on webhooks.inbox
-    for each statement execute function webhooks.fail();
-create trigger fail before insert on webhooks.write_trials
-    for each statement execute function webhooks.fail();
-"""
-HEAL = "drop trigger fail on webhooks.inbox; drop trigger fail on webhooks.write_trials"
 READ_ONLY = """
+begin;
 do $$ begin
     execute format('alter role webhooks_service in database %I set default_transaction_read_only = on',
         current_database());
 end $$;
+commit;
 select pg_terminate_backend(pid) from pg_stat_activity
 where usename = 'webhooks_service' and datname = current_database();
 """

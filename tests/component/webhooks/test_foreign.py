@@ -6,7 +6,7 @@ import pytest
 
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from tests.component.webhooks.conftest import Platform, ServeESIMs, ServeWebhooks
-from tests.component.webhooks.test_operators import STRANGE, ask, attached, esimgo, measured
+from tests.component.webhooks.operating import STRANGE, ask, attached, esimgo, measured
 
 
 async def test_a_foreign_event_is_counted_separately_and_raises_no_alert(

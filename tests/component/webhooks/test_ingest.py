@@ -11,26 +11,18 @@ import aiohttp
 import pytest
 
 from tests.component.webhooks.conftest import ServeWebhooks, sign
+from tests.component.webhooks.received import BODY, stored
 from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
 from webhooks.__main__ import serve
 from webhooks.addresses import networks
 from webhooks.settings import Settings
 
-BODY = json.dumps({"alertType": "FirstAttachment", "iccid": "8943108169900000016"}).encode()
-
 
 @pytest.fixture
 async def url(serve_webhooks: ServeWebhooks) -> AsyncIterator[str]:
     async with serve_webhooks() as post:
         yield post.url
-
-
-async def stored(databases: Databases) -> list[dict[str, object]]:
-    rows = await databases.admin.fetch(
-        "select body, event_type, signed, times_received, headers from webhooks.inbox"
-    )
-    return [dict(row) for row in rows]
 
 
 async def test_a_signed_callback_is_stored_raw_before_it_is_acknowledged(

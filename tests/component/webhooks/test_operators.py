@@ -1,42 +1,15 @@
 """A dead letter from its creation to its replay, and the other operator commands."""
 
-import asyncio
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kit.errors import Failure, Kind
-from kit.rpc import client as rpc_client
-from kit.telemetry import metrics
 from protos.webhooks.v1 import webhooks_pb2 as pb
-from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 from tests.component.webhooks.conftest import Platform
-from tests.fixtures import command
-from tests.fixtures.patience import PATIENCE
-from webhooks.metrics import Metrics
-from webhooks.upkeep import Upkeep
-
-STRANGE = "8944500000000000001"
-
-
-def attached(iccid: str) -> dict[str, str]:
-    return {"alertType": "FirstAttachment", "iccid": iccid}
-
-
-async def esimgo(platform: Platform, *arguments: str) -> str:
-    """Run `esimgo webhooks` as an operator and return its output."""
-    done = await command.esimgo(
-        "webhooks",
-        *arguments,
-        SUPABASE_URL=platform.auth.url,
-        SUPABASE_ANON_KEY=platform.auth.anon_key,
-        SUPABASE_SERVICE_ROLE_KEY=platform.auth.service_role_key,
-        WEBHOOKS_ADMIN_PORT=str(platform.admin_port),
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.component.webhooks.operating import STRANGE, ask, attached, esimgo, measured
+from tests.fixtures.local import command
 
 
 async def test_commands_run_with_only_the_environment_of_a_container(
@@ -59,19 +32,6 @@ async def test_commands_run_with_only_the_environment_of_a_container(
     without = await command.esimgo("webhooks", "stats", **environment)
     assert without.returncode == 2
     assert "set SUPABASE_SERVICE_ROLE_KEY" in without.stderr
-
-
-async def measured(platform: Platform) -> dict[tuple[str, str], float]:
-    """The gauges after upkeep, by metric and state."""
-    stop = asyncio.Event()
-    with metrics.separate_registry() as registry:
-        async with platform.databases.open("webhooks") as database:
-            await Upkeep(database, Metrics(), retention_days=0, stop=stop).measure()
-    return {
-        (sample.name, sample.labels.get("state", "")): sample.value
-        for family in registry.collect()
-        for sample in family.samples
-    }
 
 
 async def test_a_dead_letter_is_listed_and_replayed_after_a_fix(platform: Platform) -> None:
@@ -99,12 +59,6 @@ async def test_a_dead_letter_is_listed_and_replayed_after_a_fix(platform: Platfo
     await platform.post.settled(event)
     assert (await platform.row(esim))["status"] == "ACTIVE"
     assert (await measured(platform))["esimgo_webhooks_events", "DEAD"] == 0
-
-
-async def ask(platform: Platform, method: str, request: Any, token: str | None) -> Any:
-    async with rpc_client.channel(f"127.0.0.1:{platform.admin_port}") as channel:
-        stub = WebhooksServiceStub(channel)
-        return await rpc_client.call(getattr(stub, method), request, token=token, timeout=PATIENCE)
 
 
 async def test_only_administrators_may_call_operator_methods(platform: Platform) -> None:

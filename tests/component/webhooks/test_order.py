@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kit.rpc import client as rpc_client
 from kit.values import timestamps
 from protos.esims.v1 import events_pb2 as pb
-from tests.component.esims.conftest import BUNDLE
+from tests.component.esims.running import BUNDLE
 from tests.component.webhooks.conftest import Platform
 from tests.fixtures.patience import PATIENCE
 

@@ -1,120 +1,20 @@
-"""Events of Stripe: signed ones are stored once each and delivered, all others are refused."""
+"""Events of Stripe: signed ones are stored once each, all others are refused."""
 
 import asyncio
 import json
-import logging
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-from uuid import uuid4
+from collections.abc import AsyncIterator
 
-import aiohttp
-import grpc
 import pytest
-import stripe
 
-from protos.orders.v1 import payments_pb2 as pb
-from protos.orders.v1.payments_pb2_grpc import (
-    PaymentsServiceServicer,
-    add_PaymentsServiceServicer_to_server,
-)
-from tests.component.webhooks.conftest import Post, ServeWebhooks
-from tests.component.webhooks.test_database_states import FULL, HEAL
-from tests.fixtures.free_ports import free_ports
-from tests.fixtures.patience import until
-from tests.fixtures.payments import PlayedPayments
-from tests.fixtures.postgres import Databases
-
-SECRET, BEFORE = "whsec_of_this_test", "whsec_before"
-APPLIED = pb.PAYMENT_EVENT_OUTCOME_APPLIED
-Outcome: TypeAlias = "Callable[[pb.PaymentEvent], pb.PaymentEventOutcome.ValueType]"
-ROWS = """
-select i.*, d.state, d.owner, d.outcome, d.last_error, d.attempts
-from webhooks.inbox i join webhooks.deliveries d on d.event_id = i.id order by d.sequence
-"""
-
-
-def event(kind: str = "payment_intent.succeeded", **changes: Any) -> dict[str, Any]:
-    about = {"id": "pi_1", "object": "payment_intent", "client_secret": "pi_1_secret_x"}
-    return {
-        "id": f"evt_{uuid4().hex}",
-        "object": "event",
-        "type": kind,
-        "created": int(time.time()),
-        "livemode": False,
-        "data": {"object": about},
-        **changes,
-    }
-
-
-def signed(body: str, secret: str = SECRET, age: int = 0) -> dict[str, str]:
-    at = int(time.time()) - age
-    return {"Stripe-Signature": stripe.WebhookSignature.generate_signature_header(body, secret, at)}
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """The webhook process as Stripe sees it."""
-
-    url: str
-    http: aiohttp.ClientSession
-    databases: Databases
-
-    async def post(self, body: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        async with self.http.post(self.url, data=body.encode(), headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def send(self, content: dict[str, Any], **how: Any) -> tuple[int, dict[str, Any]]:
-        body = json.dumps(content)
-        return await self.post(body, signed(body, **how))
-
-    async def rows(self) -> list[Any]:
-        return list(await self.databases.admin.fetch(ROWS))
-
-
-def endpoint(post: Post) -> Endpoint:
-    url = post.url.replace("/webhooks/esim-go", "/webhooks/stripe")
-    return Endpoint(url, post.http, post.databases)
+from tests.component.webhooks.conftest import ServeWebhooks
+from tests.component.webhooks.full_disk import FULL, HEAL
+from tests.component.webhooks.stripe_events import BEFORE, SECRET, Endpoint, endpoint, event, signed
 
 
 @pytest.fixture
 async def stripe_endpoint(serve_webhooks: ServeWebhooks) -> AsyncIterator[Endpoint]:
     async with serve_webhooks(stripe_secrets=(SECRET, BEFORE)) as post:
         yield endpoint(post)
-
-
-@dataclass
-class Payments(PaymentsServiceServicer):
-    """Stands in for the payments service: records events, and answers as `outcome` says."""
-
-    outcome: Callable[[pb.PaymentEvent], "pb.PaymentEventOutcome.ValueType"] = lambda _event: (
-        APPLIED
-    )
-    seen: list[pb.PaymentEvent] = field(default_factory=list)
-
-    async def ApplyPaymentEvents(
-        self, request: pb.ApplyPaymentEventsRequest, context: Any
-    ) -> pb.ApplyPaymentEventsResponse:
-        self.seen.extend(request.events)
-        return pb.ApplyPaymentEventsResponse(outcomes=map(self.outcome, request.events))
-
-
-def stand_in(outcome: Outcome = lambda _event: APPLIED) -> Payments:
-    return Payments(outcome)  # type: ignore[abstract] # its other methods are never called
-
-
-@asynccontextmanager
-async def listening(payments: Payments, port: int) -> AsyncIterator[None]:
-    server = grpc.aio.server()
-    add_PaymentsServiceServicer_to_server(payments, server)
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    await server.start()
-    try:
-        yield
-    finally:
-        await server.stop(None)
 
 
 @pytest.mark.parametrize("secret", [SECRET, BEFORE])
@@ -218,111 +118,3 @@ async def test_a_type_that_matters_to_nobody_is_kept(stripe_endpoint: Endpoint) 
     assert status == 200
     [row] = await stripe_endpoint.rows()
     assert (row["state"], row["owner"], row["last_error"]) == ("KEPT", None, "an unknown type")
-
-
-async def test_events_wait_for_the_payments_service_and_then_arrive(
-    serve_webhooks: ServeWebhooks,
-) -> None:
-    [port] = free_ports(1)
-    payments = stand_in()
-    async with serve_webhooks(stripe_secrets=(SECRET,), orders_address=f"127.0.0.1:{port}") as post:
-        sender = endpoint(post)
-        sent = [event(), event("charge.captured"), event("refund.failed")]
-        for one in sent:
-            await sender.send(one)
-        async with listening(payments, port):
-            await until(lambda: len(payments.seen) >= 3)
-            await delivered(sender, "DELIVERED")
-    assert {one.id for one in payments.seen} == {one["id"] for one in sent}
-    assert {row["attempts"] for row in await sender.rows()} == {1}
-
-
-async def delivered(sender: Endpoint, *states: str) -> list[Any]:
-    """Wait until all events have one of these states."""
-    while {row["state"] for row in await sender.rows()} - set(states):
-        await asyncio.sleep(0.02)
-    return await sender.rows()
-
-
-async def test_one_failing_event_holds_up_no_other_and_becomes_a_dead_letter(
-    serve_webhooks: ServeWebhooks,
-) -> None:
-    [port] = free_ports(1)
-    bad = event()
-    failed = pb.PAYMENT_EVENT_OUTCOME_NOT_APPLIED
-    payments = stand_in(lambda one: failed if one.id == bad["id"] else APPLIED)
-    async with (
-        listening(payments, port),
-        serve_webhooks(
-            stripe_secrets=(SECRET,), orders_address=f"127.0.0.1:{port}", max_attempts=2
-        ) as post,
-    ):
-        sender = endpoint(post)
-        await sender.send(bad)
-        for _ in range(3):
-            await sender.send(event())
-        rows = await delivered(sender, "DELIVERED", "DEAD")
-        assert [row["state"] for row in rows] == ["DEAD", "DELIVERED", "DELIVERED", "DELIVERED"]
-        assert rows[0]["attempts"] == 2
-
-
-async def test_unknown_payments_are_foreign_and_ignored_events_are_done(
-    serve_webhooks: ServeWebhooks,
-) -> None:
-    [port] = free_ports(1)
-    foreign = event()
-    outcomes = {foreign["id"]: pb.PAYMENT_EVENT_OUTCOME_UNKNOWN_PAYMENT}
-    ignored = pb.PAYMENT_EVENT_OUTCOME_IGNORED
-    payments = stand_in(lambda one: outcomes.get(one.id, ignored))
-    async with (
-        listening(payments, port),
-        serve_webhooks(
-            stripe_secrets=(SECRET,), orders_address=f"127.0.0.1:{port}", foreign_seconds=0
-        ) as post,
-    ):
-        sender = endpoint(post)
-        await sender.send(foreign)
-        await sender.send(event())
-        rows = await delivered(sender, "DELIVERED", "KEPT")
-        assert [(row["state"], row["owner"]) for row in rows] == [
-            ("KEPT", "payments"),
-            ("DELIVERED", "payments"),
-        ]
-        assert rows[1]["outcome"] == "IGNORED"
-
-
-async def test_events_of_the_sandbox_arrive_signed_and_once(
-    serve_webhooks: ServeWebhooks,
-    payment_provider: PlayedPayments,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG, "webhooks")
-    [port] = free_ports(1)
-    payments = stand_in()
-    async with (
-        listening(payments, port),
-        serve_webhooks(
-            stripe_secrets=(payment_provider.webhook_secret,), orders_address=f"127.0.0.1:{port}"
-        ) as post,
-    ):
-        receiver = endpoint(post)
-        await payment_provider.control("POST", "/webhooks", {"url": receiver.url})
-        await payment_provider.control("POST", "/delivery", {"copies": 3, "decoy": True})
-        client = stripe.StripeClient(
-            payment_provider.secret_key,
-            base_addresses={"api": payment_provider.url},
-            http_client=stripe.AIOHTTPClient(session=payment_provider.http),
-        )
-        intent = await client.v1.payment_intents.create_async(
-            {"amount": 500, "currency": "eur", "capture_method": "manual"}
-        )
-        await payment_provider.control("POST", f"/payment_intents/{intent.id}/pay", {})
-        capturable = "payment_intent.amount_capturable_updated"
-        await until(lambda: any(one.type == capturable for one in payments.seen))
-        rows = await delivered(receiver, "DELIVERED")
-    assert all(one.intent_id == intent.id for one in payments.seen)
-    assert len({row["sender_event_id"] for row in rows}) == len(rows)
-    assert intent.client_secret
-    own = [r.getMessage() for r in caplog.records if not r.name.startswith("stripe")]
-    assert all(intent.client_secret not in line for line in own)
-    assert all(intent.client_secret.encode() not in row["body"] for row in rows)

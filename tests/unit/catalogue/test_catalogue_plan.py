@@ -1,12 +1,9 @@
 from dataclasses import replace
-from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
 from services.catalogue.plan import (
-    Allowance,
-    Bundle,
     Country,
     country_keys,
     fold,
@@ -14,24 +11,7 @@ from services.catalogue.plan import (
     region_keys,
     search_text,
 )
-
-FRANCE = Country("France", "FR", "Europe")
-GERMANY = Country("Germany", "DE", "Europe")
-JAPAN = Country("Japan", "JP", "Asia")
-PLAIN = Bundle(
-    name="esim_1GB_7D_FR_V2",
-    description="eSIM, 1GB, 7 Days, France, V2",
-    groups=("Standard Fixed",),
-    countries=(FRANCE,),
-    duration_days=7,
-    price=Decimal("1.36"),
-    data_mb=1000,
-    unlimited=False,
-    speeds=("2G", "3G", "4G"),
-    autostart=False,
-    profile_name="Profile 1",
-    allowances=(Allowance("DATA", "STANDARD", "Data", 1000, "MB", False),),
-)
+from tests.unit.catalogue.places import FRANCE, GERMANY, JAPAN, PLAIN
 
 
 def test_the_id_of_a_name_never_changes() -> None:

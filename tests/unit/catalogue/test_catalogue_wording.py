@@ -6,7 +6,7 @@ import pytest
 
 from services.catalogue.language.wording import FairUse, fair_use, features, title
 from services.catalogue.plan import Allowance, Bundle, Country
-from tests.unit.catalogue.test_catalogue_plan import FRANCE, GERMANY, JAPAN, PLAIN
+from tests.unit.catalogue.places import FRANCE, GERMANY, JAPAN, PLAIN
 
 SPAIN = Country("Spain", "ES", "Europe")
 UNLIMITED = replace(PLAIN, unlimited=True, data_mb=None, groups=("Standard Unlimited Lite",))

@@ -113,7 +113,10 @@ def refusals(pieces: Iterator[str]) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_names_commands_that_exist(page: Path) -> None:
-    assert refusals(code_of(page))[1] == []
+    # A page may write a file first.
+    written = re.findall(r"> (\S+\.csv)", page.read_text())
+    wrong = refusals(code_of(page))[1]
+    assert [w for w in wrong if not any(f"'{name}' does not exist" in w for name in written)] == []
 
 
 def test_messages_name_commands_that_exist() -> None:

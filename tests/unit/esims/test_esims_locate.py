@@ -5,8 +5,7 @@ import pytest
 
 from services.esims.provider_esim import Location
 from services.esims.snapshots.locate import located
-from tests.unit.esims.example import NOW
-from tests.unit.esims.test_esims_profile import NEW
+from tests.unit.esims.example import NEW, NOW
 
 SEEN = Location("FRAF1", "", "", "FR", NOW)
 KNOWN = replace(NEW, last_country="DE", last_country_at=NOW - timedelta(hours=1))

@@ -8,9 +8,7 @@ import pytest
 
 from services.esims.esim import ESIM, ESIMStatus
 from services.esims.profile import after_callback, after_snapshot, awaits_install
-from tests.unit.esims.example import NOW, esim
-
-NEW = esim()
+from tests.unit.esims.example import NEW, NOW
 
 
 def after(seconds: float) -> datetime:

@@ -9,7 +9,7 @@ from gateway.execution.completion import resolving
 from gateway.http import answer
 from gateway.schema.assembly import Schema, build
 from kit.net import client_address
-from tests.fixtures.played_services import context
+from tests.fixtures.answers.played_services import context
 
 SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"
 LONG = f"{SHORT} # {'x' * LONGEST}"

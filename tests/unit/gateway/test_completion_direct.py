@@ -13,7 +13,7 @@ from gateway.schema.assembly import build
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
-from tests.fixtures.played_services import context
+from tests.fixtures.answers.played_services import context
 
 EXECUTED: Counter[str] = Counter()
 CALLS: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from gateway import errors
 from gateway.http import answer
 from gateway.schema.assembly import Schema, build
-from tests.fixtures.played_services import context
+from tests.fixtures.answers.played_services import context
 from tests.fixtures.random_documents import Documents
 
 COMPILED = build(max_depth=30)

@@ -8,7 +8,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.execution.completion.executor import Completing
 from gateway.schema.assembly import build
-from tests.fixtures.played_services import context
+from tests.fixtures.answers.played_services import context
 
 RESOLVED: Counter[str] = Counter()
 

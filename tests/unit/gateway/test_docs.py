@@ -7,7 +7,7 @@ import pytest
 from graphql import DocumentNode, FieldNode, OperationDefinitionNode, parse, validate
 
 from gateway.errors import CODES
-from tests.unit.gateway.test_schema import FEDERATION, SCHEMA
+from tests.unit.gateway.built_schema import FEDERATION, SCHEMA
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "graphql.md").read_text()

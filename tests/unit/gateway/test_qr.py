@@ -5,7 +5,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from gateway.schema import qr
+from gateway.schema.esims import qr
 
 
 @pytest.mark.parametrize(

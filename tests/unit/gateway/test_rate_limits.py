@@ -19,10 +19,8 @@ from gateway.http.rate_limits import BURST, Bucket, Memory, RateLimits
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.net import optional_dependency
-from tests.unit.kit.stepped_clock import SteppedClock
-from tests.unit.kit.test_cache_redis import Server, server
-
-__all__ = ["server"]
+from tests.fixtures.programs.redis_server import RedisServer
+from tests.fixtures.stepped_clock import SteppedClock
 
 # Two a second, with a burst of several seconds.
 SETTINGS = DefenceSettings(user_rate=2, address_rate=2, trusted_proxies=(ip_network("10.0.0.0/8"),))
@@ -144,8 +142,8 @@ async def test_an_untrusted_proxy_is_logged_once(
     assert "GATEWAY_TRUSTED_PROXIES is not set" in line
 
 
-async def test_processes_that_share_a_redis_count_together(server: Server) -> None:
-    one, two = [RateLimits(SETTINGS, server.url, timeout=PATIENCE) for _ in range(2)]
+async def test_processes_that_share_a_redis_count_together(redis_server: RedisServer) -> None:
+    one, two = [RateLimits(SETTINGS, redis_server.url, timeout=PATIENCE) for _ in range(2)]
     outcomes = await asyncio.gather(
         *(limits.take(of("203.0.113.7"), user(1)) for limits in [one, two] * WORK_BURST),
         return_exceptions=True,
@@ -162,18 +160,18 @@ async def test_processes_that_share_a_redis_count_together(server: Server) -> No
 
 
 async def test_without_redis_each_process_counts_separately_and_refuses_no_client(
-    server: Server, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+    redis_server: RedisServer, clock: SteppedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    limits = RateLimits(SETTINGS, server.url, clock, timeout=PATIENCE)
+    limits = RateLimits(SETTINGS, redis_server.url, clock, timeout=PATIENCE)
     await limits.take(of("203.0.113.7"))
-    server.stop()
+    redis_server.stop()
     with caplog.at_level(logging.WARNING):
         for _ in range(WORK_BURST):
             await limits.take(of("203.0.113.7"))
         assert await refused(limits, of("203.0.113.7")) == 0.5
     assert [r.message for r in caplog.records if "Redis is unavailable" in r.message] != []
     assert len(caplog.records) == 1
-    server.start()
+    redis_server.start()
     clock.passed += optional_dependency.PAUSE
     with caplog.at_level(logging.WARNING):
         await limits.take(of("203.0.113.7"))
@@ -230,8 +228,8 @@ async def test_codes_of_many_anonymous_users_count_for_their_address(clock: Step
         pass
 
 
-async def test_codes_are_counted_together_in_redis(server: Server) -> None:
-    one, two = [RateLimits(CODES, server.url, timeout=PATIENCE) for _ in range(2)]
+async def test_codes_are_counted_together_in_redis(redis_server: RedisServer) -> None:
+    one, two = [RateLimits(CODES, redis_server.url, timeout=PATIENCE) for _ in range(2)]
     for limits in [one, two] * 10:
         await order_with(limits, user(1), None)
     for limits in [one, two] * 5:

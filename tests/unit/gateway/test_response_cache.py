@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from gateway.http.response_cache import OVERHEAD, Cached, Reservation, ResponseCache, compact
-from tests.unit.kit.stepped_clock import SteppedClock
+from tests.fixtures.stepped_clock import SteppedClock
 
 SECONDS = 60.0
 # A body, and the size of eight entries with such bodies and keys of one letter.

@@ -1,28 +1,29 @@
 """The schema: documented names, descriptions, and @auth exactly where a session is required."""
 
-import re
-
 import pytest
-from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, build_schema, parse
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLObjectType, parse
 from graphql.language import FieldDefinitionNode, ObjectTypeDefinitionNode
 
 from gateway.schema import export as export_schema
 from gateway.schema.assembly import build
-from tests.fixtures.played_services import context
+from tests.fixtures.answers.played_services import context
+from tests.unit.gateway.built_schema import FEDERATION, SCHEMA, SDL
 
-SDL = export_schema.sdl()
-SCHEMA = build_schema(
-    # graphql-core knows nothing of Apollo's directives.
-    re.sub(r"^schema @link.*?\{", "schema {", SDL, flags=re.MULTILINE)
-    .replace(' @key(fields: "id")', "")
-    .replace(" @shareable", "")
-)
 SIGNED_IN = {
     "Query": {
+        *("myOrganizations", "organization", "organizationMembers", "organizationInvitations"),
+        "organizationGroups",
         *("myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders", "quote", "me"),
+        "apiKeys",
+        *("budgets", "organizationOrders", "spendingReport", "organizationUsage"),
+        *("batch", "batches", "validateBatch"),
+        *("organizationESIMs", "travelers", "shareLinks"),
         *("wallets", "walletBalance", "walletEntries", "topUp"),
+        *("creditAccount", "statements", "statement", "statementLines"),
     },
     "Mutation": {
+        *("inviteMember", "acceptInvitation", "revokeInvitation", "setMemberRole", "removeMember"),
+        *("createGroup", "renameGroup", "archiveGroup", "addGroupMember", "removeGroupMember"),
         "purchaseESIM",
         "cancelOrder",
         "suspendESIM",
@@ -30,11 +31,20 @@ SIGNED_IN = {
         "updateESIMReference",
         "resumePayment",
         "topUpWallet",
+        "createAPIKey",
+        "revokeAPIKey",
+        *("setBudget", "deleteBudget"),
+        *("createBatch", "cancelBatch", "retryBatch"),
+        *("assignESIM", "unassignESIM"),
+        *("createShareLink", "revokeShareLink", "showShareLinkCode"),
+        "createExportLink",
     },
-    "Subscription": {"esimStatusUpdated", "myESIMsUpdated", "orderUpdated"},
+    "Subscription": {"batchUpdated", "esimStatusUpdated", "myESIMsUpdated", "orderUpdated"},
 }
 STAFF = {
-    "SUPPORT": {"Query": {"allOrders", "heldOrders"}},
+    "SUPPORT": {
+        "Query": {"organizations", "allOrders", "heldOrders", "usageReport", "expiryReport"}
+    },
     "FINANCE": {
         "Query": {
             "priceRules",
@@ -51,6 +61,9 @@ STAFF = {
             "disputeEvidence",
             "ledger",
             "accounts",
+            "salesReport",
+            "orderFunnel",
+            "cohorts",
         },
         "Mutation": {
             "setPriceRules",
@@ -63,11 +76,19 @@ STAFF = {
             "refundOrder",
             "markOrderPaid",
             "correctWallet",
+            "issueStatement",
+            "recordStatementPayment",
+            "creditStatement",
         },
     },
-    "ADMIN": {"Mutation": {"setPlanHidden", "setFeaturedPlans", "setPlanTexts", "setPlanDisplay"}},
+    "ADMIN": {
+        "Mutation": {
+            *("setPlanHidden", "setFeaturedPlans", "setPlanTexts", "setPlanDisplay"),
+            *("createOrganization", "updateOrganization"),
+            *("suspendOrganization", "resumeOrganization"),
+        }
+    },
 }
-FEDERATION = {"_entities", "_service", "_Any", "_Entity", "_Service"}
 
 
 def fields_of(name: str) -> dict[str, str]:

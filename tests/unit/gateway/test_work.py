@@ -24,7 +24,7 @@ from gateway.documents.work_settings import WorkSettings
 from gateway.http.rate_limits import WORK_BURST, RateLimits
 from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.errors import Failure, Kind
-from tests.unit.kit.stepped_clock import SteppedClock
+from tests.fixtures.stepped_clock import SteppedClock
 
 RATE = 1_000.0
 BURST = RATE * WORK_BURST

@@ -1,29 +1,8 @@
-from collections.abc import AsyncIterator
-
-import aiohttp
 import pytest
 
-from kit.auth.sessions import Verifier
-from tests.unit.kit.local_issuer import SECRET, Issuer, local_issuer, make_verifier
-from tests.unit.kit.stepped_clock import SteppedClock
+from tests.fixtures.stepped_clock import SteppedClock
 
 
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
-
-
-@pytest.fixture
-async def issuer() -> AsyncIterator[Issuer]:
-    async with local_issuer() as running:
-        yield running
-
-
-@pytest.fixture
-def verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
-    return make_verifier(issuer, http)
-
-
-@pytest.fixture
-def secret_verifier(issuer: Issuer, http: aiohttp.ClientSession) -> Verifier:
-    return make_verifier(issuer, http, jwt_secret=SECRET)

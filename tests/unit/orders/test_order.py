@@ -17,8 +17,8 @@ from services.orders.order import (
     RecoveryPoint,
     Refund,
 )
-from services.orders.provider_bundle import BundleOnESIM
-from services.orders.provider_order import currency, price
+from services.orders.provider.provider_bundle import BundleOnESIM
+from services.orders.provider.provider_order import currency, price
 from services.orders.settings import Settings
 from services.orders.work import growing_pause
 

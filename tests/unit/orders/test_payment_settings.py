@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from kit.values.env import Env
+from services.orders.payment import PaymentMethod
 from services.orders.payments import guards
-from services.orders.payments.payment import PaymentMethod
 from services.orders.payments.settings import NOT_CONFIGURED, PaymentMode, PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
 

@@ -1,7 +1,6 @@
 """Postings balance and have the digits of their currencies, for any amounts."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -14,18 +13,10 @@ from kit.values import currencies
 from services.orders.books import postings
 from services.orders.books.posting import Entry, Posting, PostingKind
 from services.orders.books.postings import GivenBack, Moved
-from services.orders.order import Order, OrderCost, OrderStatus, RecoveryPoint
-from services.orders.payments.payment import (
-    Payment,
-    PaymentMethod,
-    PaymentState,
-    Refund,
-    RefundDestination,
-    RefundReason,
-    RefundState,
-)
+from services.orders.order import OrderCost
+from services.orders.payment import Refund, RefundDestination, RefundReason, RefundState
+from tests.unit.orders.sold import NOW, order, payment
 
-NOW = datetime(2026, 11, 29, tzinfo=UTC)
 CURRENCIES = st.sampled_from(("USD", "JPY", "KWD"))
 WALLET = uuid4()
 
@@ -33,46 +24,6 @@ WALLET = uuid4()
 def amounts(currency: str, low: int = 1) -> st.SearchStrategy[Decimal]:
     """Return amounts with the digits of the currency."""
     return st.integers(low, 10**8).map(lambda number: number * currencies.unit(currency))
-
-
-def order(**changes: Any) -> Order:
-    values: dict[str, Any] = {
-        "id": uuid4(),
-        "customer_id": uuid4(),
-        "plan_id": uuid4(),
-        "bundle_name": "esim_1GB",
-        "quantity": 1,
-        "unit_price": Decimal(10),
-        "total_price": Decimal(10),
-        "currency": "USD",
-        "customer_reference": "",
-        "auto_activate": False,
-        "status": OrderStatus.COMPLETED,
-        "recovery_point": RecoveryPoint.REGISTERED,
-        "status_reason": "",
-        "provider_reference": "ref",
-        "cancel_requested_at": None,
-        "created_at": NOW,
-        "updated_at": NOW,
-    }
-    return Order(**(values | changes))
-
-
-def payment(**changes: Any) -> Payment:
-    values: dict[str, Any] = dict.fromkeys(Payment.__dataclass_fields__)
-    values |= {
-        "id": uuid4(),
-        "order_id": uuid4(),
-        "customer_id": uuid4(),
-        "method": PaymentMethod.CARD,
-        "amount": Decimal(10),
-        "wallet_amount": Decimal(0),
-        "currency": "USD",
-        "state": PaymentState.CAPTURED,
-        "reference": "",
-        "policy": {},
-    }
-    return Payment(**(values | changes))
 
 
 def refund(amount: Decimal, currency: str = "USD", **changes: Any) -> Refund:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.orders.provider_history import History
+from services.orders.provider.provider_history import History
 from services.orders.purchase.reconcile import Attempt, Decision, Outcome, doubted
 
 LINE = {"type": "bundle", "item": "esim_a", "quantity": 1}

@@ -5,8 +5,8 @@ import pytest
 
 from kit.errors import Failure, Kind
 from services.orders.order import DeliveredESIM, Refund
-from services.orders.provider_bundle import BundleOnESIM, read_bundles, read_refund
-from services.orders.provider_order import (
+from services.orders.provider.provider_bundle import BundleOnESIM, read_bundles, read_refund
+from services.orders.provider.provider_order import (
     bare_host,
     read_esims,
     read_order,

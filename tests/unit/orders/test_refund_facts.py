@@ -8,8 +8,8 @@ from protos.esims.v1 import esims_pb2
 from services.orders import esim_states
 from services.orders.esim_states import ESIMState
 from services.orders.payments.policy import Item
-from services.orders.payments.refund_facts import _items
-from tests.unit.orders.test_postings import order
+from services.orders.payments.refunds.refund_facts import _items
+from tests.unit.orders.sold import order
 
 FRESH = ESIMState("1", installed=False, used=0, unused=1)
 INSTALLED = ESIMState("2", installed=True, used=0, unused=1)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.values import currencies
-from services.orders.payments.payment import PaymentState, RefundDestination
+from services.orders.payment import PaymentState, RefundDestination
 from services.orders.payments.policy import (
     MESSAGES,
     Item,
@@ -20,7 +20,7 @@ from services.orders.payments.policy import (
     describe,
     refundable,
 )
-from tests.unit.orders.test_postings import payment
+from tests.unit.orders.sold import payment
 
 BOUGHT = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = BOUGHT + timedelta(days=3)

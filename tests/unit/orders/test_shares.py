@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from kit.errors import Failure
-from services.orders.payments.payment import PaymentMethod, RefundDestination
-from services.orders.payments.shares import shares
-from tests.unit.orders.test_postings import payment
+from services.orders.payment import PaymentMethod, RefundDestination
+from services.orders.payments.refunds.shares import shares
+from tests.unit.orders.sold import payment
 
 CARD, WALLET, MANUAL = RefundDestination.CARD, RefundDestination.WALLET, RefundDestination.MANUAL
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from kit.errors import Failure
-from services.orders.payments.top_up_limits import TopUpLimits, TopUpLimitsError
+from services.orders.payments.wallets.top_up_limits import TopUpLimits, TopUpLimitsError
 
 LIMITS = TopUpLimits.parse("USD=5-500, KWD=0.100-9.5")
 

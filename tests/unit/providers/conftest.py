@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import stamina
 
-from tests.unit.kit.stepped_clock import SteppedClock
+from tests.fixtures.stepped_clock import SteppedClock
 from tests.unit.providers.paced_shop import Shop
 from tests.unit.providers.played_provider import PlayedProvider
 

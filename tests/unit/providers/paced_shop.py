@@ -9,7 +9,7 @@ from providers.esim_go.holds import HoldReport
 from providers.esim_go.metrics import Metrics
 from providers.esim_go.pacing import Pacing
 from providers.esim_go.queue import Priority
-from tests.unit.kit.stepped_clock import SteppedClock, settle
+from tests.fixtures.stepped_clock import SteppedClock, settle
 
 Headers = Mapping[str, str]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kit.errors import Failure, Kind
-from tests.unit.kit.stepped_clock import START
+from tests.fixtures.stepped_clock import START
 from tests.unit.providers.paced_shop import Request, Shop
 
 FAR = [

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pytest
 
 from providers.esim_go.limits import RateWindow, retry_after
-from tests.unit.kit.stepped_clock import START
+from tests.fixtures.stepped_clock import START
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from kit.errors import Failure, Kind
 from providers.esim_go.pacing import MARGIN
 from providers.esim_go.queue import Priority
-from tests.unit.kit.stepped_clock import settle
+from tests.fixtures.stepped_clock import settle
 from tests.unit.providers.paced_shop import Shop
 
 
@@ -99,6 +99,24 @@ async def test_writes_go_first_and_sync_last_and_equal_priorities_in_order(shop:
     write = await shop.ask(priority=Priority.WRITE)
     await shop.clock.advance(1.1)
     assert shop.order[1:] == [write, first, second, sync]
+
+
+async def test_a_batch_goes_after_reads_and_before_the_sync(shop: Shop) -> None:
+    await shop.learn(remaining=0)
+    sync = await shop.ask(priority=Priority.SYNC)
+    bulk = await shop.ask(priority=Priority.BULK)
+    read = await shop.ask(priority=Priority.READ)
+    write = await shop.ask(priority=Priority.WRITE)
+    await shop.clock.advance(1.1)
+    assert shop.order[1:] == [write, read, bulk, sync]
+
+
+async def test_a_batch_leaves_two_tokens_of_a_window_to_others(shop: Shop) -> None:
+    await shop.learn(remaining=2)
+    bulk = await shop.ask(priority=Priority.BULK)
+    assert not bulk.sent()
+    await shop.clock.advance(1.1)
+    assert bulk.sent()
 
 
 async def test_a_request_past_its_deadline_is_refused_and_leaves_the_queue(shop: Shop) -> None:

@@ -1,7 +1,7 @@
 """Accounts that wait for the provider's tokens take turns."""
 
 from providers.esim_go.queue import MAX_ACCOUNTS, Priority, WriteQuota
-from tests.unit.kit.stepped_clock import SteppedClock
+from tests.fixtures.stepped_clock import SteppedClock
 from tests.unit.providers.paced_shop import Request, Shop
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.state.clock import Clock, ClockError, ClockRow, read_instant, written, written_seconds
-from tests.unit.kit.stepped_clock import ManualClock
+from tests.fixtures.stepped_clock import ManualClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

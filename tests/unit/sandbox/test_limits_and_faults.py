@@ -5,7 +5,7 @@ import pytest
 
 from sandbox.api.faults import FaultError, Faults
 from sandbox.api.limiter import Limiter
-from tests.unit.kit.stepped_clock import ManualClock
+from tests.fixtures.stepped_clock import ManualClock
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 

@@ -1,68 +1,31 @@
-"""How each callback is parsed: every type, both versions, and everything invalid."""
+"""How each callback is parsed: every type, both versions, and all examples."""
 
 import json
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kit.values import money, timestamps
 from protos.esims.v1 import events_pb2 as esims_pb
 from protos.orders.v1 import events_pb2 as orders_pb
-from protos.orders.v1.payments_pb2 import PaymentEvent
 from tests.fixtures.examples import Examples, each_set
-from webhooks.callback import Event, Owner
-from webhooks.understand import KNOWN, PROFILE, understand
-
-ICCID = "8944501234567890123"
-START, END = "2026-02-03T09:12:44Z", "2026-03-05T09:12:44Z"
-STARTED = timestamps.to_proto(datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC))
-ENDS = timestamps.to_proto(datetime(2026, 3, 5, 9, 12, 44, tzinfo=UTC))
-V2: dict[str, Any] = {
-    "name": "esim_3GB_30D_FR_V2",
-    "initialQuantity": 3_000_000_000,
-    "remainingQuantity": 1_500_000_000,
-    "startTime": START,
-    "endTime": END,
-}
-V3 = V2 | {"id": "4711", "reference": "order-0", "description": "3 GB", "unlimited": False}
-PERIOD: dict[str, Any] = {"name": V2["name"], "start_date": STARTED, "end_date": ENDS}
-AMOUNTS: dict[str, Any] = {"initial_bytes": 3_000_000_000, "remaining_bytes": 1_500_000_000}
-ASSIGNMENT: dict[str, Any] = {
-    "assignment_id": "4711",
-    "description": "3 GB",
-    "reference": "order-0",
-}
-USE = esims_pb.BundleUse(**PERIOD, **AMOUNTS)
-USE_V3 = esims_pb.BundleUse(**PERIOD, **AMOUNTS, **ASSIGNMENT, unlimited=False)
-USE_UNLIMITED = esims_pb.BundleUse(**PERIOD, **ASSIGNMENT, unlimited=True)
-UNDATED_USE = esims_pb.BundleUse(name=V2["name"], **AMOUNTS)
-UNCLEAR = esims_pb.ProviderEvent(iccid=ICCID, unclear=esims_pb.Unclear())
-ACTIVATED = esims_pb.ProviderEvent(iccid=ICCID, activated=esims_pb.Activated())
-
-
-def dollars(amount: str) -> Any:
-    return money.to_proto(Decimal(amount), "")
-
-
-def change(event: Event | None) -> object:
-    assert event is not None
-    assert not isinstance(event, PaymentEvent)
-    which = event.WhichOneof("change")
-    assert which is not None
-    return getattr(event, which)
-
-
-def callback(kind: str, **fields: Any) -> bytes:
-    return json.dumps({"alertType": kind, "iccid": ICCID, **fields}).encode()
-
-
-def platform_event(name: str, **data: Any) -> bytes:
-    return json.dumps({"event": name, "data": {"iccid": ICCID, **data}}).encode()
-
+from tests.unit.webhooks.callbacks import (
+    END,
+    ENDS,
+    ICCID,
+    START,
+    STARTED,
+    USE,
+    USE_UNLIMITED,
+    USE_V3,
+    V2,
+    V3,
+    callback,
+    change,
+    dollars,
+    platform_event,
+)
+from webhooks.callback import Owner
+from webhooks.understand import KNOWN, understand
 
 ESIM_EVENTS = [
     (callback("Utilisation", bundle=V2), USE),
@@ -126,18 +89,6 @@ def test_top_ups_preserve_exact_amounts(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "field", ["iccid", "alertType", "timestamp", "bundle", "profileStatus", "other"]
-)
-@pytest.mark.parametrize("number", ["1" * 5_000, "0." + "1" * 5_000, "1e" + "1" * 5_000])
-def test_a_number_of_5000_digits_does_not_affect_the_rest(field: str, number: str) -> None:
-    body = {"iccid": ICCID, "alertType": "FirstAttachment", "timestamp": START}
-    text = json.dumps(body | {field: "HERE"}).replace('"HERE"', number)
-    understood = understand(text.encode())
-    if field == "other":
-        assert (understood.owner, understood.iccid) == (Owner.ESIMS, ICCID)
-
-
 def test_balances_are_parsed_without_float_noise() -> None:
     body = (
         b'{"alertType":"Topup","bundle":'
@@ -175,110 +126,6 @@ def test_these_examples_cover_every_type() -> None:
     assert {understand(b).type for b in bodies} | own_tests | {"order.completed"} >= KNOWN
 
 
-def test_an_iccid_as_a_number_keeps_every_digit() -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":8944501234567890123}')
-    assert understood.event == ACTIVATED
-
-
-def test_an_iccid_that_a_float_may_have_rounded_queries_the_provider() -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":8944501234567890100}')
-    assert change(understood.event) == esims_pb.Unclear()
-
-
-@pytest.mark.parametrize(
-    "iccid",
-    [
-        b'"8944501234567890123F"',
-        b'"8944501234567890123f"',
-        b'"8944501234567890123ff"',
-        b'" 8944 5012 3456 7890 123 F"',
-        b'"8944-5012-3456-7890-123"',
-        b'"8944\\u00a05012\\u20133456\\u200b7890123\\n"',
-        b"8944501234567890123",
-        b"8944501234567890123.0",
-        b"8.944501234567890123e18",
-    ],
-)
-def test_an_iccid_is_recognized_however_it_is_written(iccid: bytes) -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
-    assert understood.event == ACTIVATED
-
-
-def test_an_iccid_of_twenty_digits_keeps_its_last_digit() -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":"89445012345678901230"}')
-    assert understood.iccid == "89445012345678901230"
-
-
-@pytest.mark.parametrize("iccid", [b"8.944501234567890e18", b"8.9445012345678e18"])
-def test_a_number_that_a_float_has_rounded_queries_the_provider(iccid: bytes) -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
-    assert change(understood.event) == esims_pb.Unclear()
-
-
-@pytest.mark.parametrize(
-    "iccid",
-    [
-        *(b"true", b"1e400", b"1e-5", b"-8944501234567890123", b"8944501234567890123.5"),
-        *(b'"FFFF"', b'"F8944501234567890123"', b'"8944F501234567890123"', b'"%s"' % (b"8 " * 40)),
-    ],
-)
-def test_an_invalid_iccid_is_absent(iccid: bytes) -> None:
-    understood = understand(b'{"alertType":"FirstAttachment","iccid":%s}' % iccid)
-    assert (understood.owner, understood.type) == (None, "FirstAttachment")
-    assert "ICCID" in understood.problem
-
-
-@pytest.mark.parametrize(
-    "bundle",
-    [
-        None,
-        {},
-        [],
-        {"name": "b"},
-        V2 | {"name": ""},
-        V2 | {"remainingQuantity": -1},
-        V2 | {"remainingQuantity": None},
-        V2 | {"remainingQuantity": 0.5},
-        V2 | {"remainingQuantity": 1e30},
-        V2 | {"remainingQuantity": 10**30},
-        V2 | {"remainingQuantity": "none"},
-        V2 | {"remainingQuantity": "-0"},
-        V2 | {"remainingQuantity": True},
-        V2 | {"remainingQuantity": 3_000_000_001},
-        V3 | {"remainingQuantity": 0, "unit": "minutes"},
-        V3 | {"remainingQuantity": 0, "unit": "MINS"},
-        V3 | {"remainingQuantity": 0, "unit": "SMS"},
-        V3 | {"remainingQuantity": 0, "unit": "seconds", "unlimited": True},
-        V2 | {"remainingQuantity": 0, "unit": "furlongs"},
-        V2 | {"remainingQuantity": 0, "unit": 5},
-        V2 | {"remainingQuantity": 0, "unit": ["bytes"]},
-    ],
-)
-def test_an_incomplete_usage_report_queries_the_provider(bundle: object) -> None:
-    understood = understand(callback("Utilisation", bundle=bundle))
-    assert understood.event == UNCLEAR
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b"\xff\xfe",
-        b"[" * 60_000,
-        b"NaN",
-        b'{"alertType":5}',
-        b'{"event":"' + b"x" * 81 + b'"}',
-        b'{"iccid":' + b"9" * 5_000 + b"}",
-    ],
-)
-def test_an_unparseable_body_is_unknown(body: bytes) -> None:
-    understood = understand(body)
-    assert (understood.type, understood.owner) == ("unknown", None)
-    assert understood.problem
-
-
 @pytest.mark.parametrize(
     ("unit", "initial", "remaining"),
     [
@@ -295,57 +142,6 @@ def test_an_unparseable_body_is_unknown(body: bytes) -> None:
 def test_a_quantity_is_parsed_in_its_unit(unit: Any, initial: Any, remaining: Any) -> None:
     bundle = V2 | {"unit": unit, "initialQuantity": initial, "remainingQuantity": remaining}
     assert change(understand(callback("Utilisation", bundle=bundle)).event) == USE
-
-
-UNBELIEVABLE = [
-    "0001-01-01T00:00:00Z",
-    "0001-01-01T00:00:00+14:00",
-    "9999-12-31T23:59:59Z",
-    "9999-12-31T23:59:59-14:00",
-    "1970-01-01T00:00:00Z",
-    "2099-01-01T00:00:00Z",
-    "   ",
-    "soon",
-    0,
-    -1,
-    10**30,
-    1e308,
-    True,
-    None,
-    {},
-]
-
-
-@pytest.mark.parametrize("date", UNBELIEVABLE)
-def test_an_implausible_time_is_unknown_in_every_callback(date: Any) -> None:
-    times = {"startTime": date, "endTime": date}
-    for body, expected in (
-        (callback("Utilisation", bundle=V2 | times), UNDATED_USE),
-        (callback("SMSFailed", timestamp=date), esims_pb.MessageFailed()),
-        (
-            callback("x", profileStatus="Installed", timestamp=date),
-            esims_pb.ProfileChanged(profile_status="Installed"),
-        ),
-        (callback("esim.deletion_scheduled", date=date), esims_pb.DeletionScheduled()),
-        (
-            platform_event("esim.assigned", qr_code="LPA:1$a.example$B", assigned_date=date),
-            esims_pb.CodeAssigned(activation_code="LPA:1$a.example$B"),
-        ),
-        (platform_event("esim.activated", activated_date=date), esims_pb.Activated()),
-        (
-            platform_event("bundle.activated", bundle_name="b", start_date=date, end_date=date),
-            esims_pb.BundleActivated(name="b"),
-        ),
-    ):
-        assert change(understand(body).event) == expected
-
-
-def test_the_first_plausible_time_of_a_profile_is_used() -> None:
-    times = {"timestamp": "0001-01-01T00:00:00Z", "date": START}
-    body = callback("x", profileStatus="Installed", **times)
-    assert change(understand(body).event) == esims_pb.ProfileChanged(
-        profile_status="Installed", date=STARTED
-    )
 
 
 def test_an_unknown_type_keeps_its_name() -> None:
@@ -367,61 +163,3 @@ def test_every_example_is_parsed(examples: Examples) -> None:
         assert understood.owner is not None, (kind, understood.problem)
         assert change(understood.event) != esims_pb.Unclear(), kind
         assert understood.type in KNOWN
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=12,
-)
-FIELDS = ["iccid", "bundle", "country", "balanceInfo", "data", "date", "msisdn", "profileStatus"]
-
-
-@given(
-    st.sampled_from([*sorted(KNOWN), PROFILE, "x"]), st.dictionaries(st.sampled_from(FIELDS), JSON)
-)
-def test_no_body_of_a_known_type_raises_an_error(kind: str, fields: dict[str, Any]) -> None:
-    word = "event" if "." in kind else "alertType"
-    understand(json.dumps({word: kind, **fields}).encode())
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_raise_an_error(body: bytes) -> None:
-    understand(body)
-
-
-@pytest.mark.parametrize("amount", ["1e999999999", "-1e999999999", "1" + "0" * 5_000, "1e13"])
-def test_an_impossible_amount_is_not_a_balance(amount: str) -> None:
-    for kind, fields in (
-        ("Topup", f'"bundle": {{"oldAmount": 1, "newAmount": {amount}}}'),
-        ("LowBalance", f'"balanceInfo": {{"balance": {amount}, "threshold": 1}}'),
-    ):
-        understood = understand(f'{{"alertType": "{kind}", {fields}}}'.encode())
-        assert (understood.type, understood.owner) == (kind, None)
-        assert "out of range" in (understood.problem or "")
-
-
-def test_an_amount_close_to_zero_is_zero() -> None:
-    body = b'{"alertType": "Topup", "bundle": {"oldAmount": 1e-999999999, "newAmount": -1e-30}}'
-    assert change(understand(body).event) == orders_pb.BalanceChanged(
-        kind="Topup", old_balance=dollars("0"), new_balance=dollars("0")
-    )
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        callback("CountryChange", country={"code": "F" * 101, "name": "n" * 101}),
-        callback("MSISDNEnabled", msisdn="4" * 101),
-        callback("MSISDNEnabled", msisdn=None),
-        callback("MSISDNEnabled"),
-        json.dumps({"iccid": ICCID, "profileStatus": "I" * 101}).encode(),
-    ],
-)
-def test_a_status_that_the_owner_would_refuse_queries_the_provider(body: bytes) -> None:
-    assert understand(body).event == UNCLEAR
-
-
-def test_a_country_with_one_invalid_field_is_identified_by_the_other() -> None:
-    body = callback("CountryChange", country={"code": "FR", "name": "n" * 101})
-    assert change(understand(body).event) == esims_pb.CountrySeen(code="FR", name="")

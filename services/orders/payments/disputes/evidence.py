@@ -9,13 +9,13 @@ from kit.errors import Failure
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2
 from services.orders import store as order_rows
-from services.orders import timeline_store
+from services.orders.listing import timeline_store
 from services.orders.order import Order
+from services.orders.payment import Payment, Refund
 from services.orders.payments import order_store, store
 from services.orders.payments.decide import without_payment
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.disputes.store import Dispute
-from services.orders.payments.payment import Payment, Refund
 from services.orders.payments.policy import RefundPolicy
 from services.orders.peers import ESIMs
 

@@ -11,19 +11,15 @@ from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.books.posting import Posting
 from services.orders.order import OrderStatus, RecoveryPoint
-from services.orders.payments import order_store, refund_store, state_store, store
+from services.orders.payment import Payment, PaymentState, RefundDestination, RefundReason
+from services.orders.payments import order_store, state_store, store
 from services.orders.payments.disputes import report_store
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.disputes.report import Report, ReportKind
 from services.orders.payments.disputes.settings import DisputeSettings
-from services.orders.payments.payment import (
-    Payment,
-    PaymentState,
-    RefundDestination,
-    RefundReason,
-)
 from services.orders.payments.port import PaymentPort, ProviderDispute
-from services.orders.payments.shares import left, left_on_card
+from services.orders.payments.refunds import refund_store
+from services.orders.payments.refunds.shares import left, left_on_card
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)

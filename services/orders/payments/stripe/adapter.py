@@ -19,19 +19,14 @@ from services.orders.payments.port import (
 )
 from services.orders.payments.stripe import amounts, errors, objects
 from services.orders.payments.stripe.api import API
-from services.orders.payments.stripe.settings import HOLDABLE, StripeSettings
+from services.orders.payments.stripe.parameters import WITH_CHARGE, Parameters
+from services.orders.payments.stripe.settings import StripeSettings
 
 INTENT, SESSION, REFUND = "payment_intent", "checkout.session", "refund"
 DISPUTE, WARNING, MOVEMENT = "dispute", "radar.early_fraud_warning", "balance_transaction"
-WITH_CHARGE = ["latest_charge"]
-# A session must be open for at least 30 minutes. This is added to the end of the payment instead of to the
-# time of the call, as a repeated call must send the same parameters. The payment is given up at its end, and
-# the session with it.
-SESSION_MARGIN = timedelta(minutes=31)
 # An object was created after it was requested, by clocks that may differ, and while its key was good.
 CLOCKS = timedelta(minutes=5)
 KEY_LIFETIME = timedelta(hours=24)
-MAX_DESCRIPTION = 500
 # States that an intent never leaves.
 ENDED = (IntentState.PAID, IntentState.CANCELED)
 
@@ -43,25 +38,13 @@ class Stripe:
 
     def __init__(self, api: API, settings: StripeSettings) -> None:
         self._api = api
-        self._methods = list(settings.methods)
-        self._holds = settings.holds
+        self._parameters = Parameters(settings)
 
     def minimum(self, currency: str) -> Decimal:
         return amounts.minimum(currency)
 
     async def start_intent(self, start: Start) -> Intent:
-        amounts.check_minimum(start.amount, start.currency)
-        params: dict[str, Any] = {
-            "amount": amounts.to_minor(start.amount, start.currency),
-            "currency": start.currency.lower(),
-            "allowed_payment_method_types": self._methods,
-            "description": start.description[:MAX_DESCRIPTION],
-            "metadata": _metadata(start),
-            "expand": WITH_CHARGE,
-            **self._capture(start),
-        }
-        if start.customer:
-            params |= {"customer": start.customer, "setup_future_usage": "on_session"}
+        params = self._parameters.intent(start)
         endpoint = "POST /v1/payment_intents"
         shape = await self._api.write(
             endpoint,
@@ -73,50 +56,8 @@ class Stripe:
         with self._api.checked(endpoint, write=True):
             return objects.intent(shape)
 
-    def _capture(self, start: Start) -> dict[str, Any]:
-        """Return when the money is taken: later if the method can hold it, else at once."""
-        if start.capture_now:
-            return {"capture_method": "automatic"}
-        if self._holds:
-            return {"capture_method": "manual"}
-        # A top-level "manual" would hide methods without holds.
-        held = {m: {"capture_method": "manual"} for m in self._methods if m in HOLDABLE}
-        return {"capture_method": "automatic", "payment_method_options": held}
-
     async def start_checkout(self, start: Start) -> Checkout:
-        amounts.check_minimum(start.amount, start.currency)
-        metadata, capture = _metadata(start), self._capture(start)
-        intent: dict[str, Any] = {
-            "capture_method": capture["capture_method"],
-            "description": start.description[:MAX_DESCRIPTION],
-            "metadata": metadata,
-        }
-        params: dict[str, Any] = {
-            "mode": "payment",
-            "line_items": [
-                {
-                    "quantity": 1,
-                    "price_data": {
-                        "currency": start.currency.lower(),
-                        "unit_amount": amounts.to_minor(start.amount, start.currency),
-                        "product_data": {"name": start.description[:MAX_DESCRIPTION]},
-                    },
-                }
-            ],
-            "success_url": start.return_url,
-            "cancel_url": start.return_url,
-            "client_reference_id": str(start.payment_id),
-            "metadata": metadata,
-            "payment_intent_data": intent,
-            "allowed_payment_method_types": self._methods,
-            "adaptive_pricing": {"enabled": False},
-            "expires_at": int((start.expires_at + SESSION_MARGIN).timestamp()),
-        }
-        if "payment_method_options" in capture:
-            params["payment_method_options"] = capture["payment_method_options"]
-        if start.customer:
-            params["customer"] = start.customer
-            intent["setup_future_usage"] = "on_session"
+        params = self._parameters.checkout(start)
         endpoint = "POST /v1/checkout/sessions"
         create = self._api.v1.checkout.sessions.create_async
         key = f"cs:{start.payment_id}"
@@ -311,11 +252,6 @@ class Stripe:
             with self._api.checked(endpoint):
                 found = objects.balance_transaction(shape)
             yield found
-
-
-def _metadata(start: Start) -> dict[str, str]:
-    order = {objects.ORDER: str(start.order_id)} if start.order_id else {}
-    return {objects.PAYMENT: str(start.payment_id), **order}
 
 
 def _while_key_was_good(since: datetime) -> dict[str, int]:

@@ -41,11 +41,12 @@ class API:
         stripe.enable_telemetry = False
         # At level debug the library logs whole answers, with client secrets.
         logging.getLogger("stripe").setLevel(logging.WARNING)
-        addresses = dict.fromkeys(("api", "connect", "files", "meter_events"), settings.base_url)
+        names = ("api", "connect", "files", "meter_events")
+        addresses: Any = dict.fromkeys(names, settings.base_url)
         client = stripe.StripeClient(
             settings.api_key,
             stripe_version=API_VERSION,
-            base_addresses=addresses,  # type: ignore[arg-type] # a dict of these names
+            base_addresses=addresses,
             max_network_retries=0,
             http_client=Transport(http, settings.timeout),
         )

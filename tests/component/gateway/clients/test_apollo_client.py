@@ -9,9 +9,9 @@ from gateway.http.trust_documents import manifest
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
+from tests.fixtures.browser.javascript import JS, Script
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
-from tests.fixtures.javascript import JS, Script
 
 OPERATIONS = JS / "conformance" / "operations"
 

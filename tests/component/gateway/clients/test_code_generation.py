@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.fixtures.javascript import JS, Script
+from tests.fixtures.browser.javascript import JS, Script
 
 SCHEMA = JS.parents[1] / "schema.graphql"
 

@@ -4,9 +4,9 @@ import json
 
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
+from tests.fixtures.browser.javascript import Script
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ESIM_ID, PLAN, esim
-from tests.fixtures.javascript import Script
 
 
 async def test_apollo_gateway_composes_the_schema_and_resolves_entities(

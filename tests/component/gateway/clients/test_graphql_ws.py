@@ -2,7 +2,7 @@
 
 import json
 
-from tests.fixtures.javascript import Script
+from tests.fixtures.browser.javascript import Script
 from tests.fixtures.platform import Platform
 
 

@@ -4,8 +4,8 @@ import json
 import sys
 from collections import Counter
 
+from tests.fixtures.browser.javascript import Script
 from tests.fixtures.gateway import Client
-from tests.fixtures.javascript import Script
 
 AUDITS = 61
 

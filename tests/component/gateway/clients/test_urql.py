@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
+from tests.fixtures.browser.javascript import Script
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
-from tests.fixtures.javascript import Script
 
 GRAPHQL = "application/graphql-response+json; charset=utf-8"
 EVENTS = "text/event-stream; charset=utf-8"

@@ -19,6 +19,8 @@ from tests.component.orders.refunds.bought import bought
 
 async def test_books_agree_after_everything_has_happened(paid_shop: PaidShop) -> None:
     async with checked(paid_shop) as found:
+        # The payment provider's times are full seconds: a charge may seem older than books that just began.
+        await found.force("update orders.books set since = since - interval '1 minute'")
         await busy(found)
         await found.read_balance()
         differences, summary = await found.check()

@@ -7,7 +7,7 @@ import pytest
 
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import books_pb2, books_pb2_grpc, orders_pb2, orders_pb2_grpc
-from tests.component.orders.coupon_shop import list_price
+from tests.component.orders.coupons.coupon_shop import list_price
 from tests.component.orders.shop import Shop, reaches, request
 
 LEDGER = """

@@ -12,10 +12,10 @@ import jwt
 import pytest
 
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc, payments_pb2, payments_pb2_grpc
-from services.orders.payments.payment import PaymentMethod
+from services.orders.payment import PaymentMethod
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
-from tests.component.orders.shop import Metadata, Shop, reason_of, request
+from tests.component.orders.shop import Metadata, Shop, request
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import PlayedPayments
 
@@ -152,13 +152,6 @@ class PaidShop:
         )
         assert row is not None
         return row["available"], row["held"]
-
-
-async def refused(call: Any) -> str:
-    """Return the reason for which a call fails."""
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await call
-    return reason_of(error.value)
 
 
 async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metadata, str]:

@@ -12,10 +12,11 @@ from protos.orders.v1 import orders_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.policy import RefundPolicy
-from tests.component.orders.payments.paid_shop import Open, PaidShop, refused
-from tests.component.orders.payments.test_payment_events import apply, event, service_key, unpaid
+from tests.component.orders.payments.paid_shop import Open, PaidShop
+from tests.component.orders.payments.provider_events import apply, event, service_key, unpaid
 from tests.component.orders.refunds.bought import wanted
-from tests.component.orders.shop import AWAY
+from tests.component.orders.stand_ins import AWAY
+from tests.fixtures.rpc.refusals import refused
 
 # Long enough that only events report anything.
 NO_POLL = 3600.0

@@ -3,7 +3,8 @@
 import json
 
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.payments.paid_shop import WALLET, Open, PaidShop, buyer_id, refused
+from tests.component.orders.payments.paid_shop import WALLET, Open, PaidShop, buyer_id
+from tests.fixtures.rpc.refusals import refused
 
 
 async def exported(service: Open, shop: PaidShop, customer_id: str) -> dict[str, list[str]]:

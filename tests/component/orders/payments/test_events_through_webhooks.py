@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.component.orders.payments.paid_shop import Open, PaidShop
-from tests.component.orders.payments.test_payment_events import unpaid
+from tests.component.orders.payments.provider_events import unpaid
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.settings import webhook_settings
 from webhooks.__main__ import serve

@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import (
-    GOOD,
-    RISKY,
-    WALLET,
-    Open,
-    PaidShop,
-    buyer_id,
-    refused,
-)
+from tests.component.orders.payments.paid_shop import GOOD, RISKY, WALLET, Open, PaidShop, buyer_id
 from tests.component.orders.shop import Metadata
+from tests.fixtures.rpc.refusals import refused
 
 
 def guarded(**limits: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import MANUAL, PaidShop, refused
+from tests.component.orders.payments.paid_shop import MANUAL, PaidShop
+from tests.fixtures.rpc.refusals import refused
 
 INTENTS = "/payment_intents"
 

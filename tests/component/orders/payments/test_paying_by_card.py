@@ -1,15 +1,13 @@
 """Orders that are paid by card: bought once they are authorized, and captured once they are delivered."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from kit.values import money
 from protos.orders.v1 import orders_pb2, payments_pb2
-from services.orders.payments.settings import PaymentMode
-from tests.component.orders.payments.paid_shop import DECLINED, WALLET, PaidShop, buyer_id, refused
-from tests.component.orders.shop import request
+from tests.component.orders.payments.paid_shop import DECLINED, PaidShop
+from tests.fixtures.rpc.refusals import refused
 
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
 
@@ -49,13 +47,6 @@ async def test_an_order_is_bought_once_it_is_authorized_and_captured_once_it_is_
     assert shown.card_last4 == "4242"
     posted = await shop.databases.admin.fetch("select kind from orders.ledger_transactions")
     assert {r["kind"] for r in posted} == {"TAKE", "SALE", "COST"}
-
-
-async def test_an_order_without_a_payment_is_refused(paid_shop: PaidShop) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    async with paid_shop.open() as service:
-        call = service.orders.CreateOrder(request(paid_shop.shop), metadata=buyer)
-        assert await refused(call) == "PAYMENT_REQUIRED"
 
 
 async def test_a_card_that_is_declined_five_times_fails_the_order(paid_shop: PaidShop) -> None:
@@ -156,62 +147,6 @@ async def test_the_hosted_page(paid_shop: PaidShop) -> None:
     assert (await paid_shop.intent(row["intent_id"]))["status"] == "succeeded"
 
 
-async def test_an_unpaid_order_expires_with_its_intent_or_session(paid_shop: PaidShop) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    async with paid_shop.open() as service:
-        order_id, intent_id = await paid_shop.bought(service, buyer)
-        hosted, _ = await paid_shop.bought(
-            service, buyer, return_url="http://localhost:3000/", idempotency_key="hosted"
-        )
-        for one in (order_id, hosted):
-            await paid_shop.set_payment(one, expires_at=past)
-            await paid_shop.reaches(one, "FAILED")
-            await paid_shop.becomes(one, "RELEASED")
-            assert await paid_shop.failure(one) == "PAYMENT_EXPIRED"
-        assert (await paid_shop.pay(intent_id))["error"]
-    session_id = (await paid_shop.payment(hosted))["session_id"]
-    assert paid_shop.provider.world.sessions[session_id].status == "expired"
-    assert paid_shop.shop.charges == 0
-
-
-async def test_an_order_that_is_paid_in_the_moment_of_its_expiry_is_bought(
-    paid_shop: PaidShop,
-) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    async with paid_shop.open() as service:
-        order_id, intent_id = await paid_shop.bought(service, buyer)
-        hosted, _ = await paid_shop.bought(
-            service, buyer, return_url="http://localhost:3000/", idempotency_key="hosted"
-        )
-        await paid_shop.pay(intent_id)
-        session_id = (await paid_shop.payment(hosted))["session_id"]
-        await paid_shop.provider.control(
-            "POST", f"/checkout_sessions/{session_id}/pay", {"card": "4242424242424242"}
-        )
-        for one in (order_id, hosted):
-            await paid_shop.set_payment(one, expires_at=past)
-            await paid_shop.reaches(one, "COMPLETED")
-
-
-async def test_a_customer_cancels_an_unpaid_order_at_once(paid_shop: PaidShop) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    async with paid_shop.open() as service:
-        order_id, intent_id = await paid_shop.bought(service, buyer)
-        # Paid in the same moment: the hold is released.
-        await paid_shop.pay(intent_id)
-        answer = await service.orders.CancelOrder(
-            orders_pb2.CancelOrderRequest(order_id=order_id), metadata=buyer
-        )
-        assert answer.order.status == orders_pb2.ORDER_STATUS_FAILED
-        assert answer.order.failure_reason == "CANCELLED_BY_CUSTOMER"
-        assert "not been charged" in answer.message
-        await paid_shop.becomes(order_id, "RELEASED")
-    assert (await paid_shop.intent(intent_id))["status"] == "canceled"
-    assert paid_shop.shop.charges == 0
-
-
 async def test_a_failed_purchase_releases_the_hold(paid_shop: PaidShop) -> None:
     buyer = await paid_shop.shop.session("b@example.com")
     await paid_shop.shop.fault(method="POST", path="/orders", status=400)
@@ -244,14 +179,6 @@ async def test_a_failed_purchase_is_refunded_if_the_method_has_no_hold(
     reason = (await paid_shop.shop.row(order_id))["status_reason"]
     assert "goes back" in reason
     assert "not been charged" not in reason
-
-
-async def test_another_method_for_an_unpaid_order_is_a_conflict(paid_shop: PaidShop) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    async with paid_shop.open() as service:
-        await paid_shop.bought(service, buyer)
-        call = service.orders.CreateOrder(paid_shop.request(WALLET), metadata=buyer)
-        assert await refused(call) == "IDEMPOTENCY_CONFLICT"
 
 
 @pytest.mark.parametrize(
@@ -304,44 +231,3 @@ async def test_a_cost_above_what_was_paid_fails_the_order_before_it_is_bought(
         await paid_shop.becomes(order_id, "RELEASED")
     assert await paid_shop.failure(order_id) == "PRICE_CHANGED"
     assert shop.charges == 0
-
-
-async def test_less_than_a_card_can_pay_is_refused(paid_shop: PaidShop) -> None:
-    paid_shop.shop.catalogue.stored_price = Decimal("0.49")
-    buyer = await paid_shop.shop.session("b@example.com")
-    async with paid_shop.open() as service:
-        call = service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
-        assert await refused(call) == "PAYMENT_AMOUNT_TOO_SMALL"
-    assert (
-        await paid_shop.shop.databases.admin.fetchval("select count(*) from orders.payments") == 0
-    )
-
-
-async def test_a_service_buys_without_a_payment(paid_shop: PaidShop) -> None:
-    shop = paid_shop.shop
-    _, customer_id = await buyer_id(paid_shop)
-    async with paid_shop.open() as service:
-        answer = await service.orders.CreateOrderForCustomer(
-            orders_pb2.CreateOrderForCustomerRequest(customer_id=customer_id, order=request(shop)),
-            metadata=shop.service_key,
-        )
-        assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
-        assert not answer.order.has_payment
-        with_payment = orders_pb2.CreateOrderForCustomerRequest(
-            customer_id=customer_id, order=paid_shop.request(idempotency_key="another")
-        )
-        call = service.orders.CreateOrderForCustomer(with_payment, metadata=shop.service_key)
-        assert await refused(call) == "INVALID_ARGUMENT"
-    assert (await shop.row(answer.order.id))["paid_by"] == "ELSEWHERE"
-
-
-async def test_customers_buy_nothing_before_the_operator_has_decided(paid_shop: PaidShop) -> None:
-    buyer = await paid_shop.shop.session("b@example.com")
-    async with paid_shop.open(mode=PaymentMode.UNDECIDED) as service:
-        call = service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
-        assert await refused(call) == "PAYMENTS_NOT_CONFIGURED"
-    async with paid_shop.open(mode=PaymentMode.OFF) as service:
-        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
-    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
-    assert not answer.HasField("payment")
-    assert (await paid_shop.shop.row(answer.order.id))["paid_by"] == "NOBODY"

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import CARD, WALLET, PaidShop, buyer_id, refused
+from tests.component.orders.payments.paid_shop import CARD, WALLET, PaidShop, buyer_id
+from tests.fixtures.rpc.refusals import refused
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 

@@ -10,7 +10,8 @@ import pytest
 from protos.orders.v1 import orders_pb2, payments_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.access import ACCESS
-from tests.component.orders.payments.paid_shop import RISKY, PaidShop, refused
+from tests.component.orders.payments.paid_shop import RISKY, PaidShop
+from tests.fixtures.rpc.refusals import refused
 
 METHODS = payments_pb2.DESCRIPTOR.services_by_name["PaymentsService"].methods_by_name
 STAFF_ONLY = [

@@ -10,8 +10,9 @@ from protos.common.v1 import money_pb2
 from protos.orders.v1 import orders_pb2, payments_pb2
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.settings import AtExpiry
-from tests.component.orders.payments.paid_shop import Open, PaidShop, refused
+from tests.component.orders.payments.paid_shop import Open, PaidShop
 from tests.component.orders.shop import Metadata
+from tests.fixtures.rpc.refusals import refused
 
 SOON = timedelta(hours=23)
 

@@ -17,7 +17,8 @@ from tests.component.orders.refunds.bought import (
     refunds,
     settled,
 )
-from tests.component.orders.shop import AWAY, reason_of
+from tests.component.orders.stand_ins import AWAY
+from tests.fixtures.rpc.refusals import reason_of
 
 ERROR = grpc.aio.AioRpcError
 CANCELLED, REFUNDED, COMPLETED = (

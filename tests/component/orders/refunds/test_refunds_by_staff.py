@@ -20,7 +20,7 @@ from tests.component.orders.refunds.bought import (
     settled,
     wanted,
 )
-from tests.component.orders.shop import reason_of
+from tests.fixtures.rpc.refusals import reason_of
 
 ERROR = grpc.aio.AioRpcError
 INSERT = """

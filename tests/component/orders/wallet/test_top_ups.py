@@ -8,10 +8,11 @@ import grpc
 import pytest
 
 from protos.orders.v1 import payments_pb2 as pb
-from services.orders.payments.top_up_limits import TopUpLimits
+from services.orders.payments.wallets.top_up_limits import TopUpLimits
 from tests.component.orders.payments.paid_shop import DECLINED, RISKY, WALLET, PaidShop, buyer_id
 from tests.component.orders.refunds.bought import at_provider, usd
-from tests.component.orders.shop import Metadata, reason_of
+from tests.component.orders.shop import Metadata
+from tests.fixtures.rpc.refusals import reason_of
 
 ERROR = grpc.aio.AioRpcError
 ROW = "select * from orders.payments where id = $1::text::uuid"

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from kit.db.database import Database
-from services.orders.payments import wallet_store
+from services.orders.payments.wallets import wallet_store
 from tests.component.orders.books import rows
 from tests.fixtures.postgres import Databases
 

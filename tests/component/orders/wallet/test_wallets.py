@@ -11,7 +11,7 @@ import pytest
 from protos.orders.v1 import payments_pb2 as pb
 from tests.component.orders.payments.paid_shop import PaidShop, buyer_id
 from tests.component.orders.refunds.bought import balances, usd
-from tests.component.orders.shop import reason_of
+from tests.fixtures.rpc.refusals import reason_of
 
 ERROR = grpc.aio.AioRpcError
 

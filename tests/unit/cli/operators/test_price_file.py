@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.errors import CommandError
-from cli.operators import price_file
+from cli.operators.pricing import price_file
 from protos.catalogue.v1 import prices_pb2 as pb
-from tests.fixtures.prices import LISTS, RULES, rule_set
+from tests.fixtures.prices.price_rules import LISTS, RULES, rule_set
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "prices.json"
 

@@ -1,0 +1,101 @@
+"""Transactions of reports: read-only, with a timeout, and on their own server if a setting says so."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kit.db import errors as db_errors
+from kit.db.database import REPORT_TIMEOUT, Connection, Database
+from kit.errors import Failure, Kind, Stopped
+from kit.values.env import Env
+
+# Connections of the own pool: reports wait for each other, so that they leave the server to others.
+SIZE = 4
+# Seconds that a report waits for the first connection.
+PATIENCE = 5.0
+TOO_SLOW = "REPORT_TOO_SLOW"
+
+
+class ReportsDatabase:
+    """Opens the transactions of reports, through a login of their own or the owner's pool."""
+
+    def __init__(
+        self, database: Database, url: str | None, *, owner: str, needs: str, pooled: bool = False
+    ) -> None:
+        self._main = database
+        self._url = url
+        self._owner = owner
+        self._needs = needs
+        self._pooled = pooled
+        self._own: Database | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Open a transaction that only reads, all of it in one state of the database.
+
+        Raises Failure REFUSED (REPORT_TOO_SLOW) for a statement that is canceled because of its time, and
+        UNAVAILABLE (REPORTS_DATABASE_UNAVAILABLE) if the reports' own server can't be reached.
+        """
+        database = await self._database()
+        try:
+            async with database.reports() as connection:
+                yield connection
+        except Failure as failure:
+            if failure.reason != db_errors.SLOW:
+                raise
+            raise Failure(
+                Kind.REFUSED,
+                TOO_SLOW,
+                f"The report took longer than {REPORT_TIMEOUT} seconds, so it was stopped; request a shorter"
+                " range, fewer groups, or the time zone of the shop",
+            ) from None
+
+    async def _database(self) -> Database:
+        if self._url is None:
+            return self._main
+        async with self._opening:
+            if self._own is None:
+                self._own = await self._open(self._url)
+        return self._own
+
+    async def _open(self, url: str) -> Database:
+        # Opened by the first report: no other work depends on this server.
+        stop = asyncio.Event()
+        timer = asyncio.get_running_loop().call_later(PATIENCE, stop.set)
+        try:
+            return await Database.open(
+                url,
+                owner=self._owner,
+                needs=self._needs,
+                stop=stop,
+                size=SIZE,
+                pooled=self._pooled,
+                name=f"{self._owner}_reports",
+            )
+        except Stopped:
+            raise Failure(
+                Kind.UNAVAILABLE,
+                "REPORTS_DATABASE_UNAVAILABLE",
+                "The database of reports can't be reached; try again soon",
+            ) from None
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Close the own pool."""
+        if self._own is not None:
+            await self._own.close()
+
+
+def read_url(env: Env, owner: str) -> str | None:
+    """Declare and read the setting of the URL; None for the owner's own pool."""
+    url = env.url(
+        f"{owner.upper()}_REPORTS_DATABASE_URL",
+        f"PostgreSQL URL for reports with the login {owner}_reports, which can be that of a replica. Empty:"
+        " reports use the database of the service, in transactions that only read.",
+        "",
+        schemes=("postgresql", "postgres"),
+        secret=True,
+    )
+    return url or None

@@ -1,0 +1,62 @@
+"""Ends all memberships of a person whose data is erased."""
+
+from uuid import UUID
+
+from kit.db.database import Database
+from kit.errors import Failure, Kind
+from services.orders.organizations import invitation_store, member_store, person_store
+from services.orders.organizations.callers import actor
+from services.orders.organizations.membership import MemberRole
+from services.orders.organizations.organization import Change
+from services.orders.organizations.propagate import Propagation
+
+
+class Departures:
+    """Ends memberships as a removal does, before the rows lose the person's id."""
+
+    def __init__(self, database: Database, propagation: Propagation) -> None:
+        self._database = database
+        self._propagation = propagation
+
+    async def end_all(self, user_id: UUID) -> None:
+        """End the person's memberships, and let every service confirm it. Safe to repeat.
+
+        Raises Failure REFUSED (LAST_OWNER), which changes nothing, and UNAVAILABLE
+        (MEMBERSHIPS_NOT_CONFIRMED).
+        """
+        async with self._database.system() as connection:
+            found = await person_store.memberships(connection, user_id)
+            needed = []
+            for organization_id, name, _version, active in found:
+                if not active:
+                    continue
+                await member_store.lock(connection, organization_id, [user_id])
+                member = await member_store.find(connection, organization_id, user_id)
+                if member is None:
+                    continue
+                if member.role is MemberRole.OWNER and not await member_store.has_other_owner(
+                    connection, organization_id, user_id
+                ):
+                    needed.append(f"{name} ({organization_id})")
+                    continue
+                await member_store.end(connection, organization_id, user_id, actor())
+                await invitation_store.revoke_of_sender(connection, organization_id, str(user_id))
+            if needed:
+                raise Failure(
+                    Kind.REFUSED,
+                    "LAST_OWNER",
+                    f"nothing was erased: the customer is the only owner of {', '.join(needed)}. Invite"
+                    " another owner (`esimgo organizations invite`), and erase again",
+                )
+            ended = await person_store.memberships(connection, user_id)
+        for organization_id, _name, version, _active in ended:
+            # The role does not matter for an end. `version` is at least the number of the change that ended
+            # the membership.
+            change = Change(organization_id, user_id, MemberRole.TRAVELER, False, version)
+            if not await self._propagation.push(change):
+                raise Failure(
+                    Kind.UNAVAILABLE,
+                    "MEMBERSHIPS_NOT_CONFIRMED",
+                    "the customer's memberships have ended, but the esims service did not confirm it, so"
+                    " nothing was erased. Start it, and erase again",
+                )

@@ -1,0 +1,147 @@
+"""What a member may do in an organization, read from its rows in the transaction that relies on it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from kit.db.database import Connection
+from kit.errors import Failure, Kind
+
+
+class MemberRole(StrEnum):
+    """Role of a member in one organization.
+
+    OWNER may do everything in it. MANAGER manages members, groups, budgets and orders. BUYER buys, and sees
+    what they bought. FINANCE sees budgets, wallet, statements and exports, but no other lists of orders.
+    TRAVELER sees the eSIMs that are assigned to them.
+    """
+
+    OWNER = "OWNER"
+    MANAGER = "MANAGER"
+    BUYER = "BUYER"
+    FINANCE = "FINANCE"
+    TRAVELER = "TRAVELER"
+
+
+MANAGING = frozenset({MemberRole.OWNER, MemberRole.MANAGER})
+BUYING = MANAGING | {MemberRole.BUYER}
+ACCOUNTING = MANAGING | {MemberRole.FINANCE}
+
+
+class Billing(StrEnum):
+    """How an organization pays: from its wallet, on account, or by the card of each buyer."""
+
+    PREPAID = "PREPAID"
+    INVOICE = "INVOICE"
+    CARD = "CARD"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """An active member of an organization, with what a purchase needs to know of it."""
+
+    organization_id: UUID
+    user_id: UUID
+    role: MemberRole
+    groups: frozenset[UUID]
+    currency: str
+    billing: Billing
+    credit_limit: Decimal
+    suspended: bool
+    time_zone: str
+
+    def require(self, roles: Collection[MemberRole]) -> None:
+        """Raise Failure FORBIDDEN (MEMBER_ROLE_INSUFFICIENT) for a member with another role."""
+        if self.role not in roles:
+            raise Failure(
+                Kind.FORBIDDEN,
+                "MEMBER_ROLE_INSUFFICIENT",
+                f"Your role in this organization is {self.role}, and this needs"
+                f" {' or '.join(sorted(roles))}; ask an owner",
+                details={"role": self.role},
+            )
+
+    def require_active(self) -> None:
+        """Raise Failure REFUSED (ORGANIZATION_SUSPENDED) if the shop has suspended the organization."""
+        if self.suspended:
+            raise suspended()
+
+
+FIND = """
+select m.role, o.currency, o.billing, o.credit_limit, o.status, o.time_zone,
+    array(
+        select g.group_id from orders.group_members g
+        where g.user_id = m.user_id and g.organization_id = m.organization_id
+    ) as groups
+from orders.members m join orders.organizations o on o.id = m.organization_id
+where m.organization_id = $1 and m.user_id = $2 and m.until is null
+"""
+
+
+async def find(
+    connection: Connection, organization_id: UUID, user_id: UUID, *, lock: bool = False
+) -> Membership:
+    """Return the membership of a user; `connection` is the system's.
+
+    With `lock`, a removal of the member waits until the transaction ends, or is seen. Raises Failure
+    NOT_FOUND (ORGANIZATION_NOT_FOUND) also for an organization of which the user is no member.
+    """
+    row = await connection.fetchrow(
+        f"{FIND} for share of m" if lock else FIND, organization_id, user_id
+    )
+    if row is None:
+        raise not_found()
+    return Membership(
+        organization_id,
+        user_id,
+        MemberRole(row["role"]),
+        frozenset(row["groups"]),
+        row["currency"],
+        Billing(row["billing"]),
+        row["credit_limit"],
+        row["status"] == "SUSPENDED",
+        row["time_zone"],
+    )
+
+
+OF_BATCH = """
+select currency, billing, credit_limit, status, time_zone from orders.organizations where id = $1
+"""
+
+
+async def of_batch(connection: Connection, organization_id: UUID, user_id: UUID) -> Membership:
+    """Return as which member the batch of a user is bought: as a manager, even after the user's removal."""
+    row = await connection.fetchrow(OF_BATCH, organization_id)
+    if row is None:
+        raise not_found()
+    return Membership(
+        organization_id,
+        user_id,
+        MemberRole.MANAGER,
+        frozenset(),
+        row["currency"],
+        Billing(row["billing"]),
+        row["credit_limit"],
+        row["status"] == "SUSPENDED",
+        row["time_zone"],
+    )
+
+
+def not_found() -> Failure:
+    """Return the failure for an organization that is unknown, or of which the caller is no member."""
+    return Failure(
+        Kind.NOT_FOUND,
+        "ORGANIZATION_NOT_FOUND",
+        "You are a member of no organization with this id; list your organizations",
+    )
+
+
+def suspended() -> Failure:
+    """Return the failure for a change in an organization that the shop has suspended."""
+    return Failure(
+        Kind.REFUSED,
+        "ORGANIZATION_SUSPENDED",
+        "This organization is suspended, so nothing was changed; ask the shop",
+    )

@@ -1,0 +1,80 @@
+"""Checks that a customer may buy for an organization, in the transaction that claims the order."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from kit.db.database import Connection
+from kit.errors import Failure, Kind
+from services.orders.order import OrderRequest
+from services.orders.organizations import membership
+from services.orders.organizations.membership import BUYING, MANAGING, Membership
+
+GROUP = """
+select archived_at is not null as archived from orders.groups where id = $1 and organization_id = $2
+"""
+
+
+async def buyer(
+    connection: Connection, request: OrderRequest, *, lock: bool = False
+) -> Membership | None:
+    """Return for which organization, and as which member, a customer buys; None for themself.
+
+    A batch goes on for its organization after the member who created it was removed. Raises Failure NOT_FOUND
+    (ORGANIZATION_NOT_FOUND). With `lock`, a removal of the member waits for the transaction, or is seen.
+    """
+    if request.organization_id is None:
+        return None
+    if request.reservation is not None:
+        return await membership.of_batch(connection, request.organization_id, request.customer_id)
+    return await membership.find(
+        connection, request.organization_id, request.customer_id, lock=lock
+    )
+
+
+def in_currency(request: OrderRequest, member: Membership | None) -> OrderRequest:
+    """Return the request in the currency of the organization.
+
+    Raises Failure REFUSED (ORGANIZATION_CURRENCY) for another currency.
+    """
+    if member is None or request.currency == member.currency:
+        return request
+    if request.currency:
+        raise Failure(
+            Kind.REFUSED,
+            "ORGANIZATION_CURRENCY",
+            f"This organization buys in {member.currency}, and this order is in {request.currency}, so"
+            " nothing was bought: leave the currency out",
+            details={"currency": member.currency},
+        )
+    return replace(request, currency=member.currency)
+
+
+async def check(connection: Connection, member: Membership, group_id: UUID | None) -> None:
+    """Raise Failure unless a member may buy now, for the group if there is one.
+
+    FORBIDDEN: MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP. REFUSED (ORGANIZATION_SUSPENDED, GROUP_ARCHIVED).
+    NOT_FOUND (GROUP_NOT_FOUND).
+    """
+    member.require(BUYING)
+    member.require_active()
+    if group_id is None:
+        return
+    archived = await connection.fetchval(GROUP, group_id, member.organization_id)
+    if archived is None:
+        raise Failure(
+            Kind.NOT_FOUND,
+            "GROUP_NOT_FOUND",
+            "This organization has no group with this id; list its groups",
+        )
+    if member.role not in MANAGING and group_id not in member.groups:
+        raise Failure(
+            Kind.FORBIDDEN,
+            "NOT_IN_GROUP",
+            "You are no member of this group, so you can't buy for it; ask an owner or manager",
+        )
+    if archived:
+        raise Failure(
+            Kind.REFUSED,
+            "GROUP_ARCHIVED",
+            "This group is archived, so nothing was bought; choose another group, or none",
+        )

@@ -1,0 +1,87 @@
+"""Reads the provider's JSON about the bundles on an eSIM."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.orders.order import Refund
+from services.orders.provider.provider_order import amount, bad_answer, text
+
+# States of an unused bundle, which can still be revoked.
+UNUSED_STATES = frozenset({"processing", "queued"})
+REVOKED_STATE = "revoked"
+NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?refund")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleOnESIM:
+    """One assignment of a bundle on an eSIM, with the order or apply reference it came from.
+
+    `assignment_id` or `state` is empty if the provider lists it in an unknown format.
+    """
+
+    assignment_id: str
+    bundle_name: str
+    reference: str
+    state: str
+    touched: bool  # started, or data was used
+
+    @property
+    def readable(self) -> bool:
+        """True if its id and its state are known."""
+        return bool(self.assignment_id and self.state)
+
+    @property
+    def unused(self) -> bool:
+        return self.readable and self.state in UNUSED_STATES and not self.touched
+
+    def belongs_to(self, order_reference: str) -> bool:
+        """Compare references: a bundle has its order's, which may be followed by an index."""
+        head, _, index = self.reference.rpartition("-")
+        return self.reference == order_reference or (head == order_reference and index.isdigit())
+
+
+def read_bundles(shape: Any) -> list[BundleOnESIM]:
+    """Read the assignments of GET /esims/{iccid}/bundles, also malformed ones.
+
+    Raises Failure if the answer is not a list of bundles.
+    """
+    if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
+        raise bad_answer("the bundles of an eSIM are no list")
+    found = []
+    for bundle in shape["bundles"]:
+        rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
+        if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
+            rows = [None]  # one malformed assignment
+        name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
+        found += [_assignment(row, name) for row in rows or ()]
+    return found
+
+
+def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
+    shape = row if isinstance(row, Mapping) else {}
+    first, left = amount(shape.get("initialQuantity")), amount(shape.get("remainingQuantity"))
+    used = first is not None and left is not None and left < first
+    return BundleOnESIM(
+        assignment_id=text(shape.get("id")),
+        bundle_name=bundle_name,
+        reference=text(shape.get("assignmentReference")),
+        # The changelog calls it bundleStatus, the schema bundleState.
+        state=text(shape.get("bundleState") or shape.get("bundleStatus")).lower(),
+        touched=used or bool(shape.get("startTime")),
+    )
+
+
+def read_refund(answer: str) -> Refund | None:
+    """Read from the text of a revoke where the refund went; None if it is unclear.
+
+    One text is documented: "Successfully Revoked Bundle, bundle has been refunded to inventory".
+    """
+    lower = answer.lower()
+    if NO_REFUND.search(lower):
+        return Refund.NONE
+    if "refund" not in lower:
+        return None
+    places = [r for r in (Refund.BALANCE, Refund.INVENTORY) if r.value.lower() in lower]
+    return places[0] if len(places) == 1 else None

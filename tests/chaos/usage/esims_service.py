@@ -1,0 +1,13 @@
+"""The esims service whose worker makes small rounds all the time, so that kills hit it at work."""
+
+from kit.process.run import run
+from services.esims.__main__ import serve
+from services.esims.settings import Settings
+from services.esims.usage import sums
+
+# Seconds between two rounds, and samples of one.
+EVERY, STEP = 0.05, 25
+
+if __name__ == "__main__":
+    sums.EVERY, sums.STEP = EVERY, STEP
+    run("esims", 9453, Settings.read, Settings.secrets, serve)

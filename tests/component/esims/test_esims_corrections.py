@@ -1,0 +1,119 @@
+"""Callbacks that the provider does not confirm are corrected by the next snapshot."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.esims.bundle import BundleState
+from services.esims.callbacks.apply import Outcome
+from services.esims.callbacks.events import (
+    BundleActivated,
+    BundleExpired,
+    BundleUse,
+    Change,
+    Deleted,
+)
+from services.esims.esim import ESIM, ESIMStatus, ProviderState
+from services.esims.provider_esim import Details
+from tests.component.esims.ingesting import GB, assigned, ingest, report, stored_bundles, used
+from tests.component.esims.parts import Parts
+
+WRONG = [
+    lambda esim: used(esim, 0),
+    lambda esim: used(esim, 5),
+    lambda esim: BundleExpired(esim.bundle_name),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_newer_response_corrects_a_wrong_report_in_both_directions(
+    parts: Parts, wrong: Callable[[ESIM], Change]
+) -> None:
+    (esim,) = await parts.deliver()
+    before = assigned(esim, "active", GB // 2)
+    await ingest(parts, esim, before, after=1)
+    assert await report(parts, esim, wrong(esim), after=3) is Outcome.APPLIED
+    # This snapshot was requested before the callback arrived, so it can't contradict it.
+    reported = await stored_bundles(parts, esim)
+    await ingest(parts, esim, before, after=2)
+    assert [b.assignment for b in await stored_bundles(parts, esim)] == [
+        b.assignment for b in reported
+    ]
+    corrected = await ingest(parts, esim, before, after=4)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
+    less = await ingest(parts, esim, assigned(esim, "depleted", 0), after=5)
+    assert less.status is ESIMStatus.EXPIRED
+    more = await ingest(parts, esim, assigned(esim, "active", GB // 4), after=6)
+    assert more.status is ESIMStatus.ACTIVE
+
+
+async def test_a_report_older_than_the_last_response_queries_the_provider(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await ingest(parts, esim, assigned(esim, "active", GB // 2), after=5)
+    assert await report(parts, esim, used(esim, 0), after=4) is Outcome.READ_QUEUED
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
+
+
+async def test_a_usage_report_that_the_provider_does_not_confirm_is_reverted(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await ingest(parts, esim, assigned(esim, "queued"))
+    ends = parts.clock.wall() + timedelta(days=7)
+    wrong = replace(used(esim, GB), ends_at=ends)
+    assert await report(parts, esim, wrong, after=2) is Outcome.APPLIED
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, ends)
+    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
+    assert corrected.status is ESIMStatus.ASSIGNED
+    (bundle,) = await stored_bundles(parts, esim)
+    dates = (bundle.assignment.started_at, bundle.assignment.ends_at)
+    assert (bundle.state, dates) == (BundleState.INACTIVE, (None, None))
+
+
+async def test_an_announced_bundle_that_the_provider_does_not_list_is_removed(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await ingest(parts, esim, assigned(esim, "queued"))
+    wrong = BundleActivated("esim_never_bought", esim.created_at, None)
+    assert await report(parts, esim, wrong, after=2) is Outcome.READ_QUEUED
+    assert len(await stored_bundles(parts, esim)) == 2
+    corrected = await ingest(parts, esim, assigned(esim, "queued"), after=3)
+    assert corrected.status is ESIMStatus.ASSIGNED
+    assert [b.assignment.name for b in await stored_bundles(parts, esim)] == [esim.bundle_name]
+
+
+async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    alive = Details(esim.iccid, ProviderState.ACTIVE, "Released", "", "", "")
+    await ingest(parts, esim, assigned(esim, "active", 5), after=1, details=alive)
+    assert await report(parts, esim, Deleted(), after=3) is Outcome.APPLIED
+    assert await parts.status(esim.id) == "CANCELLED"
+    (bundle,) = await stored_bundles(parts, esim)
+    assert bundle.state is BundleState.CANCELLED
+    late = await ingest(parts, esim, assigned(esim, "active", 5), after=2, details=alive)
+    assert late.status is ESIMStatus.CANCELLED
+    corrected = await ingest(parts, esim, assigned(esim, "active", 5), after=4, details=alive)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await stored_bundles(parts, esim)
+    assert bundle.state is BundleState.ACTIVE
+    assert await report(parts, esim, Deleted(), after=3) is Outcome.READ_QUEUED
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
+async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver()
+    active = assigned(esim, "active", GB // 2)
+    await ingest(parts, esim, active, after=1)
+    use = BundleUse(active.id, active.name, GB, GB // 2, None, esim.created_at)
+    assert await report(parts, esim, use, after=2) is Outcome.APPLIED
+    (bundle,) = await stored_bundles(parts, esim)
+    assert bundle.state is BundleState.EXPIRED
+    corrected = await ingest(parts, esim, active, after=3)
+    assert corrected.status is ESIMStatus.ACTIVE
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)

@@ -1,0 +1,15 @@
+"""Fixtures of the tests of usage."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.component.esims.usage.parts import Reports, reporting
+from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.postgres import Databases
+
+
+@pytest.fixture
+async def reports(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Reports]:
+    async with reporting(databases, provider) as running:
+        yield running

@@ -1,0 +1,103 @@
+"""Retries of batches: which rows they buy, and who may ask for one."""
+
+from protos.orders.v1 import batches_pb2 as pb
+from protos.orders.v1 import organizations_pb2
+from tests.component.orders.batches.buying_many import Bulk, bulk, refusal
+from tests.component.orders.batches.companies import company, pay_in
+from tests.component.orders.shop import Shop
+
+DELIVERED, FAILED = pb.BATCH_ITEM_STATUS_DELIVERED, pb.BATCH_ITEM_STATUS_FAILED
+
+
+async def test_malformed_rows_are_not_bought_without_their_malformed_part(shop: Shop) -> None:
+    async with bulk(shop) as many:
+        await shop.fault(method="POST", path="/orders", status=400)
+        nameless = pb.BatchTraveler(email="no address")
+        batch = await many.create(
+            [many.item(), many.item(esim_id="8944000000000000000"), many.item(traveler=nameless)]
+        )
+        before = await many.finished(batch)
+        assert before.counts.failed == 3
+        await many.retry(batch)
+        done = await many.finished(batch)
+        rows = await many.items(done)
+        assert [row.status for row in rows] == [DELIVERED, FAILED, FAILED]
+        assert [row.code for row in rows] == ["", "INVALID", "INVALID"]
+        assert shop.charges == 1
+        assert await refusal(many.retry(batch)) == "NOTHING_TO_RETRY"
+
+
+async def test_a_row_that_stays_impossible_does_not_stop_the_retry(shop: Shop) -> None:
+    async with bulk(shop) as many:
+        batch = await many.create(
+            [many.item(plan=n, quantity=3) for n in range(4)],
+            error_policy=pb.BATCH_ERROR_POLICY_STOP_ON_FAILURE,
+        )
+        shop.catalogue.withdrawn.add(many.plan(1))
+        await many.finished(batch)
+        await many.retry(batch)
+        done = await many.finished(batch)
+        rows = await many.items(done)
+        assert [row.status for row in rows] == [DELIVERED, FAILED, DELIVERED, DELIVERED]
+        assert rows[1].code == "PLAN_UNAVAILABLE"
+        assert shop.charges == 3
+
+
+async def test_members_who_send_the_same_batch_with_one_key_buy_it_once(shop: Shop) -> None:
+    async with company(shop) as many:
+        assert many.organization is not None
+        acme = many.organization
+        await pay_in(many, 10_000)
+        many.buyer = acme.manager.metadata
+        first = await many.create([many.item()], "sheet")
+        many.buyer = acme.owner.metadata
+        assert (await many.create([many.item()], "sheet")).id == first.id
+        assert await refusal(many.create([many.item(plan=1)], "sheet")) == "IDEMPOTENCY_CONFLICT"
+        await many.finished(first)
+        assert shop.charges == 1
+        # A customer's own keys are others.
+        await many.batches.CreateBatch(
+            pb.CreateBatchRequest(
+                batch=pb.BatchInput(items=[many.item()]), idempotency_key="sheet"
+            ),
+            metadata=await shop.session("eve@example.com"),
+        )
+
+
+async def test_a_buyer_who_left_the_group_can_not_buy_for_it_by_a_retry(shop: Shop) -> None:
+    async with company(shop) as many:
+        assert many.organization is not None
+        acme = many.organization
+        await pay_in(many, 10_000)
+        group = await _group(many)
+        await shop.fault(method="POST", path="/orders", status=400)
+        batch = await many.create([many.item()], group_id=group)
+        await many.finished(batch)
+        await acme.service.RemoveGroupMember(
+            organizations_pb2.RemoveGroupMemberRequest(
+                group_id=group, user_id=str(acme.buyer.user_id)
+            ),
+            metadata=acme.owner.metadata,
+        )
+        assert await refusal(many.retry(batch)) == "NOT_IN_GROUP"
+        assert shop.charges == 0
+        many.buyer = acme.manager.metadata
+        await many.retry(batch)
+        assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED
+
+
+async def _group(many: Bulk) -> str:
+    """Return a group with the buyer in it."""
+    assert many.organization is not None
+    acme = many.organization
+    made = await acme.service.CreateGroup(
+        organizations_pb2.CreateGroupRequest(organization_id=acme.id, name="Sales"),
+        metadata=acme.owner.metadata,
+    )
+    await acme.service.AddGroupMember(
+        organizations_pb2.AddGroupMemberRequest(
+            group_id=made.group.id, user_id=str(acme.buyer.user_id)
+        ),
+        metadata=acme.owner.metadata,
+    )
+    return str(made.group.id)

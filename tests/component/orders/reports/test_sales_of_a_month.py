@@ -1,0 +1,113 @@
+"""The sales of a month, as `esimgo reports sales` reads them, in one and in several currencies."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from cli.operators.sales.month import Month, Reader
+from cli.operators.service import Service
+from protos.common.v1 import days_pb2
+from protos.orders.v1 import reports_pb2 as pb
+from tests.component.orders.reports.business import Sold, happen
+from tests.component.orders.reports.reporting import Reporting, amount, reporting
+from tests.component.orders.shop import Shop
+
+FIRST = date(2026, 10, 1)
+
+
+def sold(day: int, currency: str, total: int, *, month: int = 10, **changes: Any) -> Sold:
+    wanted: dict[str, Any] = {
+        "at": datetime(2026, month, day, 12, tzinfo=UTC),
+        "currency": currency,
+        "cost_currency": "USD",
+        "total": Decimal(total),
+        "tax_share": Decimal(0),
+        "cost": Decimal(4),
+        "rate": Decimal(100) if currency == "JPY" else Decimal("0.5"),
+        "quantity": 1,
+        "plan": 0,
+        "countries": ["FR"],
+        "region": "Europe",
+        "days": 7,
+        "coupon": "",
+        "organization": None,
+        "by_key": False,
+        "in_batch": False,
+    }
+    return Sold(**wanted | changes)
+
+
+async def read(shown: Reporting, currency: str = "") -> Month:
+    token = shown.finance[0][1].removeprefix("Bearer ")
+    return await Reader(Service(shown.reports, token, "{}"), FIRST, currency).read()
+
+
+def net(figures: pb.SalesFigures) -> Decimal:
+    return amount(figures.net)
+
+
+async def test_each_currency_that_customers_pay_in_has_a_section(shop: Shop) -> None:
+    many = [sold(2, "EUR", 10 + n, plan=n, countries=[f"A{chr(65 + n)}"]) for n in range(13)]
+    orders = [
+        *many,
+        sold(31, "EUR", 7, later=[]),
+        sold(5, "JPY", 1000),
+        sold(30, "EUR", 40, month=9),
+        sold(1, "EUR", 99, month=11),
+    ]
+    await happen(shop.databases.admin, orders)
+    async with reporting(shop) as shown:
+        month = await read(shown)
+        converted = await read(shown, "USD")
+    assert (month.last, month.previous_first) == (date(2026, 10, 31), date(2026, 9, 1))
+    assert (month.time_zone, month.complete, month.apart) == ("UTC", True, [])
+    euros, yen = month.sections
+    assert (euros.currency, yen.currency) == ("EUR", "JPY")
+    assert (euros.figures.orders, yen.figures.orders) == (14, 1)
+    # The costs of 4 USD each, at the rate of each order.
+    assert [amount(one.figures.cost) for one in (euros, yen)] == [28, 400]
+    assert net(euros.figures) == sum(range(10, 23)) + 7
+    # The whole month before, though it has a day less.
+    assert [net(one.previous) for one in (euros, yen)] == [40, 0]
+    for section in month.sections:
+        assert section.agree
+        assert len(section.days) == 31
+        for rows in (section.days, section.areas, section.plans):
+            assert sum(net(row.figures) for row in rows) == net(section.figures)
+    assert [row.groups[0].value for row in euros.areas[:3]] == ["AM", "AL", "AK"]
+    assert [row.other for row in euros.areas] == [False] * 10 + [True]
+    [dollars] = converted.sections
+    assert dollars.currency == "USD"
+    assert net(dollars.figures) == 2 * net(euros.figures) + 10
+    assert amount(dollars.figures.cost) == 15 * 4
+
+
+async def test_one_currency_has_everything_and_a_month_without_sales_nothing(shop: Shop) -> None:
+    async with reporting(shop) as shown:
+        assert (await read(shown)).sections == []
+        [empty] = (await read(shown, "EUR")).sections
+        assert (empty.figures.orders, empty.areas, empty.plans, len(empty.days)) == (0, [], [], 31)
+        await happen(shop.databases.admin, [sold(30, "EUR", 40, month=9)])
+        # Only the month before had sales.
+        [before] = (await read(shown)).sections
+        assert [net(before.figures), net(before.previous), len(before.areas)] == [0, 40, 0]
+        await happen(shop.databases.admin, [sold(3, "EUR", 10, rate=None)])
+        [section] = (await read(shown)).sections
+    # A cost without a rate is counted, and missing in the amounts.
+    assert [net(section.figures), section.figures.unconverted_facts] == [10, 1]
+    assert amount(section.figures.cost) == 0
+
+
+async def test_an_area_that_was_sold_only_on_days_left_out_has_no_row(shop: Shop) -> None:
+    """The first 28 days of a month are read as the month less its last three days."""
+    await happen(shop.databases.admin, [sold(5, "USD", 20), sold(30, "USD", 30, countries=["DE"])])
+    async with reporting(shop) as shown:
+        for as_sold_on in (False, True):
+            report = await shown.sales(
+                range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-28"),
+                interval=days_pb2.INTERVAL_RANGE,
+                group_by=[pb.SALES_DIMENSION_AREA],
+                as_sold_on=as_sold_on,
+            )
+            assert [row.groups[0].value for row in report.rows] == ["FR"]
+            assert amount(report.totals[0].figures.gross) == 20

@@ -1,0 +1,3 @@
+from tests.component.platform.followed_esim import stage
+
+__all__ = ["stage"]
