@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
@@ -32,33 +32,44 @@ class Filter:
 
 
 class Source(Enum):
-    """Conditions that an index answers, of which an eSIM meets any; {a}, {b}, {c} are parameters.
+    """What limits a list of eSIMs.
 
-    PostgreSQL uses the index neither for a condition with "is null or", nor for several with "or", nor for
-    the row security policies. So each combination has its own statement.
+    PostgreSQL uses an index neither for a condition with "is null or", nor for several with "or", nor for
+    the row security policies. So each source has statements of its own.
     """
 
-    ALL = ()
-    CUSTOMER = (
+    ALL = auto()
+    CUSTOMER = auto()
+    OWN = auto()
+    ORGANIZATION = auto()
+    GROUP = auto()
+    TRAVELER = auto()
+    BUYER = auto()
+    MEMBER = auto()
+
+
+# Conditions that an index answers, of which an eSIM meets any; {a}, {b}, {c} are parameters.
+CONDITIONS = {
+    Source.ALL: ["true"],
+    Source.CUSTOMER: [
         "customer_id = {a} and ({b}::uuid is null or organization_id = {b})"
-        " and ({c}::uuid is null or group_id = {c})",
-    )
-    OWN = ("organization_id is null and customer_id = {a}", "traveler_user_id = {a}")
-    ORGANIZATION = ("organization_id = {a}",)
-    GROUP = ("organization_id = {a} and group_id = {b}",)
-    TRAVELER = (
+        " and ({c}::uuid is null or group_id = {c})"
+    ],
+    Source.OWN: ["organization_id is null and customer_id = {a}", "traveler_user_id = {a}"],
+    Source.ORGANIZATION: ["organization_id = {a}"],
+    Source.GROUP: ["organization_id = {a} and group_id = {b}"],
+    Source.TRAVELER: [
         "traveler_id = {a} and ({b}::uuid is null or organization_id = {b})"
-        " and ({c}::uuid is null or group_id = {c})",
-    )
-    BUYER = (
+        " and ({c}::uuid is null or group_id = {c})"
+    ],
+    Source.BUYER: [
         "organization_id = {a} and customer_id = {b} and ({c}::uuid is null or group_id = {c})",
         "organization_id = {a} and traveler_user_id = {b} and ({c}::uuid is null or group_id = {c})",
-    )
-    MEMBER = (
-        "organization_id = {a} and traveler_user_id = {b} and ({c}::uuid is null or group_id = {c})",
-    )
-
-
+    ],
+    Source.MEMBER: [
+        "organization_id = {a} and traveler_user_id = {b} and ({c}::uuid is null or group_id = {c})"
+    ],
+}
 MATCHES = "($1::text[] is null or status = any($1)) and ($2::text is null or iccid = $2)"
 # Without "is null or" or coalesce, which a generic plan under row security can't look up in an index: a late
 # page would read all before it.
@@ -73,7 +84,7 @@ MAX_COUNTED = 10_000
 def _conditions(source: Source, first: int) -> list[str]:
     """Return the conditions of a source, whose parameters begin with this number."""
     places = {name: f"${first + at}" for at, name in enumerate("abc")}
-    return [condition.format(**places) for condition in source.value] or ["true"]
+    return [condition.format(**places) for condition in CONDITIONS[source]]
 
 
 def _page(source: Source) -> str:
