@@ -16,9 +16,9 @@ from services.catalogue.prices.rule_set import RuleSet
 from services.catalogue.prices.store import PriceRow
 from services.catalogue.prices.turns import Turns
 
-# Plans that are read at once, which takes some milliseconds of the event loop, and plans that are computed
+# Plans that are read at once, which takes a millisecond or two of the event loop, and plans that are computed
 # without a pause, which takes half a millisecond.
-SLICE = 100
+SLICE = 40
 STRETCH = 5
 ONE = Decimal(1)
 

@@ -17,8 +17,8 @@ from services.catalogue.prices.store import PriceRow
 from services.catalogue.prices.turns import Turns
 
 logger = logging.getLogger(__name__)
-# Rows that one statement writes, which takes some milliseconds.
-ROWS = 250
+# Rows that one statement writes, which takes a millisecond or two of the event loop.
+ROWS = 100
 # Stands for the time of a new price until it is written.
 PENDING = datetime.max.replace(tzinfo=UTC)
 

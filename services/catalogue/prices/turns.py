@@ -9,7 +9,7 @@ IDLE = 0.0003
 # the processor to others; in each of its two halves (computing and writing), it pauses for at most MAX_REST
 # seconds in all. With these values, a catalogue of some thousand plans is computed in some two seconds.
 # A larger one takes long in any case, and its lists wait for the database more than for this.
-REST, MAX_REST = 0.8, 0.25
+REST, MAX_REST = 0.8, 0.2
 
 
 class Turns:
