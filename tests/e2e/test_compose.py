@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 PROCESSES = ("catalogue", "esims", "orders", "webhooks", "gateway")
 STAND_INS = ("sandbox", "auth")
-# Maximum bytes of the image on top of its base image. It has 264 MB; with the library of Parquet it would be 170 more.
+# Maximum bytes of the image on top of its base image. It has 264 MB; the library of Parquet adds 170.
 MOST_ADDED = 300_000_000
 
 

@@ -56,7 +56,8 @@ class WalletEntry(View):
     id: strawberry.ID = read("id", description="A UUID.")
     kind: str = read(
         "kind",
-        description="TOP_UP, HOLD, RELEASE, DEBIT, REFUND or CORRECTION; more may be added.",
+        description="TOP_UP, HOLD, RELEASE, DEBIT, REFUND, CORRECTION, DISPUTE or DISPUTE_RETURN; more may be"
+        " added.",
     )
     amount: float = read(
         float_amount("amount"),

@@ -644,7 +644,7 @@ class WalletEntry(_message.Message):
     ROW_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: _builtins.str
-    """TOP_UP, HOLD, RELEASE, DEBIT, REFUND or CORRECTION."""
+    """TOP_UP, HOLD, RELEASE, DEBIT, REFUND, CORRECTION, DISPUTE or DISPUTE_RETURN."""
     order_id: _builtins.str
     row_token: _builtins.str
     @_builtins.property

@@ -243,19 +243,26 @@ def refund_failed(refund: Refund, posted: list[Entry]) -> Posting:
 
 
 def disputed(
-    dispute_id: str, amount: Decimal, currency: str, payment: Payment, *, withdrawn: bool
+    dispute_id: str,
+    amount: Decimal,
+    currency: str,
+    payment: Payment,
+    *,
+    withdrawn: bool,
+    wallet_id: UUID | None = None,
 ) -> Posting | None:
-    """Post that the payment provider took the amount of a dispute, or returned it (`withdrawn` is False)."""
+    """Post that the payment provider took the amount of a dispute, or returned it (`withdrawn` is False).
+
+    With `wallet_id`, post what the wallet gives because its top-up is disputed, or gets back.
+    """
     kind = PostingKind.DISPUTE if withdrawn else PostingKind.DISPUTE_RETURN
+    debit, credit = DISPUTES, STRIPE
+    if wallet_id is not None:
+        kind = PostingKind(f"WALLET_{kind}")
+        debit, credit = wallet_account(wallet_id), DISPUTES
     signed = amount if withdrawn else -amount
-    return build(
-        kind,
-        f"{kind.lower()}:{dispute_id}",
-        [(DISPUTES, signed), (STRIPE, -signed)],
-        currency,
-        order_id=payment.order_id,
-        payment_id=payment.id,
-    )
+    entries, key = [(debit, signed), (credit, -signed)], f"{kind.lower()}:{dispute_id}"
+    return build(kind, key, entries, currency, order_id=payment.order_id, payment_id=payment.id)
 
 
 @dataclass(frozen=True, slots=True)

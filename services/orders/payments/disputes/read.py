@@ -20,6 +20,7 @@ from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.port import PaymentPort, ProviderDispute
 from services.orders.payments.refunds import refund_store
 from services.orders.payments.refunds.shares import left, left_on_card
+from services.orders.payments.wallets import wallet_store
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,12 @@ class ReportReading:
             if not _is_of(payment, found.intent_id, found.charge_id):
                 return None, "it is about another payment"
             is_new, closed_now = await disputes.record(connection, found, payment.id)
-            await books.post(connection, *_postings(found, payment), actor=ACTOR)
+            await books.post(
+                connection,
+                *_postings(found, payment),
+                await _by_wallet(connection, found, payment),
+                actor=ACTOR,
+            )
             await _note(connection, payment, found, is_new=is_new, closed_now=closed_now)
         if is_new:
             logger.error(
@@ -166,6 +172,29 @@ def _postings(dispute: ProviderDispute, payment: Payment) -> list[Posting | None
     if dispute.taken and not dispute.withdrawn:
         found.append(postings.disputed(dispute.id, amount, currency, payment, withdrawn=False))
     return found
+
+
+async def _by_wallet(
+    connection: Connection, dispute: ProviderDispute, payment: Payment
+) -> Posting | None:
+    """Take the amount of a disputed top-up from the wallet, or give it back; return what to post of it."""
+    if payment.order_id is not None or not dispute.taken or dispute.currency != payment.currency:
+        return None
+    if dispute.withdrawn:
+        amount = min(dispute.amount, payment.amount)
+        moved = await wallet_store.take_back(connection, payment.id, dispute.id, amount, ACTOR)
+    else:
+        moved = await wallet_store.give_back(connection, dispute.id, ACTOR)
+    if moved is None:
+        return None
+    return postings.disputed(
+        dispute.id,
+        moved.amount,
+        payment.currency,
+        payment,
+        withdrawn=dispute.withdrawn,
+        wallet_id=moved.wallet_id,
+    )
 
 
 async def _note(

@@ -24,7 +24,7 @@ async def get_or_create(connection: Connection, owner_id: UUID, currency: str) -
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a wallet holds, or held, for a payment."""
+    """An amount of a wallet that a payment holds or held, or that a dispute takes or gives back."""
 
     wallet_id: UUID
     amount: Decimal
@@ -123,8 +123,8 @@ with changed as (
 ),
 entry as (
     insert into orders.wallet_entries
-        (wallet_id, kind, available, held, available_after, payment_id, refund_id, note, actor)
-    select id, $3, $2, 0, available, $4, $5, $6, $7 from changed
+        (wallet_id, kind, available, held, available_after, payment_id, refund_id, note, actor, dispute_id)
+    select id, $3, $2, 0, available, $4, $5, $6, $7, $8 from changed
 )
 select available from changed
 """
@@ -157,6 +157,58 @@ async def correct(
     return changed is not None
 
 
+OF_TOP_UP = """
+select id, available from orders.wallets
+where id = (select wallet_id from orders.wallet_entries where payment_id = $1 and kind = 'TOP_UP')
+for update
+"""
+OF_DISPUTE = """
+select wallet_id, kind, abs(available) as amount from orders.wallet_entries where dispute_id = $1
+"""
+
+
+async def take_back(
+    connection: Connection, payment_id: UUID, dispute_id: str, amount: Decimal, actor: str
+) -> Held | None:
+    """Take what the wallet still has of a disputed top-up; return it, None if that is nothing.
+
+    The caller has locked the payment, and posts the act. Repeats change nothing.
+    """
+    if await connection.fetch(OF_DISPUTE, dispute_id):
+        return None
+    wallet = await connection.fetchrow(OF_TOP_UP, payment_id)
+    if wallet is None or not wallet["available"]:
+        return None
+    taken = Held(wallet["id"], min(amount, wallet["available"]))
+    await _credit(
+        connection, taken.wallet_id, -taken.amount, "DISPUTE", None, None, "", actor, dispute_id
+    )
+    return taken
+
+
+async def give_back(connection: Connection, dispute_id: str, actor: str) -> Held | None:
+    """Give back what was taken because of a dispute; return it, None if nothing was.
+
+    The caller has locked the payment, and posts the act. Repeats change nothing.
+    """
+    entries = await connection.fetch(OF_DISPUTE, dispute_id)
+    if [entry["kind"] for entry in entries] != ["DISPUTE"]:
+        return None
+    taken = Held(entries[0]["wallet_id"], entries[0]["amount"])
+    await _credit(
+        connection,
+        taken.wallet_id,
+        taken.amount,
+        "DISPUTE_RETURN",
+        None,
+        None,
+        "",
+        actor,
+        dispute_id,
+    )
+    return taken
+
+
 async def _credit(
     connection: Connection,
     wallet_id: UUID,
@@ -166,8 +218,9 @@ async def _credit(
     refund_id: UUID | None,
     note: str,
     actor: str,
+    dispute_id: str | None = None,
 ) -> Decimal | None:
     found = await connection.fetchval(
-        CREDIT, wallet_id, amount, kind, payment_id, refund_id, note, actor
+        CREDIT, wallet_id, amount, kind, payment_id, refund_id, note, actor, dispute_id
     )
     return None if found is None else Decimal(found)
