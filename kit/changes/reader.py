@@ -10,6 +10,7 @@ import grpc
 from kit.background import Loop, sleep
 from kit.errors import Failure
 from kit.rpc import client as rpc_client
+from kit.telemetry import metrics
 from protos.changes.v1 import changes_pb2 as pb
 from protos.changes.v1 import changes_pb2_grpc
 
@@ -59,6 +60,12 @@ class Reader:
         self._consumer = consumer
         self._stop = stop
         self._pause = pause
+        self._read_at = metrics.gauge(
+            "esimgo_changes_read_timestamp_seconds",
+            "Unix time at which the changes of another service were last read, or reading began",
+            ["source"],
+        ).labels(source)
+        self._read_at.set_to_current_time()
 
     def loop(self) -> Loop:
         """Return the loop that waits for changes and applies them."""
@@ -78,7 +85,10 @@ class Reader:
             )
             await self._consumer.apply((), "")
             return True
-        if response is not None and response.cursor != cursor:
+        if response is None:
+            return True
+        self._read_at.set_to_current_time()
+        if response.cursor != cursor:
             await self._consumer.apply(response.changes, response.cursor)
             if self._pause and len(response.changes) < LIMIT:
                 await sleep(self._pause, self._stop)
