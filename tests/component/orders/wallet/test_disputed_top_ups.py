@@ -25,7 +25,7 @@ async def topped_up(service: Open, shop: PaidShop, buyer: Metadata) -> Any:
     """Top up the buyer's wallet by card; return the row of the payment."""
     request = pb.TopUpWalletRequest(amount=usd(str(TOPPED_UP)), idempotency_key="top-up")
     payment_id = (await service.payments.TopUpWallet(request, metadata=buyer)).payment.id
-    admin = shop.shop.databases.admin
+    admin: Any = shop.shop.databases.admin
     row = "select * from orders.payments where id = $1::text::uuid"
     await shop.pay((await admin.fetchrow(row, payment_id))["intent_id"])
     await admin.execute("update orders.payments set next_run_at = now()")
