@@ -44,8 +44,7 @@ async def read(
     """Read the JSON of a POST or the parameters of a GET; raise web.HTTPException for a malformed request.
 
     `max_body` is the application's limit in bytes, for the error message. The body has to arrive within
-    `body_seconds`. Parsing a
-    long body is charged to `work`, which raises Failure EXHAUSTED.
+    `body_seconds`. Parsing a long body is charged to `work`, which raises Failure EXHAUSTED.
     """
     if request.method == "GET":
         return operation(_parameters(request))
@@ -95,11 +94,8 @@ def _parameters(request: web.Request) -> dict[str, Any]:
 def parse(body: bytes, what: str) -> Any:
     """Parse JSON; raise web.HTTPBadRequest, which names `what`, if it is invalid."""
     try:
-        # utf-8-sig, because some clients send a byte order mark. NaN and Infinity are not valid JSON, but
-        # Python accepts them by default.
-        value = json.loads(
-            body.decode("utf-8-sig"), parse_float=_number, parse_constant=_no_constant
-        )
+        # Some clients send a byte order mark.
+        value = _DECODER.decode(body.decode("utf-8-sig"))
         if SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except TooLargeError:
@@ -123,6 +119,10 @@ def _number(text: str) -> float:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+# NaN and Infinity are not valid JSON, but Python accepts them by default.
+_DECODER = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant)
 
 
 def operation(fields: Any) -> Operation:
