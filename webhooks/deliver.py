@@ -70,7 +70,7 @@ class DeliveryWorker:
     def lease(self) -> float:
         """Seconds for which an event that is stored now can be leased to this worker; 0 if it can't take it.
 
-        Only for an owner that applies events in any order: a leased event overtakes those that wait.
+        The owner must accept events in any order, because a leased event overtakes those that wait.
         """
         return 0.0 if self._failures or len(self._offered) >= BATCH else LEASE
 
@@ -95,7 +95,7 @@ class DeliveryWorker:
     async def _deliver_due(self) -> bool:
         due, self._offered = self._offered[:BATCH], self._offered[BATCH:]
         now = asyncio.get_running_loop().time()
-        # Retries must not wait until no more events are offered.
+        # Claimed regularly, or constant new events would leave no time for retries.
         if not due or now >= self._claim_at:
             self._claim_at = now + POLL
             due += await self._claim(BATCH - len(due))

@@ -27,8 +27,8 @@ BURST = 10.0
 CODES_BURST = 60.0
 # Size of a burst of work, in seconds of the average rate.
 WORK_BURST = 1.0
-# Buckets in memory, some 20 MB; the least recently used is evicted. A bucket that was unused for ten seconds
-# is empty anyway.
+# Buckets in memory, some 20 MB; the least recently used is evicted. After ten seconds without use it is empty
+# anyway, or after a minute if it counts coupon codes.
 MAX_BUCKETS = 100_000
 # Seconds. Waiting longer for Redis would slow down every request.
 TIMEOUT = 0.25
@@ -244,7 +244,7 @@ class Memory:
         return 0.0
 
     def excess(self, buckets: Sequence[Bucket], own: float) -> float:
-        """Return the seconds until every bucket is within its burst, not counting `own` units of it."""
+        """Return the seconds until every bucket is within its burst, without `own` units of this caller."""
         now, wait = self._clock.now(), 0.0
         for bucket in buckets:
             held = self._empty.get(bucket.key, now) - now - bucket.step * own

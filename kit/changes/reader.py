@@ -32,8 +32,8 @@ class Consumer(Protocol):
     async def apply(self, changes: Sequence[pb.Change], cursor: str) -> None:
         """Apply changes and store the cursor, in one transaction.
 
-        An older change than the applied one of the same subject changes nothing: after a restart from an
-        empty cursor, changes come again.
+        A change that is older than the one already applied to its subject is ignored: after a restart from
+        an empty cursor, changes come again.
         """
 
 

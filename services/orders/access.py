@@ -27,8 +27,8 @@ ACCESS: Mapping[str, Access] = {
     "ExportCustomer": Access.SERVICE,
     "EraseCustomer": Access.SERVICE,
 }
-# Logged with these fields where an administrator or an operator makes the call. Of an erased customer
-# the log holds a fingerprint only, which the erasure itself logs.
+# Logged with these fields where an administrator or an operator makes the call. EraseCustomer logs no field
+# here: the erasure itself logs a fingerprint of the customer.
 ACTS: Acts = {
     "CancelOrder": ("order_id", "unused_only"),
     "ResumeOrder": ("order_id",),

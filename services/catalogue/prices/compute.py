@@ -12,7 +12,7 @@ from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.rules import Kind
 
 ONE = Decimal(1)
-# Steps are exact to these decimal places, so that the next one starts where the one before ended.
+# Each step is rounded to these decimal places, so that the steps that are shown add up.
 EXACT = Decimal("1E-12")
 # Digits for every product of a cost, a rate and shares.
 WIDE = Context(prec=60)

@@ -52,8 +52,8 @@ async def recompute(connection: Connection) -> Recomputed:
     """Compute all prices, and write what changed, in the caller's transaction.
 
     A caller that writes anything before must take `rule_store.lock` first. Prices that can't be computed are
-    logged and keep their values, but a plan whose cost changed is then off sale: the catalogue is never
-    refused because of them.
+    logged and keep their values, but a plan whose cost changed is then off sale: a sync of the catalogue
+    never fails because of them.
     """
     await rule_store.lock(connection)
     return await apply(connection, (await rule_store.current(connection)).parsed())

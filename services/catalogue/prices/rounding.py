@@ -8,7 +8,8 @@ from functools import cache
 from kit.values import currencies
 
 ONE = Decimal(1)
-# A price this little above a price of the grid is that price: a quotient such as 1 / 0.6 is never exact.
+# An amount at most this far above a price of the grid is not rounded up to the next one: a quotient such as
+# 1 / 0.6 is never exact.
 NOISE = Decimal("1E-9")
 
 

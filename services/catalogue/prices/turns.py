@@ -8,7 +8,7 @@ IDLE = 0.0003
 # After a statement, the computation pauses for this share of the statement's time, to leave the database and
 # the processor to others; in each of its two halves (computing and writing), it pauses for at most MAX_REST
 # seconds in all. With these values, a catalogue of some thousand plans is computed in some two seconds.
-# A larger one takes long in any case, and its lists wait for the database more than for this.
+# A larger one takes long in any case, and its lists are slowed down by the database more than by this.
 REST, MAX_REST = 0.8, 0.2
 
 

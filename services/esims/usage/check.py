@@ -66,7 +66,7 @@ class UsageCheck:
     async def run(
         self, counts: Counts, *, check: bool, since: datetime | None = None
     ) -> AsyncIterator[Difference]:
-        """Yield each difference from a time on, None for all; unless `check`, correct it.
+        """Yield each difference of the days since a time, or of all days. Without `check`, it is corrected.
 
         Each day is read in one state of the database, so samples that are summed meanwhile are no
         differences.

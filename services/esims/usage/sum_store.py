@@ -106,8 +106,8 @@ on conflict (time_zone, day, country, bundle_name, coalesce(organization_id, {NO
     widest_gap_seconds = greatest(d.widest_gap_seconds, excluded.widest_gap_seconds),
     visits = d.visits + excluded.visits
 """
-# Rows after the watermark, which is read by a subquery: in a join, PostgreSQL would read the whole index up
-# to there.
+# Rows after the watermark. It is read by a subquery, as with a join PostgreSQL would read the whole index up
+# to it.
 NEXT: Mapping[Source, str] = {
     source: f"""
         (s.xid, s.id) > (
@@ -212,8 +212,8 @@ async def kept(connection: Connection) -> Kept:
     return Kept(row["first"], row["last"], row["kept_since"])
 
 
-# Sums the rows of a day again that were summed already. Only the last condition is exact, as a zone may have
-# a midnight twice; the others are for indexes.
+# Sums the rows of a day again that were summed already. Only the last condition is exact, as midnight comes
+# twice where clocks are set back then; the others are for indexes.
 AGAIN = """
 select {grouped} from (
     {rows}

@@ -89,7 +89,7 @@ def _count(summed: Summed) -> None:
         samples.labels(source).inc(number)
     used = metrics.counter(
         "esimgo_usage_bytes",
-        "Data used, and whether it is known to within six hours when",
+        "Data used, by whether the time of its use is known to six hours",
         ("known",),
     )
     used.labels("true").inc(summed.known_bytes)

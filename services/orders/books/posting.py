@@ -20,8 +20,8 @@ FX = "fx"
 LOSSES = "losses"
 RECEIVABLE = "receivable"
 NONE = Decimal(0)
-# ISO 4217, as the function orders.currency_digits. Prices never have more digits, but a payment provider's
-# fees can: CLDR, which prices follow, gives some currencies fewer.
+# The digits of ISO 4217, as in the function orders.currency_digits, which fees of a payment provider have.
+# Prices have those of CLDR, which are fewer for some currencies.
 ZERO_DIGITS = frozenset(
     {
         *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),

@@ -32,8 +32,8 @@ async def own(database: Database, session: Session, order_id: UUID) -> Order:
         raise Failure(
             Kind.FORBIDDEN,
             "STAFF_MAY_ONLY_READ",
-            "Not allowed: of another customer's order, support and finance staff can read the"
-            " order itself, but no activation codes, and can't change it; ask an administrator",
+            "Support and finance staff can read another customer's order, but not its activation"
+            " codes, and can't change it; ask an administrator",
         )
     return order
 
@@ -41,7 +41,7 @@ async def own(database: Database, session: Session, order_id: UUID) -> Order:
 def is_own(order: Order, session: Session) -> bool:
     """Return if the session may act on an order that it can read.
 
-    Of an organization's orders, row security shows members only those that they may act on.
+    Members can read only those orders of an organization that they may act on.
     """
     if is_admin(session):
         return True

@@ -143,7 +143,7 @@ def _mode(env: Env, provider_url: str) -> PaymentMode:
         "PAYMENTS",
         "required: customers pay before anything is bought for them. off: signed-in users buy at your"
         " cost, such as in a company. Without it, customers can't buy from eSIM Go's real address;"
-        " elsewhere it is off. CreateOrderForCustomer is not affected.",
+        " with any other address it is off. CreateOrderForCustomer is not affected.",
         "",
     ).lower()
     if text not in ("", "off", "required"):

@@ -34,7 +34,8 @@ FIRST_BACK_OFF = 1.0
 # A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
 # up waiting. For an order that is paid here, the time begins with the authorization.
 CLAIM_LIFETIME = timedelta(hours=1)
-# An unpaid order usually gets no lease. This pause is for one that a process of an older release made due.
+# An unpaid order usually gets no lease. This pause is for an unpaid order that a process of an older release
+# made due.
 UNPAID = Pause(60.0)
 # Seconds between attempts to record the provider's answer while the database is unavailable: the answer
 # exists only in this process.

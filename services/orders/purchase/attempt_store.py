@@ -34,7 +34,7 @@ async def end(connection: Connection, attempt: UUID, outcome: str) -> None:
     await connection.execute(END, attempt, outcome)
 
 
-# The reference of an order never changes, so another order that has this one need not be locked.
+# The reference of an order never changes, so another order that has this reference need not be locked.
 END_PLACED = """
 update orders.order_attempts
 set outcome = case

@@ -116,7 +116,7 @@ class Claims:
             return earlier
         if refusal is not None:
             raise refusal
-        # It was ordered for an organization of which the customer was a member then.
+        # The key belongs to an order for an organization that the customer has left.
         raise repeats.conflict()
 
     async def _organization(self, request: OrderRequest) -> Membership | None:
@@ -144,11 +144,10 @@ class Claims:
         known = self._prices.known(request, plan, discount.amount)
         calls = request.esim_id is not None or self._prices.calls_provider(request, known)
         if calls and not request.prevent_duplicates:
-            # Checked before the provider is called, so that a customer above a limit causes no call. All
-            # other reasons to refuse a request must be checked before the spending limits: otherwise the
-            # refusals of requests that can't succeed would reveal the cost. Checking an eSIM takes a call, so
-            # for a request with an eSIM the cost is compared with the limits only in the transaction of the
-            # claim.
+            # The limits are checked before the provider is called, so that a customer above a limit causes no
+            # call. They are checked after everything else, as their refusals reveal something about the cost.
+            # Checking an eSIM takes a call, so the cost of a request with an eSIM is compared with the limits
+            # only in the transaction of the claim.
             cost = known.cost if request.esim_id is None else NOTHING
             async with self._database.system() as connection:
                 await self._check(connection, request, payer, cost)

@@ -48,7 +48,7 @@ class Prices:
     attempt. The first attempt skips this if the claim's confirmation is at most `holds` old. Without a limit,
     a cost that was confirmed at most `ttl` ago is enough. If it is older and the provider doesn't answer, an
     order without a price list is placed at the catalogue's price. One with a list waits, because its price is
-    fixed: at an unknown cost it may be sold at a loss.
+    fixed: at an unknown cost it could be sold at a loss.
 
     Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
     fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
@@ -158,8 +158,8 @@ class Prices:
         """Confirm the cost of an order with a price limit or a price list right before it is placed.
 
         Fails the order if the provider would refuse it, or if its cost exceeds what the buyer or the price
-        list allows. Returns a cost to `record` with the attempt, if it was confirmed and is news, and a
-        pause if the provider did not confirm one: then the order must not be placed.
+        list allows. Returns the confirmed cost if it must be recorded with the attempt; a pause if the
+        provider did not confirm a cost, so that the order must not be placed; else None.
         """
         subject = work.order
         if not self._unconfirmed(subject):

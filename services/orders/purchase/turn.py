@@ -10,8 +10,7 @@ from kit.errors import Failure
 
 logger = logging.getLogger(__name__)
 
-# The provider asks for a pause between bulk orders (help.esim-go.com, article 33263750350481). The turn of a
-# process that died ends after the longest time for which its request may have been in flight.
+# The provider asks for a pause between bulk orders (help.esim-go.com, article 33263750350481).
 PEEK = """
 select greatest(extract(epoch from t.free_at - clock_timestamp()), 0)::float8 as seconds,
     t.holder is not null as held,
@@ -19,6 +18,7 @@ select greatest(extract(epoch from t.free_at - clock_timestamp()), 0)::float8 as
 from orders.batch_turn t, orders.batch_orders b join orders.batches s on s.id = b.batch_id
 where b.id = $1
 """
+# `free_at` ends the turn of a process that died, after the longest time that its request may be in flight.
 TAKE = """
 update orders.batch_turn set holder = $1, free_at = clock_timestamp() + $2::interval
 where free_at <= clock_timestamp()
