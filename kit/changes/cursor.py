@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kit.errors import invalid
 
-# Transaction id and row id of the position, each of 64 bits; then, if it is later, those of the base.
+# Transaction id and row id of the position, each of 64 bits; then those of the base, if the base is later.
 TEXT = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})(?:~([0-9]{1,19})\.([0-9]{1,19}))?", re.ASCII)
 MAX = 2**63 - 1
 

@@ -50,7 +50,10 @@ class Hold:
 
 
 class PathHolds:
-    """Holds after 503, which means that the provider still processes a resource: others don't wait."""
+    """Holds after 503, which means that the provider still processes a resource.
+
+    Calls for other resources don't wait.
+    """
 
     def __init__(self, clock: Clock, longest: float) -> None:
         self._clock = clock

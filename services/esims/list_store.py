@@ -16,9 +16,9 @@ from services.esims.esim import ESIM, ESIMStatus
 class Filter:
     """A filter of eSIMs; a field that is None matches all.
 
-    `customer_id` is who bought them. `person` is who bought them or travels with them: without an
-    organization, what they bought for themselves only. `buys` is False for a person who may not buy for the
-    organization, so only travels.
+    `customer_id` is who bought them. `person` is who bought them or travels with them; without an
+    organization, these are the eSIMs that they bought for themselves, and all that they travel with. `buys`
+    is False for a person who may not buy for the organization, so only travels.
     """
 
     statuses: Sequence[ESIMStatus] | None = None
@@ -74,7 +74,7 @@ MATCHES = "($1::text[] is null or status = any($1)) and ($2::text is null or icc
 # Without "is null or" or coalesce, which a generic plan under row security can't look up in an index: a late
 # page would read all before it.
 FOLLOWS = "(created_at, id) < ($4::timestamptz, $5::uuid)"
-# After nothing: the first page.
+# The position of the first page: after nothing.
 FIRST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 NEWEST = "order by created_at desc, id desc limit $3"
 # Counting reads index entries one by one, so it stops here.

@@ -136,7 +136,7 @@ ERASE = (
     where id = any($1::uuid[])
     """,
 )
-# Parameters: the customer, and their new owner.
+# Parameters: the customer, and the new owner of the rows.
 ERASE_MONEY = (
     """
     update orders.payments

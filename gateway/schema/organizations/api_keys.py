@@ -77,7 +77,7 @@ class APIKey(View):
     )
     last_used_at: datetime | None = read(
         optional_time("last_used_at"),
-        description="When it was last used, within a minute; null if never.",
+        description="When it was last used, accurate to a minute; null if never.",
     )
     revoked_at: datetime | None = read(
         optional_time("revoked_at"), description="When it was revoked; null if it is not."

@@ -56,7 +56,7 @@ class Poller:
 
 
 def next_poll(esim: ESIM, due: Due, now: datetime) -> datetime | None:
-    """Return the time of the next poll of an eSIM; None: not before a bundle on it ends."""
+    """Return the time of the next poll of an eSIM; None if it need not be polled before a bundle ends."""
     # A poll without an answer is repeated. An answer to an earlier query, such as another replica's, does
     # not count, as it may miss the change that this poll is for.
     answered = esim.as_of is not None and esim.as_of >= due.until - LEASE

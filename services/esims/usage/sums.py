@@ -38,7 +38,7 @@ class UsageSums:
         self._stop = stop
         self._step = step
         self._plans_of: set[str] = set()
-        # Created now: 0 says that nothing waits.
+        # Created at the start, so that it is 0 while nothing waits.
         self._lag = metrics.gauge(
             "esimgo_usage_lag_seconds",
             "How long the oldest sample of usage has been waiting to be summed",

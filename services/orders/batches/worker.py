@@ -40,7 +40,7 @@ RARELY = 15.0
 # must not keep the others back.
 POSTPONED = 15.0
 MAX_TRIES = 5
-# How long other planned orders go first after a failure of the following kinds.
+# How long other planned orders go first after a failure of the kinds in PASSING.
 PUT_OFF = timedelta(seconds=POSTPONED)
 # Kinds of failure that say nothing about the order: it is tried again.
 PASSING = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE, Kind.UNCLEAR})

@@ -246,6 +246,6 @@ class Cancellation:
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:
-    """Return the ICCIDs whose bundles to cancel: the topped-up eSIM; empty for all eSIMs of the order."""
+    """Return the ICCIDs whose bundles to cancel: the topped-up eSIM. An empty list: all of the order."""
     topped_up = order.target_iccid is not None and not order.reassigned
     return [revocation.iccid for revocation in planned] if topped_up else []

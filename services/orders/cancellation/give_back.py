@@ -37,7 +37,7 @@ GENEROUS = RefundPolicy(None, only_if_not_installed=False, only_if_unused=False)
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What a finished cancellation gives back; `whole` if the customer has everything then."""
+    """What a finished cancellation gives back; `whole` if the customer has everything back then."""
 
     amount: Decimal
     whole: bool

@@ -150,7 +150,7 @@ def is_valid(coupon: Coupon, sale: Sale, now: datetime) -> bool:
     if rules.budget is None:
         return True
     taken = coupon.spent + coupon.reserved_amount
-    if rules.currency != sale.currency:  # another reason why it doesn't apply
+    if rules.currency != sale.currency:  # the caller refuses it because of its currency
         return taken < rules.budget
     return taken + reduction(rules, sale.subtotal, sale.currency) <= rules.budget
 

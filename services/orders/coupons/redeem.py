@@ -77,7 +77,7 @@ class Discounts:
 
         The caller holds the lock of the customer's purchases. Raises Failure REFUSED as `find` does;
         the transaction must then be rolled back. The discount that counts is that of the order, which is
-        less than `discount` if the provider confirmed a price below it.
+        less than `discount` if the provider confirmed a price below the discount.
         """
         coupon = discount.coupon
         if coupon is None:

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 # Failed tries after which the order fails: more of them are an attacker who tests stolen cards, or have no
 # chance to succeed.
 MAX_DECLINES = 5
-# Seconds. The pauses between polls are 30 and 90 s, after a first one of 10 s: an event makes the payment due
-# at once, and without any event a paid order is found within this time.
+# Seconds. The pauses between polls grow from 10 to 30 and 90 s. An event makes the payment due at once;
+# without any event a paid order is found after 90 s at most.
 FIRST_PAUSE, MAX_PAUSE = 10.0, 90.0
 # A purchase that begins now has usually ended by then, and with it the work on its payment.
 BOUGHT_BY_THEN = timedelta(minutes=1)

@@ -131,7 +131,7 @@ class Item:
 class Sold:
     """A bought order: `items` are those not revoked before, None if their states could not be read.
 
-    `given` is the sum of the percentages that were given back of items revoked before.
+    `given` is the sum of the percentages that were refunded for items revoked before.
     """
 
     bought_at: datetime

@@ -28,7 +28,8 @@ from services.orders.work import Pause, Work
 logger = logging.getLogger(__name__)
 
 # How many times to retry a call that definitely did not reach the provider, and the first pause (seconds,
-# doubled each time): some 15 s in all, so that a restart of the provider fails no purchase.
+# doubled each time): some 15 s in all, so that a restart of the provider fails no purchase. While the circuit
+# breaker is open, each pause takes as long as that.
 MAX_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
 # A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
@@ -227,7 +228,7 @@ class Purchase:
             return Pause(max(failure.retry_after or 0.0, back_off))
 
     async def _record_placed(self, work: Work, attempt: UUID, answer: ProviderOrder) -> None:
-        """Record the provider's answer, with retries: until then only this process knows of the payment."""
+        """Record the provider's answer, with retries: until then only this process knows of it."""
         for pause in (*RECORD_PAUSES, None):
             placed = replace(work)
             try:

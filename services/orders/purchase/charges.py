@@ -30,9 +30,9 @@ class Charge:
 class Charges:
     """Compares every charge with the cost that the order expected.
 
-    A charge may exceed the cost by the fraction `tolerance`, except if the buyer set a limit and there is no
-    price list: then the limit is about the cost. A charge in another currency can't be compared, and is an
-    incident too.
+    A charge may exceed the cost by the fraction `tolerance`, except if the buyer set a limit, there is no
+    price list, and the order is not paid here: then the limit is about the cost. A charge in another currency
+    can't be compared, and is an incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:

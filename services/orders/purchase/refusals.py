@@ -10,8 +10,8 @@ from services.orders.order import OrderRequest
 from services.orders.purchase.quotes import Quote
 from services.orders.status_reasons import REFUSED_MESSAGES, FailureReason
 
-# The provider documents no texts, and errors without a code; a text without any of these patterns means
-# NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
+# The provider's errors have no code, and their texts are not documented. A text without any of these patterns
+# means NOT_SOLD_NOW. The status for a low balance isn't documented either: 402 is HTTP's status for it.
 PAYMENT_REQUIRED = "402"
 PATTERNS = {
     FailureReason.INSUFFICIENT_BALANCE: re.compile(r"\b(balance|funds?|credit)\b"),
@@ -53,8 +53,8 @@ def within(
 def check_limits(request: OrderRequest, quote: Quote) -> None:
     """Raise Failure REFUSED (PRICE_CHANGED) if the quote is above the buyer's limit.
 
-    Raises Failure INVALID if the limit is in another currency, or (CURRENCY_REQUIRED) in none although
-    there are price lists: the default one may have changed since the buyer saw the price.
+    Raises Failure INVALID if the limit is in another currency; and INVALID (CURRENCY_REQUIRED) if no currency
+    is named although there are price lists: the default one may have changed since the buyer saw the price.
     """
     if (
         request.limited

@@ -49,7 +49,7 @@ class Settlement:
     async def settle(self, work: Work) -> Pause | None:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
         async with self._database.system() as connection:
-            # This run has the lease, so a process with an open attempt has died.
+            # This run has the lease: if an attempt is still open, the process that made it has died.
             await attempt_store.end_abandoned(connection, work.order.id)
             since, read_at = await attempt_store.oldest_unclear(connection, work.order)
         try:
@@ -151,7 +151,9 @@ class Settlement:
                         connection=connection,
                     )
             case Outcome.REVIEW:
-                logger.error("order %s needs an operator: its payment is ambiguous", work.order.id)
+                logger.error(
+                    "order %s needs an operator: it is unclear whether it was bought", work.order.id
+                )
                 await work.step(
                     "needs review",
                     status=OrderStatus.NEEDS_REVIEW,

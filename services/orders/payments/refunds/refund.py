@@ -96,7 +96,10 @@ class Refunding:
         provider_id: str | None = None,
         actor: str,
     ) -> Refund | None:
-        """Record that a refund failed: its amount is left again. If it had succeeded, that is reversed."""
+        """Record that a refund failed: its amount can be refunded again.
+
+        If it had succeeded, that is reversed.
+        """
         changed = await refund_store.change(
             connection, refund, RefundState.FAILED, provider_id=provider_id, failure=failure
         )

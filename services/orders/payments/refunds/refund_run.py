@@ -31,10 +31,10 @@ AFTER_FAILURE, AFTER_ERROR = 10.0, 60.0
 NEVER_MADE = KEYS_END + timedelta(hours=2)
 # Seconds between two looks at a refund that is not settled.
 FIRST_PAUSE, MAX_PAUSE = 10.0, 6 * 3600.0
-# A card's bank may send a refund back for about a month; an event says so before, unless it is lost.
+# A card's bank may send a refund back for about a month. Usually an event reports it earlier.
 LATE_LOOKS = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 31))
 SURVEY_EVERY = 15.0
-# The only refusal that may pass: the shop's balance at the payment provider can be topped up.
+# The only refusal that may be temporary: the shop's balance at the payment provider can be topped up.
 TOO_LOW = "PAYMENT_BALANCE_TOO_LOW"
 
 
@@ -180,7 +180,8 @@ class RefundRuns:
             return await self._make(refund, payment)
         if age > NEVER_MADE:
             if refund.failure == TOO_LOW:
-                # Surely nothing was made, and the list has no refund either: the same key works as a new one.
+                # Surely nothing was made, and the list has no refund either. Stripe has forgotten the key
+                # by now.
                 return await self._make(refund, payment)
             await self._fail(refund, "NEVER_MADE")
             return None
