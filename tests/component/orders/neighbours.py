@@ -71,11 +71,11 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
     async with (
         shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
         shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
-        grpc.aio.insecure_channel(f"localhost:{catalogue_port}") as to_catalogue,
-        grpc.aio.insecure_channel(f"localhost:{esims_port}") as to_esims,
+        grpc.aio.insecure_channel(f"127.0.0.1:{catalogue_port}") as to_catalogue,
+        grpc.aio.insecure_channel(f"127.0.0.1:{esims_port}") as to_esims,
         shop.channel(
-            catalogue_address=f"localhost:{catalogue_port}",
-            esims_address=f"localhost:{esims_port}",
+            catalogue_address=f"127.0.0.1:{catalogue_port}",
+            esims_address=f"127.0.0.1:{esims_port}",
             **changes,
         ) as to_orders,
     ):

@@ -67,7 +67,7 @@ class Shop:
         """Run the service with some settings changed."""
         async with (
             self.serving(serve, replace(self.settings, **changes)) as port,
-            grpc.aio.insecure_channel(f"localhost:{port}", interceptors=[Patient()]) as channel,
+            grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[Patient()]) as channel,
         ):
             yield channel
 
@@ -129,10 +129,10 @@ async def shop(
     travelers_pb2_grpc.add_TravelersServiceServicer_to_server(travelers, server)
     prices_pb2_grpc.add_PricesServiceServicer_to_server(catalogue, server)
     esims_pb2_grpc.add_ESIMsServiceServicer_to_server(esims, server)
-    peers = f"localhost:{server.add_insecure_port('localhost:0')}"
+    peers = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     settings = Settings(
-        service=service_settings(databases, auth, "orders", host="localhost"),
+        service=service_settings(databases, auth, "orders"),
         provider=ProviderSettings(running.url, "sandbox-api-key", timeout=PATIENCE),
         catalogue_address=peers,
         esims_address=peers,

@@ -14,7 +14,7 @@ from tests.fixtures.rpc.health import NOT_SERVING, SERVING, health
 async def test_an_open_circuit_is_reported_while_the_service_is_healthy(shop: Shop) -> None:
     async with (
         shop.serving(serve, shop.settings) as port,
-        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
 
         async def shown(wanted: int) -> bool:

@@ -85,7 +85,7 @@ async def test_a_purchase_whose_process_was_killed_is_found_and_charged_once(sho
     await shop.fault(method="POST", path="/orders", delay_seconds=3600, effect="done")
     async with (
         process(shop) as (running, port),
-        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         create: Any = channel.unary_unary(
             "/orders.v1.OrdersService/CreateOrder",

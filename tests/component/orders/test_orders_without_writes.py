@@ -26,7 +26,7 @@ async def test_a_purchase_during_a_write_outage_is_refused_with_a_reason_and_wor
     buyer = await shop.session("b@example.com")
     async with (
         shop.serving(serve, shop.settings) as port,
-        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         orders = orders_pb2_grpc.OrdersServiceStub(channel)
 

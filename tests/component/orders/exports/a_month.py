@@ -53,7 +53,7 @@ async def a_month(shop: PaidShop) -> AsyncIterator[Month]:
     settings = replace(shop.shop.settings, payments=REQUIRED, stripe=shop.stripe)
     async with (
         shop.shop.serving(serve, settings) as port,
-        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         service = Open(
             orders_pb2_grpc.OrdersServiceStub(channel),
@@ -67,7 +67,7 @@ async def a_month(shop: PaidShop) -> AsyncIterator[Month]:
             {
                 "SUPABASE_URL": auth.url,
                 "SUPABASE_SERVICE_ROLE_KEY": auth.service_role_key,
-                "ORDERS_ADDRESS": f"localhost:{port}",
+                "ORDERS_ADDRESS": f"127.0.0.1:{port}",
                 "ESIMGO_TOKEN": await auth.token("finance@example.com", role="finance"),
             },
         )

@@ -24,7 +24,7 @@ ID = re.compile(r"[0-9a-f-]{36}")
 @pytest.fixture
 async def address(shop: Shop) -> AsyncIterator[str]:
     async with shop.serving(serve, replace(shop.settings, invitation_url=LINK)) as port:
-        yield f"localhost:{port}"
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture

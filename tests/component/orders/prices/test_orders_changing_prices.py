@@ -131,10 +131,10 @@ async def test_during_an_upgrade_plans_are_read_from_a_catalogue_of_the_previous
     buyer = await shop.session("b@example.com")
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server(OldCatalogue(shop), server)  # type: ignore[abstract]
-    port = server.add_insecure_port("localhost:0")
+    port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with shop.open(catalogue_address=f"localhost:{port}") as orders:
+        async with shop.open(catalogue_address=f"127.0.0.1:{port}") as orders:
             order = (await orders.CreateOrder(request(shop, currency="USD"), metadata=buyer)).order
             other = request(shop, idempotency_key="2", currency="EUR")
             failure = await failure_of(orders.CreateOrder(other, metadata=buyer))

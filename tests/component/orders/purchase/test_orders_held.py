@@ -63,7 +63,7 @@ async def test_a_pause_is_reported_to_customers_operators_and_health(shop: Shop)
     settings = replace(shop.settings, provider=believing(shop, 3600), purchase_wait=0.2)
     async with (
         shop.serving(serve, settings) as port,
-        grpc.aio.insecure_channel(f"localhost:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
     ):
         orders = orders_pb2_grpc.OrdersServiceStub(channel)
         made = [
