@@ -62,7 +62,7 @@ class Reader:
         self._pause = pause
         self._read_at = metrics.gauge(
             "esimgo_changes_read_timestamp_seconds",
-            "Unix time at which the changes of another service were last read, or reading began",
+            "Unix time at which the changes of another service were last read and applied, or reading began",
             ["source"],
         ).labels(source)
         self._read_at.set_to_current_time()
@@ -87,11 +87,13 @@ class Reader:
             return True
         if response is None:
             return True
-        self._read_at.set_to_current_time()
-        if response.cursor != cursor:
+        changed = response.cursor != cursor
+        if changed:
             await self._consumer.apply(response.changes, response.cursor)
-            if self._pause and len(response.changes) < LIMIT:
-                await sleep(self._pause, self._stop)
+        # After they are applied: the alert is about tables that are not up to date.
+        self._read_at.set_to_current_time()
+        if changed and self._pause and len(response.changes) < LIMIT:
+            await sleep(self._pause, self._stop)
         return True
 
     async def _read(self, cursor: str) -> pb.ReadChangesResponse | None:

@@ -27,7 +27,7 @@ create table esims.share_links (
     created_by text not null check (created_by <> '')
 );
 
-comment on table esims.share_links is 'Links that show one eSIM to whoever has them; a row is never deleted.';
+comment on table esims.share_links is 'Links that show one eSIM to anybody who has them; a row is never deleted.';
 comment on column esims.share_links.token_hash is 'SHA-256 of the token in the link; the token is not kept.';
 comment on column esims.share_links.pin_hash is
     'HMAC-SHA256 of the PIN, keyed with the token, so that it cannot be guessed from this table; null: no PIN.';

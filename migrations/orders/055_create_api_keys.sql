@@ -32,7 +32,7 @@ comment on column orders.api_keys.last_used_at is 'Recorded at most once a minut
 
 create index api_keys_of_organization on orders.api_keys (organization_id, created_at desc, id desc);
 
--- Ending the membership revokes the key, whoever ends it.
+-- Ending the membership revokes the key, no matter who ends it.
 create function orders.revoke_api_key() returns trigger language plpgsql set search_path = '' as $f$
 begin
     update orders.api_keys set revoked_at = new.until, revoked_by = new.removed_by

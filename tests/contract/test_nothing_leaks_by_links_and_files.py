@@ -66,7 +66,7 @@ async def test_a_link_shows_one_esim_and_nothing_else(
     caplog.set_level(logging.DEBUG)
     acme, rival = world.acme, world.rival
     path = f"/t/{acme.marks['secret.link.owner']}"
-    # A session adds nothing, whoever's it is.
+    # A session adds nothing, no matter whose it is.
     for credential in ("", acme.key, rival.key, rival.credential("owner")):
         status, text = await fetch(world, path, credential)
         assert status == 200

@@ -104,8 +104,8 @@ class Zone:
     async def round(self) -> None:
         """Sum all days, unless they are; reports in the zone read facts until then.
 
-        From the first transaction on, purchases raise the sums of both zones. The lock is taken for one day
-        at a time, and waits for purchases that commit, so each fact is summed exactly once.
+        Once the zone is added, purchases add to the sums of both zones. The lock is held for one day at a
+        time, and waits for purchases that commit, so each fact is summed exactly once.
         """
         if self._done:
             return

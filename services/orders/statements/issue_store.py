@@ -127,7 +127,7 @@ filled as (
 gone as (
     delete from orders.unbilled u using lines where u.ledger_transaction_id = lines.ledger_transaction_id
 ),
-told as (
+notified as (
     insert into orders.outbox (type, subject_id, organization_id, body)
     select 'statement.issued', id, organization_id, jsonb_build_object('n', n, 'total', total::text)
     from issued

@@ -90,7 +90,7 @@ async def test_own_esims_are_those_bought_for_oneself_and_traveled_with(
         answer = await service.ask(service.stub.ListESIMs, request, person.token)
         assert {esim.id for esim in answer.esims} == expected
         assert answer.total_size == 1
-    # Whoever both bought an eSIM and travels with it sees it once.
+    # A person who both bought an eSIM and travels with it sees it once.
     both = await company.deliver("BUYER")
     await company.assign(both, name="Bo", user_id=str(buyer.id))
     answer = await service.ask(

@@ -41,7 +41,7 @@ async def disputed(shop: PaidShop, row: Any, **how: Any) -> str:
     return str(answer["id"])
 
 
-async def told(service: Open, shop: PaidShop, row: Any, dispute_id: str, status: str) -> None:
+async def report(service: Open, shop: PaidShop, row: Any, dispute_id: str, status: str) -> None:
     """Report a dispute three times, and wait until it is recorded with this status."""
     facts = {"intent_id": row["intent_id"], "charge_id": row["charge_id"], "object_id": dispute_id}
     for _ in range(3):
@@ -80,7 +80,7 @@ async def test_what_is_left_of_a_top_up_is_taken_back(paid_shop: PaidShop, outco
         assert 0 < left < TOPPED_UP
 
         dispute_id = await disputed(paid_shop, row)
-        await told(service, paid_shop, row, dispute_id, "needs_response")
+        await report(service, paid_shop, row, dispute_id, "needs_response")
         assert await paid_shop.wallet(customer) == (0, 0)
         again = paid_shop.request(WALLET, idempotency_key="another")
         assert await refused(service.orders.CreateOrder(again, metadata=buyer)) == (
@@ -91,7 +91,7 @@ async def test_what_is_left_of_a_top_up_is_taken_back(paid_shop: PaidShop, outco
         await paid_shop.provider.control(
             "POST", f"/disputes/{dispute_id}/resolve", {"status": outcome}
         )
-        await told(service, paid_shop, row, dispute_id, outcome)
+        await report(service, paid_shop, row, dispute_id, outcome)
         won = outcome == "won"
         assert await paid_shop.wallet(customer) == (left if won else 0, 0)
         assert (await changes(paid_shop))[3:] == [
@@ -106,10 +106,10 @@ async def test_an_inquiry_takes_nothing_and_a_part_takes_only_that(paid_shop: Pa
     async with checked(paid_shop, disputes=NO_POLL) as found:
         row = await topped_up(found.service, paid_shop, buyer)
         dispute_id = await disputed(paid_shop, row, inquiry=True, amount=1500)
-        await told(found.service, paid_shop, row, dispute_id, "warning_needs_response")
+        await report(found.service, paid_shop, row, dispute_id, "warning_needs_response")
         assert await paid_shop.wallet(customer) == (TOPPED_UP, 0)
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/escalate", {})
-        await told(found.service, paid_shop, row, dispute_id, "needs_response")
+        await report(found.service, paid_shop, row, dispute_id, "needs_response")
         assert await paid_shop.wallet(customer) == (TOPPED_UP - 15, 0)
         assert await changes(paid_shop) == [("TOP_UP", TOPPED_UP), ("DISPUTE", Decimal(-15))]
         await books_agree(found)
@@ -122,11 +122,11 @@ async def test_of_a_spent_top_up_nothing_is_taken(paid_shop: PaidShop) -> None:
         spent = wanted(customer, str(-TOPPED_UP))
         await found.service.payments.CorrectWallet(spent, metadata=paid_shop.shop.service_key)
         dispute_id = await disputed(paid_shop, row)
-        await told(found.service, paid_shop, row, dispute_id, "needs_response")
+        await report(found.service, paid_shop, row, dispute_id, "needs_response")
         await paid_shop.provider.control(
             "POST", f"/disputes/{dispute_id}/resolve", {"status": "won"}
         )
-        await told(found.service, paid_shop, row, dispute_id, "won")
+        await report(found.service, paid_shop, row, dispute_id, "won")
         assert await paid_shop.wallet(customer) == (0, 0)
         assert [kind for kind, _ in await changes(paid_shop)] == ["TOP_UP", "CORRECTION"]
         await books_agree(found)
