@@ -5,13 +5,13 @@ import math
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from kit.auth.caller import account
 from kit.values.clock import Clock
 from providers.esim_go.holds import ALL, PROBE_AFTER, Hold, HoldReport, PathHolds
 from providers.esim_go.limits import MAX_PAUSE, RateWindow, retry_after
 from providers.esim_go.queue import Permit, Priority, Queue, Waiter, WriteQuota, too_late
+from providers.esim_go.shared_tokens import SharedTokens
 
 # The provider's documented default, until headers report other values: 10 tokens per second.
 DEFAULT_LIMIT = 10
@@ -22,18 +22,13 @@ UNKNOWN_COST = 5
 SAME_WINDOW = 0.25
 # Seconds added to a reset, so that no request arrives before its window starts.
 MARGIN = 0.05
+# Seconds after a response for which its limit is relied on; the provider may have raised it since.
+LIMIT_KNOWN_FOR = 60.0
 # Tokens that requests of a priority leave to others in each window.
 LEFT = {Priority.BULK: 2}
 # Limits the table of costs in case values in paths look like fixed words.
 MAX_ENDPOINTS = 500
 WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
-
-
-class Budget(Protocol):
-    """Tokens that several processes share."""
-
-    async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
-        """Wait for and take `cost` tokens; raises EXHAUSTED if the deadline comes first."""
 
 
 class Pacing:
@@ -50,7 +45,7 @@ class Pacing:
         self,
         clock: Clock,
         on_tokens: Callable[[int], None],
-        shared: Budget | None = None,
+        shared: SharedTokens | None = None,
         *,
         report: HoldReport | None = None,
         longest_hold: float = MAX_PAUSE,
@@ -61,6 +56,7 @@ class Pacing:
         # Permits of this process that still wait for tokens of the shared budget.
         self._taking: dict[Priority, Permit] = {}
         self._limit = DEFAULT_LIMIT
+        self._answered_at = -math.inf
         self._remaining = DEFAULT_LIMIT
         self._resets_at = 0.0
         self._confirmed = False
@@ -122,9 +118,12 @@ class Pacing:
         if now + held >= deadline and 0 < held < math.inf:
             raise too_late(held)
 
-    async def _take(self, shared: Budget, permit: Permit, deadline: float) -> None:
+    async def _take(self, shared: SharedTokens, permit: Permit, deadline: float) -> None:
+        doubtful = self._clock.now() - self._answered_at > LIMIT_KNOWN_FOR
         try:
-            await shared.take(permit.cost, self._limit, permit.priority, deadline)
+            await shared.take(
+                permit.cost, self._limit, permit.priority, deadline, doubtful=doubtful
+            )
             permit.since = self._clock.now()
             self._sent.add(permit)
         finally:
@@ -234,6 +233,7 @@ class Pacing:
         window = RateWindow.read(headers, self._clock.wall())
         cost = permit.cost
         if permit.status is not None:
+            self._answered_at = now
             cost = 1 if window.cost is None else window.cost
             if permit.endpoint in self._costs or len(self._costs) < MAX_ENDPOINTS:
                 self._costs[permit.endpoint] = cost

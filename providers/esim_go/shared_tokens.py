@@ -22,6 +22,9 @@ SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.BULK: 0.6, Priority.
 # Seconds after which a request gets tokens reserved. Otherwise constant reads could block the catalogue's
 # sync and batches forever, and many cheap calls an expensive write.
 RESERVE_AFTER = {Priority.WRITE: 1.0, Priority.BULK: 3.0, Priority.SYNC: 3.0}
+# Seconds for which a request waits by a limit that may be too low.
+DOUBTFUL_WAIT = 2.0
+UNLIMITED = 2**31 - 1
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
 # How the SQL function treats the reservation.
 IGNORE, RESPECT, RESERVE = 0, 1, 2
@@ -54,9 +57,23 @@ class SharedTokens:
             clock=self._clock,
         )
 
-    async def take(self, cost: int, limit: int, priority: Priority, deadline: float) -> None:
-        """Wait for and take `cost` tokens. Raises Failure EXHAUSTED if `deadline` comes first."""
+    async def take(
+        self,
+        cost: int,
+        limit: int,
+        priority: Priority,
+        deadline: float,
+        *,
+        doubtful: bool = False,
+    ) -> None:
+        """Wait for and take `cost` tokens. Raises Failure EXHAUSTED if `deadline` comes first.
+
+        `doubtful` means that the limit may be too low, because no response has told it lately. Then the
+        tokens are taken after a short wait even above the limit: other processes may know a higher one
+        and always use more than this one, and only a response tells it to this process.
+        """
         began = self._clock.now()
+        latest = min(deadline, began + DOUBTFUL_WAIT) if doubtful else deadline
         while True:
             overdue = self._clock.now() - began >= RESERVE_AFTER.get(priority, math.inf)
             patient = priority in (Priority.BULK, Priority.SYNC)
@@ -66,8 +83,11 @@ class SharedTokens:
             pause = await self._try_take(min(cost, cap), cap, rank)
             if pause <= 0:
                 return
-            if self._clock.now() + pause >= deadline:
-                raise too_late(pause)
+            if self._clock.now() + pause >= latest:
+                if not doubtful:
+                    raise too_late(pause)
+                await self._try_take(cost, UNLIMITED, IGNORE)
+                return
             await asyncio.sleep(pause)
 
     async def _try_take(self, cost: int, cap: int, rank: int) -> float:

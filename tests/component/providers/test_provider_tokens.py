@@ -117,6 +117,19 @@ async def test_reads_but_not_purchases_leave_room_for_an_overdue_sync(
     assert await take(2, 10, IGNORE)
 
 
+async def test_a_process_that_may_know_too_low_a_limit_gets_a_call_through(
+    opened: dict[str, Database],
+) -> None:
+    old, new, soon = shared(opened["orders"]), shared(opened["esims"]), within(HOUR // 2)
+    await new.take(20, 50, Priority.WRITE, soon)
+    with pytest.raises(Failure):
+        await old.take(5, LIMIT, Priority.WRITE, soon)
+    await old.take(5, LIMIT, Priority.READ, soon, doubtful=True)
+    await new.take(25, 50, Priority.WRITE, soon)
+    with pytest.raises(Failure):
+        await new.take(1, 50, Priority.WRITE, soon)
+
+
 async def test_a_reservation_is_used_once(opened: dict[str, Database]) -> None:
     database = opened["esims"]
     assert await database.call(TAKE, 4, 8, HOUR, RESPECT) == 0
@@ -147,6 +160,23 @@ async def test_a_purchase_overtakes_waiting_reads_of_its_own_process(
         for read in reads:
             read.cancel()
         await asyncio.gather(*reads, return_exceptions=True)
+        await sandbox.stop()
+
+
+async def test_a_new_process_learns_a_higher_limit_while_others_use_it(
+    databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
+) -> None:
+    """The others always use more than the limit that a process assumes before its first response."""
+    sandbox = await start(Settings(port=0, switches=Switches(tokens_per_second=100)))
+    settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=PATIENCE)
+    provider = Provider(http, settings, shared=shared(opened["esims"]))
+    await shared(opened["orders"]).take(50, 100, Priority.WRITE, within(HOUR // 2))
+    try:
+        await provider.get("/organisation")
+        # By now it knows.
+        await provider.get("/organisation")
+        assert await taken(databases) > 50
+    finally:
         await sandbox.stop()
 
 
