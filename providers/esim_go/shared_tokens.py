@@ -22,7 +22,7 @@ SHARES = {Priority.WRITE: 1.0, Priority.READ: 0.8, Priority.BULK: 0.6, Priority.
 # Seconds after which a request gets tokens reserved. Otherwise constant reads could block the catalogue's
 # sync and batches forever, and many cheap calls an expensive write.
 RESERVE_AFTER = {Priority.WRITE: 1.0, Priority.BULK: 3.0, Priority.SYNC: 3.0}
-# Seconds for which a request waits by a limit that may be too low.
+# Seconds for which a request obeys a limit that may be too low.
 DOUBTFUL_WAIT = 2.0
 UNLIMITED = 2**31 - 1
 TAKE = "select provider.take_tokens($1, $2, $3, $4)"
@@ -69,8 +69,8 @@ class SharedTokens:
         """Wait for and take `cost` tokens. Raises Failure EXHAUSTED if `deadline` comes first.
 
         `doubtful` means that the limit may be too low, because no response has told it lately. Then the
-        tokens are taken after a short wait even above the limit: other processes may know a higher one
-        and always use more than this one, and only a response tells it to this process.
+        tokens are taken after a short wait even above the limit: other processes may know a higher limit, and
+        constantly use more than the one given here. Only a response tells it to this process.
         """
         began = self._clock.now()
         latest = min(deadline, began + DOUBTFUL_WAIT) if doubtful else deadline

@@ -28,7 +28,7 @@ MAX_DECLINES = 5
 # Seconds. The pauses between polls grow from 10 to 30 and 90 s. An event makes the payment due at once;
 # without any event a paid order is found after 90 s at most.
 FIRST_PAUSE, MAX_PAUSE = 10.0, 90.0
-# A purchase that begins now has usually ended by then, and with it the work on its payment.
+# Within this time, a purchase that begins now and the work on its payment have usually ended.
 BOUGHT_BY_THEN = timedelta(minutes=1)
 # `look` returns this if it changed the state of the payment, which also ended the lease.
 CHANGED = -1.0

@@ -82,8 +82,9 @@ class PaymentSettings:
                 env.choice(
                     "UNCLEAR_AT_EXPIRY",
                     "What to do with a card's hold that ends within 24 hours while it is unclear whether"
-                    " its order was bought: capture takes the money, and gives it back if nothing was"
-                    " bought; release gives it up. The order goes to review in both cases.",
+                    " its order was bought: capture takes the money, and refunds it if nothing was"
+                    " bought; release ends the hold without taking the money. The order goes to review in"
+                    " both cases.",
                     "capture",
                     tuple(AtExpiry),
                 )

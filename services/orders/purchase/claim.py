@@ -171,7 +171,7 @@ class Claims:
             raise
 
     async def _commit(self, payer: Payer, request: OrderRequest, sale: Sale) -> Claimed | None:
-        """Record the order and start its purchase, or return what `_new` does."""
+        """Record the order and start its purchase, or return a duplicate; None as `_new` does."""
         locks = self._limits.locks(request.customer_id)
         if request.prevent_duplicates:
             locks.insert(0, claim_store.duplicates_lock(request))

@@ -45,8 +45,8 @@ def parse(text: str) -> dict[str, Decimal]:
 
 
 # The seconds until another order fits, or null if it fits now. `number` and `amount` are running totals of an
-# order and all newer ones. An order whose totals leave no room for another one has to leave the window first;
-# the newest of these leaves it last.
+# order and all newer ones. If the orders from one on fill the limit, that one has to leave the window; the
+# newest of such orders leaves it last.
 SPENT = """
 select extract(epoch from max(created_at) filter (where number >= $3) + $2::interval - now())
         as orders,

@@ -71,8 +71,8 @@ def match(
     the provider's clock may be off. `own_addresses` are the addresses that this platform buys from, if known.
 
     If there are more candidates than attempts, those made long after the attempts or from another address are
-    ignored as foreign, but only if exactly one candidate per attempt remains. An attempt whose
-    candidates were all ignored does not count as ABSENT for that reason.
+    ignored as foreign, but only if exactly one candidate per attempt remains. That all its candidates were
+    ignored is not enough for an attempt to count as ABSENT.
 
     It is one long function on purpose, because the order of the rules matters.
     """
