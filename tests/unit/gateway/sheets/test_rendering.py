@@ -2,11 +2,9 @@
 
 import asyncio
 import io
-import os
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -16,6 +14,7 @@ from gateway.http.files.rendering import Renderer
 from gateway.sheets.esims import DeliveredESIM
 from gateway.sheets.report import Report, Table
 from kit.errors import Failure, Kind
+from tests.fixtures.programs.processes import children
 
 
 async def esims(number: int) -> AsyncIterator[DeliveredESIM]:
@@ -25,14 +24,6 @@ async def esims(number: int) -> AsyncIterator[DeliveredESIM]:
 
 async def whole(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
-
-
-def children() -> set[str]:
-    return {
-        pid
-        for task in Path(f"/proc/{os.getpid()}/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    }
 
 
 async def test_an_archive_a_file_of_pages_and_a_report() -> None:
