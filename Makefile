@@ -11,8 +11,8 @@ up migrate seed: .venv/runtime.stamp
 	@$(PY) -m cli $@
 compose-up compose-down: .venv/runtime.stamp # in containers; ENV=deploy/real.env uses the real provider and Supabase
 	@$(PY) -m cli compose $(@:compose-%=%) $(if $(ENV),--env-file $(ENV))
-test: .venv/dev.stamp
-	@$(PY) -m pytest -n 2
+test: .venv/dev.stamp # in four processes, also on two cores: most tests wait more than they compute
+	@$(PY) -m pytest -n 4 --dist worksteal
 compose-test: .venv/dev.stamp # builds the image, and runs a customer's whole journey against the containers
 	@deploy/stand-ins/make-missing && $(PY) -m pytest -q -rsP tests/e2e/test_compose.py
 conformance: .venv/dev.stamp # audits and client libraries of third parties, against the gateway
