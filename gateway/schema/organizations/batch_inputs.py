@@ -22,7 +22,9 @@ class BatchTravelerInput:
         default=None, description="E-mail address, at most 320 characters."
     )
     user_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Id of their account, if they have one."
+        default=None,
+        description="Id of their account, which must be a member of the organization; the eSIM is then among"
+        " their `myESIMs`. Omit for a batch without an organization.",
     )
 
 

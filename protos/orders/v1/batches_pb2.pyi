@@ -146,7 +146,9 @@ class BatchTraveler(_message.Message):
     email: _builtins.str
     """At most 320 characters; may be empty."""
     user_id: _builtins.str
-    """UUID of their account; may be empty."""
+    """UUID of their account, which must be a member of the organization; may be empty. Not for a batch without an
+    organization.
+    """
     def __init__(
         self,
         *,
@@ -264,7 +266,7 @@ class BatchProblem(_message.Message):
     """Field of the row, such as `plan_id` or `traveler.email`; empty for the row as a whole."""
     code: _builtins.str
     """Machine-readable reason, such as PLAN_NOT_FOUND, PLAN_UNAVAILABLE, INVALID, ESIM_NOT_FOUND, ESIM_INCOMPATIBLE,
-    TRAVELER_REPEATED.
+    TRAVELER_NOT_MEMBER, TRAVELER_REPEATED.
     """
     message: _builtins.str
     """What is wrong, and what to do."""

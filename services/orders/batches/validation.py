@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.values import money
+from services.orders.batches import travelers
 from services.orders.batches.batch import ORDER_TIME, BatchRequest, Planned, Problem, Row
 from services.orders.batches.members import Buyer
 from services.orders.batches.packing import pack
@@ -84,7 +86,8 @@ def seconds(orders: int, pause: float) -> float:
 class Validation:
     """Validates rows."""
 
-    def __init__(self, catalogue: Catalogue, esims: ESIMs) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, esims: ESIMs) -> None:
+        self._database = database
         self._catalogue = catalogue
         self._esims = esims
 
@@ -97,9 +100,10 @@ class Validation:
         sound = [row for row in request.rows if not row.problems]
         plans = await self._plans(sound, currency)
         known = await self._known_esims(request, sound, buyer.customer_id, token)
+        accounts = await travelers.faults(self._database, request.organization_id, request.rows)
         repeated = _repeated(request.rows)
         rows = [
-            _checked(row, plans, known, repeated.get(row.position), paid=paid)
+            _checked(row, plans, known, accounts, repeated.get(row.position), paid=paid)
             for row in request.rows
         ]
         buyable = [one.row for one in rows if not one.errors]
@@ -176,6 +180,7 @@ def _checked(
     row: Row,
     plans: Mapping[UUID, "Sold | Failure"],
     esims: frozenset[UUID],
+    accounts: Mapping[UUID, Problem],
     repeated: int | None,
     *,
     paid: bool,
@@ -207,6 +212,9 @@ def _checked(
             )
     if row.esim_id is not None and not row.problems and row.esim_id not in esims:
         errors.append(Problem("esim_id", "ESIM_NOT_FOUND", ESIM_UNKNOWN))
+    account = row.traveler.user_id if row.traveler is not None else None
+    if account is not None and account in accounts:
+        errors.append(accounts[account])
     return CheckedRow(row, errors, warnings, title, quote)
 
 

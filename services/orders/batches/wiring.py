@@ -47,7 +47,7 @@ def parts(
     every: float,
 ) -> BatchParts:
     """Make the parts; `key` is the service role key, and times are in seconds."""
-    validation, who = Validation(catalogue, esims), Buyers(database, openings)
+    validation, who = Validation(database, catalogue, esims), Buyers(database, openings)
     worker = BatchWorker(database, claims, BatchMetrics(), key, stop=stop, every=every)
     servicer = BatchesServicer(
         database,

@@ -17,6 +17,10 @@ FIND = f"""
 select {COLUMNS} from orders.members m
 where m.organization_id = $1 and m.user_id = $2 and m.until is null
 """  # noqa: S608 - only constants of this file go in
+AMONG = """
+select user_id from orders.members
+where organization_id = $1 and user_id = any($2::uuid[]) and until is null
+"""
 PAGE = f"""
 select {COLUMNS} from orders.members m
 where m.organization_id = $1 and m.until is null
@@ -80,6 +84,14 @@ async def find(connection: Connection, organization_id: UUID, user_id: UUID) -> 
     """Return the active membership of a user; None if they are no member."""
     row = await connection.fetchrow(FIND, organization_id, user_id)
     return read_row(row) if row else None
+
+
+async def members_among(
+    connection: Connection, organization_id: UUID, users: Collection[UUID]
+) -> set[UUID]:
+    """Return which of these users are members of the organization."""
+    rows = await connection.fetch(AMONG, organization_id, list(users))
+    return {row["user_id"] for row in rows}
 
 
 async def list_page(
