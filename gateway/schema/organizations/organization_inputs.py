@@ -109,7 +109,7 @@ class InviteMemberInput:
         description="E-mail address of the account with which the person accepts."
     )
     role: MemberRole = strawberry.field(
-        description="Role of the person. Only owners invite owners."
+        description="Role of the person. Only owners invite owners, and replace an open invitation of one."
     )
     group_id: strawberry.ID | None = strawberry.field(
         default=None, description="Group that the person joins too. Omit for none."

@@ -221,7 +221,7 @@ class OrganizationsServiceServicer:
 
     def InviteMember(self, request, context):
         """Creates a link with which the person with this e-mail address joins. It replaces an open invitation to the same
-        address. Owners and managers only; only owners invite owners.
+        address. Owners and managers only; only owners invite owners, and replace an open invitation of an owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,7 +64,7 @@ class OrganizationsServiceStub:
     """
     InviteMember: _grpc.UnaryUnaryMultiCallable[_organizations_pb2.InviteMemberRequest, _organizations_pb2.InviteMemberResponse]
     """Creates a link with which the person with this e-mail address joins. It replaces an open invitation to the same
-    address. Owners and managers only; only owners invite owners.
+    address. Owners and managers only; only owners invite owners, and replace an open invitation of an owner.
     """
     ListInvitations: _grpc.UnaryUnaryMultiCallable[_organizations_pb2.ListInvitationsRequest, _organizations_pb2.ListInvitationsResponse]
     """Lists the invitations, the newest first. Owners and managers only."""
@@ -125,7 +125,7 @@ class OrganizationsServiceAsyncStub(OrganizationsServiceStub):
     """
     InviteMember: _aio.UnaryUnaryMultiCallable[_organizations_pb2.InviteMemberRequest, _organizations_pb2.InviteMemberResponse]  # type: ignore[assignment]
     """Creates a link with which the person with this e-mail address joins. It replaces an open invitation to the same
-    address. Owners and managers only; only owners invite owners.
+    address. Owners and managers only; only owners invite owners, and replace an open invitation of an owner.
     """
     ListInvitations: _aio.UnaryUnaryMultiCallable[_organizations_pb2.ListInvitationsRequest, _organizations_pb2.ListInvitationsResponse]  # type: ignore[assignment]
     """Lists the invitations, the newest first. Owners and managers only."""
@@ -249,7 +249,7 @@ class OrganizationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_organizations_pb2.InviteMemberResponse, _abc.Awaitable[_organizations_pb2.InviteMemberResponse]]:
         """Creates a link with which the person with this e-mail address joins. It replaces an open invitation to the same
-        address. Owners and managers only; only owners invite owners.
+        address. Owners and managers only; only owners invite owners, and replace an open invitation of an owner.
         """
 
     @_abc_1.abstractmethod

@@ -41,6 +41,7 @@ returning {COLUMNS}
 REVOKE_OF_ADDRESS = """
 update orders.invitations set revoked_at = now()
 where organization_id = $1 and lower(email) = lower($2) and accepted_at is null and revoked_at is null
+returning role, expires_at > now() as open
 """
 REVOKE_OF_SENDER = """
 update orders.invitations set revoked_at = now()
@@ -74,8 +75,7 @@ async def create(
     actor: str,
     valid: timedelta,
 ) -> Invitation:
-    """Record a new invitation, and revoke the open ones to the same address."""
-    await connection.execute(REVOKE_OF_ADDRESS, organization_id, email)
+    """Record a new invitation."""
     row = await connection.fetchrow(
         CREATE, organization_id, email, role, group_id, token_hash, actor, valid
     )
@@ -124,6 +124,14 @@ async def revoke(connection: Connection, invitation_id: UUID) -> Invitation | No
     """Revoke an invitation, if it isn't yet; None if it was accepted or does not exist."""
     row = await connection.fetchrow(REVOKE, invitation_id)
     return read_row(row) if row else None
+
+
+async def revoke_of_address(
+    connection: Connection, organization_id: UUID, email: str
+) -> set[MemberRole]:
+    """Revoke the invitations to an address; returns the roles of those that could still be accepted."""
+    rows = await connection.fetch(REVOKE_OF_ADDRESS, organization_id, email)
+    return {MemberRole(row["role"]) for row in rows if row["open"]}
 
 
 async def revoke_of_sender(connection: Connection, organization_id: UUID, sender: str) -> None:

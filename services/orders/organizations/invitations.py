@@ -42,7 +42,10 @@ class Invitations:
     async def invite(
         self, organization_id: UUID, email: str, role: MemberRole, group_id: UUID | None
     ) -> tuple[Invitation, str]:
-        """Create an invitation; returns it and its token, which is a secret."""
+        """Create an invitation, which replaces an open one to the same address.
+
+        Returns it and its token, which is a secret. Only owners may replace an owner's invitation.
+        """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         async with self._database.system() as connection:
             caller = await authorize(
@@ -60,6 +63,10 @@ class Invitations:
                     f"This organization has {MAX_OPEN} open invitations; revoke some, or wait until they"
                     " expire",
                 )
+            # The check comes after the change, so that it sees every invitation that was revoked. A refusal
+            # rolls the transaction back.
+            replaced = await invitation_store.revoke_of_address(connection, organization_id, email)
+            owners_only(caller, *replaced)
             created = await invitation_store.create(
                 connection,
                 organization_id,

@@ -164,3 +164,26 @@ async def test_an_owner_who_becomes_manager_keeps_no_invitation(shop: Shop) -> N
         )
         session = await shop.session("new@example.com")
         assert await refused(accept(acme, invited.token, session)) == "INVITATION_REVOKED"
+
+
+async def test_only_owners_replace_an_open_invitation_of_an_owner(shop: Shop) -> None:
+    async with shop.channel() as channel:
+        roles = (MemberRole.OWNER, MemberRole.MANAGER)
+        acme = await create_organization(shop.auth, channel, roles=roles)
+        session = await shop.session("new@example.com")
+        first = await invite(acme, acme.owner, role=pb.MEMBER_ROLE_OWNER)
+        lower = pb.MEMBER_ROLE_TRAVELER
+        by_manager = invite(acme, acme.manager, "NEW@example.com", lower)
+        assert await refused(by_manager) == "MEMBER_ROLE_INSUFFICIENT"
+        listing = pb.ListInvitationsRequest(organization_id=acme.id, open_only=True)
+        found = await acme.service.ListInvitations(listing, metadata=acme.manager.metadata)
+        assert [one.id for one in found.invitations] == [first.invitation.id]
+        # An owner may, and a manager may replace one that has expired.
+        second = await invite(acme, acme.owner, role=pb.MEMBER_ROLE_OWNER)
+        assert await refused(accept(acme, first.token, session)) == "INVITATION_REVOKED"
+        await shop.databases.admin.execute(
+            "update orders.invitations set expires_at = now() where id = $1", second.invitation.id
+        )
+        third = await invite(acme, acme.manager, role=lower)
+        joined = await accept(acme, third.token, session)
+        assert joined.organization.role == lower
