@@ -21,14 +21,19 @@ from jsonb_to_recordset($1::jsonb) as m(
     exchange_rate numeric, at timestamptz
 )
 left join orders.payments p on p.intent_id = m.intent_id and m.intent_id <> ''
-on conflict (id) do nothing
+on conflict (id) do update set payment_id = excluded.payment_id
+where balance_transactions.payment_id is null and excluded.payment_id is not null
 """
 
 
 async def record(connection: Connection, movements: Sequence[BalanceTransaction]) -> None:
-    """Record movements, each once, with the payment that it belongs to if it is one of ours."""
-    rows = [
-        {
+    """Record movements, each once, with the payment that it belongs to if it is one of ours.
+
+    A movement may be recorded before its payment has the intent's id, as that of a payment page is stored when
+    the page is read. The payment is then added when the movement is read again.
+    """
+    rows = {
+        one.id: {
             "id": one.id,
             "kind": one.kind,
             "source_id": one.source_id,
@@ -40,8 +45,8 @@ async def record(connection: Connection, movements: Sequence[BalanceTransaction]
             "at": one.at.isoformat(),
         }
         for one in movements
-    ]
-    await connection.execute(RECORD, rows)
+    }
+    await connection.execute(RECORD, list(rows.values()))
 
 
 CLAIM = """

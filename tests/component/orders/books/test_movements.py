@@ -52,14 +52,15 @@ async def balances(databases: Databases) -> dict[tuple[str, str], Decimal]:
     return {(row["account"], row["currency"]): row["amount"] for row in found}
 
 
-async def paid(databases: Databases) -> None:
+async def paid(databases: Databases, intent: str | None = "pi_1") -> None:
     """Record a top-up of 10 EUR that was taken as pi_1."""
     async with databases.open("orders") as database, database.system() as connection:
         payment = await rows.top_up(connection, uuid4(), "10", "EUR")
         await connection.execute(
-            "update orders.payments set state = 'CAPTURED', captured = amount, intent_id = 'pi_1',"
+            "update orders.payments set state = 'CAPTURED', captured = amount, intent_id = $2,"
             " next_run_at = null where id = $1",
             payment,
+            intent,
         )
 
 
@@ -108,6 +109,22 @@ async def test_a_movement_waits_for_the_act_that_it_is_about(databases: Database
     found = await balances(databases)
     assert found[("fees", "USD")] == 15
     assert found[("fx", "EUR")] == -9
+
+
+async def test_a_movement_that_is_recorded_before_its_payment_is_known(databases: Databases) -> None:
+    await paid(databases, intent=None)
+    port: Any = Balance(movement("txn_1", "10", "0.62", currency="EUR", exchange_rate=None))
+    async with databases.open("orders") as database:
+        movements = Movements(database, port)
+        await movements.read(port, NOW)
+        assert await balances(databases) == {}
+        await databases.admin.execute("update orders.payments set intent_id = 'pi_1'")
+        for _ in range(2):
+            await movements.read(port, NOW)
+    assert await balances(databases) == {
+        ("fees", "EUR"): Decimal("0.62"),
+        ("clearing:stripe", "EUR"): Decimal("-0.62"),
+    }
 
 
 async def test_one_process_reads_the_balance_when_it_is_time(databases: Databases) -> None:
