@@ -55,7 +55,7 @@ class Starts:
         """Return an open payment as the payment provider has it now, and create it there before if necessary.
 
         The id is committed before this returns a secret. Raises Failure as the port does, and REFUSED
-        (PAYMENT_NOT_OPEN) if the payment was given up meanwhile.
+        (PAYMENT_NOT_OPEN) if the payment was given up meanwhile, or has expired before it was started.
         """
         if payment.method is not PaymentMethod.CARD:
             return Started(payment)

@@ -8,10 +8,11 @@ from services.orders.payment import Payment, PaymentState
 from services.orders.payments.port import Intent
 from services.orders.payments.store import COLUMNS, read_row
 
-# Conditional on the state, so that nobody gets a secret for a payment that was given up meanwhile.
+# Conditional on the state, so that nobody gets a secret for a payment that was given up meanwhile, and on
+# the time, as an expired payment is given up next.
 REQUEST = f"""
 update orders.payments p set requested_at = coalesce(p.requested_at, now()), updated_at = now()
-where p.id = $1 and p.state = 'AWAITING'
+where p.id = $1 and p.state = 'AWAITING' and p.expires_at > now()
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS goes in
 STARTED = f"""
@@ -23,7 +24,10 @@ returning {COLUMNS}
 
 
 async def record_request(connection: Connection, payment_id: UUID) -> Payment | None:
-    """Record that the payment provider is about to be asked to start; None if the payment is not open."""
+    """Record that the payment provider is about to be asked to start; None if the payment is not open.
+
+    An expired payment is not open.
+    """
     row = await connection.fetchrow(REQUEST, payment_id)
     return read_row(row) if row else None
 

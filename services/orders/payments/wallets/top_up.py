@@ -117,14 +117,16 @@ class TopUps:
             return None
         if payment.intent_id is None and payment.session_id is None and _expired(payment):
             # No client ever got what it needs to pay.
-            await self._end(payment, "it was never started")
-            return None
+            return await self._end_unstarted(payment, "it was never started")
         try:
             started = await self._starts.start(payment)
         except Failure as failure:
             if failure.kind is not Kind.REFUSED:
                 raise
-            await self._end(payment, f"the payment provider refused it: {failure.reason}")
+            why = f"the payment provider refused it: {failure.reason}"
+            if payment.intent_id is None and payment.session_id is None:
+                return await self._end_unstarted(payment, why)
+            await self._end(payment, why)
             return None
         return await self._apply(started)
 
@@ -242,13 +244,26 @@ class TopUps:
             await books.post(connection, postings.topped_up(captured, wallet_id), actor=ACTOR)
         self._metrics.changed(captured.state, captured.method)
 
+    async def _end_unstarted(self, payment: Payment, why: str) -> float | None:
+        """End a top-up unless it was started meanwhile; return the seconds until the next look."""
+        async with self._database.system() as connection:
+            ended = await top_up_store.end_unstarted(connection, payment.id, _ended(why))
+        if ended is None:
+            return FIRST_PAUSE
+        self._metrics.changed(ended.state, ended.method)
+        return None
+
     async def _end(self, payment: Payment, why: str) -> None:
         async with self._database.system() as connection:
             ended = await state_store.change(
-                connection, payment, PaymentState.RELEASED, detail=f"the top-up ended: {why}"
+                connection, payment, PaymentState.RELEASED, detail=_ended(why)
             )
         if ended is not None:
             self._metrics.changed(ended.state, ended.method)
+
+
+def _ended(why: str) -> str:
+    return f"the top-up ended: {why}"
 
 
 def _check_same(known: Payment, wanted: Wanted) -> None:

@@ -49,6 +49,21 @@ async def by_key(connection: Connection, customer_id: UUID, key: str) -> Payment
     return read_row(row) if row else None
 
 
+# Conditional on the ids: another process may have started it since it was read, and returned its secret.
+END_UNSTARTED = f"""
+update orders.payments p
+set state = 'RELEASED', detail = $2, run = null, looks = 0, next_run_at = null, updated_at = now()
+where p.id = $1 and p.state = 'AWAITING' and p.intent_id is null and p.session_id is null
+returning {COLUMNS}
+"""  # noqa: S608 - the same
+
+
+async def end_unstarted(connection: Connection, payment_id: UUID, detail: str) -> Payment | None:
+    """End a top-up for which no client can have a secret; None if it has been started, or has ended."""
+    row = await connection.fetchrow(END_UNSTARTED, payment_id, detail)
+    return read_row(row) if row else None
+
+
 async def unpaid(connection: Connection, customer_id: UUID) -> int:
     """Return how many top-ups of a customer are not paid."""
     return int(await connection.fetchval(UNPAID, customer_id))

@@ -1,15 +1,29 @@
 """Top-ups of wallets: credited once when they are paid, whatever tells so."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
 
 from protos.orders.v1 import payments_pb2 as pb
+from services.orders.payments import store
+from services.orders.payments.metrics import PaymentMetrics
+from services.orders.payments.start import Starts
+from services.orders.payments.wallets.top_up import TopUps
 from services.orders.payments.wallets.top_up_limits import TopUpLimits
-from tests.component.orders.payments.paid_shop import DECLINED, RISKY, WALLET, PaidShop, buyer_id
+from tests.component.orders.payments.paid_shop import (
+    DECLINED,
+    REQUIRED,
+    RISKY,
+    WALLET,
+    PaidShop,
+    buyer_id,
+)
 from tests.component.orders.refunds.bought import at_provider, usd
 from tests.component.orders.shop import Metadata
 from tests.fixtures.rpc.refusals import reason_of
@@ -150,6 +164,43 @@ async def test_an_unpaid_top_up_ends_and_can_not_be_paid_any_more(
     if intent_id:
         assert (await paid_shop.intent(intent_id))["status"] == "canceled"
     assert await paid_shop.shop.databases.admin.fetch("select from orders.wallets") == []
+
+
+async def test_a_top_up_that_was_started_meanwhile_is_not_ended(paid_shop: PaidShop) -> None:
+    """The look has read an expired top-up just before another process started it."""
+    buyer, customer = await buyer_id(paid_shop)
+    async with paid_shop.open() as service, paid_shop.shop.databases.open("orders") as database:
+        started = (await service.payments.TopUpWallet(wanted(), metadata=buyer)).payment
+        assert started.client_secret
+        async with database.system() as connection:
+            found = await store.get(connection, UUID(started.id))
+        assert found is not None
+        stale = replace(found, intent_id=None, expires_at=datetime.now(UTC))
+        top_ups = TopUps(database, Starts(database, None), REQUIRED, PaymentMetrics())
+        assert await top_ups.look(stale) is not None
+        await pay(paid_shop, started.id)
+        await due(paid_shop)
+        await becomes(paid_shop, started.id, "CAPTURED")
+    assert await paid_shop.wallet(customer) == (Decimal(20), Decimal(0))
+
+
+async def test_an_expired_top_up_is_not_started(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    await paid_shop.fault("error", "/payment_intents", method="POST", status=503, count=0)
+    async with paid_shop.open() as service:
+        started = (await service.payments.TopUpWallet(wanted(), metadata=buyer)).payment
+        assert not started.client_secret
+        await paid_shop.shop.databases.admin.execute(
+            "update orders.payments set expires_at = now(), run = null, next_run_at = null"
+        )
+        await paid_shop.provider.control("DELETE", "/faults")
+        get = pb.GetTopUpRequest(payment_id=started.id)
+        shown = (await service.payments.GetTopUp(get, metadata=buyer)).payment
+        assert not shown.client_secret
+        assert (await row(paid_shop, started.id))["intent_id"] is None
+        await due(paid_shop)
+        await becomes(paid_shop, started.id, "RELEASED")
+    assert not paid_shop.provider.world.intents
 
 
 @pytest.mark.parametrize("paid", [True, False])
