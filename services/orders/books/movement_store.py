@@ -29,8 +29,8 @@ where balance_transactions.payment_id is null and excluded.payment_id is not nul
 async def record(connection: Connection, movements: Sequence[BalanceTransaction]) -> None:
     """Record movements, each once, with the payment that it belongs to if it is one of ours.
 
-    A movement may be recorded before its payment has the intent's id, as that of a payment page is stored when
-    the page is read. The payment is then added when the movement is read again.
+    A movement may be recorded before its payment has the id of the intent, which a payment page gets late.
+    The payment is then added when the movement is read again.
     """
     rows = {
         one.id: {

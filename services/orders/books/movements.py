@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from kit.background import Loop
 from kit.db.database import Database
+from kit.errors import Failure
 from services.orders.books import movement_store, postings, store
 from services.orders.payments.port import BalanceTransaction, PaymentPort
 
@@ -18,6 +19,8 @@ LOOK_EVERY = 60.0
 # Read again each time: a movement may appear late, and the clocks may differ.
 OVERLAP = timedelta(days=2)
 AHEAD = timedelta(days=1)
+# Listed at once. Much shorter than OVERLAP: see Movements.read.
+WINDOW = timedelta(hours=6)
 PAGE = 200
 
 
@@ -45,15 +48,31 @@ class Movements:
             await self.read(self._port, since)
 
     async def read(self, port: PaymentPort, since: datetime) -> None:
-        """Record the movements from `since` on, and post all that can be posted."""
+        """Record the movements from `since` on, and post all that can be posted, even if the read fails.
+
+        The payment provider lists the newest first, so windows are read from the oldest to the newest. After
+        an interrupted read, movements are missing only in its last window, and the next read begins OVERLAP
+        before the newest movement that was recorded.
+        """
+        start, end = since - OVERLAP, datetime.now(UTC) + AHEAD
+        try:
+            while start < end:
+                until = min(start + WINDOW, end)
+                await self._window(port, start, until)
+                start = until
+        except Failure:
+            await self._post()
+            raise
+        await self._post()
+
+    async def _window(self, port: PaymentPort, start: datetime, end: datetime) -> None:
         page: list[BalanceTransaction] = []
-        async for movement in port.balance_transactions(since - OVERLAP, datetime.now(UTC) + AHEAD):
+        async for movement in port.balance_transactions(start, end):
             page.append(movement)
             if len(page) == PAGE:
                 await self._record(page)
                 page = []
         await self._record(page)
-        await self._post()
 
     async def _record(self, page: list[BalanceTransaction]) -> None:
         if page:

@@ -6,6 +6,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
+from kit.errors import Failure, Kind
 from services.orders.books.movements import Movements
 from services.orders.payments.port import BalanceTransaction
 from tests.component.orders.books import rows
@@ -33,10 +36,11 @@ def movement(id_: str, amount: str, fee: str = "0", **changes: Any) -> BalanceTr
 
 
 class Balance:
-    """Reports these movements."""
+    """Reports these movements, the newest first; the read after `fails_after` of them fails, once."""
 
-    def __init__(self, *movements: BalanceTransaction) -> None:
-        self.movements = movements
+    def __init__(self, *movements: BalanceTransaction, fails_after: int | None = None) -> None:
+        self.movements = sorted(movements, key=lambda one: one.at, reverse=True)
+        self.fails_after = fails_after
         self.read: list[tuple[datetime, datetime]] = []
 
     async def balance_transactions(
@@ -44,6 +48,13 @@ class Balance:
     ) -> AsyncIterator[BalanceTransaction]:
         self.read.append((since, until))
         for one in self.movements:
+            if not since <= one.at < until:
+                continue
+            if self.fails_after == 0:
+                self.fails_after = None
+                raise Failure(Kind.UNAVAILABLE, "PAYMENT_PROVIDER_UNREACHABLE", "away")
+            if self.fails_after is not None:
+                self.fails_after -= 1
             yield one
 
 
@@ -111,7 +122,9 @@ async def test_a_movement_waits_for_the_act_that_it_is_about(databases: Database
     assert found[("fx", "EUR")] == -9
 
 
-async def test_a_movement_that_is_recorded_before_its_payment_is_known(databases: Databases) -> None:
+async def test_a_movement_that_is_recorded_before_its_payment_is_known(
+    databases: Databases,
+) -> None:
     await paid(databases, intent=None)
     port: Any = Balance(movement("txn_1", "10", "0.62", currency="EUR", exchange_rate=None))
     async with databases.open("orders") as database:
@@ -133,10 +146,35 @@ async def test_one_process_reads_the_balance_when_it_is_time(databases: Database
     async with databases.open("orders") as database:
         movements = Movements(database, port)
         await movements.round()
+        first = len(port.read)
         await movements.round()
-        assert len(port.read) == 1
+        assert len(port.read) == first
         await databases.admin.execute("update orders.books set balance_due_at = now()")
         await movements.round()
         await Movements(database, None).round()
     # From the newest one that is recorded, less an overlap.
-    assert port.read[1][0] == NOW - timedelta(hours=5) - timedelta(days=2)
+    assert port.read[first][0] == NOW - timedelta(hours=5) - timedelta(days=2)
+
+
+async def test_a_read_that_is_interrupted_leaves_no_hole(databases: Databases) -> None:
+    await databases.admin.execute("update orders.books set since = now() - interval '6 days'")
+    hours = timedelta(hours=6)
+    spread = [movement(f"txn_{n}", "1", intent_id="", at=NOW - n * hours / 12) for n in range(250)]
+    port: Any = Balance(*spread, fails_after=220)
+    async with databases.open("orders") as database:
+        movements = Movements(database, port)
+        with pytest.raises(Failure):
+            await movements.round()
+        await databases.admin.execute("update orders.books set balance_due_at = now()")
+        await movements.round()
+    assert await databases.admin.fetchval("select count(*) from orders.balance_transactions") == 250
+
+
+async def test_what_is_recorded_is_posted_even_if_the_read_fails(databases: Databases) -> None:
+    await paid(databases)
+    charge = movement("txn_1", "10", "0.62", currency="EUR", at=NOW - timedelta(hours=7))
+    port: Any = Balance(charge, movement("txn_2", "1"), fails_after=1)
+    async with databases.open("orders") as database:
+        with pytest.raises(Failure):
+            await Movements(database, port).read(port, NOW)
+    assert (await balances(databases))["fees", "EUR"] == Decimal("0.62")
