@@ -59,6 +59,8 @@ class ReportReading:
             payment = await _locked(connection, report.payment_id)
             if not _is_of(payment, found.intent_id, found.charge_id):
                 return None, "it is about another payment"
+            if not await report_store.still_leased(connection, report):
+                return None, ""
             is_new, closed_now = await disputes.record(connection, found, payment.id)
             await books.post(
                 connection,

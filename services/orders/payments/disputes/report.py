@@ -15,10 +15,14 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A dispute or warning to read. `acted_at` is when the operator's choice was carried out."""
+    """A dispute or warning to read, under the lease of `run`.
+
+    `acted_at` is when the operator's choice was carried out.
+    """
 
     id: str
     kind: ReportKind
     payment_id: UUID
     acted_at: datetime | None
     looks: int
+    run: UUID

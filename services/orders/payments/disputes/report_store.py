@@ -45,9 +45,20 @@ async def take(connection: Connection, limit: int, run: UUID, lease: timedelta) 
     """Lease reports that are due, the longest waiting first."""
     rows = await connection.fetch(TAKE, limit, run, lease)
     return [
-        Report(r["id"], ReportKind(r["kind"]), r["payment_id"], r["acted_at"], r["looks"])
+        Report(r["id"], ReportKind(r["kind"]), r["payment_id"], r["acted_at"], r["looks"], run)
         for r in rows
     ]
+
+
+HELD = "select from orders.payment_reports where id = $1 and run = $2 for update"
+
+
+async def still_leased(connection: Connection, report: Report) -> bool:
+    """Return whether a run still has its lease, which it then keeps until the transaction ends.
+
+    Without it, an event came or another run took the report, and may have read something newer.
+    """
+    return await connection.fetchrow(HELD, report.id, report.run) is not None
 
 
 RETURN = """
