@@ -114,7 +114,8 @@ class BatchesServiceServicer:
         and with FAILED_PRECONDITION, which means that nothing was recorded: BATCH_INVALID (a row can't be bought and the
         policy is REJECT_ALL, or no row can be bought; the errors of rows are in BadRequest details `items[N]`),
         MAX_TOTAL_EXCEEDED, BUDGET_EXCEEDED, BATCH_NOT_PAYABLE (the organization pays by card, which needs its holder at
-        each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another batch.
+        each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS: IDEMPOTENCY_CONFLICT (the key was used for another batch),
+        BATCH_EXISTS (another member has bought the same batch with this key, and the caller can't see it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

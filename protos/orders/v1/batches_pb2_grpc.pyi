@@ -51,7 +51,8 @@ class BatchesServiceStub:
     and with FAILED_PRECONDITION, which means that nothing was recorded: BATCH_INVALID (a row can't be bought and the
     policy is REJECT_ALL, or no row can be bought; the errors of rows are in BadRequest details `items[N]`),
     MAX_TOTAL_EXCEEDED, BUDGET_EXCEEDED, BATCH_NOT_PAYABLE (the organization pays by card, which needs its holder at
-    each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another batch.
+    each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS: IDEMPOTENCY_CONFLICT (the key was used for another batch),
+    BATCH_EXISTS (another member has bought the same batch with this key, and the caller can't see it).
     """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.GetBatchRequest, _batches_pb2.GetBatchResponse]
     ListBatches: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]
@@ -99,7 +100,8 @@ class BatchesServiceAsyncStub(BatchesServiceStub):
     and with FAILED_PRECONDITION, which means that nothing was recorded: BATCH_INVALID (a row can't be bought and the
     policy is REJECT_ALL, or no row can be bought; the errors of rows are in BadRequest details `items[N]`),
     MAX_TOTAL_EXCEEDED, BUDGET_EXCEEDED, BATCH_NOT_PAYABLE (the organization pays by card, which needs its holder at
-    each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another batch.
+    each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS: IDEMPOTENCY_CONFLICT (the key was used for another batch),
+    BATCH_EXISTS (another member has bought the same batch with this key, and the caller can't see it).
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.GetBatchRequest, _batches_pb2.GetBatchResponse]  # type: ignore[assignment]
     ListBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]  # type: ignore[assignment]
@@ -156,7 +158,8 @@ class BatchesServiceServicer(metaclass=_abc_1.ABCMeta):
         and with FAILED_PRECONDITION, which means that nothing was recorded: BATCH_INVALID (a row can't be bought and the
         policy is REJECT_ALL, or no row can be bought; the errors of rows are in BadRequest details `items[N]`),
         MAX_TOTAL_EXCEEDED, BUDGET_EXCEEDED, BATCH_NOT_PAYABLE (the organization pays by card, which needs its holder at
-        each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT): the key was used for another batch.
+        each order), ORGANIZATION_SUSPENDED. ALREADY_EXISTS: IDEMPOTENCY_CONFLICT (the key was used for another batch),
+        BATCH_EXISTS (another member has bought the same batch with this key, and the caller can't see it).
         """
 
     @_abc_1.abstractmethod

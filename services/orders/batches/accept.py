@@ -75,13 +75,18 @@ class Acceptance:
     ) -> Accepted:
         """Record a batch, or return the one of an earlier call with the same key.
 
-        Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT), and REFUSED with BATCH_INVALID, MAX_TOTAL_EXCEEDED,
-        BUDGET_EXCEEDED, BATCH_NOT_PAYABLE or ORGANIZATION_SUSPENDED: then nothing was recorded.
+        Raises Failure CONFLICT (IDEMPOTENCY_CONFLICT, or BATCH_EXISTS for a batch that the caller can't see),
+        and REFUSED with BATCH_INVALID, MAX_TOTAL_EXCEEDED, BUDGET_EXCEEDED, BATCH_NOT_PAYABLE or
+        ORGANIZATION_SUSPENDED: then nothing was recorded.
         """
         earlier = await self._earlier(session, customer_id, request, key)
         if earlier is not None:
             return earlier
         buyer = await self._buyers.of(session, customer_id, request)
+        # Before the validation, which may refuse now what another member could buy then.
+        earlier = await self._taken(session, customer_id, request, key)
+        if earlier is not None:
+            return earlier
         buyer.require_payable()
         checked = await self._validation.check(request, buyer, session.token)
         check_sound(request, checked)
@@ -89,7 +94,7 @@ class Acceptance:
         if batch_id is not None:
             return Accepted(await find.one(self._database, session, batch_id), repeated=False)
         # Another call with the same key came first.
-        earlier = await self._earlier(session, customer_id, request, key)
+        earlier = await self._taken(session, customer_id, request, key)
         if earlier is None:
             raise _conflict({})
         return earlier
@@ -141,6 +146,32 @@ class Acceptance:
         if found.fingerprint != request.fingerprint:
             raise _conflict({"batch_id": str(found.id)})
         return Accepted(await find.one(self._database, session, found.id), repeated=True)
+
+    async def _taken(
+        self, session: Session, customer_id: UUID, request: BatchRequest, key: str
+    ) -> Accepted | None:
+        """Return the batch with that key; raises Failure CONFLICT if the caller can't see it.
+
+        The caller must be known to buy for the organization. Buyers don't see the batches of other members.
+        """
+        async with self._database.system() as connection:
+            found = await read_store.find_by_key(
+                connection, request.organization_id or customer_id, key
+            )
+        if found is None:
+            return None
+        # Another call of the caller may have recorded it a moment ago.
+        earlier = await self._earlier(session, customer_id, request, key)
+        if earlier is not None:
+            return earlier
+        if found.fingerprint != request.fingerprint:
+            raise _conflict({})
+        raise Failure(
+            Kind.CONFLICT,
+            "BATCH_EXISTS",
+            "Another member has bought this batch already, with the same idempotency key; nothing was bought"
+            " now. That member can see it, and so can the owners and managers of the organization: ask them",
+        )
 
 
 def check_sound(request: BatchRequest, checked: Checked) -> None:

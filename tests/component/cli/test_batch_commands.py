@@ -7,12 +7,17 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import grpc
 import pypdfium2
 import pytest
 import zxingcpp
 
+from services.orders.organizations.membership import Billing
+from services.orders.organizations.messages import BILLINGS
+from tests.fixtures.answers.sheets import post
 from tests.fixtures.gateway import Client
 from tests.fixtures.local.command import esimgo
+from tests.fixtures.organizations import create_organization
 from tests.fixtures.patience import until
 from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
 from tests.fixtures.postgres import Databases
@@ -110,3 +115,23 @@ async def test_failures_are_one_line(ann: Client, tmp_path: Path) -> None:
     assert "ESIMGO_TOKEN" in done.stderr
     assert not (tmp_path / "a.zip").exists()
     assert (ann.token or "") not in done.stderr
+
+
+async def test_a_buyer_whose_colleague_bought_the_sheet_buys_nothing(
+    bulk: Platform, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "travelers.csv"
+    sheet.write_text(SHEET)
+    async with grpc.aio.insecure_channel(bulk.orders_address) as channel:
+        acme = await create_organization(
+            bulk.auth, channel, currency="USD", billing=BILLINGS[Billing.PREPAID]
+        )
+    manager, buyer = (bulk.client.signed_in(member.token) for member in (acme.manager, acme.buyer))
+    await printed(manager, "create", str(sheet), "--organization", acme.id)
+    done = await run(buyer, "create", str(sheet), "--organization", acme.id)
+    assert done.returncode == 1
+    assert "Another member has bought this batch already" in done.stderr
+    assert "[BATCH_EXISTS]" in done.stderr
+    fields = {"organizationId": acme.id, "idempotencyKey": "k"}
+    for client, status in ((manager, 200), (manager, 200), (buyer, 409)):
+        assert (await post(client, SHEET, path="/batches", **fields)).status == status

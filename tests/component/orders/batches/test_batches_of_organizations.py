@@ -1,14 +1,20 @@
 """Batches of organizations: who sees them, what they take from budgets and wallets, and when they wait."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
+
+import grpc
 
 from kit.values import money
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import budgets_pb2, budgets_pb2_grpc, organizations_pb2
+from services.orders.organizations.membership import MemberRole
 from tests.component.orders.batches.buying_many import Bulk, refusal
 from tests.component.orders.batches.companies import company, pay_in
-from tests.component.orders.shop import Shop
+from tests.component.orders.shop import Metadata, Shop
+from tests.fixtures.organizations import add_member
+from tests.fixtures.rpc.refusals import failure_of, reason_of
 
 WAITING = pb.BATCH_STATUS_WAITING_FOR_BALANCE
 RESERVED = (
@@ -205,3 +211,49 @@ async def test_an_organization_that_pays_by_card_buys_no_batches(shop: Shop) -> 
         assert [problem.code for problem in found.problems] == ["BATCH_NOT_PAYABLE"]
         assert await refusal(many.create([many.item()])) == "BATCH_NOT_PAYABLE"
         assert await refusal(many.create([many.item()], currency="EUR")) == "ORGANIZATION_CURRENCY"
+
+
+async def test_a_buyer_is_told_who_sees_the_batch_that_another_member_bought(shop: Shop) -> None:
+    async with company(shop) as many:
+        assert many.organization is not None
+        acme = many.organization
+        await pay_in(many, 10_000)
+        rows = [many.item(quantity=2)]
+        many.buyer = acme.manager.metadata
+        first = await many.finished(await many.create(rows, "sheet"))
+        shop.catalogue.withdrawn.add(many.plan())  # it could not be bought again
+        many.buyer = acme.buyer.metadata
+        failure = await failure_of(many.create(rows, "sheet"))
+        assert failure.reason == "BATCH_EXISTS"
+        assert "owners and managers" in failure.message
+        assert "new key" not in failure.message
+        other = await failure_of(many.create([many.item(plan=1)], "sheet"))
+        assert (other.reason, other.details) == ("IDEMPOTENCY_CONFLICT", {})
+        many.buyer = acme.finance.metadata
+        assert await refusal(many.create(rows, "sheet")) == "MEMBER_ROLE_INSUFFICIENT"
+        many.buyer = await shop.session("eve@example.com")
+        assert await refusal(many.create(rows, "sheet")) == "ORGANIZATION_NOT_FOUND"
+        many.buyer = acme.owner.metadata
+        assert (await many.create(rows, "sheet")).id == first.id
+        assert shop.charges == 1
+
+
+async def test_two_buyers_who_send_a_batch_at_the_same_moment_buy_it_once(shop: Shop) -> None:
+    async with company(shop) as many:
+        assert many.organization is not None
+        acme = many.organization
+        colleague = await add_member(shop.auth, acme, MemberRole.BUYER, "bob@acme.example.com")
+        request = pb.CreateBatchRequest(batch=many.input([many.item()]), idempotency_key="sheet")
+
+        async def create(session: Metadata) -> str:
+            try:
+                return (await many.batches.CreateBatch(request, metadata=session)).batch.id
+            except grpc.aio.AioRpcError as error:
+                return reason_of(error)
+
+        callers = [acme.buyer.metadata, colleague.metadata] * 3
+        found = await asyncio.gather(*map(create, callers))
+        assert {found.count(one) for one in found} == {3}
+        assert len(set(found)) == 2
+        assert "BATCH_EXISTS" in found
+        assert await shop.databases.admin.fetchval("select count(*) from orders.batches") == 1
