@@ -20,12 +20,15 @@ def loads(text: str | bytes, *, lenient: bool = False) -> Any:
     """
     constant = _null if lenient else _no_constant
     try:
-        return json.loads(text, parse_float=_fraction, parse_constant=constant)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # int() refused a number with too many digits, or NaN is refused
-        return json.loads(text, parse_float=_fraction, parse_int=_whole, parse_constant=constant)
-    except RecursionError:
+        try:
+            return json.loads(text, parse_float=_fraction, parse_constant=constant)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # int() refused a number with too many digits, or NaN is refused
+            return json.loads(
+                text, parse_float=_fraction, parse_int=_whole, parse_constant=constant
+            )
+    except RecursionError:  # of either attempt
         raise ValueError("JSON nested too deeply") from None
 
 

@@ -182,7 +182,18 @@ async def test_json_in_any_charset_is_parsed(
     assert (row["body"], row["event_type"]) == (body, "CountryChange")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff\xfe", b"[" * 60_000, b'{"event": 5}', b"null"])
+NESTED = b"[" * 1_200 + b"]" * 1_200
+LONG_AND_NESTED = b'{"iccid": "8943108169900000016", "n": %s, "b": %s}' % (b"9" * 4_301, NESTED)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b"\xff\xfe", b"[" * 60_000, b'{"event": 5}', b"null"),
+        *(LONG_AND_NESTED, LONG_AND_NESTED.replace(b"{", b'{"x": "\xe9", ')),  # in Latin-1
+    ],
+    ids=lambda body: str(body[:16]),
+)
 async def test_an_unparseable_callback_is_stored_as_unknown(
     url: str, http: aiohttp.ClientSession, databases: Databases, body: bytes
 ) -> None:

@@ -9,6 +9,9 @@ import pytest
 from kit.errors import Failure, Kind
 from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
 
+NESTED = "[" * 1_200
+LONG_AND_NESTED = f'{{"n": {"9" * 4301}, "b": {NESTED}}}'
+
 
 async def test_numbers_preserve_all_digits(
     http: aiohttp.ClientSession, played: PlayedProvider
@@ -122,7 +125,9 @@ async def test_retry_after_is_passed_on(
         ("w" * 501, "w" * 500),
         (f"key {KEY} is wrong", "key [secret] is wrong"),
         ("LPA:1$smdp.example$AB-12 is used", "[activation code] is used"),
+        (LONG_AND_NESTED, LONG_AND_NESTED[:500]),
     ],
+    ids=lambda text: text[:12],
 )
 async def test_the_providers_message_is_truncated_and_redacted(
     http: aiohttp.ClientSession, played: PlayedProvider, text: str, message: str
@@ -133,7 +138,9 @@ async def test_the_providers_message_is_truncated_and_redacted(
     assert raised.value.details["provider_message"] == message
 
 
-@pytest.mark.parametrize("text", ["", "<html>", "{'price': 2}", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "<html>", "{'price': 2}", "[" * 100_000, LONG_AND_NESTED], ids=lambda text: text[:12]
+)
 async def test_an_unreadable_success_is_unavailable_for_reads_and_unclear_for_writes(
     http: aiohttp.ClientSession, played: PlayedProvider, text: str
 ) -> None:

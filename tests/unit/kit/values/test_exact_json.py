@@ -50,7 +50,18 @@ def test_other_types_are_refused_by_name() -> None:
         exact_json.dumps({"a": {1}})
 
 
-@pytest.mark.parametrize("text", ["", "{", "NaN", "[Infinity]", "[" * 100_000, b"\xff"])
+NESTED = "[" * 100_000
+LONG = "9" * (exact_json.MAX_DIGITS + 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "NaN", "[Infinity]", b"\xff"),
+        *(NESTED, f"[{LONG}, {NESTED}", f'{{"n": {LONG}, "b": {NESTED}{"]" * len(NESTED)}}}'),
+    ],
+    ids=lambda text: str(text[:20]),
+)
 def test_invalid_json_is_a_value_error(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the standard library's
         exact_json.loads(text)
