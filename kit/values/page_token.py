@@ -95,7 +95,18 @@ def read_number(request: Message, token: str) -> int | None:
 
 
 def _is_key(key: Any, length: int) -> bool:
-    return isinstance(key, list) and len(key) == length and all(isinstance(k, str) for k in key)
+    return isinstance(key, list) and len(key) == length and all(map(_is_text, key))
+
+
+def _is_text(part: Any) -> bool:
+    """Return whether PostgreSQL can compare it with text."""
+    if not isinstance(part, str) or "\0" in part:
+        return False
+    try:
+        part.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def _digest(request: Message) -> str:

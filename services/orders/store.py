@@ -155,7 +155,7 @@ def _step(also: str = "") -> str:
     """Return the statement of a step that also sets columns to the values from $12 on."""
     sets = f", {_numbered(also, 12)}" if also else ""
     return f"""
-with old as (select id, status from orders.esim_orders where id = $1 for update),
+with old as (select id, status from orders.esim_orders where id = $1 for no key update),
 changed as (
     update orders.esim_orders as o
     set status = $3, recovery_point = $4, status_reason = $5, updated_at = now(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from kit.errors import Failure, Kind
 
@@ -13,6 +14,15 @@ MAX_PARTS = 20
 MAX_TEXT = 4_096  # bytes of a field that is no file
 # Bytes beside the file: boundaries, headers and the other fields.
 MAX_OVERHEAD = 64 * 1024
+# What aiohttp raises for a malformed form, such as one without a boundary, an end or a part's name.
+MALFORMED = (
+    ValueError,
+    AssertionError,
+    RuntimeError,
+    ConnectionError,
+    HttpProcessingError,
+    web.RequestPayloadError,
+)
 
 
 @dataclass(slots=True)
@@ -50,8 +60,7 @@ async def read(
             form = await _read(request, file, texts, max_file, too_large)
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The form did not arrive in time; try again") from error
-    except (ValueError, AssertionError, RuntimeError, ConnectionError) as error:
-        # What aiohttp raises for a malformed form, such as one without a boundary or an end.
+    except MALFORMED as error:
         raise web.HTTPBadRequest(text="The request body is no complete form") from error
     if form.file is None:
         raise _invalid(file, "is required: send the file in this field")

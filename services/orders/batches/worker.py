@@ -44,6 +44,8 @@ MAX_TRIES = 5
 PUT_OFF = timedelta(seconds=POSTPONED)
 # Kinds of failure that say nothing about the order: it is tried again.
 PASSING = frozenset({Kind.UNAVAILABLE, Kind.EXHAUSTED, Kind.DEADLINE, Kind.UNCLEAR})
+# Kinds of failure that say nothing about the order either, but may last: it is tried some times.
+FAULTS = frozenset({Kind.INTERNAL, Kind.UNAUTHENTICATED})
 TOO_LOW = frozenset({"WALLET_TOO_LOW", "CREDIT_EXCEEDED", "CREDIT_LIMIT_EXCEEDED"})
 LIMIT = "PURCHASE_LIMIT_"
 NOT_UNDERSTOOD = (
@@ -159,6 +161,9 @@ class BatchWorker:
         try:
             await self._claims.claim(self._session, _request(batch_id, found, planned))
         except Failure as failure:
+            if failure.kind in FAULTS or failure.reason == "BILLING_CHANGED":
+                await self._postpone(planned)
+                return AT_ONCE
             pause = _pause(failure)
             if failure.kind in PASSING:
                 # The failure may concern only this order, such as an eSIM that the provider can't read. So

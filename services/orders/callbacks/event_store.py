@@ -11,7 +11,7 @@ from services.orders.order import Order
 LOCK_BY_REFERENCE = """
 select id from orders.esim_orders
 where provider_reference in ($1, lower($1), upper($1))
-order by provider_reference <> $1 limit 1 for update
+order by provider_reference <> $1 limit 1 for no key update
 """
 
 

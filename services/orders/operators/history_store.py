@@ -101,7 +101,7 @@ async def list_steps(connection: Connection, order_id: UUID) -> list[Step]:
 
 
 SETTLE = """
-with old as (select id, status from orders.esim_orders where id = $1 for update),
+with old as (select id, status from orders.esim_orders where id = $1 for no key update),
 changed as (
     update orders.esim_orders o
     set status = $2, recovery_point = $3, status_reason = $4, failure_reason = $5,

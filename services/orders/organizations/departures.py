@@ -39,8 +39,9 @@ class Departures:
                 ):
                     needed.append(f"{name} ({organization_id})")
                     continue
-                await member_store.end(connection, organization_id, user_id, actor())
+                # As by an acceptance, invitations are locked first: a trigger changes the organization.
                 await invitation_store.revoke_of_sender(connection, organization_id, str(user_id))
+                await member_store.end(connection, organization_id, user_id, actor())
             if needed:
                 raise Failure(
                     Kind.REFUSED,

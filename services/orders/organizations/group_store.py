@@ -1,5 +1,6 @@
 """SQL of groups; nothing here commits."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +90,18 @@ async def rename(connection: Connection, group_id: UUID, name: str) -> Group | N
 async def archive(connection: Connection, group_id: UUID) -> Group:
     """Archive a group, if it isn't yet."""
     return read_row(await connection.fetchrow(ARCHIVE, group_id))
+
+
+LOCK = """
+select from orders.members
+where organization_id = $1 and user_id = any($2::uuid[]) and until is null
+order by user_id for share
+"""
+
+
+async def lock(connection: Connection, organization_id: UUID, users: Iterable[UUID]) -> None:
+    """Let removals of these members wait; all at once, in the order in which a removal locks them."""
+    await connection.execute(LOCK, organization_id, list(users))
 
 
 async def add_member(

@@ -5,6 +5,7 @@ from uuid import UUID
 from kit.auth.sessions import Role
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.rpc import guard as rpc_guard
 from services.orders.organizations import group_store, store
 from services.orders.organizations.callers import actor, authorize
 from services.orders.organizations.members import no_member
@@ -62,7 +63,7 @@ class Groups:
 
     async def add_member(self, group_id: UUID, user_id: UUID) -> None:
         async with self._database.system() as connection:
-            group = await _managed(connection, group_id)
+            group = await _managed(connection, group_id, member_id=user_id)
             if group.archived_at is not None:
                 raise _archived()
             if not await group_store.add_member(
@@ -92,11 +93,16 @@ async def _authorize(connection: Connection, organization_id: UUID) -> None:
         caller.require_active()
 
 
-async def _managed(connection: Connection, group_id: UUID) -> Group:
-    """Return a group that the caller may change."""
+async def _managed(
+    connection: Connection, group_id: UUID, *, member_id: UUID | None = None
+) -> Group:
+    """Return a group that the caller may change; removals of the caller and of this member then wait."""
     group = await group_store.find(connection, group_id)
     if group is None:
         raise _unknown()
+    if member_id is not None:
+        users = {member_id, rpc_guard.session().user_id or member_id}
+        await group_store.lock(connection, group.organization_id, users)
     try:
         await _authorize(connection, group.organization_id)
     except Failure as failure:

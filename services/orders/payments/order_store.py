@@ -44,7 +44,7 @@ async def standing(connection: Connection, order_id: UUID) -> Standing:
 
 async def lock(connection: Connection, order_id: UUID) -> Standing:
     """Return the standing of an order, and lock it until the transaction ends."""
-    return _standing(await connection.fetchrow(f"{STANDING} for update", order_id))
+    return _standing(await connection.fetchrow(f"{STANDING} for no key update", order_id))
 
 
 def _standing(row: Any) -> Standing:

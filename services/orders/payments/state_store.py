@@ -126,7 +126,7 @@ async def change(
     return read_row(row) if row else None
 
 
-LOCK = f"select {COLUMNS} from orders.payments p where p.id = $1 for update"  # noqa: S608 - the same
+LOCK = f"select {COLUMNS} from orders.payments p where p.id = $1 for no key update"  # noqa: S608 - the same
 
 
 async def lock(connection: Connection, payment_id: UUID) -> Payment | None:

@@ -229,6 +229,7 @@ class Claims:
         if claimed is None:
             return None
         await _take_planned(connection, request)
+        await self._openings.lock(connection, opening)
         await self._discounts.reserve(connection, claimed, sale.discount)
         payment = await self._openings.record(connection, opening, claimed.id)
         if payer.organization is not None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from kit.background import Loop
+from kit.db import errors as db_errors
 from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure, Kind
 from services.orders.statements import issue_store
@@ -24,6 +25,8 @@ EVERY = 300.0
 # next one.
 PATIENCE = timedelta(minutes=5)
 STEP = 50
+# Reasons for which no other statement could be issued either.
+AWAY = frozenset({db_errors.UNAVAILABLE, db_errors.READ_ONLY, db_errors.FULL, db_errors.OVERLOADED})
 ACTOR = "statements"
 
 
@@ -62,9 +65,9 @@ class Statements:
         for month in waiting:
             try:
                 issued |= await self.issue(month.organization_id, ended_by) is not None
-            except Failure:
-                raise  # the database is away
-            except Exception:
+            except Exception as error:
+                if isinstance(error, Failure) and error.reason in AWAY:
+                    raise
                 logger.exception(
                     "the statement of organization %s is not issued yet", month.organization_id
                 )

@@ -82,7 +82,7 @@ async def settlements(
 
 LINES = """
 select position, kind, at, order_id, description, reference, group_name, quantity, amount, tax, tax_country
-from orders.statement_lines where statement_id = $1 and position > $2 order by position limit $3
+from orders.statement_lines where statement_id = $1 and position > $2::bigint order by position limit $3
 """
 
 

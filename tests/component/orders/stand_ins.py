@@ -30,6 +30,7 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
         self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
         self.withdrawn: set[str] = set()
         self.unreachable: set[str] = set()
+        self.failure: Failure | None = None  # of all plans
         self.tokens: list[str] = []
         self.confirmed_at = datetime.now(UTC)
         self.stored_price: Decimal | None = None  # overrides the sandbox's price
@@ -45,6 +46,8 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
             raise AssertionError("abort raises")
         if request.plan_id in self.unreachable:
             await context.abort_with_status(to_status(AWAY))
+        if self.failure is not None:
+            await context.abort_with_status(to_status(self.failure))
         gone = request.plan_id in self.withdrawn
         cost = money.to_proto(self.stored_price or bundle.price, "USD")
         answer = prices_pb2.QuotePlanResponse(

@@ -219,6 +219,12 @@ class Openings:
             next_run_at=now + MAX_HELD if reason else None,
         )
 
+    async def lock(self, connection: Connection, opening: Opening) -> None:
+        """Lock the wallet that pays: before a coupon, as the transaction that takes the money does."""
+        payment = opening.payment
+        if payment is not None and payment.wallet_amount:
+            await wallet_store.lock(connection, payment.wallet_owner, payment.currency)
+
     async def record(
         self, connection: Connection, opening: Opening, order_id: UUID
     ) -> Payment | None:

@@ -175,7 +175,7 @@ async def wake(connection: Connection, payment_id: UUID) -> None:
     await connection.execute(WAKE, payment_id)
 
 
-ORDER = f"select {ALL_COLUMNS} from orders.esim_orders o where o.id = $1 for update"  # noqa: S608 - the same
+ORDER = f"select {ALL_COLUMNS} from orders.esim_orders o where o.id = $1 for no key update"  # noqa: S608 - the same
 
 
 async def lock_order(connection: Connection, order_id: UUID) -> Order | None:

@@ -15,6 +15,9 @@ returning w.id
 """
 
 
+LOCK = "select from orders.wallets where owner_id = $1 and currency = $2 for no key update"
+
+
 async def get_or_create(connection: Connection, owner_id: UUID, currency: str) -> UUID:
     """Return the wallet of an owner in a currency, locked until the transaction ends."""
     if owner_id.int == 0:
@@ -28,6 +31,11 @@ class Held:
 
     wallet_id: UUID
     amount: Decimal
+
+
+async def lock(connection: Connection, owner_id: UUID, currency: str) -> None:
+    """Lock the wallet of an owner in a currency, if there is one."""
+    await connection.execute(LOCK, owner_id, currency)
 
 
 HOLD = """

@@ -188,6 +188,12 @@ async def test_fields_of_the_form_are_checked(
             400,
         ),
         (b"--abc--\r\n", "multipart/form-data; boundary=abc", 400),
+        (b"--abc\r\nno colon\r\n\r\nx\r\n--abc--\r\n", "multipart/form-data; boundary=abc", 400),
+        (
+            b"--abc\r\nA: " + 9_000 * b"a" + b"\r\n\r\nx\r\n--abc--\r\n",
+            "multipart/form-data; boundary=abc",
+            400,
+        ),
         (
             b'--abc\r\nContent-Disposition: form-data; name="sheet"\r\n'
             b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x--\r\n--abc--\r\n",

@@ -6,6 +6,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
+from kit.errors import Failure, Kind
 from kit.values import timestamps
 from protos.orders.v1 import batches_pb2 as pb
 from tests.component.orders.batches.buying_many import bulk, refusal
@@ -60,6 +61,20 @@ async def test_the_first_failure_stops_a_batch_that_wants_it(shop: Shop) -> None
         assert [row.status for row in rows] == [DELIVERED, FAILED, CANCELLED, CANCELLED]
         assert rows[1].code == "PLAN_UNAVAILABLE"
         assert done.status == pb.BATCH_STATUS_PARTIAL
+        assert shop.charges == 1
+
+
+async def test_a_fault_of_another_service_does_not_refuse_a_row(shop: Shop) -> None:
+    fault = Failure(Kind.INTERNAL, "INTERNAL", "id 1")
+    async with bulk(shop) as many:
+        soon = timestamps.to_proto(datetime.now(UTC) + timedelta(seconds=2))
+        batch = await many.create([many.item(quantity=2)], not_before=soon)
+        shop.catalogue.failure = fault
+        await shop.databases.until("select tries = 1 from orders.batch_orders")
+        shop.catalogue.failure = None
+        await shop.databases.admin.execute("update orders.batch_orders set retry_at = now()")
+        done = await many.finished(batch)
+        assert done.status == pb.BATCH_STATUS_COMPLETED
         assert shop.charges == 1
 
 

@@ -15,6 +15,30 @@ async def numbers(found: OnAccount) -> list[int]:
     return [row["n"] for row in rows]
 
 
+async def test_a_statement_that_always_fails_does_not_keep_the_others_waiting(shop: Shop) -> None:
+    """Also if the database gives the reason, such as a deadlock or a statement that takes too long."""
+    async with on_account(shop) as found:
+        order = await found.bought("one")
+        other = await create_organization(
+            shop.auth, found.channel, "Bolt", roles=(), currency="USD"
+        )
+        there = OnAccount(**{**vars(found), "acme": other})
+        await there.post(order, datetime(2025, 1, 3, tzinfo=UTC), 1)
+        await found.admin.execute(
+            "create function public.fail() returns trigger language plpgsql as $$ begin"
+            " if new.month = '2025-01-01' then raise exception using errcode = '57014'; end if;"
+            " return new; end $$"
+        )
+        await found.admin.execute(
+            "create trigger zz_fail after insert on orders.statements"
+            " for each row execute function public.fail()"
+        )
+        async with found.issuing(next_month()) as statements:
+            assert await statements.round()
+        assert await numbers(found) == [1]
+        assert len(await found.listed()) == 1
+
+
 async def test_numbers_have_no_gaps_when_many_are_issued_at_once(shop: Shop) -> None:
     """Also where a transaction that had a number is rolled back."""
     async with on_account(shop) as found:

@@ -57,6 +57,12 @@ def test_a_token_is_valid_for_its_own_filter_only() -> None:
     refused(orders_pb2.ListOrdersRequest(), token)
 
 
+@pytest.mark.parametrize("text", ["a\0b", "\ud83d"])
+def test_a_token_with_text_that_no_row_has_is_refused(text: str) -> None:
+    for kind in LISTS:
+        refused(kind(), page_token.write(kind(), [text, "x"]))
+
+
 def encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
