@@ -12,6 +12,7 @@ from services.orders.order import DeliveredESIM
 from services.orders.provider.provider_bundle import BundleOnESIM, read_bundles
 from services.orders.provider.provider_history import History
 from services.orders.provider.provider_order import (
+    ConfirmedPrice,
     ProviderOrder,
     Validation,
     bad_answer,
@@ -123,14 +124,16 @@ class OrdersDataSource:
 
     async def get_price(
         self, bundle_name: str, max_age: float, priority: Priority = Priority.WRITE
-    ) -> Validation:
+    ) -> ConfirmedPrice:
         """Return the price of one bundle, confirmed by `validate_order` at most `max_age` seconds ago.
 
-        Only confirmed prices are cached; every failure is raised and not cached. Raises Failure as
-        `validate_order` does, and REFUSED (NOT_VALID) if the order would not be accepted.
+        It says when the provider was queried, because a cached price is older than this call. Only confirmed
+        prices are cached; every failure is raised and not cached. Raises Failure as `validate_order` does,
+        and REFUSED (NOT_VALID) if the order would not be accepted.
         """
 
-        async def load() -> Validation:
+        async def load() -> ConfirmedPrice:
+            queried_at = datetime.now(UTC)
             answer = await self.validate_order(bundle_name, 1, priority=priority)
             if not answer.valid:
                 raise Failure(
@@ -138,15 +141,15 @@ class OrdersDataSource:
                 )
             if answer.total is None:
                 raise bad_answer("the validation has no total")
-            return answer
+            return ConfirmedPrice(answer.total, answer.currency, queried_at)
 
         return await self._cache.get_or_load(
             "confirmed_price",
             bundle_name,
             max_age,
             load,
-            dump=lambda v: [v.valid, v.total, v.currency],
-            parse=lambda row: Validation(*row),
+            dump=lambda price: [price.total, price.currency, price.queried_at.isoformat()],
+            parse=lambda row: ConfirmedPrice(row[0], row[1], datetime.fromisoformat(row[2])),
         )
 
     async def get_order(

@@ -67,6 +67,15 @@ class Validation:
     currency: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedPrice:
+    """The price of one bundle, in units of `currency`, and when the provider was queried for it."""
+
+    total: Decimal
+    currency: str | None
+    queried_at: datetime
+
+
 def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
     return Failure(
         kind,

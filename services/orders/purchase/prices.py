@@ -11,7 +11,7 @@ from services.orders import status_reasons
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import Order, OrderCost, OrderRequest, OrderStatus, Target
 from services.orders.plan import Plan
-from services.orders.provider.provider_order import MAX_PLACES, Validation
+from services.orders.provider.provider_order import MAX_PLACES, ConfirmedPrice, Validation
 from services.orders.purchase import quotes, refusals
 from services.orders.purchase.quotes import Quote
 from services.orders.status_reasons import FailureReason
@@ -46,9 +46,10 @@ class Prices:
 
     With a price limit of the buyer, the provider confirms the cost at the claim and right before every
     attempt. The first attempt skips this if the claim's confirmation is at most `holds` old. Without a limit,
-    a cost that was confirmed at most `ttl` ago is enough. If it is older and the provider doesn't answer, an
-    order without a price list is placed at the catalogue's price. One with a list waits, because its price is
-    fixed: at an unknown cost it could be sold at a loss.
+    a cost that was confirmed at most `ttl` ago is enough, unless the order had to wait for its payment. If
+    the cost is older and the provider doesn't answer, an order without a price list is placed at the
+    catalogue's price. One with a list waits, because its price is fixed: at an unknown cost it could be sold
+    at a loss.
 
     Without price lists, the cost is the price: a newly confirmed one may exceed the catalogue's by the
     fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
@@ -134,7 +135,6 @@ class Prices:
         self, request: OrderRequest, plan: Plan, known: Quote, priority: Priority
     ) -> Quote:
         """Confirm the cost, or use the catalogue's while the provider does not answer."""
-        queried_at = datetime.now(UTC)
         try:
             answer = await self._datasource.get_price(
                 plan.bundle_name, self.ttl.total_seconds(), priority
@@ -146,7 +146,9 @@ class Prices:
         each = _comparable(answer, plan.cost_currency)
         if each is None:
             return known
-        quote = quotes.confirmed(known, each * request.quantity, request.quantity, queried_at)
+        quote = quotes.confirmed(
+            known, each * request.quantity, request.quantity, answer.queried_at
+        )
         if plan.listing is None:
             if each > plan.price * (1 + self._tolerance):
                 raise refusals.price_changed(quote, limited=False)
@@ -202,11 +204,13 @@ class Prices:
         age = _age(confirmed_at)
         # There was no step since the claim, hence no attempt.
         new = subject.updated_at == subject.created_at
-        if new and timedelta() <= age <= self._holds:
+        recent = timedelta() <= age <= self._holds
+        if new and recent:
             return False
-        # Without a price list, an order that is paid here is sold at cost, which may rise while the customer
-        # pays.
-        waited = subject.price_list is None and subject.has_payment and not new
+        # The cost may rise while the customer pays. Without a price list there is no margin for that, so the
+        # cost is confirmed even if the last confirmation is recent.
+        recent = recent and subject.price_list is not None
+        waited = subject.has_payment and not new and not recent
         return subject.limited or waited or age > self.ttl
 
     async def _decide(self, work: Work, confirmed: Confirmed) -> Confirmed | None:
@@ -249,7 +253,7 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
     )
 
 
-def _comparable(answer: Validation, currency: str) -> Decimal | None:
+def _comparable(answer: Validation | ConfirmedPrice, currency: str) -> Decimal | None:
     """Return the provider's price if it is in the currency of the cost, else None."""
     return answer.total if answer.currency in (None, currency) else None
 
