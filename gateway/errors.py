@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, joined
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def message(failure: Failure) -> str:
     """Return a failure's message, with fields named as in the schema."""
     if not failure.fields:
         return failure.message
-    return "; ".join(f"{argument(path)}: {text}" for path, text in failure.fields.items())
+    return joined({argument(path): text for path, text in failure.fields.items()}, failure.omitted)
 
 
 def argument(path: str) -> str:

@@ -1,8 +1,13 @@
 """The application's one error type: a kind, a stable reason for programs, and a message for people."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+# The detail with the number of invalid fields that `fields` lacks, because a gRPC status had no room.
+OMITTED = "omitted_fields"
+OMITTED_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Kind(StrEnum):
@@ -50,8 +55,19 @@ class Failure(Exception):  # noqa: N818 - a refusal is not a program error
     def __str__(self) -> str:
         return f"{self.message} [{self.reason}]"
 
+    @property
+    def omitted(self) -> int:
+        """The number of invalid fields that are missing in `fields`."""
+        number = self.details.get(OMITTED, "")
+        return int(number) if OMITTED_NUMBER.fullmatch(number) else 0
+
 
 def invalid(fields: Mapping[str, str], reason: str = "INVALID_ARGUMENT") -> Failure:
     """Return the failure for invalid input, whose message joins the messages of the fields."""
+    return Failure(Kind.INVALID, reason, joined(fields), fields=fields)
+
+
+def joined(fields: Mapping[str, str], omitted: int = 0) -> str:
+    """Join the messages of invalid fields, and count those that are not among them."""
     message = "; ".join(f"{path}: {text}" for path, text in fields.items())
-    return Failure(Kind.INVALID, reason, message, fields=fields)
+    return f"{message}; and {omitted} more" if omitted else message

@@ -6,10 +6,12 @@ from typing import Any, NoReturn, cast
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from kit.errors import Failure, Kind
+from kit.rpc import error_size
 
 DOMAIN = "esimgo"
 # The reason if a peer lacks a method, as during an upgrade.
@@ -32,13 +34,17 @@ KINDS = {code: kind for kind, code in CODES.items()}
 
 
 def to_status(failure: Failure) -> grpc.Status:
-    """Convert a failure to a google.rpc.Status, for `context.abort_with_status`."""
+    """Convert a failure to a google.rpc.Status, for `context.abort_with_status`.
+
+    What has no room in gRPC's metadata is left out.
+    """
+    failure = error_size.limited(failure)
     status = status_pb2.Status(
         code=code_pb2.Code.Value(CODES[failure.kind].name), message=failure.message
     )
-    # The provider's own text is only for logs, not for callers.
-    visible = {k: v for k, v in failure.details.items() if not k.startswith("provider_")}
-    info = error_details_pb2.ErrorInfo(domain=DOMAIN, reason=failure.reason, metadata=visible)
+    info = error_details_pb2.ErrorInfo(
+        domain=DOMAIN, reason=failure.reason, metadata=failure.details
+    )
     status.details.add().Pack(info)
     if failure.fields:
         bad = error_details_pb2.BadRequest()
@@ -62,15 +68,19 @@ async def abort(context: "grpc.aio.ServicerContext[Any, Any]", failure: Failure)
 
 def from_error(error: grpc.aio.AioRpcError) -> Failure:
     """Return the peer's failure. Of any other error only the kind is used, not the text."""
-    status = rpc_status.from_call(cast(grpc.Call, error))  # has the methods that from_call uses
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
     ours = False
-    for packed in status.details if status else ():
-        ours = ours or packed.Unpack(info)
-        packed.Unpack(bad)
-        packed.Unpack(retry)
+    try:
+        status = rpc_status.from_call(cast(grpc.Call, error))  # has the methods that from_call uses
+        for packed in status.details if status else ():
+            ours = ours or packed.Unpack(info)
+            packed.Unpack(bad)
+            packed.Unpack(retry)
+    except (ValueError, DecodeError):
+        # The status is not the peer's: gRPC received it, and then ended the call with another code.
+        status = None
     kind = KINDS.get(error.code(), Kind.INTERNAL)
     if not ours or status is None or info.domain != DOMAIN:
         return _foreign(kind, error.code())

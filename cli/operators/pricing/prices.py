@@ -214,6 +214,8 @@ class Prices:
             if not isinstance(failure, Failure) or not failure.fields:
                 raise
             lines = [f"{price_file.path_of(path)}: {text}" for path, text in failure.fields.items()]
+            if failure.omitted:
+                lines.append(f"and {failure.omitted} more")
             raise CommandError("\n  ".join(["the request was refused:", *lines])) from failure
 
 

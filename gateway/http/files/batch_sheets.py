@@ -20,7 +20,7 @@ from gateway.sheets.batch_rows import BatchSheet
 from gateway.upstream import wanted_plans
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import Session
-from kit.errors import Failure, Kind, invalid
+from kit.errors import Failure, Kind, invalid, joined
 from kit.rpc import client as rpc_client
 from kit.values import money
 from protos.common.v1 import money_pb2
@@ -180,7 +180,8 @@ def _with_lines(failure: Failure, rows: Sequence[Row]) -> Failure:
         return failure
     lines = {f"items[{position}]": f"line {row.row.line}" for position, row in enumerate(rows)}
     fields = {lines.get(path, path): text for path, text in failure.fields.items()}
-    named = "; ".join(f"{line}: {text}" for line, text in list(fields.items())[:NAMED])
+    more = max(0, len(fields) - NAMED) + failure.omitted
+    named = joined(dict(list(fields.items())[:NAMED]), more)
     return replace(failure, message=f"Nothing was bought. {named}", fields={})
 
 

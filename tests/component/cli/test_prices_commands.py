@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -172,6 +173,12 @@ async def test_refusals_change_nothing_and_name_what_is_wrong(
     assert "priceLists[0].minMargin: must" in await refused(
         run, "prices", "preview", str(write(tmp_path, minus))
     )
+    rule = SHOP["rules"][0] | {"value": "-1"}
+    many = await refused(
+        run, "prices", "preview", str(write(tmp_path, SHOP | {"rules": [rule] * 200}))
+    )
+    assert "the request was refused:\n  rules[0].value: must" in many
+    assert re.search(r"\n  and 3[0-9]{2} more$", many.rstrip())
     cheap = {
         "priceLists": [{"id": "usd", "currency": "USD"}],
         "rules": [

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.defence_settings import COUPON_RATE, DefenceSettings
 from gateway.documents.work_settings import UNLIMITED
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, invalid
 from kit.values import money
 from protos.common.v1.money_pb2 import Money
 from protos.orders.v1 import coupons_pb2 as pb
@@ -225,6 +225,21 @@ async def test_refusals_of_the_service_name_fields_of_the_input(
     disable = 'mutation { disableCoupon(id: "x") { success code } }'
     result = (await finance.ask(disable)).data["disableCoupon"]
     assert result == {"success": False, "code": "COUPON_NOT_FOUND"}
+
+
+async def test_the_first_of_many_wrong_fields_are_named_and_the_others_counted(
+    gateway: Gateway, finance: Client
+) -> None:
+    gateway.coupons.answers["CreateCoupon"] = invalid(
+        {f"coupon.countries[{n}]": "is unknown" for n in range(400)}
+    )
+    given = {"code": "spring", "percent": "10"}
+    result = (await finance.ask(CREATE % "id", input=given)).data["createCoupon"]
+    assert (result["success"], result["code"]) == (False, "INVALID_ARGUMENT")
+    *named, more = result["error"].split("; ")
+    assert named == [f"input.countries[{n}]: is unknown" for n in range(len(named))]
+    assert 40 < len(named) < 400
+    assert more == f"and {400 - len(named)} more"
 
 
 async def test_coupons_are_listed_page_by_page(gateway: Gateway, finance: Client) -> None:

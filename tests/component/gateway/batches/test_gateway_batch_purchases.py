@@ -50,6 +50,19 @@ async def test_faults_refuse_a_purchase_by_their_lines(buying: Gateway, ann: Cli
     assert [item.plan_id for item in sent(buying).items] == [PLANS[0].id, ""]
 
 
+async def test_the_first_of_many_faulty_lines_are_named_and_the_others_counted(
+    buying: Gateway, ann: Client
+) -> None:
+    many = {f"items[{row}]": "The plan is not sold" for row in range(300)}
+    buying.batches.answers["CreateBatch"] = Failure(
+        Kind.REFUSED, "BATCH_INVALID", "All rows", fields=many
+    )
+    sheet = "plan\n" + f"{PLANS[0].name}\n" * 300
+    answer = await post(ann, sheet, path="/batches", idempotencyKey="k")
+    assert answer.status == 422
+    assert answer.error["message"].endswith("line 11: The plan is not sold; and 290 more")
+
+
 @pytest.mark.parametrize("text", ["soon", "2026-13-01", "9999-12-31T23:59:59-10:00"])
 async def test_a_time_that_is_none_is_refused(buying: Gateway, ann: Client, text: str) -> None:
     answer = await post(ann, SHEET, path="/batches", idempotencyKey="k", notBefore=text)

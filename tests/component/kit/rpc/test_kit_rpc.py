@@ -5,14 +5,16 @@ from typing import Any
 import grpc
 import pytest
 
-from kit.errors import Failure, Kind
+from kit.errors import Failure, Kind, invalid
 from kit.logs import request_id
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from protos.orders.v1 import orders_pb2
+from kit.rpc.server import Running
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.component.kit.rpc.probe import Probe
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.rpc.refusals import failure_of
 
 
 async def refused(method: Any, token: str | None, request: Any = None) -> Failure:
@@ -86,6 +88,30 @@ async def test_a_failure_reaches_the_client_with_all_its_fields(
     probe.behaviour = fail
     failure = await refused(stub.GetOrder, auth.service_role_key)
     assert vars(failure) == vars(sent)
+
+
+@pytest.mark.parametrize("rows", [180, 200, 300, 5_000])
+@pytest.mark.parametrize(
+    "text", ["must be a whole number from 1 to 100", "必须是一到一百之间的整数"]
+)
+async def test_a_failure_with_many_fields_reaches_any_client(
+    stub: Any, running: Running, probe: Probe, auth: Auth, rows: int, text: str
+) -> None:
+    async def fail() -> None:
+        raise invalid({f"items[{row}].quantity": text for row in range(rows)})
+
+    probe.behaviour = fail
+    failure = await refused(stub.GetOrder, auth.service_role_key)
+    assert (failure.kind, failure.reason) == (Kind.INVALID, "INVALID_ARGUMENT")
+    assert failure.omitted + len(failure.fields) == rows
+    assert set(failure.fields.values()) == {text}
+    # A client with gRPC's defaults accepts 8 KiB of metadata, and drops random responses above.
+    metadata = (("authorization", f"Bearer {auth.service_role_key}"),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel:
+        strict = orders_pb2_grpc.OrdersServiceStub(channel)
+        for _ in range(20):
+            call = strict.GetOrder(orders_pb2.GetOrderRequest(), metadata=metadata)
+            assert vars(await failure_of(call)) == vars(failure)
 
 
 async def test_an_unexpected_error_is_masked_and_logged_with_its_id(

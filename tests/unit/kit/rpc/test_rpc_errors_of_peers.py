@@ -1,11 +1,13 @@
 """Errors that a peer's gRPC library creates itself, as failures known to callers."""
 
+from typing import Any
+
 import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
 
-from kit.errors import Kind
-from kit.rpc.errors import from_error
+from kit.errors import Failure, Kind
+from kit.rpc.errors import from_error, to_status
 
 CODES = grpc.StatusCode
 
@@ -28,3 +30,19 @@ def test_a_status_without_our_details_maps_to_a_known_kind(
     assert (failure.kind, failure.reason) == (kind, reason)
     assert "library" not in failure.message
     assert (failure.retry_after is not None) == (reason == "SERVICE_OVERLOADED")
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        to_status(Failure(Kind.INVALID, "REASON", "text")).trailing_metadata,
+        (("grpc-status-details-bin", b"not a message"),),
+    ],
+    ids=["of another code", "undecodable"],
+)
+def test_details_that_do_not_fit_the_status_are_ignored(details: Any) -> None:
+    text = "received metadata size exceeds soft limit"
+    failure = from_error(
+        AioRpcError(CODES.RESOURCE_EXHAUSTED, Metadata(), Metadata(*details), text)
+    )
+    assert (failure.kind, failure.reason) == (Kind.UNAVAILABLE, "SERVICE_OVERLOADED")
