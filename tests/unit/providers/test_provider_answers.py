@@ -139,7 +139,9 @@ async def test_the_providers_message_is_truncated_and_redacted(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "<html>", "{'price': 2}", "[" * 100_000, LONG_AND_NESTED], ids=lambda text: text[:12]
+    "text",
+    ["", "<html>", "{'price': 2}", "[" * 100_000, LONG_AND_NESTED],
+    ids=lambda text: text[:12],
 )
 async def test_an_unreadable_success_is_unavailable_for_reads_and_unclear_for_writes(
     http: aiohttp.ClientSession, played: PlayedProvider, text: str
