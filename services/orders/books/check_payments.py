@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from kit.db.database import Database
@@ -28,13 +29,28 @@ class PaymentProviderCheck:
         self._counts = counts
 
     async def run(self, start: datetime, end: datetime) -> AsyncIterator[Difference]:
-        """Yield differences; raises Failure if the payment provider can't be reached."""
+        """Yield differences; raises Failure if the payment provider can't be reached.
+
+        Fees that are not posted are reported whatever their age.
+        """
+        async for found in self._without_fee(min(start, datetime.now(UTC) - LATE)):
+            yield found
         at = start
         while at < end:
             until = min(at + WINDOW, end)
             async for found in self._window(at, until, settled=end - MARGIN):
                 yield found
             at = until
+
+    async def _without_fee(self, before: datetime) -> AsyncIterator[Difference]:
+        after, more = "", True
+        while more:
+            async with self._database.system() as connection:
+                page = await movement_store.without_fee(connection, before, after, PAGE)
+            for row in page:
+                yield _fee_not_posted(row["id"], row["fee"], row["currency"])
+            more = len(page) == PAGE
+            after = page[-1]["id"] if page else after
 
     async def _window(
         self, start: datetime, end: datetime, *, settled: datetime
@@ -129,10 +145,13 @@ def _compared(movement: BalanceTransaction, here: Any) -> list[Difference]:
             text = f"it took {amount}, and is not in the ledger"
             found.append(_of("DISPUTE_NOT_POSTED", movement.source_id, text))
     if here["posted_at"] is None and age > LATE:
-        fee = shown(movement.fee, movement.currency)
-        text = f"its fee of {fee} is not in the ledger: see the log for why it was not read"
-        found.append(_of("FEE_NOT_POSTED", movement.id, text))
+        found.append(_fee_not_posted(movement.id, movement.fee, movement.currency))
     return found
+
+
+def _fee_not_posted(movement_id: str, fee: Decimal, currency: str) -> Difference:
+    text = f"its fee of {shown(fee, currency)} is not in the ledger: see the log for why it was not read"
+    return _of("FEE_NOT_POSTED", movement_id, text)
 
 
 def _refund(

@@ -51,23 +51,35 @@ select {PAYMENT_COLUMNS}, h.wallet_id as hold_wallet_id, o.status as order_statu
     (
         select count(*) from orders.ledger_transactions t
         where t.payment_id = p.id and t.kind in ('TAKE', 'TOP_UP')
-    )::int as posted
+    )::int as posted,
+    (
+        select coalesce(sum(case when d.currency = p.currency then d.amount else p.captured end), 0)
+        from orders.disputes d where d.payment_id = p.id and (d.withdrawn or d.status = 'lost')
+    ) as withdrawn
 from orders.payments p
 left join orders.wallet_entries h on h.payment_id = p.id and h.kind in ('HOLD', 'TOP_UP')
 left join orders.esim_orders o on o.id = p.order_id
-where p.id > $1 and p.updated_at >= $2 and p.created_at < $3
+where p.id > $1 and p.created_at < $3 and (
+    p.updated_at >= $2
+    -- Of a failed order, whatever its age, as long as money is left to refund.
+    or (p.state in ('PAID', 'RELEASED') and p.refunded < p.captured and o.status = 'FAILED')
+)
 order by p.id limit {PAGE}
 """  # noqa: S608 - only constants go in
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedPayment:
-    """A payment with the wallet that paid or got it, its order's status, and how often it was posted."""
+    """A payment with the wallet that paid or got it, its order's status, and how often it was posted.
+
+    `withdrawn` is what disputes have taken back.
+    """
 
     payment: Payment
     wallet_id: UUID | None
     order_status: str | None
     posted: int
+    withdrawn: Decimal
 
 
 async def payments(
@@ -77,8 +89,8 @@ async def payments(
     for row in await connection.fetch(PAYMENTS, after, start, end):
         values = dict(row)
         wallet, status = values.pop("hold_wallet_id"), values.pop("order_status")
-        posted = values.pop("posted")
-        found.append(CheckedPayment(read_payment(values), wallet, status, posted))
+        posted, withdrawn = values.pop("posted"), values.pop("withdrawn")
+        found.append(CheckedPayment(read_payment(values), wallet, status, posted, withdrawn))
     return found
 
 
@@ -94,7 +106,8 @@ select {REFUND_COLUMNS}, (
         select from orders.ledger_transactions t where t.key = 'refund_failure:' || r.id
     ) as reversed
 from orders.refunds r
-where r.id > $1 and r.updated_at >= $2 and r.created_at < $3
+where r.id > $1 and r.created_at < $3
+    and (r.updated_at >= $2 or r.state in ('PLANNED', 'STARTED')) -- not made yet, whatever its age
 order by r.id limit {PAGE}
 """  # noqa: S608 - the same
 
@@ -167,6 +180,33 @@ async def orders(
         own = [values.pop(name) for name in ("waits", "returned", "returned_cost", "deposits")]
         found.append(CheckedOrder(read_order(values), bool(own[0]), *own[1:]))
     return found
+
+
+# The last order of a page is returned even if nothing is left of its deposit: the next page begins after it.
+DEPOSITS = """
+with page as (
+    select o.id, o.currency from orders.esim_orders o
+    where o.id > $1 and o.updated_at < $2 and o.status in ('COMPLETED', 'CANCELLED', 'REFUNDED')
+        and o.created_at >= (select b.since from orders.books b)
+    order by o.id limit 2000
+)
+select page.id, page.currency, d.left from page
+cross join lateral (
+    select coalesce(-sum(e.amount), 0) as left from orders.ledger_transactions t
+    join orders.ledger_entries e on e.transaction_id = t.id
+    where t.order_id = page.id and e.account = 'deposits'
+) d
+where d.left <> 0 or page.id = (select id from page order by id desc limit 1)
+order by page.id
+"""
+
+
+async def deposits(connection: Connection, after: UUID, before: datetime) -> list[Any]:
+    """Return delivered orders that did not change since `before`, with what is left of their deposits.
+
+    One page of them; it is empty after the last order.
+    """
+    return list(await connection.fetch(DEPOSITS, after, before))
 
 
 WALLETS = f"""

@@ -111,6 +111,20 @@ async def mark_posted(connection: Connection, movement_id: str) -> None:
     )
 
 
+WITHOUT_FEE = """
+select id, fee, currency from orders.balance_transactions
+where payment_id is not null and posted_at is null and fee <> 0 and at < $1 and id > $2
+order by id limit $3
+"""
+
+
+async def without_fee(
+    connection: Connection, before: datetime, after: str, limit: int
+) -> list[Any]:
+    """Return movements of our payments from before a time whose fees are not posted, by id."""
+    return list(await connection.fetch(WITHOUT_FEE, before, after, limit))
+
+
 MATCHED = """
 select m.id, p.id as payment_id, p.order_id, p.captured, p.currency,
     p.amount - p.wallet_amount as card_amount, p.state, r.id as refund_id, r.amount as refund_amount,

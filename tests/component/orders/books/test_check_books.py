@@ -110,6 +110,65 @@ async def test_a_refund_that_nobody_makes_and_a_fee_that_nobody_posts(paid_shop:
         assert order.id
 
 
+# What is wrong, each with its code.
+UNRESOLVED = (
+    (
+        "insert into orders.refunds (payment_id, order_id, customer_id, amount, currency, destination,"
+        " reason, requested_by, next_run_at) select id, order_id, customer_id, 1, 'USD', 'CARD', 'STAFF',"
+        " 'test', null from orders.payments",
+        "REFUND_STUCK",
+    ),
+    (
+        "insert into orders.balance_transactions (id, kind, amount, fee, currency, payment_id, at)"
+        " select 'txn_1', 'charge', 1, 0.5, 'USD', id, now() from orders.payments",
+        "FEE_NOT_POSTED",
+    ),
+    (
+        "update orders.ledger_entries set amount = amount - 1 where account = 'deposits' and amount > 0",
+        "DEPOSIT_LEFT",
+    ),
+    (
+        "with failed as (update orders.esim_orders set status = 'FAILED', failure_reason = 'PAID_BACK')"
+        " update orders.payments set state = 'RELEASED', updated_at = now()",
+        "FAILED_ORDER_KEEPS_MONEY",
+    ),
+)
+AGE = (
+    "update orders.esim_orders set created_at = $1, updated_at = $1, placed_at = $1",
+    "update orders.payments set created_at = $1, updated_at = $1",
+    "update orders.refunds set created_at = $1, updated_at = $1",
+    "update orders.ledger_transactions set at = $1",
+    "update orders.balance_transactions set at = $1",
+)
+
+
+async def test_what_is_still_wrong_is_reported_whatever_its_age(paid_shop: PaidShop) -> None:
+    now = datetime.now(UTC)
+    since = timestamps.to_proto(now - timedelta(days=3))
+
+    async def codes(found: CheckedShop) -> set[str]:
+        for statement in AGE:
+            await found.force(statement, now - timedelta(days=40))
+        differences, _ = await found.check(from_date=since)
+        return {one.code for one in differences}
+
+    async with checked(paid_shop) as found:
+        await bought(paid_shop, found.service, found.buyer)
+        await found.posted()
+        await found.force("update orders.books set since = since - interval '90 days'")
+        paid_shop.provider.world.balance.clear()
+        assert await codes(found) == set()
+        for change, code in UNRESOLVED:
+            await found.force(change)
+            assert code in await codes(found)
+        # What a dispute has taken can't be refunded.
+        await found.force(
+            "insert into orders.disputes (id, payment_id, amount, currency, status, created_at, withdrawn)"
+            " select 'dp_1', id, amount, 'USD', 'lost', now(), true from orders.payments"
+        )
+        assert await codes(found) == {"REFUND_STUCK", "FEE_NOT_POSTED"}
+
+
 async def test_top_ups_are_compared(paid_shop: PaidShop) -> None:
     insert = (
         "insert into orders.payments (customer_id, method, amount, captured, currency, state, expires_at)"
