@@ -11,14 +11,14 @@ from cli.config.access import Access
 from cli.errors import CommandError
 from kit.errors import Failure
 from kit.rpc import client as rpc_client
-from kit.rpc.errors import from_error
+from kit.rpc.errors import UNAVAILABLE, from_error
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One process of the platform.
 
-    `unavailable` is the error when it does not answer, with {} for the cause; `timeout` is in seconds.
+    `unavailable` is the error when it can't be reached, with {} for the cause; `timeout` is in seconds.
     """
 
     stub: Any
@@ -46,7 +46,7 @@ class Service:
             raise self._error(from_error(error)) from error
 
     def _error(self, failure: Failure) -> CommandError:
-        if failure.kind == "unavailable":
+        if failure.reason == UNAVAILABLE:
             return CommandError(self.unavailable.format(failure))
         return CommandError(str(failure))
 
