@@ -38,7 +38,8 @@ def organizations() -> None:
 @click.option(
     "--currency",
     required=True,
-    help="Currency that it buys in: that of a price list, such as EUR. It can't be changed later.",
+    help="Currency that it buys in: that of a price list, such as EUR. Without such a list it can buy"
+    " nothing. It can't be changed later.",
 )
 @click.option(
     "--billing",

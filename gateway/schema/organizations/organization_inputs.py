@@ -18,7 +18,8 @@ MAX_SIZE = 500
 class CreateOrganizationInput:
     name: str = strawberry.field(description="Name of the company, 1 to 200 characters.")
     currency: str = strawberry.field(
-        description="ISO 4217 code of the price list that it buys from. It can't be changed later."
+        description="ISO 4217 code of the price list that it buys from; without such a list, its purchases"
+        " are refused with ORGANIZATION_WITHOUT_PRICES. It can't be changed later."
     )
     billing: OrganizationBilling = strawberry.field(
         default=OrganizationBilling.PREPAID, description="How it pays."

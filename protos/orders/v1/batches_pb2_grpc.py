@@ -103,7 +103,7 @@ class BatchesServiceServicer:
     def ValidateBatch(self, request, context):
         """Returns the faults of every row, the total and how long the batch would take; buys nothing and records nothing. A
         row that can't be bought is no error of the call. INVALID_ARGUMENT: no rows, more than 1,000 rows or 2,000 eSIMs, or a
-        field of the batch itself.
+        field of the batch itself. FAILED_PRECONDITION: ORGANIZATION_CURRENCY, ORGANIZATION_WITHOUT_PRICES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,7 @@ class BatchesServiceStub:
     ValidateBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ValidateBatchRequest, _batches_pb2.ValidateBatchResponse]
     """Returns the faults of every row, the total and how long the batch would take; buys nothing and records nothing. A
     row that can't be bought is no error of the call. INVALID_ARGUMENT: no rows, more than 1,000 rows or 2,000 eSIMs, or a
-    field of the batch itself.
+    field of the batch itself. FAILED_PRECONDITION: ORGANIZATION_CURRENCY, ORGANIZATION_WITHOUT_PRICES.
     """
     CreateBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.CreateBatchRequest, _batches_pb2.CreateBatchResponse]
     """Records a batch and reserves its budgets, in one transaction; a background job buys it. Fails as ValidateBatch does,
@@ -93,7 +93,7 @@ class BatchesServiceAsyncStub(BatchesServiceStub):
     ValidateBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.ValidateBatchRequest, _batches_pb2.ValidateBatchResponse]  # type: ignore[assignment]
     """Returns the faults of every row, the total and how long the batch would take; buys nothing and records nothing. A
     row that can't be bought is no error of the call. INVALID_ARGUMENT: no rows, more than 1,000 rows or 2,000 eSIMs, or a
-    field of the batch itself.
+    field of the batch itself. FAILED_PRECONDITION: ORGANIZATION_CURRENCY, ORGANIZATION_WITHOUT_PRICES.
     """
     CreateBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.CreateBatchRequest, _batches_pb2.CreateBatchResponse]  # type: ignore[assignment]
     """Records a batch and reserves its budgets, in one transaction; a background job buys it. Fails as ValidateBatch does,
@@ -145,7 +145,7 @@ class BatchesServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batches_pb2.ValidateBatchResponse, _abc.Awaitable[_batches_pb2.ValidateBatchResponse]]:
         """Returns the faults of every row, the total and how long the batch would take; buys nothing and records nothing. A
         row that can't be bought is no error of the call. INVALID_ARGUMENT: no rows, more than 1,000 rows or 2,000 eSIMs, or a
-        field of the batch itself.
+        field of the batch itself. FAILED_PRECONDITION: ORGANIZATION_CURRENCY, ORGANIZATION_WITHOUT_PRICES.
         """
 
     @_abc_1.abstractmethod

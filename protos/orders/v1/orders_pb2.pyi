@@ -397,8 +397,9 @@ class CreateOrderRequest(_message.Message):
     """Organization that buys, and its group; empty: the caller buys for themself. The caller must be an OWNER, MANAGER or
     BUYER of it, and a BUYER a member of the group. NOT_FOUND: ORGANIZATION_NOT_FOUND (also if the caller is no member),
     GROUP_NOT_FOUND. PERMISSION_DENIED: MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP. FAILED_PRECONDITION:
-    ORGANIZATION_SUSPENDED, ORGANIZATION_CURRENCY, GROUP_ARCHIVED, BUDGET_EXCEEDED (details: `budget_id`, `scope`,
-    `left`, `currency`), CREDIT_EXCEEDED, WALLET_TOO_LOW. Without `payment`, it is paid as the organization's billing says.
+    ORGANIZATION_SUSPENDED, ORGANIZATION_CURRENCY, ORGANIZATION_WITHOUT_PRICES (the shop has no prices in its currency),
+    GROUP_ARCHIVED, BUDGET_EXCEEDED (details: `budget_id`, `scope`, `left`, `currency`), CREDIT_EXCEEDED, WALLET_TOO_LOW.
+    Without `payment`, it is paid as the organization's billing says.
     """
     group_id: _builtins.str
     @_builtins.property

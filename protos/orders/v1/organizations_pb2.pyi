@@ -351,6 +351,9 @@ class CreateOrganizationRequest(_message.Message):
     tax_id: _builtins.str
     """Checked for its form where `country` is set."""
     currency: _builtins.str
+    """ISO 4217 code of the price list that it buys from. The list may be created later; until then, purchases are
+    refused with ORGANIZATION_WITHOUT_PRICES.
+    """
     billing: Global___Billing.ValueType
     """Unspecified: PREPAID."""
     locale: _builtins.str

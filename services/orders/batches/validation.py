@@ -15,6 +15,7 @@ from services.orders.batches.batch import ORDER_TIME, BatchRequest, Planned, Pro
 from services.orders.batches.members import Buyer
 from services.orders.batches.packing import pack
 from services.orders.order import MAX_QUANTITY
+from services.orders.organizations import purchasing
 from services.orders.peers import Catalogue, ESIMs, no_plan
 from services.orders.plan import Plan
 from services.orders.purchase import quotes
@@ -94,11 +95,13 @@ class Validation:
     async def check(self, request: BatchRequest, buyer: Buyer, token: str) -> Checked:
         """Return each row with its faults, and the orders that would buy those without.
 
-        Raises Failure if the catalogue or the esims service is unavailable, and INVALID (UNKNOWN_CURRENCY).
+        Raises Failure if the catalogue or the esims service is unavailable, and INVALID (UNKNOWN_CURRENCY)
+        or, for an organization, REFUSED (ORGANIZATION_WITHOUT_PRICES).
         """
         currency, paid = buyer.currency, buyer.paid
         sound = [row for row in request.rows if not row.problems]
-        plans = await self._plans(sound, currency)
+        with purchasing.priced(buyer.member):
+            plans = await self._plans(sound, currency)
         known = await self._known_esims(request, sound, buyer.customer_id, token)
         accounts = await travelers.faults(self._database, request.organization_id, request.rows)
         repeated = _repeated(request.rows)

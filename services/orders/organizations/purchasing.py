@@ -1,5 +1,7 @@
 """Checks that a customer may buy for an organization, in the transaction that claims the order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -47,6 +49,28 @@ def in_currency(request: OrderRequest, member: Membership | None) -> OrderReques
             details={"currency": member.currency},
         )
     return replace(request, currency=member.currency)
+
+
+@contextmanager
+def priced(member: Membership | None) -> Iterator[None]:
+    """Read plans in the currency of the organization inside this block.
+
+    Raises Failure REFUSED (ORGANIZATION_WITHOUT_PRICES) instead of the catalogue's UNKNOWN_CURRENCY, which
+    asks for another currency: an organization can't use one.
+    """
+    try:
+        yield
+    except Failure as failure:
+        if member is None or failure.reason != "UNKNOWN_CURRENCY":
+            raise
+        raise Failure(
+            Kind.REFUSED,
+            "ORGANIZATION_WITHOUT_PRICES",
+            f"The shop has no prices in {member.currency}, in which this organization buys, so nothing was"
+            f" bought. Ask the shop to add a price list in {member.currency}, or to create the organization"
+            " in another currency",
+            details={"currency": member.currency},
+        ) from failure
 
 
 async def check(connection: Connection, member: Membership, group_id: UUID | None) -> None:

@@ -93,9 +93,7 @@ class Claims:
         )
         request = purchasing.in_currency(request, payer.organization)
         # Read at the same time as the order of an earlier call, which few requests have.
-        plan = asyncio.create_task(
-            self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
-        )
+        plan = asyncio.create_task(self._plan(request, payer.organization))
         plan.add_done_callback(_ignore)
         try:
             earlier = await repeats.earlier(self._database, session, request)
@@ -118,6 +116,12 @@ class Claims:
             raise refusal
         # The key belongs to an order for an organization that the customer has left.
         raise repeats.conflict()
+
+    async def _plan(self, request: OrderRequest, member: Membership | None) -> Plan:
+        with purchasing.priced(member):
+            return await self._catalogue.get_plan(
+                request.plan_id, request.quantity, request.currency
+            )
 
     async def _organization(self, request: OrderRequest) -> Membership | None:
         """Return for which organization the customer buys; its rules are checked in the claim itself."""

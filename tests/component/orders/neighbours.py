@@ -41,6 +41,7 @@ def environment(shop: Shop) -> dict[str, str]:
 @dataclass
 class Platform:
     shop: Shop
+    channel: grpc.aio.Channel  # to the orders service
     catalogue: "catalogue_pb2_grpc.CatalogueServiceAsyncStub"
     orders: "orders_pb2_grpc.OrdersServiceAsyncStub"
     esims: "esims_pb2_grpc.ESIMsServiceAsyncStub"
@@ -86,6 +87,7 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
             assert not progress.status.error
         yield Platform(
             shop,
+            to_orders,
             catalogue,
             orders_pb2_grpc.OrdersServiceStub(to_orders),
             esims_pb2_grpc.ESIMsServiceStub(to_esims),
