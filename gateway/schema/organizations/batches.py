@@ -130,7 +130,8 @@ class BatchMutations:
 
     @auth_field(
         description="Buys the failed and the cancelled rows of a finished batch once more, at current prices;"
-        " delivered rows are never bought again. Refused with BATCH_RUNNING or NOTHING_TO_RETRY."
+        " delivered rows are never bought again. Refused with BATCH_RUNNING or NOTHING_TO_RETRY,"
+        " and with BATCH_CHANGED if another retry came first."
     )
     async def retry_batch(self, info: Info, id: BatchIdArgument) -> BatchResult | None:
         request = pb.RetryBatchRequest(batch_id=id)

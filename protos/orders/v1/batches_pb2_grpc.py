@@ -160,7 +160,7 @@ class BatchesServiceServicer:
     def RetryBatch(self, request, context):
         """Buys the failed and the cancelled rows of a finished batch once more, at current prices; delivered rows are never
         bought again. Rows that can't be bought now keep their error. FAILED_PRECONDITION: BATCH_RUNNING, NOTHING_TO_RETRY, and
-        the reasons of CreateBatch.
+        the reasons of CreateBatch. ALREADY_EXISTS (BATCH_CHANGED): another retry came first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

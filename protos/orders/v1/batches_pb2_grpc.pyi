@@ -70,7 +70,7 @@ class BatchesServiceStub:
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.RetryBatchRequest, _batches_pb2.RetryBatchResponse]
     """Buys the failed and the cancelled rows of a finished batch once more, at current prices; delivered rows are never
     bought again. Rows that can't be bought now keep their error. FAILED_PRECONDITION: BATCH_RUNNING, NOTHING_TO_RETRY, and
-    the reasons of CreateBatch.
+    the reasons of CreateBatch. ALREADY_EXISTS (BATCH_CHANGED): another retry came first.
     """
     WatchBatch: _grpc.UnaryStreamMultiCallable[_batches_pb2.WatchBatchRequest, _batches_pb2.WatchBatchResponse]
     """Streams the current state of a batch, and then every change. A slow caller misses intermediate states but never the
@@ -119,7 +119,7 @@ class BatchesServiceAsyncStub(BatchesServiceStub):
     RetryBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.RetryBatchRequest, _batches_pb2.RetryBatchResponse]  # type: ignore[assignment]
     """Buys the failed and the cancelled rows of a finished batch once more, at current prices; delivered rows are never
     bought again. Rows that can't be bought now keep their error. FAILED_PRECONDITION: BATCH_RUNNING, NOTHING_TO_RETRY, and
-    the reasons of CreateBatch.
+    the reasons of CreateBatch. ALREADY_EXISTS (BATCH_CHANGED): another retry came first.
     """
     WatchBatch: _aio.UnaryStreamMultiCallable[_batches_pb2.WatchBatchRequest, _batches_pb2.WatchBatchResponse]  # type: ignore[assignment]
     """Streams the current state of a batch, and then every change. A slow caller misses intermediate states but never the
@@ -213,7 +213,7 @@ class BatchesServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batches_pb2.RetryBatchResponse, _abc.Awaitable[_batches_pb2.RetryBatchResponse]]:
         """Buys the failed and the cancelled rows of a finished batch once more, at current prices; delivered rows are never
         bought again. Rows that can't be bought now keep their error. FAILED_PRECONDITION: BATCH_RUNNING, NOTHING_TO_RETRY, and
-        the reasons of CreateBatch.
+        the reasons of CreateBatch. ALREADY_EXISTS (BATCH_CHANGED): another retry came first.
         """
 
     @_abc_1.abstractmethod

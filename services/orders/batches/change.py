@@ -44,7 +44,8 @@ class BatchChanges:
     async def retry(self, session: Session, batch_id: UUID) -> Batch:
         """Plan the failed and cancelled rows of a finished batch again, at current prices.
 
-        Raises Failure REFUSED: BATCH_RUNNING, NOTHING_TO_RETRY, and what `Acceptance.create` raises.
+        Raises Failure REFUSED: BATCH_RUNNING, NOTHING_TO_RETRY; CONFLICT (BATCH_CHANGED) if another retry
+        came first; and what `Acceptance.create` raises.
         """
         batch = await find.own(self._database, session, batch_id)
         _check_finished(batch)
@@ -56,8 +57,12 @@ class BatchChanges:
         async with self._database.system() as connection:
             await store.lock(connection, batch_id)
             await self._buyers.check_caller(connection, session, batch)
-            # Another retry may have come first.
-            _check_finished(await _current(connection, batch_id))
+            # Another retry may have come first, and may have ended.
+            current = await _current(connection, batch_id)
+            _check_finished(current)
+            rows = await read_store.to_retry(connection, batch_id)
+            if rows != list(request.rows) or current.counts.spent != batch.counts.spent:
+                raise _changed()
             planned = await self._plan(connection, batch_id, checked)
             if buyer.member is not None:
                 await budgets.reserve_all(
@@ -120,6 +125,15 @@ def _check_running(batch: Batch) -> None:
             "BATCH_FINISHED",
             "This batch is finished, so there is nothing to stop; cancel its orders one by one",
         )
+
+
+def _changed() -> Failure:
+    return Failure(
+        Kind.CONFLICT,
+        "BATCH_CHANGED",
+        "Another retry of this batch came first, so nothing was changed; look at the batch, and retry it"
+        " again if rows are still missing",
+    )
 
 
 def _check_finished(batch: Batch) -> None:

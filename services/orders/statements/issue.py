@@ -95,16 +95,22 @@ class Statements:
             now, issued = self._now(), None
             # Earlier months first, if their statements are still to come.
             while month := await issue_store.next_month(connection, organization_id, now):
-                issued = await self._issue(connection, month, actor)
+                earlier = await self._issue(connection, month, actor)
+                if earlier is None:
+                    break
+                issued = earlier
             month = await issue_store.next_month(connection, organization_id, now, begun=True)
             if month is not None:
-                issued = await self._issue(connection, replace(month, ends_at=now), actor)
-            elif issued is None:
+                month = replace(month, ends_at=now)
+                issued = await self._issue(connection, month, actor) or issued
+            if issued is None:
                 raise _nothing(await issue_store.has_unbilled(connection, organization_id))
             return issued
 
-    async def _issue(self, connection: Connection, month: Month, actor: str) -> UUID:
+    async def _issue(self, connection: Connection, month: Month, actor: str) -> UUID | None:
         issued = await issue_store.issue(connection, month, self._settings)
+        if issued is None:
+            return None  # by the database's clock, what is unbilled came later
         await carry(connection, issued, actor)
         after_commit(self._metrics.issued)
         logger.info("statement %s of organization %s is issued", issued, month.organization_id)

@@ -109,7 +109,7 @@ issued as (
         (now() at time zone $5)::date + $6::int, o.name, o.billing_address, o.country, o.tax_id, o.locale,
         $7, $8
     from orders.organizations o
-    cross join (select sum(amount) as total, sum(tax) as tax from lines) billed
+    cross join (select sum(amount) as total, sum(tax) as tax from lines having count(*) > 0) billed
     where o.id = $1
     returning id, n, organization_id, total
 ),
@@ -136,8 +136,11 @@ select id from issued
 """
 
 
-async def issue(connection: Connection, month: Month, settings: StatementSettings) -> UUID:
-    """Issue the statement of a month with its lines; the caller has locked the organization."""
+async def issue(connection: Connection, month: Month, settings: StatementSettings) -> UUID | None:
+    """Issue the statement of a month with its lines; None if it would have none.
+
+    The caller has locked the organization.
+    """
     found = await connection.fetchval(
         ISSUE,
         month.organization_id,
@@ -149,7 +152,7 @@ async def issue(connection: Connection, month: Month, settings: StatementSetting
         settings.issuer,
         settings.payable_to,
     )
-    return UUID(str(found))
+    return UUID(str(found)) if found else None
 
 
 OVERDUE = """

@@ -1,5 +1,9 @@
 """Retries of batches: which rows they buy, and who may ask for one."""
 
+import asyncio
+
+import asyncpg
+
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import organizations_pb2
 from tests.component.orders.batches.buying_many import Bulk, bulk, refusal
@@ -101,3 +105,30 @@ async def _group(many: Bulk) -> str:
         metadata=acme.owner.metadata,
     )
     return str(made.group.id)
+
+
+BLOCKED = """
+select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+"""
+
+
+async def test_a_retry_that_another_one_overtook_changes_nothing(shop: Shop) -> None:
+    async with bulk(shop) as many:
+        await shop.fault(method="POST", path="/orders", status=400)
+        batch = await many.finished(await many.create([many.item(), many.item(plan=1)]))
+        other = await asyncpg.connect(shop.databases.admin_url)
+        try:
+            transaction = other.transaction()
+            await transaction.start()
+            await other.execute("select from orders.batches for update")
+            retry = asyncio.create_task(refusal(many.retry(batch)))
+            await shop.databases.until(BLOCKED)
+            # As if the other retry had bought the row.
+            await other.execute("update orders.batch_items set reference = 'other'")
+            await transaction.commit()
+            assert await retry == "BATCH_CHANGED"
+        finally:
+            await other.close()
+        assert (await many.get(batch)).status == pb.BATCH_STATUS_PARTIAL
+        await many.retry(batch)
+        assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED

@@ -1,8 +1,12 @@
 """The finance staff issues the statement of the current month, such as for an organization that leaves."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+import pytest
+
+from kit.errors import Failure
 from kit.values import money, timestamps
 from protos.orders.v1 import statements_pb2 as pb
 from tests.component.orders.shop import Shop
@@ -42,6 +46,18 @@ async def test_months_that_are_over_come_first(shop: Shop) -> None:
         assert issued[0] == last
         assert [money.from_proto(one.total) for one in issued] == [EACH, 7, 5]
         assert [one.number for one in issued] == ["ST-000003", "ST-000002", "ST-000001"]
+
+
+async def test_what_came_later_by_the_database_s_clock_is_not_billed(shop: Shop) -> None:
+    """The clock of the process may be behind."""
+    async with on_account(shop) as found:
+        order = await found.bought("one")
+        await found.bill()
+        after = next_month() + timedelta(hours=2)
+        await found.post(order, after, 5)
+        async with found.issuing(after - timedelta(hours=1)) as statements:
+            with pytest.raises(Failure, match="on the next one"):
+                await statements.close(UUID(found.acme.id), "test")
 
 
 async def test_two_at_once_issue_one(shop: Shop) -> None:
