@@ -1,4 +1,4 @@
-"""Conversion of times and amounts in inputs to the services' messages."""
+"""Conversion of ids, times and amounts in inputs to the services' messages."""
 
 import re
 from datetime import UTC, datetime
@@ -11,6 +11,17 @@ from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 
 DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
+
+
+def optional_id(field: str, given: str | None, omitted: str) -> str:
+    """Return an id, or an empty string, which means none to the services, if it is null.
+
+    Raises Failure INVALID for an empty id: its sender lost the id, and wants something else than a request
+    without one. `omitted` is what to omit it for, such as "to buy for yourself".
+    """
+    if given == "":
+        raise invalid({field: f"must not be empty; omit it {omitted}"})
+    return given or ""
 
 
 def amount(field: str, given: str, currency: str) -> money_pb2.Money:

@@ -33,12 +33,11 @@ def batches() -> None:
 def buying(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for whom and how a sheet is bought."""
     for option in (
-        click.option("--max-total", default="", help="What the batch may cost at most, with tax."),
-        click.option("--currency", default="", help="Currency of a price list, such as EUR."),
-        click.option("--group", default="", help="Id of the group that it is for."),
+        click.option("--max-total", help="What the batch may cost at most, with tax."),
+        click.option("--currency", help="Currency of a price list, such as EUR."),
+        click.option("--group", help="Id of the group that it is for."),
         click.option(
             "--organization",
-            default="",
             help="Id of the organization that buys. Default: you buy for yourself.",
         ),
     ):
@@ -51,7 +50,7 @@ def buying(command: Callable[..., None]) -> Callable[..., None]:
 @JSON
 @buying
 @SHEET
-def validate(token: str | None, as_json: bool, sheet: Path, **options: str) -> None:
+def validate(token: str | None, as_json: bool, sheet: Path, **options: str | None) -> None:
     """Check every row of SHEET, and print what it would cost; buys nothing.
 
     Exit status 1 if a row can't be bought.
@@ -88,7 +87,7 @@ def create(
     name: str,
     key: str,
     skip_invalid: bool,
-    **options: str,
+    **options: str | None,
 ) -> None:
     """Buy the rows of SHEET; the batch runs in the background."""
     _print(

@@ -25,12 +25,12 @@ TITLES = ("line", "traveler", "plan", "price", "", "what is wrong")
 
 @dataclass(frozen=True, slots=True)
 class Buying:
-    """For whom a sheet is bought, and within which limits. Empty texts are left out."""
+    """For whom a sheet is bought, and within which limits. None is left out; empty texts are refused."""
 
-    organization: str = ""
-    group: str = ""
-    currency: str = ""
-    max_total: str = ""
+    organization: str | None = None
+    group: str | None = None
+    currency: str | None = None
+    max_total: str | None = None
 
     def fields(self) -> dict[str, str]:
         """Return the fields of the form and of BatchInput, which have the same names."""
@@ -40,7 +40,7 @@ class Buying:
             "currency": self.currency,
             "maxTotal": self.max_total,
         }
-        return {name: text for name, text in fields.items() if text}
+        return {name: text for name, text in fields.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)

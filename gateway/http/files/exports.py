@@ -111,6 +111,8 @@ def _export(request: web.Request) -> Export:
     for name, value in request.query.items():
         if name in given:
             problems[name] = "is there twice"
+        elif name in FIELDS and not value:
+            problems[name] = "must not be empty; leave out the parameter instead"
         elif name not in FIELDS and name != "bom":
             known = ", ".join((*FIELDS, "bom"))
             problems[plain_text.quoted(name[:64])] = (

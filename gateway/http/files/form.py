@@ -45,8 +45,8 @@ async def read(
 ) -> Form:
     """Read a form whose file is the field `file`; `texts` are the names of the other fields.
 
-    Raises web.HTTPException for a malformed request, Failure INVALID for a field that is unknown, repeated or
-    missing, and `too_large()` as soon as the file has more than `max_file` bytes.
+    Raises web.HTTPException for a malformed request, Failure INVALID for a field that is unknown, repeated,
+    missing or empty, and `too_large()` as soon as the file has more than `max_file` bytes.
     """
     if request.content_type != "multipart/form-data":
         raise web.HTTPUnsupportedMediaType(
@@ -86,7 +86,10 @@ async def _read(
             form.charset = part.get_charset("") or None
         elif name in texts and name not in form.texts:
             content = await _content(part, MAX_TEXT, partial(_invalid, name, "is too long"))
-            form.texts[name] = content.decode().strip()
+            text = content.decode().strip()
+            if not text:
+                raise _invalid(name, "must not be empty; leave out the field instead")
+            form.texts[name] = text
         else:
             known = ", ".join(sorted({file, *texts}))
             raise _invalid(name[:100] or "field", f"is unknown or repeated; the fields are {known}")

@@ -1,7 +1,7 @@
 """Queries for a customer's own eSIMs, and mutations that change them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, Self
 
 import strawberry
 
@@ -73,6 +73,12 @@ class ESIMResult:
         description="Machine-readable reason of the refusal, such as POLICY_SUSPENSION; null on success."
     )
 
+    @classmethod
+    def refused(cls, failure: Failure) -> Self:
+        """Return the result for a refusal; raise any other failure."""
+        message, code = refusal(failure)
+        return cls(success=False, esim=None, error=message, code=code)
+
 
 @strawberry.type
 class ESIMMutations:
@@ -120,6 +126,5 @@ async def change_esim(
     try:
         answer = await info.context.change(method, request)
     except Failure as failure:
-        message, code = refusal(failure)
-        return ESIMResult(success=False, esim=None, error=message, code=code)
+        return ESIMResult.refused(failure)
     return ESIMResult(success=True, esim=ESIM.of(answer.esim), error=None, code=None)

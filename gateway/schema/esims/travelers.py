@@ -4,6 +4,7 @@ import strawberry
 
 from gateway.execution.columns import text
 from gateway.execution.views import View, read
+from gateway.schema import inputs
 from protos.esims.v1 import esims_pb2
 
 
@@ -42,6 +43,11 @@ class TravelerInput:
     )
 
     def to_proto(self) -> esims_pb2.Traveler:
+        """Return the message; raise Failure INVALID."""
         return esims_pb2.Traveler(
-            name=self.name or "", email=self.email or "", user_id=self.user_id or ""
+            name=self.name or "",
+            email=self.email or "",
+            user_id=inputs.optional_id(
+                "traveler.userId", self.user_id, "for a person without an account"
+            ),
         )

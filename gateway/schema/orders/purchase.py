@@ -7,6 +7,7 @@ from graphql import FieldNode
 
 from gateway.errors import refusal
 from gateway.execution.auth import auth_field
+from gateway.schema import inputs
 from gateway.schema.orders.cancellation import RefundResult
 from gateway.schema.orders.orders import Order, OrderIdArgument
 from gateway.schema.orders.statuses import OrderStatus
@@ -205,13 +206,17 @@ class OrderMutations:
                 prevent_duplicates=options.prevent_duplicates,
                 max_price=limit("input.max_price", options.max_price),
                 max_total=limit("input.max_total", options.max_total),
-                esim_id=options.esim_id or "",
+                esim_id=inputs.optional_id("input.esimId", options.esim_id, "to buy a new eSIM"),
                 allow_reassign=options.allow_reassign,
                 coupon_code=options.coupon_code or "",
                 currency=options.currency or "",
                 payment=options.payment.to_proto(info.context) if options.payment else None,
-                organization_id=options.organization_id or "",
-                group_id=options.group_id or "",
+                organization_id=inputs.optional_id(
+                    "input.organizationId", options.organization_id, "to buy for yourself"
+                ),
+                group_id=inputs.optional_id(
+                    "input.groupId", options.group_id, "to buy for no group"
+                ),
             )
             async with info.context.guesses.ordering(options.coupon_code):
                 answer = await info.context.change(info.context.peers.orders.CreateOrder, request)

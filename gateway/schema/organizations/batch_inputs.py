@@ -44,19 +44,22 @@ class BatchItemInput:
         default=None, description="Free-text reference of the row, at most 100 characters."
     )
 
-    def to_proto(self) -> pb.BatchItemInput:
+    def to_proto(self, path: str) -> pb.BatchItemInput:
+        """Return the row; `path` is that of the input. Raises Failure INVALID."""
         traveler = self.traveler
         return pb.BatchItemInput(
             plan_id=self.plan_id,
             # 0 means 1 to the service, and is no valid input.
             quantity=self.quantity or -1,
-            esim_id=self.esim_id or "",
+            esim_id=inputs.optional_id(f"{path}.esimId", self.esim_id, "for new eSIMs"),
             traveler=None
             if traveler is None
             else pb.BatchTraveler(
                 name=traveler.name or "",
                 email=traveler.email or "",
-                user_id=traveler.user_id or "",
+                user_id=inputs.optional_id(
+                    f"{path}.traveler.userId", traveler.user_id, "for a person without an account"
+                ),
             ),
             reference=self.reference or "",
         )
@@ -106,10 +109,12 @@ class BatchInput:
         """Return the batch; raise Failure INVALID."""
         currency = self.currency or ""
         return pb.BatchInput(
-            organization_id=self.organization_id or "",
-            group_id=self.group_id or "",
+            organization_id=inputs.optional_id(
+                "input.organizationId", self.organization_id, "to buy for yourself"
+            ),
+            group_id=inputs.optional_id("input.groupId", self.group_id, "to buy for no group"),
             name=self.name or "",
-            items=[item.to_proto() for item in self.items],
+            items=[item.to_proto(f"input.items[{n}]") for n, item in enumerate(self.items)],
             error_policy=pb.BatchErrorPolicy.Value(f"BATCH_ERROR_POLICY_{self.error_policy.name}"),
             max_total=None
             if self.max_total is None

@@ -8,6 +8,7 @@ import strawberry
 from gateway.errors import naming
 from gateway.execution.auth import auth_field, auth_subscription
 from gateway.execution.views import views
+from gateway.schema import inputs
 from gateway.schema.organizations.batch_inputs import BatchArgument, BatchIdArgument
 from gateway.schema.organizations.batch_types import (
     Batch,
@@ -84,7 +85,11 @@ class BatchQueries:
         if not 1 <= first <= MAX_SIZE:
             raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
         request = pb.ListBatchesRequest(
-            organization_id=organization_id or "", page_size=first, page_token=after or ""
+            organization_id=inputs.optional_id(
+                "organizationId", organization_id, "for your own batches"
+            ),
+            page_size=first,
+            page_token=after or "",
         )
         with cursors(), naming(organization_id="organizationId"):
             page = await info.context.call(info.context.peers.batches.ListBatches, request)

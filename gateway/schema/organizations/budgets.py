@@ -201,8 +201,12 @@ class BudgetMutations:
             request = budgets_pb2.SetBudgetRequest(
                 organization_id=input.organization_id,
                 scope=budgets_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{input.scope.name}"),
-                group_id=input.group_id or "",
-                user_id=input.user_id or "",
+                group_id=inputs.optional_id(
+                    "input.groupId", input.group_id, "for other scopes than GROUP"
+                ),
+                user_id=inputs.optional_id(
+                    "input.userId", input.user_id, "for other scopes than MEMBER"
+                ),
                 period=budgets_pb2.BudgetPeriod.Value(f"BUDGET_PERIOD_{input.period.name}"),
                 amount=_amount(input),
                 warn_percent=_warn_percent(input),

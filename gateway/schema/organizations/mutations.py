@@ -4,6 +4,7 @@ import strawberry
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
+from gateway.schema import inputs
 from gateway.schema.organizations.organization_inputs import (
     GroupIdArgument,
     GroupNameArgument,
@@ -42,13 +43,13 @@ class MemberMutations:
         organization_id: OrganizationIdArgument,
         input: InviteArgument,
     ) -> InvitationResult | None:
-        request = pb.InviteMemberRequest(
-            organization_id=organization_id,
-            email=input.email,
-            role=role_of(input.role),
-            group_id=input.group_id or "",
-        )
         try:
+            request = pb.InviteMemberRequest(
+                organization_id=organization_id,
+                email=input.email,
+                role=role_of(input.role),
+                group_id=inputs.optional_id("input.groupId", input.group_id, "for no group"),
+            )
             answer = await info.context.change(
                 info.context.peers.organizations.InviteMember, request
             )

@@ -7,6 +7,7 @@ import strawberry
 
 from gateway.execution.auth import auth_field
 from gateway.execution.views import views
+from gateway.schema import inputs
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -100,7 +101,9 @@ class TravelerQueries:
         after: AfterArgument = None,
     ) -> TravelerPage | None:
         request = travelers_pb2.ListTravelersRequest(
-            organization_id=organization_id or "",
+            organization_id=inputs.optional_id(
+                "organizationId", organization_id, "for the travelers of your own eSIMs"
+            ),
             page_size=page_size(first),
             page_token=after or "",
         )
@@ -124,7 +127,10 @@ class TravelerMutations:
     async def assign_esim(
         self, info: Info, esim_id: ESIMIdArgument, traveler: TravelerInputArgument
     ) -> ESIMResult | None:
-        request = travelers_pb2.AssignESIMRequest(esim_id=esim_id, traveler=traveler.to_proto())
+        try:
+            request = travelers_pb2.AssignESIMRequest(esim_id=esim_id, traveler=traveler.to_proto())
+        except Failure as failure:
+            return ESIMResult.refused(failure)
         return await change_esim(info, info.context.peers.travelers.AssignESIM, request)
 
     @auth_field(

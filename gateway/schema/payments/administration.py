@@ -265,8 +265,10 @@ class PaymentAdministrationMutations:
     ) -> CorrectWalletResult | None:
         try:
             request = payments_pb2.CorrectWalletRequest(
-                customer_id=customer_id or "",
-                organization_id=organization_id or "",
+                customer_id=inputs.optional_id("customerId", customer_id, "for an organization"),
+                organization_id=inputs.optional_id(
+                    "organizationId", organization_id, "for a customer"
+                ),
                 received=input.received,
                 amount=inputs.amount("input.amount", input.amount, input.currency),
                 note=input.note,

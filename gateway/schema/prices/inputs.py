@@ -2,6 +2,7 @@
 
 import strawberry
 
+from gateway.schema import inputs
 from gateway.schema.prices.price_lists import PriceRounding, PriceRuleKind, TaxMode
 from kit.errors import invalid
 from protos.catalogue.v1 import prices_pb2
@@ -174,7 +175,7 @@ class PriceRuleInput:
         """Return the message; `path` is the argument's. Raises Failure INVALID."""
         return prices_pb2.PriceRule(
             name=self.name,
-            price_list=self.price_list or "",
+            price_list=inputs.optional_id(f"{path}.priceList", self.price_list, "for all lists"),
             match=self.match.to_proto(f"{path}.match") if self.match else None,
             kind=prices_pb2.PriceRuleKind.Value(f"PRICE_RULE_KIND_{self.kind.name}"),
             value=self.value or "",

@@ -8,6 +8,7 @@ import strawberry
 
 from gateway.errors import refusal
 from gateway.execution.auth import auth_field
+from gateway.schema import inputs
 from gateway.schema.reports.types import DateRange
 from gateway.sheets.exports.export import Export
 from gateway.upstream import export_links
@@ -118,16 +119,18 @@ class ExportMutations:
         organization_id: OrganizationArgument = None,
         byte_order_mark: MarkArgument = False,
     ) -> ExportLinkResult | None:
-        export = Export(
-            kind=kind.name.lower(),
-            format=format.name.lower(),
-            from_day=range.from_ if range else "",
-            to_day=range.to if range else "",
-            time_zone=time_zone or "",
-            organization_id=str(organization_id or ""),
-            bom=byte_order_mark,
-        )
         try:
+            export = Export(
+                kind=kind.name.lower(),
+                format=format.name.lower(),
+                from_day=range.from_ if range else "",
+                to_day=range.to if range else "",
+                time_zone=time_zone or "",
+                organization_id=inputs.optional_id(
+                    "organizationId", organization_id, "for rows of the whole shop"
+                ),
+                bom=byte_order_mark,
+            )
             export.check()
             token = export_links.new_token()
             linked = Linked(export, info.context.session.token)

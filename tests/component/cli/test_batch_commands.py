@@ -98,9 +98,12 @@ async def test_rows_with_faults_are_named_and_not_bought(ann: Client, tmp_path: 
 async def test_failures_are_one_line(ann: Client, tmp_path: Path) -> None:
     workbook = tmp_path / "sheet.xlsx"
     workbook.write_bytes(b"PK\x03\x04")
+    sheet = tmp_path / "travelers.csv"
+    sheet.write_text(SHEET)
     missing = "00000000-0000-4000-8000-000000000000"
     for arguments, more, said in (
         (("validate", str(workbook)), {}, "SHEET_UNREADABLE"),
+        (("validate", str(sheet), "--organization", ""), {}, "organizationId: must not be empty"),
         (("show", missing), {}, "BATCH_NOT_FOUND"),
         (("download", missing, "zip", "--output", str(tmp_path / "a.zip")), {}, "BATCH_NOT_FOUND"),
         (("show", missing), {"ESIMGO_TOKEN": "wrong"}, "TOKEN_MALFORMED"),
