@@ -144,7 +144,7 @@ class OrdersDataSource:
             return ConfirmedPrice(answer.total, answer.currency, queried_at)
 
         return await self._cache.get_or_load(
-            "confirmed_price",
+            "price_and_query_time",  # entries of "confirmed_price" are of earlier releases
             bundle_name,
             max_age,
             load,
