@@ -4,12 +4,18 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from services.orders.books import movement_store
 from services.orders.books.difference import Books, Counts, Difference, shown
-from services.orders.payments.port import BalanceTransaction, IntentState, PaymentPort
+from services.orders.payments.port import (
+    BalanceTransaction,
+    IntentState,
+    PaymentPort,
+    ProviderRefundState,
+)
 
 # Read at a time, so that memory does not depend on the period.
 WINDOW = timedelta(days=1)
@@ -27,6 +33,7 @@ class PaymentProviderCheck:
         self._database = database
         self._port = port
         self._counts = counts
+        self._released: set[UUID] = set()
 
     async def run(self, start: datetime, end: datetime) -> AsyncIterator[Difference]:
         """Yield differences; raises Failure if the payment provider can't be reached.
@@ -85,9 +92,30 @@ class PaymentProviderCheck:
             here = matched.get(movement.id)
             if here is None:
                 self._counts.foreign += movement.intent_id != ""
-            else:
-                found += _compared(movement, here)
+                continue
+            found += _compared(movement, here)
+            if _is_released(movement, here) and here["payment_id"] not in self._released:
+                self._released.add(here["payment_id"])
+                found += await self._not_returned(movement.intent_id, here)
         return found
+
+    async def _not_returned(self, intent_id: str, here: Any) -> list[Difference]:
+        """Return a difference if what was taken for a released payment did not go back whole.
+
+        A payment that can't be credited is refunded at the payment provider only, without a refund here.
+        """
+        intent = await self._port.get_intent(intent_id)
+        refunds = await self._port.list_refunds(intent_id)
+        given = (one.amount for one in refunds if one.state is not ProviderRefundState.FAILED)
+        left = intent.received - sum(given, Decimal(0))
+        if not left:
+            return []
+        text = (
+            f"the payment provider took {shown(intent.received, intent.currency)}, but the payment is"
+            f" {here['state']} here, and {shown(left, intent.currency)} of it are not refunded: refund it"
+            " there"
+        )
+        return [_of("CHARGE_NOT_CAPTURED", here["payment_id"], text)]
 
     async def _missing(self, taken: movement_store.TakenByCard) -> str:
         """Return why a payment was not taken after all; empty if it was, at a time by another clock."""
@@ -113,13 +141,21 @@ def _of(code: str, subject: object, text: str) -> Difference:
     return Difference(Books.PAYMENT_PROVIDER, code, str(subject), text)
 
 
+def _is_released(movement: BalanceTransaction, here: Any) -> bool:
+    """Return whether this is a charge or a refund of a payment that was released without being taken."""
+    released = here["state"] == "RELEASED" and not here["captured"] and here["refund_id"] is None
+    return released and (movement.kind in CHARGES or movement.kind.startswith("refund"))
+
+
 def _compared(movement: BalanceTransaction, here: Any) -> list[Difference]:
     """Return how a movement of one of our payments differs from what is recorded."""
     found: list[Difference] = []
     amount = shown(movement.amount, movement.currency)
     age = datetime.now(UTC) - movement.at
     same_currency = movement.currency == here["currency"]
-    if movement.kind in CHARGES:
+    if _is_released(movement, here):
+        pass  # see PaymentProviderCheck._not_returned
+    elif movement.kind in CHARGES:
         # A capture is recorded after it is made.
         under_way = here["state"] in ("AWAITING", "AUTHORIZED") and age < MARGIN
         if not here["captured"] and under_way:
