@@ -13,7 +13,7 @@ from services.orders.books.posting import Posting
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payment import Payment, PaymentState, RefundDestination, RefundReason
 from services.orders.payments import order_store, state_store, store
-from services.orders.payments.disputes import report_store
+from services.orders.payments.disputes import report_store, won
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.disputes.report import Report, ReportKind
 from services.orders.payments.disputes.settings import DisputeSettings
@@ -26,7 +26,7 @@ from services.orders.peers import ESIMs
 logger = logging.getLogger(__name__)
 
 ACTOR = "payment"
-# Between reads of an open dispute; an event brings news at once.
+# Between reads of a dispute that is open, or won and not settled; an event brings news at once.
 OPEN_PAUSE = timedelta(hours=6)
 # Until a payment that a warning is about is looked at again, if nothing was taken yet.
 UNTAKEN_PAUSE = timedelta(hours=1)
@@ -69,6 +69,9 @@ class ReportReading:
                 actor=ACTOR,
             )
             await _note(connection, payment, found, is_new=is_new, closed_now=closed_now)
+            again = not found.closed
+            if found.status == "won":
+                again = await won.refund_rest(connection, payment, found)
         if is_new:
             logger.error(
                 "payment %s is disputed: %s %s, %s",
@@ -81,7 +84,7 @@ class ReportReading:
             await self._suspend(payment)
             async with self._database.system() as connection:
                 await report_store.record_act(connection, report.id)
-        return (None if found.closed else OPEN_PAUSE), ""
+        return (OPEN_PAUSE if again else None), ""
 
     async def _warning(self, report: Report) -> tuple[timedelta | None, str]:
         found = await self._port.get_warning(report.id)

@@ -184,6 +184,19 @@ async def lock_order(connection: Connection, order_id: UUID) -> Order | None:
     return read_order(row) if row else None
 
 
+UNDER_WAY = """
+select exists (
+    select from orders.refunds
+    where payment_id = $1 and state in ('PLANNED', 'STARTED', 'PENDING')
+)
+"""
+
+
+async def any_under_way(connection: Connection, payment_id: UUID) -> bool:
+    """Return whether a refund of a payment is not settled."""
+    return bool(await connection.fetchval(UNDER_WAY, payment_id))
+
+
 OPEN = """
 select count(*) filter (where state in ('PLANNED', 'STARTED', 'PENDING'))::int as open,
     coalesce(extract(epoch from now() - min(created_at) filter (

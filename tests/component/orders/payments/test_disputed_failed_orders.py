@@ -1,0 +1,60 @@
+"""Failed orders whose payment is disputed: refunded once the dispute is won, and not twice."""
+
+from typing import Any
+
+import pytest
+
+from services.orders.payments.disputes.settings import DisputeSettings
+from tests.component.orders.payments.paid_shop import PaidShop
+from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, told
+from tests.component.orders.payments.test_unclear_payments import resolve, unclear
+from tests.component.orders.refunds.bought import at_provider
+
+EVENTS = DisputeSettings(suspend=False, refund_warnings=False, poll_every=NO_POLL)
+REFUNDS = "select state, reason, destination, amount from orders.refunds order by created_at"
+SETTLED = """
+select count(*) = $1 and bool_and(state in ('FAILED', 'SUCCEEDED')) from orders.refunds
+"""
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+async def test_a_failed_order_is_refunded_if_its_dispute_is_won(
+    paid_shop: PaidShop, outcome: str
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open(disputes=EVENTS) as service:
+        # Its hold is captured during a review, after which it turns out that nothing was bought.
+        order_id, _ = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "PAID")
+        row = await paid_shop.payment(order_id)
+        dispute_id = await dispute(paid_shop, row)
+        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "needs_response")
+        await resolve(service, order_id, admin, not_bought=True)
+        await paid_shop.becomes(order_id, "RELEASED")
+        await shop.databases.until(SETTLED, 1)
+        assert (await paid_shop.payment(order_id))["refunded"] == 0
+
+        await paid_shop.provider.control(
+            "POST", f"/disputes/{dispute_id}/resolve", {"status": outcome}
+        )
+        won = outcome == "won"
+        for _ in range(3):
+            await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+            await recorded(paid_shop, dispute_id, outcome)
+            await shop.databases.until(SETTLED, 2 if won else 1)
+            await shop.databases.until(
+                "select run is null and coalesce(next_run_at > now(), true)"
+                " from orders.payment_reports where id = $1",
+                dispute_id,
+            )
+    payment = await paid_shop.payment(order_id)
+    refunds: list[Any] = list(await shop.databases.admin.fetch(REFUNDS))
+    assert [tuple(one) for one in refunds] == [
+        ("FAILED", "NOT_DELIVERED", "CARD", row["amount"]),
+        *([("SUCCEEDED", "NOT_DELIVERED", "CARD", row["amount"])] if won else []),
+    ]
+    assert payment["refunded"] == (payment["captured"] if won else 0)
+    assert len(await at_provider(paid_shop)) == (1 if won else 0)
