@@ -112,7 +112,9 @@ class CreateAPIKeyRequest(_message.Message):
 
     @_builtins.property
     def addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """At most 20 IP addresses or networks, such as 203.0.113.7 or 2001:db8::/48; none: all addresses may use it."""
+        """At most 20 IP addresses or networks, such as 203.0.113.7 or 2001:db8::/48; none: all addresses may use it.
+        IPv4-mapped ones (::ffff:203.0.113.7) are stored as IPv4. Scope ids (fe80::1%eth0) are refused.
+        """
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

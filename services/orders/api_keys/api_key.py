@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
 from kit.auth import api_keys
@@ -22,6 +22,8 @@ class Scope(StrEnum):
     ORGANIZATION_READ = "organization:read"
 
 
+# Bits of an IPv4-mapped IPv6 address before those of the IPv4 address.
+MAPPED_BITS = 96
 # Orders and eSIMs show their plans, so every key may read these.
 INCLUDED = {
     Scope.ORDERS_WRITE: frozenset({Scope.ORDERS_READ}),
@@ -88,9 +90,23 @@ def check_use(key: APIKey | None, address: str, now: datetime) -> APIKey:
     return key
 
 
+def network(text: str, *, strict: bool = True) -> IPv4Network | IPv6Network:
+    """Parse an IP address or a network; raises ValueError, also for bits behind the prefix if `strict`.
+
+    IPv4-mapped ones, such as ::ffff:192.0.2.7, become IPv4, as the addresses of clients do.
+    """
+    found = ip_network(text, strict=strict)
+    if isinstance(found, IPv6Network) and found.prefixlen >= MAPPED_BITS:
+        mapped = found.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((mapped, found.prefixlen - MAPPED_BITS))
+    return found
+
+
 def _contains(addresses: Iterable[str], address: str) -> bool:
     try:
-        found = ip_address(address)
+        found = network(str(ip_address(address))).network_address
     except ValueError:
         return False
-    return any(found in ip_network(one) for one in addresses)
+    # Keys of earlier releases were stored with mapped addresses as they were given.
+    return any(found in network(one) for one in addresses)

@@ -1,13 +1,12 @@
 """Checks requests to the API keys service; a Failure names every bad field of a request."""
 
 from datetime import datetime
-from ipaddress import ip_network
 from uuid import UUID
 
 from kit.values import page_token, plain_text
 from kit.values.checks import Checks
 from protos.orders.v1 import api_keys_pb2 as pb
-from services.orders.api_keys.api_key import APIKey, Scope
+from services.orders.api_keys.api_key import APIKey, Scope, network
 from services.orders.api_keys.store import NewKey
 
 MAX_NAME = 100
@@ -15,6 +14,10 @@ MAX_ADDRESSES = 20
 DEFAULT_PAGE = 50
 MAX_PAGE = 100
 HASH_BYTES = 32
+SCOPE_ID = (
+    "must have no scope id, because that names an interface of one machine only; remove the % and what"
+    " follows it"
+)
 
 
 def create(request: pb.CreateAPIKeyRequest, now: datetime) -> NewKey:
@@ -64,19 +67,22 @@ def _addresses(checks: Checks, given: list[str]) -> list[str]:
     found: dict[str, None] = {}
     for index, text in enumerate(given):
         try:
-            network = ip_network(text.strip())
+            listed = network(text.strip())
         except ValueError:
             checks.fail(f"addresses[{index}]", _address_problem(text))
             continue
-        single = network.num_addresses == 1
-        found[str(network.network_address if single else network)] = None
+        if "%" in text:
+            checks.fail(f"addresses[{index}]", SCOPE_ID)
+            continue
+        single = listed.num_addresses == 1
+        found[str(listed.network_address if single else listed)] = None
     return list(found)
 
 
 def _address_problem(text: str) -> str:
     """Return why a text is no address; a network with bits behind its prefix is a frequent mistake."""
     try:
-        meant = ip_network(text.strip(), strict=False)
+        meant = network(text.strip(), strict=False)
     except ValueError:
         return (
             f"must be an IP address or a network, such as 203.0.113.7 or 2001:db8::/48, not"

@@ -66,6 +66,12 @@ async def test_only_a_service_exchanges_keys_and_reads_the_key_set(shop: Shop) -
         (["192.0.2.0/24"], "192.0.2.7", None),
         (["192.0.2.0/24", "2001:db8::/48"], "2001:db8::1", None),
         (["192.0.2.7"], "192.0.2.7", None),
+        (["::ffff:192.0.2.7"], "192.0.2.7", None),
+        (["::ffff:192.0.2.0/120"], "192.0.2.7", None),
+        (["192.0.2.0/24"], "::ffff:192.0.2.7", None),
+        (["::ffff:0:0/96"], "203.0.113.9", None),
+        (["::ffff:192.0.2.0/120"], "192.0.3.7", "API_KEY_ADDRESS"),
+        (["::/0"], "192.0.2.7", "API_KEY_ADDRESS"),
         ([], "", None),
         (["192.0.2.0/24"], "192.0.3.7", "API_KEY_ADDRESS"),
         (["192.0.2.0/24"], "2001:db8::1", "API_KEY_ADDRESS"),
@@ -84,6 +90,19 @@ async def test_a_key_with_addresses_is_refused_elsewhere(
             assert (await exchanged).token
         else:
             assert await refused(exchanged) == reason
+
+
+async def test_a_key_that_was_stored_with_a_mapped_address_works(shop: Shop) -> None:
+    async with shop.channel() as channel:
+        acme = await create_organization(shop.auth, channel, roles=OWNER)
+        created = await create_key(channel, acme)
+        await shop.databases.admin.execute(
+            "update orders.api_keys set addresses = array['::ffff:127.0.0.1', '::ffff:7f00:0/104']"
+        )
+        for address in ("127.0.0.1", "127.9.9.9"):
+            assert (await exchange(channel, shop.auth, created.key, address)).token
+        elsewhere = exchange(channel, shop.auth, created.key, "128.0.0.1")
+        assert await refused(elsewhere) == "API_KEY_ADDRESS"
 
 
 async def test_unknown_expired_and_revoked_keys_are_refused(shop: Shop) -> None:

@@ -115,6 +115,10 @@ async def test_other_organizations_and_other_people_find_no_key(shop: Shop) -> N
         ({"scopes": ["orders:write", "admin"]}, "scopes[1]: must be one of"),
         ({"addresses": ["example.com"]}, "addresses[0]: must be an IP address"),
         ({"addresses": ["192.0.2.1/24"]}, "did you mean 192.0.2.0/24?"),
+        ({"addresses": ["::ffff:192.0.2.1/120"]}, "did you mean 192.0.2.0/24?"),
+        ({"addresses": ["::1", "fe80::1%eth0"]}, "addresses[1]: must have no scope id"),
+        ({"addresses": ["fe80::%eth0/64"]}, "addresses[0]: must have no scope id"),
+        ({"addresses": ["192.0.2.1%eth0"]}, "addresses[0]: must be an IP address"),
         ({"addresses": ["192.0.2.1"] * 21}, "addresses: must contain at most 20"),
         ({"organization_id": "acme"}, "organization_id: must be a UUID"),
         ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "expires_at: must be in the future"),
@@ -135,10 +139,16 @@ async def test_addresses_and_scopes_are_stored_in_one_form(shop: Shop) -> None:
             channel,
             acme,
             ["orders:read", "esims:read", "orders:read"],
-            addresses=[" 192.0.2.7 ", "192.0.2.7/32", "2001:DB8:0::/48"],
+            addresses=[
+                *(" 192.0.2.7 ", "192.0.2.7/32", "::ffff:192.0.2.7", "::FFFF:c000:207/128"),
+                *("2001:DB8:0::/48", "::ffff:127.0.0.0/104", "::fffe:0:0/95"),
+            ],
         )
         assert list(created.api_key.scopes) == ["esims:read", "orders:read"]
-        assert list(created.api_key.addresses) == ["192.0.2.7", "2001:db8::/48"]
+        assert list(created.api_key.addresses) == [
+            *("192.0.2.7", "2001:db8::/48", "127.0.0.0/8"),
+            "::fffe:0:0/95",
+        ]
 
 
 async def test_removing_the_member_revokes_the_key(shop: Shop) -> None:
