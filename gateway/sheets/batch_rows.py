@@ -10,6 +10,7 @@ from gateway.sheets import columns, table
 from gateway.sheets.columns import Column
 from gateway.sheets.formulas import is_formula
 from kit.errors import Failure, Kind
+from kit.values import plain_text
 
 # The provider's maximum for one order.
 MAX_QUANTITY = 10
@@ -115,7 +116,23 @@ def read(data: bytes, charset: str | None = None) -> BatchSheet:
             places[column] = place
     _require_plan(places, found.header.line)
     rows = [_row(row, places, len(found.header.cells)) for row in found.rows]
+    if found.guessed:
+        _warn_of_encoding(found, rows)
     return BatchSheet(found.encoding, found.delimiter, tuple(ignored), tuple(_with_repeated(rows)))
+
+
+def _warn_of_encoding(found: table.Table, rows: list[SheetRow]) -> None:
+    """Add a warning to the first row with a text that another encoding would change."""
+    for place, row in enumerate(found.rows):
+        for cell in row.cells:
+            if not cell.isascii():
+                message = (
+                    f"The sheet is not UTF-8 and was read as {found.encoding}; check that"
+                    f" {plain_text.quoted(cell)} is correct, or save the sheet as CSV in UTF-8"
+                )
+                warning = Problem("", "ENCODING_GUESSED", message)
+                rows[place] = replace(rows[place], warnings=(*rows[place].warnings, warning))
+                return
 
 
 def _with_repeated(rows: Iterable[SheetRow]) -> Iterator[SheetRow]:

@@ -2,10 +2,11 @@
 
 import codecs
 import re
+from dataclasses import dataclass
 
-from charset_normalizer import from_bytes
-
+from gateway.sheets import western
 from kit.errors import Failure, Kind
+from kit.values import plain_text
 
 # Names that clients give in Content-Type. As in the WHATWG's list, ISO 8859-1 means Windows-1252.
 CODECS = {
@@ -35,15 +36,21 @@ MARKS = {
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")
 # Bytes at the beginning that are searched for the zero bytes of UTF-16.
 PROBE = 4_096
-# What other encodings look like when they are read as Windows-1252: currency signs, accents without a letter,
-# paragraph signs, superscripts and upper-case letters inside words ("£ukasz", "M¨¹ller", "JŸrgen").
-FOREIGN = re.compile(
-    r"[¢-¥¨¯´¸][^\W\d_]|[^\W\d_][¢-¨¬¯-´¶¸¹»-¿÷×]+[^\W\d_]|[^\W\d_][ŠŽŸŒ][a-zß-öø-ÿ]"
-)
+# A character that is not ASCII, in text whose invalid bytes were replaced.
+WHOLE = re.compile(r"[^\x00-\x7f\ufffd]")
 
 
-def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
-    """Return the text of a sheet and the name of its encoding.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a sheet, the name of its encoding, and whether that was guessed from the words."""
+
+    text: str
+    encoding: str
+    guessed: bool
+
+
+def decode(data: bytes, declared: str | None = None) -> Decoded:
+    """Return the text of a sheet and its encoding.
 
     `declared` is the charset that the client sent with it, if any. Raises Failure INVALID if the encoding
     is none of those supported.
@@ -60,7 +67,10 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str]:
         ) from error
     if "\0" in text:
         raise _refused("The file contains zero bytes, so it is no CSV; save it as CSV in UTF-8")
-    return text.removeprefix("\ufeff"), NAMES[codec]
+    guessed = codec == "cp1252" and not declared
+    if guessed:
+        _check_western(text)
+    return Decoded(text.removeprefix("\ufeff"), NAMES[codec], guessed)
 
 
 def _declared(charset: str) -> str:
@@ -82,7 +92,10 @@ def _found(data: bytes) -> str:
     try:
         data.decode()
     except UnicodeDecodeError:
-        return _windows_1252(data)
+        replaced = data.decode(errors="replace")
+        # Few invalid bytes don't make text of UTF-8 another encoding.
+        mostly_valid = len(WHOLE.findall(replaced)) >= replaced.count("\ufffd")
+        return "utf-8-sig" if mostly_valid else "cp1252"
     return "utf-8-sig"
 
 
@@ -95,13 +108,14 @@ def _utf_16(beginning: bytes) -> str | None:
     return "utf-16-be" if even > pairs / 5 > odd * 4 else None
 
 
-def _windows_1252(data: bytes) -> str:
-    best = from_bytes(data, cp_isolation=["cp1252"]).best()
-    if best is None or FOREIGN.search(str(best)):
+def _check_western(text: str) -> None:
+    """Raise Failure INVALID for text that may be of another encoding than Windows-1252."""
+    doubtful = western.first_doubtful(text)
+    if doubtful is not None:
         raise _refused(
-            "The sheet's encoding is neither UTF-8, UTF-16 nor Windows-1252; save it as CSV in UTF-8"
+            f"Line {doubtful.line} is not UTF-8, and may be misread as Windows-1252:"
+            f" {plain_text.quoted(doubtful.text)}. Save the sheet as CSV in UTF-8, or declare its charset"
         )
-    return "cp1252"
 
 
 def _refused(message: str) -> Failure:

@@ -34,6 +34,8 @@ class Table:
     """A sheet as it was read; `rows` are those below the header that have any text."""
 
     encoding: str
+    # True if the encoding was neither declared nor recognized beyond doubt.
+    guessed: bool
     delimiter: str
     header: Row
     rows: tuple[Row, ...]
@@ -47,8 +49,8 @@ def read(data: bytes, known: Callable[[str], bool], charset: str | None = None) 
     """
     if len(data) > MAX_BYTES:
         raise too_large()
-    text, encoding = encodings.decode(data, charset)
-    declared, text, skipped = _declared_delimiter(text)
+    decoded = encodings.decode(data, charset)
+    declared, text, skipped = _declared_delimiter(decoded.text)
     delimiter = declared or _delimiter(text, known)
     rows = _rows(text, delimiter, skipped)
     header = next(rows, None)
@@ -70,7 +72,7 @@ def read(data: bytes, known: Callable[[str], bool], charset: str | None = None) 
         found.append(row)
     if not found:
         raise _refused("SHEET_EMPTY", "The sheet has a header but no rows; add at least one")
-    return Table(encoding, delimiter, header, tuple(found))
+    return Table(decoded.encoding, decoded.guessed, delimiter, header, tuple(found))
 
 
 def too_large() -> Failure:

@@ -72,6 +72,30 @@ async def test_a_sheet_is_validated_as_a_batch(buying: Gateway, ann: Client) -> 
     ]
 
 
+async def test_a_guessed_encoding_is_a_warning_with_the_first_such_cell(
+    buying: Gateway, ann: Client
+) -> None:
+    sheet = "plan,name\nesim_1GB_7D_FR_V2,Ann\nesim_1GB_7D_FR_V2,Zoë\nesim_1GB_7D_FR_V2,Jürgen\n".encode(
+        "cp1252"
+    )
+    answer = await post(ann, sheet)
+    assert answer.body["encoding"] == "Windows-1252"
+    assert [row["warnings"] for row in answer.body["rows"]] == [
+        [],
+        [
+            {
+                "field": None,
+                "code": "ENCODING_GUESSED",
+                "message": 'The sheet is not UTF-8 and was read as Windows-1252; check that "Zoë" is'
+                " correct, or save the sheet as CSV in UTF-8",
+            }
+        ],
+        [],
+    ]
+    declared = await post(ann, sheet, "text/csv; charset=windows-1252")
+    assert not any(row["warnings"] for row in declared.body["rows"])
+
+
 async def test_faults_are_reported_with_the_line_of_their_row(buying: Gateway, ann: Client) -> None:
     sheet = (
         "plan,quantity,name,email\n"
