@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from cli import text
 from cli.local.compose_commands import compose
 from cli.local.console import OWN_NAME, Console
 from cli.operators.catalogue_commands import catalogue
@@ -131,3 +132,4 @@ esimgo.add_command(reports)
 esimgo.add_command(taxes)
 esimgo.add_command(wallets)
 esimgo.add_command(webhooks)
+text.check_all(esimgo)

@@ -66,7 +66,7 @@ class Batches:
         if found["invalidRows"] and not skip_invalid:
             raise CommandError("nothing was bought\n" + "\n".join(report(found)))
         fields = buying.fields() | {
-            "name": name or sheet.name,
+            "name": name or _name(sheet),
             "errorPolicy": "SKIP_FAILED" if skip_invalid else "REJECT_ALL",
             "idempotencyKey": key or _digest(sheet, buying),
         }
@@ -105,7 +105,7 @@ class Batches:
 
     async def _send(self, path: str, sheet: Path, fields: Mapping[str, str]) -> dict[str, Any]:
         form = aiohttp.FormData()
-        form.add_field("sheet", _content(sheet), filename=sheet.name, content_type="text/csv")
+        form.add_field("sheet", _content(sheet), filename=_name(sheet), content_type="text/csv")
         for name, text in fields.items():
             form.add_field(name, text)
         url = f"{self.url}{path}"
@@ -193,6 +193,11 @@ def _content(sheet: Path) -> bytes:
         return sheet.read_bytes()
     except OSError as error:
         raise CommandError(f"can't read {sheet}: {error.strerror}") from error
+
+
+def _name(sheet: Path) -> str:
+    """Return the name of a file, with a question mark for each byte that is not valid UTF-8."""
+    return sheet.name.encode("utf-8", "replace").decode()
 
 
 def _digest(sheet: Path, buying: Buying) -> str:

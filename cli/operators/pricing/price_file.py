@@ -149,7 +149,12 @@ def _leaf(field: FieldDescriptor, value: Any, at: str) -> Any:
         fits = is_number and -most <= value <= most and value == int(value)
         return int(_checked(fits, value, at, "a whole number"))
     # Amounts may be numbers too: they are read exactly as they are written.
-    return str(_checked(isinstance(value, str) or is_number, value, at, "a text or a number"))
+    text = str(_checked(isinstance(value, str) or is_number, value, at, "a text or a number"))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # half of a pair, such as "\\ud83d"
+        raise _WrongError(f"{at} must be valid Unicode text") from error
+    return text
 
 
 def _checked(fits: bool, value: Any, at: str, wanted: str) -> Any:

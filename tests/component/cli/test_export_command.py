@@ -44,11 +44,12 @@ async def test_the_format_is_that_of_the_name(two_customers: TwoCustomers, tmp_p
     done = await esimgo("export", "customers", "--out", str(file), **two_customers.environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert parquet.read_table(file).num_rows == 2
-    text = tmp_path / "all.parquet"
+    text = tmp_path / os.fsdecode(b"all\x80.parquet")  # not UTF-8
     done = await esimgo(
         *("export", "esims", "--format", "csv", "--out", str(text)), **two_customers.environment
     )
     assert (done.returncode, done.stderr) == (0, "")
+    assert "all\\udc80.parquet, as of" in done.stdout
     assert text.read_bytes().count(b"\r\n") == 5
 
 

@@ -64,6 +64,18 @@ def test_text_that_is_not_json_is_refused_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            '{"rules": [{}, {"name": "\\ud83d"}]}',
+            "rules[1].name must be valid Unicode text",
+        ),
+        (
+            '{"rules": [{"match": {"countries": ["GB", "\\udc80"]}}]}',
+            "rules[0].match.countries[1] must be valid Unicode text",
+        ),
+        (
+            '{"rules": [{"\\ud83d": 1}]}',
+            "rules[0].\ud83d is unknown; Known fields: ",
+        ),
         ("[]", 'must be an object: {"priceLists": [...], "rules": [...]}'),
         ('{"rulez": []}', "rulez is unknown; did you mean rules? Known fields: priceLists, rules"),
         ('{"lists": []}', "lists is unknown; did you mean priceLists?"),

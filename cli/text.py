@@ -1,0 +1,31 @@
+"""Text arguments of commands, which must be valid Unicode.
+
+Python represents bytes of an argument that are not UTF-8 as lone surrogates, which no request can contain.
+File names may have such bytes.
+"""
+
+from typing import Any
+
+import click
+
+
+class Text(click.types.StringParamType):
+    """Text that UTF-8 can encode."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = super().convert(value, param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("must be valid Unicode text (UTF-8)", param, ctx)
+        return text
+
+
+def check_all(command: click.Command) -> None:
+    """Make all text arguments and options of a command and of its subcommands check their values."""
+    for param in command.params:
+        if param.type is click.STRING:
+            param.type = Text()
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            check_all(inner)
