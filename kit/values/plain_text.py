@@ -10,6 +10,11 @@ REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e")
 # Isolates, which do so only if left open.
 OPENING, CLOSING = frozenset("\u2066\u2067\u2068"), "\u2069"
+# Bytes in UTF-8 of an identifier or a name from outside: 200 characters of any script. PostgreSQL refuses
+# rows of more than 2,704 bytes in a btree index, and an index may have two such columns.
+MAX_NAME = 800
+# Bytes of any other text, such as a description or a link. No index contains it.
+MAX_TEXT = 4_000
 
 
 def problem(text: str) -> str | None:
@@ -36,6 +41,20 @@ def problem(text: str) -> str | None:
 def storable(text: str) -> str:
     """Remove NUL and lone surrogates, which JSON may contain but PostgreSQL can't store."""
     return text.replace("\x00", "").encode(errors="ignore").decode()
+
+
+def from_json(value: object, most_bytes: int = MAX_NAME) -> str:
+    """Return trimmed text that PostgreSQL can store, or the digits of a whole number, as ids may be either.
+
+    Empty for anything else, and for what has more bytes than that.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    # Python refuses to write integers of over 4,300 digits. A digit has over three bits.
+    if isinstance(value, int) and value.bit_length() > 4 * most_bytes:
+        return ""
+    found = storable(str(value)).strip()
+    return found if len(found.encode()) <= most_bytes else ""
 
 
 def quoted(text: str, most: int = 60) -> str:

@@ -17,9 +17,10 @@ MAX_PRICE = 10**12
 MAX_PLACES = 9
 # Far above the largest bundle in MB, and within 64 bits.
 MAX_AMOUNT = 10**15
-# Characters of a bundle's name, which becomes a part of URLs; the longest known has 24.
+# Characters of a bundle's name, which becomes a part of URLs, and of other names that indexes contain; the
+# longest known has 24.
 MAX_NAME = 200
-# Characters of any other text: indexes refuse much longer ones.
+# Characters of any other text, which no index contains.
 MAX_TEXT = 500
 # Countries of one bundle. There are some 250 in the world.
 MAX_COUNTRIES = 500
@@ -51,7 +52,7 @@ def read_bundle(row: Any) -> Bundle:
     return Bundle(
         name=name,
         description=_text(row.get("description")) or name,
-        groups=_texts(row.get("groups", row.get("group"))),
+        groups=_texts(row.get("groups", row.get("group")), MAX_NAME),
         countries=_countries(row.get("countries"), name),
         duration_days=_duration(row.get("duration"), name),
         price=_price(row.get("price"), name),
@@ -95,10 +96,10 @@ def _countries(value: Any, bundle: str) -> tuple[Country, ...]:
 
 def _country(item: Any, bundle: str) -> Country:
     shape = item if isinstance(item, dict) else {}
-    name, iso = _text(shape.get("name")), _text(shape.get("iso"))
+    name, iso = _text(shape.get("name"), MAX_NAME), _text(shape.get("iso"), MAX_NAME)
     if not name or not iso:
         raise bad_answer(f"a country of bundle {bundle} has no name or no ISO code")
-    return Country(name, code_of(iso, name), _text(shape.get("region")))
+    return Country(name, code_of(iso, name), _text(shape.get("region"), MAX_NAME))
 
 
 def _allowance(item: dict[str, Any]) -> Allowance:
@@ -166,9 +167,9 @@ def _text(value: Any, limit: int = MAX_TEXT) -> str:
     return plain_text.storable(value).strip()
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _texts(value: Any, limit: int = MAX_TEXT) -> tuple[str, ...]:
     items = value if isinstance(value, list) else [value]
-    return tuple(text for item in items if (text := _text(item)))
+    return tuple(text for item in items if (text := _text(item, limit)))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

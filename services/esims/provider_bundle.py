@@ -6,8 +6,10 @@ from typing import Any
 
 from kit.errors import Failure
 from kit.values import quantities, timestamps
+from kit.values.plain_text import MAX_TEXT
+from kit.values.plain_text import from_json as text
 from services.esims.bundle import Assignment, AssignmentState
-from services.esims.provider_esim import array, bad_answer, essential, object_, text
+from services.esims.provider_esim import array, bad_answer, essential, object_
 
 # Groups of assignments that hold no data.
 NO_DATA = frozenset({"voice", "call", "calls", "sms", "text", "texts"})
@@ -30,7 +32,8 @@ def read_bundles(answer: Any) -> Listing:
     skipped: list[Failure] = []
     for bundle in array(object_(answer), "bundles"):
         try:
-            name, description = essential(object_(bundle), "name"), text(bundle.get("description"))
+            name = essential(object_(bundle), "name")
+            description = text(bundle.get("description"), MAX_TEXT)
             rows = array(bundle, "assignments")
         except Failure as failure:
             skipped.append(failure)

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from kit.errors import Failure, Kind
-from kit.values import plain_text, timestamps
+from kit.values import timestamps
+from kit.values.plain_text import MAX_TEXT
+from kit.values.plain_text import from_json as text
 from protos import iccid
 from services.esims.esim import ProviderState, bare_host
 
 # The width of the columns; the provider's values have some ten characters.
 MAX_WORD = 100
-# Characters of any text, limited by indexed columns. The longest are install links.
-MAX_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def read_details(answer: Any) -> Details:
         matching_id=text(body.get("matchingId")),
         smdp_address=bare_host(text(body.get("smdpAddress")) or text(body.get("rspUrl"))),
         customer_ref=text(body.get("customerRef")),
-        apple_install_url=text(body.get("appleInstallUrl")),
-        android_install_url=text(body.get("androidInstallUrl")),
+        apple_install_url=text(body.get("appleInstallUrl"), MAX_TEXT),
+        android_install_url=text(body.get("androidInstallUrl"), MAX_TEXT),
         first_installed=timestamps.from_provider(body.get("firstInstalledDateTime")),
         msisdn=text(body["msisdn"])[:MAX_WORD] if body.get("msisdn") is not None else None,
     )
@@ -142,16 +142,6 @@ def read_compatible(answer: Any) -> bool:
     if not isinstance(compatible, bool):
         raise bad_answer("compatible")
     return compatible
-
-
-def text(value: Any) -> str:
-    """Return text that PostgreSQL can store, or the digits of a number, as ids may be numbers.
-
-    Empty for anything else, and for too long text.
-    """
-    if isinstance(value, str):
-        return plain_text.storable(value).strip() if len(value) <= MAX_TEXT else ""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _state(value: Any) -> ProviderState | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
+from kit.values.plain_text import from_json as text
 from providers.esim_go.client import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
 from services.orders.provider.provider_bundle import BundleOnESIM, read_bundles
@@ -21,7 +22,6 @@ from services.orders.provider.provider_order import (
     read_order,
     read_orders,
     read_validation,
-    text,
 )
 
 # Seconds for which install details are cached.

@@ -158,6 +158,24 @@ async def sum_next(connection: Connection, source: Source, limit: int) -> Summed
     return Summed(row["rows"], row["names"] or [], samples, row["known"], row["other"])
 
 
+SKIP = """
+update esims.usage_watermarks w
+set xid = s.xid, id = s.id, highest_id = greatest(w.highest_id, s.id)
+from (
+    select s.xid, s.id from esims.{table} s
+    where {next} and s.xid < pg_snapshot_xmin(pg_current_snapshot()) order by s.xid, s.id limit 1
+) s
+where w.source = $1 returning w.id
+"""
+
+
+async def skip_next(connection: Connection, source: Source) -> int:
+    """Move the watermark past the next row without adding it to a sum, and return its id."""
+    statement = SKIP.format(table=TABLES[source], next=NEXT[source])
+    skipped: int = await connection.fetchval(statement, source)
+    return skipped
+
+
 ADD_PLANS = """
 insert into esims.bundle_plans (bundle_name, plan_id) select * from unnest($1::text[], $2::uuid[]) order by 1
 on conflict do nothing

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from kit.background import Loop
-from kit.db.database import Connection, Database, after_commit
+from kit.db.database import ROW_REFUSED, Connection, Database, after_commit, savepoint
 from kit.telemetry import metrics
 from services.esims.usage import deletion_store, sum_store
 from services.esims.usage.plans import plan_id
@@ -49,24 +49,45 @@ class UsageSums:
 
     async def round(self) -> bool:
         """Sum the next rows; True if more are left."""
-        async with self._database.system() as connection:
-            if not await sum_store.take(connection):
-                return False
-            if self._time_zone not in await sum_store.zones(connection):
-                await self._add_zone(connection)
-            summed = [await self._sum(connection, source) for source in Source]
-            lag = await sum_store.lag(connection)
-            after_commit(lambda: self._lag.set(lag))
-        return any(one.rows == self._step for one in summed)
+        try:
+            async with self._database.system() as connection:
+                if not await sum_store.take(connection):
+                    return False
+                if self._time_zone not in await sum_store.zones(connection):
+                    await self._add_zone(connection)
+                rows = [await self._sum(connection, source, self._step) for source in Source]
+        finally:  # after a failure too: rows keep waiting then
+            await self._measure_lag()
+        return self._step in rows
 
-    async def _sum(self, connection: Connection, source: Source) -> Summed:
-        summed = await sum_store.sum_next(connection, source, self._step)
+    async def _measure_lag(self) -> None:
+        async with self._database.system() as connection:
+            self._lag.set(await sum_store.lag(connection))
+
+    async def _sum(self, connection: Connection, source: Source, step: int) -> int:
+        """Sum up to `step` rows, and return how many there were.
+
+        If the database refuses them, the halves are summed separately. A single row that it refuses is left
+        out, so that it does not block the others.
+        """
+        try:
+            async with savepoint(connection):
+                summed = await sum_store.sum_next(connection, source, step)
+        except ROW_REFUSED as error:
+            if step > 1:
+                first = await self._sum(connection, source, step // 2)
+                return first + await self._sum(connection, source, step - step // 2)
+            await _leave_out(connection, source, error)
+            return 1
+        await self._note(connection, summed)
+        return summed.rows
+
+    async def _note(self, connection: Connection, summed: Summed) -> None:
         names = set(summed.bundle_names) - self._plans_of
         if names:
             await sum_store.add_plans(connection, {name: plan_id(name) for name in sorted(names)})
             after_commit(lambda: self._plans_of.update(names))
         after_commit(lambda: _count(summed))
-        return summed
 
     async def _add_zone(self, connection: Connection) -> None:
         """Sum all days of the setting's zone, from the samples and visits that are there."""
@@ -79,6 +100,11 @@ class UsageSums:
                 await sum_store.sum_day(connection, self._time_zone, day)
                 day += DAY
         logger.info("usage is summed by the days of %s", self._time_zone)
+
+
+async def _leave_out(connection: Connection, source: Source, error: Exception) -> None:
+    skipped = await sum_store.skip_next(connection, source)
+    logger.error("row %s of %s is left out of the sums: %s", skipped, source, error)
 
 
 def _count(summed: Summed) -> None:

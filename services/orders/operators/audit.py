@@ -5,7 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from kit.background import Loop
-from kit.db.database import Connection, Database
+from kit.db.database import ROW_REFUSED, Connection, Database, savepoint
 from kit.telemetry import tracing
 from providers.esim_go.client import Priority
 from services.orders import balance_store, store
@@ -109,22 +109,38 @@ class Audit:
             unowned = await self._unowned(connection, listed)
             waiting = [order for order in unowned if (order.item, order.quantity) in unsettled]
             for found in unowned:
-                if found not in waiting and await history_store.record_unexplained(
-                    connection, found
-                ):
-                    self._metrics.unexplained()
-                    logger.error(
-                        "the provider's order %s (%s of %s) matches no order here: it was placed"
-                        " outside this system",
-                        found.reference,
-                        found.quantity,
-                        found.item,
-                    )
+                if found not in waiting:
+                    await self._record(connection, found)
             # An order of unknown time keeps the whole span open, so that it is compared again.
             reached = min([until, *(order.created_at or since for order in waiting)])
             await connection.execute(ADVANCE, reached)
             if reached == until:  # else the next audit reads them again
                 await self._report_unreadable(connection, provider)
+
+    async def _record(self, connection: Connection, found: ProviderOrder) -> None:
+        """Record an unexplained order. One that the database refuses is only reported."""
+        try:
+            async with savepoint(connection):
+                if not await history_store.record_unexplained(connection, found):
+                    return
+        except ROW_REFUSED as error:
+            self._report(found.reference, f"the database refused it ({type(error).__name__})")
+            return
+        self._metrics.unexplained()
+        logger.error(
+            "the provider's order %s (%s of %s) matches no order here: it was placed outside this system",
+            found.reference,
+            found.quantity,
+            found.item,
+        )
+
+    def _report(self, reference: str, problem: str) -> None:
+        self._metrics.unexplained()
+        logger.error(
+            "the provider's order %s can't be parsed, so it was not compared: %s",
+            reference or "without a reference",
+            problem,
+        )
 
     async def _report_unreadable(self, connection: Connection, provider: History) -> None:
         """Report rows that can't be parsed as unexplained, unless an order here owns them."""
@@ -132,12 +148,7 @@ class Audit:
         owned = await store.owners(connection, [row.reference for row in rows])
         for row in rows:
             if row.reference not in owned:
-                self._metrics.unexplained()
-                logger.error(
-                    "the provider's order %s can't be parsed, so it was not compared: %s",
-                    row.reference or "without a reference",
-                    row.problem,
-                )
+                self._report(row.reference, row.problem)
 
     async def _unowned(
         self, connection: Connection, listed: list[ProviderOrder]

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kit.values.plain_text import from_json as text
 from services.orders.order import Refund
-from services.orders.provider.provider_order import amount, bad_answer, text
+from services.orders.provider.provider_order import amount, bad_answer
 
 # States of an unused bundle, which can still be revoked.
 UNUSED_STATES = frozenset({"processing", "queued"})

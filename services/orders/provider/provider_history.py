@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kit.errors import Failure
-from services.orders.provider.provider_order import ProviderOrder, read_order, text
+from kit.values.plain_text import from_json as text
+from services.orders.provider.provider_order import ProviderOrder, read_order
 
 
 @dataclass(frozen=True, slots=True)

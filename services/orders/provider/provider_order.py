@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from kit.errors import Failure, Kind
-from kit.values import money, plain_text, timestamps
+from kit.values import money, timestamps
+from kit.values.plain_text import from_json as text
 from protos import iccid
 from services.orders.order import DeliveredESIM
 
@@ -16,8 +17,6 @@ from services.orders.order import DeliveredESIM
 MAX_MONEY = Decimal(10) ** 12
 # Decimal places of money in messages; the provider's prices have three at most.
 MAX_PLACES = 9
-# Characters of any text, limited by indexed columns.
-MAX_TEXT = 1000
 # Far above the quantity of any order.
 MAX_BUNDLES = 10**6
 CURRENCY = re.compile(r"[A-Z]{3}")
@@ -179,17 +178,6 @@ def _iccid(value: Any) -> str:
     if digits := iccid.from_json(value):
         return digits if iccid.is_exact(value) else ""
     return text(value)
-
-
-def text(value: Any) -> str:
-    """Return text that PostgreSQL can store. Accepts whole numbers too, because ids may be either.
-
-    Returns an empty string for anything else, and for text that is too long.
-    """
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    found = str(value)
-    return plain_text.storable(found).strip() if len(found) <= MAX_TEXT else ""
 
 
 def _count(value: Any) -> int | None:

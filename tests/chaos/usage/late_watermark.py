@@ -29,14 +29,14 @@ class TwoCommits(sums.UsageSums):
             before = await _marks(connection)
             if self._time_zone not in await sum_store.zones(connection):
                 await self._add_zone(connection)
-            summed = [await self._sum(connection, source) for source in Source]
+            rows = [await self._sum(connection, source, self._step) for source in Source]
             after = await _marks(connection)
             await connection.executemany(SET_MARK, before)
         if after != before:
             await asyncio.sleep(BETWEEN)
             async with self._database.system() as connection:
                 await connection.executemany(SET_MARK, after)
-        return any(one.rows == self._step for one in summed)
+        return self._step in rows
 
 
 async def _marks(connection: Connection) -> list[tuple[str, str, int]]:

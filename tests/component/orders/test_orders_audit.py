@@ -4,6 +4,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.shop import Shop, request
+from tests.fixtures.long_texts import EMOJI
 from tests.fixtures.patience import until
 
 
@@ -49,3 +50,33 @@ async def test_an_unreadable_row_is_reported_and_does_not_stop_the_comparison(
         await until(reported)
     assert "the provider's order odd can't be parsed, so it was not compared" in caplog.text
     assert "the provider's order without a reference can't be parsed" in caplog.text
+
+
+async def test_an_order_that_cannot_be_recorded_hides_none_of_the_others(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin = shop.databases.admin
+    await admin.execute(
+        "alter table orders.unexplained_orders add check (reference <> 'refused')",
+    )
+    other = {"type": "bundle", "item": "esim_elsewhere", "quantity": 1}
+    rows = [
+        {"orderReference": reference, "createdDate": "2026-11-20T10:00:00Z", "order": [other]}
+        for reference in (EMOJI, "refused", "past-us")
+    ]
+    await shop.fault(method="GET", path="/orders", status=200, body=rows, count=0)
+    before = await admin.fetchval("select read_until from orders.provider_audits")
+    async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0):
+        advanced = "select read_until > $1 from orders.provider_audits"
+
+        async def audited() -> bool:
+            return await admin.fetchval(advanced, before) and "refused" in caplog.text
+
+        await until(audited)
+    found = await admin.fetch("select reference from orders.unexplained_orders")
+    assert [row["reference"] for row in found] == ["past-us"]
+    for problem in (
+        "order refused can't be parsed, so it was not compared: the database refused it",
+        "order without a reference can't be parsed, so it was not compared",
+    ):
+        assert problem in caplog.text

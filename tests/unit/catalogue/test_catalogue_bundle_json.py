@@ -100,6 +100,8 @@ def test_text_that_is_too_long_for_an_index_is_omitted() -> None:
     long = "x" * 501
     odd = {**LEAST, "description": long, "groups": [long, "A"], "profileName": long}
     assert read_bundle(odd) == replace(read_bundle(LEAST), groups=("A",))
+    country = {"name": "Spain", "iso": "ES", "region": "x" * 201}
+    assert read_bundle({**LEAST, "countries": [country]}).countries == (Country("Spain", "ES", ""),)
 
 
 def test_characters_that_no_database_can_store_are_omitted() -> None:

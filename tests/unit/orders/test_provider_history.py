@@ -8,6 +8,7 @@ import pytest
 
 from services.orders.provider.provider_history import History
 from services.orders.purchase.reconcile import Attempt, Decision, Outcome, doubted
+from tests.fixtures.long_texts import EMOJI
 
 LINE = {"type": "bundle", "item": "esim_a", "quantity": 1}
 GOOD = {"orderReference": "ref-1", "createdDate": "2026-11-20T10:00:00Z", "order": [LINE]}
@@ -31,6 +32,9 @@ MINUTE = timedelta(minutes=1)
         ),
         ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "type": None}]}, "ref-2", "esim_a"),
         ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "item": 7.5}]}, "ref-2", ""),
+        ({**GOOD, "orderReference": EMOJI}, "", "esim_a"),
+        ({**GOOD, "orderReference": 10**4_200}, "", "esim_a"),
+        ({**GOOD, "orderReference": "ref-2", "order": [{**LINE, "item": EMOJI}]}, "ref-2", ""),
     ],
 )
 def test_an_unreadable_row_is_collected_separately(row: Any, reference: str, item: str) -> None:

@@ -19,6 +19,7 @@ from tests.component.orders.shop import (
     steps,
     usd,
 )
+from tests.fixtures.long_texts import EMOJI
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 ICCID = "8943108169900000017"
@@ -49,6 +50,24 @@ async def test_values_that_no_column_can_store_do_not_prevent_recording_a_purcha
         order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
     assert (order.status, order.reference) == (COMPLETED, "reference-1")
     assert await outcomes(shop) == ["PLACED"]
+
+
+@pytest.mark.parametrize("reference", [EMOJI, "9" * 4_200])
+async def test_an_order_with_a_reference_that_no_index_holds_is_reviewed(
+    shop: Shop, reference: str
+) -> None:
+    bundle = shop.catalogue.bundles[shop.plan_id].name
+    line = {"type": "bundle", "item": bundle, "quantity": 1}
+    listed = [{"orderReference": reference, "order": [line], "status": "completed"}]
+    await shop.fault(
+        method="POST", path="/orders", status=200, body=placed(shop, orderReference=reference)
+    )
+    await shop.fault(method="GET", path="/orders", status=200, body=listed, count=0)
+    buyer = await shop.session("b@example.com")
+    async with shop.open(settling=0.2, purchase_wait=0.1) as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        await reaches(shop, order.id, "NEEDS_REVIEW")
+    assert await outcomes(shop) == ["UNCLEAR"]
 
 
 @pytest.mark.parametrize("limited", [False, True])

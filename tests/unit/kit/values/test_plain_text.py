@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kit.errors import Failure
 from kit.values.checks import Checks
-from kit.values.plain_text import is_plain, problem, storable
+from kit.values.plain_text import MAX_NAME, from_json, is_plain, problem, storable
 
 ACCEPTED = [
     "",
@@ -107,3 +107,30 @@ def test_the_length_is_that_of_the_trimmed_text_in_code_points() -> None:
 )
 def test_characters_that_postgresql_refuses_are_removed(text: str, stored: str) -> None:
     assert storable(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (" esim_1GB\x00 ", "esim_1GB"),
+        (215, "215"),
+        (-7, "-7"),
+        ("🌍" * 200, "🌍" * 200),
+        (10**799, str(10**799)),
+        *(("🌍" * 201, ""), ("x" * 801, ""), (10**800, ""), (10**5_000, "")),
+        *((True, ""), (None, ""), (7.5, ""), (["x"], "")),
+    ],
+    ids=lambda value: (
+        f"{str(value)[:9]}" if not isinstance(value, int) else f"{value.bit_length()} bits"
+    ),
+)
+def test_a_name_from_json_is_text_or_a_number_of_at_most_800_bytes(
+    value: object, read: str
+) -> None:
+    assert from_json(value) == read
+    assert len(read.encode()) <= MAX_NAME
+
+
+def test_other_texts_may_be_longer() -> None:
+    assert from_json("🌍" * 1_000, 4_000) == "🌍" * 1_000
+    assert from_json("🌍" * 1_000 + "x", 4_000) == ""
