@@ -57,10 +57,16 @@ TABLES = {
         order by l.created_at, l.id
     """,
 }
+# The customer's eSIMs of these ICCIDs, and those on which they travel. They are locked at once, in the order
+# of their ids, as everywhere.
 LOCK = """
-select id, iccid from esims.esims
-where customer_id = $1 and (cardinality($2::text[]) = 0 or iccid = any($2))
-order by id for update
+with wanted as (
+    select id, iccid, customer_id = $1 and (cardinality($2::text[]) = 0 or iccid = any($2)) as is_own,
+        traveler_user_id is not distinct from $1 as is_traveled
+    from esims.esims where customer_id = $1 or traveler_user_id = $1
+    order by id for update
+)
+select * from wanted where is_own or is_traveled
 """
 ERASE_BUNDLES = "update esims.esim_bundles set customer_id = $2 where esim_id = any($1::uuid[])"
 # Triggers clear the personal columns of the customer's own eSIMs, and unlink their usage and visits. The
@@ -77,7 +83,6 @@ update esims.share_links l set revoked_at = coalesce(l.revoked_at, now())
 from esims.esims e
 where e.id = l.esim_id and e.id = any($1::uuid[]) and e.organization_id is null
 """
-LOCK_TRAVELED = "select id from esims.esims where traveler_user_id = $1 order by id for update"
 # Everything else that names the person, whichever eSIMs were asked for. Rows of the outbox are deleted, as no
 # reader needs the past of somebody who is erased.
 ERASE_PERSON = (
@@ -117,15 +122,16 @@ async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) ->
     """
     async with database.system() as connection:
         rows = await connection.fetch(LOCK, customer_id, list(iccids))
-        owned = [row["id"] for row in rows]
+        own = [row for row in rows if row["is_own"]]
+        owned = [row["id"] for row in own]
         await connection.execute(ERASE_BUNDLES, owned, ERASED)
         await connection.execute(ERASE_ESIMS, owned, ERASED)
         await connection.execute(REVOKE_LINKS, owned)
-        traveled = [row["id"] for row in await connection.fetch(LOCK_TRAVELED, customer_id)]
+        traveled = [row["id"] for row in rows if row["is_traveled"]]
         await share_link_store.revoke_of_esims(connection, traveled)
         for statement in ERASE_PERSON:
             await connection.execute(statement, customer_id)
     # The hash proves the erasure to a person who has the id, without naming the customer to others.
     fingerprint = hashlib.sha256(str(customer_id).encode()).hexdigest()[:16]
-    logger.info("customer %s: personal data of %s eSIMs erased", fingerprint, len(rows))
-    return [row["iccid"] for row in rows]
+    logger.info("customer %s: personal data of %s eSIMs erased", fingerprint, len(own))
+    return [row["iccid"] for row in own]

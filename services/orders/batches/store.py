@@ -144,10 +144,13 @@ async def cancel_pending(connection: Connection, batch_id: UUID) -> list[UUID]:
 
 # Makes orders due that wait for their turn or for the balance, so that they notice the cancellation at once.
 WAKE_CLAIMED = """
-update orders.esim_orders o set next_run_at = now()
-from orders.batch_orders b
-where b.batch_id = $1 and o.batch_order_id = b.id and o.status = 'PROCESSING'
-    and o.recovery_point = 'CLAIMED' and o.next_run_at > now()
+update orders.esim_orders set next_run_at = now()
+where id in (
+    select o.id from orders.esim_orders o join orders.batch_orders b on o.batch_order_id = b.id
+    where b.batch_id = $1 and o.status = 'PROCESSING' and o.recovery_point = 'CLAIMED'
+        and o.next_run_at > now()
+    order by o.id for no key update of o
+)
 """
 
 

@@ -178,8 +178,12 @@ async def postpone(connection: Connection, planned: UUID, pause: timedelta) -> N
 
 WAKE_ORDERS = """
 update orders.esim_orders set next_run_at = now()
-where batch_order_id is not null and status = 'PROCESSING' and recovery_point = 'CLAIMED'
-    and status_reason = $1 and next_run_at > now()
+where id in (
+    select id from orders.esim_orders
+    where batch_order_id is not null and status = 'PROCESSING' and recovery_point = 'CLAIMED'
+        and status_reason = $1 and next_run_at > now()
+    order by id for no key update
+)
 """
 WAKE_BATCHES = """
 update orders.batches set next_run_at = now() where waiting = 'BALANCE' and next_run_at > now()

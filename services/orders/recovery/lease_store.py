@@ -43,7 +43,11 @@ async def release(connection: Connection, order_id: UUID, run: UUID, again_in: t
 
 BRING_FORWARD = """
 update orders.esim_orders set next_run_at = now()
-where next_run_at > now() and status in ('PROCESSING', 'COMPLETED')
+where id in (
+    select id from orders.esim_orders
+    where next_run_at > now() and status in ('PROCESSING', 'COMPLETED')
+    order by id for no key update
+)
 """
 
 
