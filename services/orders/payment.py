@@ -7,6 +7,16 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from kit.values import currencies
+
+# The payment provider takes two decimal places, also of currencies that have three.
+CARD_UNIT = Decimal("0.01")
+
+
+def payable_unit(currency: str) -> Decimal:
+    """Return the amount of which all that a card can pay, or get back, is a multiple."""
+    return max(currencies.unit(currency), CARD_UNIT)
+
 
 class PaymentMethod(StrEnum):
     """How a customer pays. With CARD, the wallet may pay a part. INVOICE: an organization buys on account."""

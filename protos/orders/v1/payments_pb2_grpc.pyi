@@ -61,7 +61,7 @@ class PaymentsServiceStub:
 
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
     REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
-    REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+    REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
     REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
@@ -127,7 +127,7 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
 
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
     REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
-    REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+    REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
     REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
@@ -238,7 +238,7 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
         REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
-        REFUND_TO_CARD_IMPOSSIBLE (details: `left_on_card`),
+        REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
         REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
         """
 

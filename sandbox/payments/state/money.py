@@ -73,6 +73,11 @@ def check_amount(amount: int, currency: str, param: str = "amount") -> None:
     if amount > LARGEST:
         message = f"Amount must be no more than {written(LARGEST, currency)}"
         raise ApiError(400, message, code="amount_too_large", param=param)
+    check_digits(amount, currency, param)
+
+
+def check_digits(amount: int, currency: str, param: str = "amount") -> None:
+    """Raise ApiError if the last digits of an amount are not those that the currency has."""
     if currency in _THREE_DECIMAL and amount % 10:
         raise invalid(f"{currency.upper()} amounts must end in 0", param)
     if currency in _WHOLE_UNITS and amount % 100:

@@ -30,6 +30,7 @@ def create(world: World, params: Mapping[str, Any]) -> Refund:
         message = f"Charge {charge.id} has been charged back; cannot issue a refund."
         raise refused(message, "charge_disputed")
     amount = params.get("amount", remaining)
+    money.check_digits(amount, charge.currency)
     if amount > remaining:
         raise ApiError(
             400,

@@ -24,7 +24,7 @@ from services.orders.payments.policy import (
 )
 from services.orders.payments.refunds import refund_facts, refund_store
 from services.orders.payments.refunds.refund import Refunding, locked
-from services.orders.payments.refunds.shares import left, left_on_card, shares
+from services.orders.payments.refunds.shares import left, shares, to_card
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def _possible(payment: Payment, amount: Decimal, withdrawn: Decimal) -> Decimal:
     """Return what can go back: an erased customer has a card, but no wallet."""
     if payment.wallet_owner != ERASED_CUSTOMER:
         return amount
-    possible = min(amount, left_on_card(payment, withdrawn))
+    possible = to_card(payment, amount, withdrawn)
     if possible < amount:
         logger.error(
             "%s of order %s can't go back, as its customer was erased",

@@ -9,7 +9,7 @@ from kit.values.checks import Checks
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.order import MAX_KEY
-from services.orders.payment import RefundDestination
+from services.orders.payment import RefundDestination, payable_unit
 from services.orders.payments.refunds.refund_order import RefundRequest
 from services.orders.payments.requests import DEFAULT_PAGE, MAX_NOTE, MAX_PAGE
 
@@ -109,7 +109,10 @@ def top_up(checks: Checks, request: pb.TopUpWalletRequest) -> tuple[Decimal, str
         amount = exact_amount(checks, request.amount)
     if amount <= 0:
         checks.fail("amount", "must be above 0")
-    return amount, request.amount.currency_code, idempotency_key(checks, request.idempotency_key)
+    code = request.amount.currency_code
+    if amount and amount % (unit := payable_unit(code)):
+        checks.fail("amount", f"must be a multiple of {unit} {code}, as a card pays it")
+    return amount, code, idempotency_key(checks, request.idempotency_key)
 
 
 def exact_amount(checks: Checks, given: money_pb2.Money) -> Decimal:

@@ -7,8 +7,8 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Any
 
-from kit.values import currencies, money
-from services.orders.payment import Payment, PaymentState, RefundDestination
+from kit.values import money
+from services.orders.payment import Payment, PaymentState, RefundDestination, payable_unit
 
 NONE = Decimal(0)
 MAX_DAYS = 3650
@@ -144,10 +144,10 @@ class Sold:
 def due(captured: Decimal, percents: Decimal, quantity: int, currency: str) -> Decimal:
     """Return the total refund of an order of `quantity` items; `percents` is the sum of their percentages.
 
-    Rounded down, so that parts never add up to more than the whole.
+    Rounded down to what a card can get back, so that parts never add up to more than the whole.
     """
     exact = captured * percents / (100 * quantity)
-    return exact.quantize(currencies.unit(currency), ROUND_DOWN)
+    return exact if exact == captured else exact.quantize(payable_unit(currency), ROUND_DOWN)
 
 
 @dataclass(frozen=True, slots=True)

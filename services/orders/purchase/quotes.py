@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
-from kit.values import currencies
+from services.orders.payment import payable_unit
 from services.orders.plan import Plan
 from services.orders.provider.provider_order import MAX_PLACES
 from services.orders.purchase.totals import Totals, totals
@@ -77,13 +77,12 @@ def confirmed(known: Quote, cost: Decimal, quantity: int, at: datetime) -> Quote
 
 
 def payable(known: Quote) -> Quote:
-    """Return the quote with a total that can be paid: rounded up to the digits of its currency.
+    """Return the quote with a total that can be paid, by whatever method: rounded up to a payable amount.
 
-    Prices of a list have these digits already; costs have more.
+    Costs have more digits than that, and so have prices of a list in a currency with three decimal places.
     """
-    unit = currencies.unit(known.currency)
     sums = known.totals
-    total = sums.total.quantize(unit, ROUND_UP)
+    total = sums.total.quantize(payable_unit(known.currency), ROUND_UP)
     return replace(known, totals=replace(sums, total=total))
 
 

@@ -108,6 +108,23 @@ def test_every_cost_up_to_the_greatest_leaves_the_margin_to_absorb(
     )
 
 
+@pytest.mark.parametrize(
+    ("total", "currency", "payable"),
+    [
+        ("1.2301", "USD", "1.24"),
+        ("120.5", "JPY", "121"),
+        ("1.234", "KWD", "1.24"),
+        ("1.230", "KWD", "1.23"),
+        ("1.234", "LYD", "1.24"),
+    ],
+)
+def test_a_total_is_rounded_up_to_what_can_be_paid(total: str, currency: str, payable: str) -> None:
+    exact = Decimal(total)
+    sums = Totals(exact, Decimal(0), Decimal(0), exact)
+    known = quotes.Quote(exact, currency, sums, exact, None, None)
+    assert quotes.payable(known).total == Decimal(payable)
+
+
 def test_a_confirmed_cost_changes_the_price_only_without_a_price_list() -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
     plan = Plan("b", D("1.37"), "USD", D("1.37"), "USD")

@@ -40,6 +40,10 @@ def paid(**changes: Any) -> Any:
     return payment(**({"captured": Decimal(10), "refunded": Decimal(0)} | changes))
 
 
+def in_kwd(amount: str) -> Any:
+    return paid(amount=Decimal(amount), captured=Decimal(amount), currency="KWD")
+
+
 def test_a_policy_survives_its_text_and_its_json() -> None:
     text = "window_days=30, only_if_not_installed=false,only_if_unused=TRUE,fee=2.5%,to=wallet"
     policy = RefundPolicy.parse(text)
@@ -92,6 +96,9 @@ def test_a_malformed_policy_says_what_is_expected(text: str, named: str) -> None
         ("fee=5", sold(FRESH), paid(), "9.5", Shortfall.FEE),
         ("fee=33.333", sold(FRESH), paid(), "6.66", Shortfall.FEE),
         ("fee=100", sold(FRESH), paid(), "0", Shortfall.FEE),
+        # A card gets two decimal places. A wallet may have paid, and gets back, three.
+        ("fee=7", sold(FRESH), in_kwd("5.12"), "4.76", Shortfall.FEE),
+        ("", sold(FRESH), in_kwd("5.125"), "5.125", None),
     ],
 )
 def test_what_goes_back(policy: str, bought: Sold, money: Any, amount: str, reason: Any) -> None:

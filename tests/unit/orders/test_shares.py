@@ -39,6 +39,8 @@ MIXED = {"wallet_amount": Decimal(4)}
         (taken(method=PaymentMethod.WALLET, wallet_amount=Decimal(10)), "10", None, {WALLET: 10}),
         (taken(method=PaymentMethod.MANUAL), "10", None, {WALLET: 10}),
         (taken(reference="bank"), "10", None, {WALLET: 10}),
+        (taken(currency="KWD"), "4.764", None, {CARD: Decimal("4.76"), WALLET: Decimal("0.004")}),
+        (taken(currency="KWD"), "4.764", WALLET, {WALLET: Decimal("4.764")}),
     ],
 )
 def test_money_goes_back_to_where_it_came_from(

@@ -15,7 +15,7 @@ from services.orders import balance_store
 from services.orders.failures import BalanceTooLowError
 from services.orders.order import PaidBy, RecoveryPoint
 from services.orders.organizations.membership import Billing
-from services.orders.payment import Choice, Payment, PaymentMethod, PaymentState
+from services.orders.payment import Choice, Payment, PaymentMethod, PaymentState, payable_unit
 from services.orders.payments import store
 from services.orders.payments.guards import Guards
 from services.orders.payments.opening import credit, payers
@@ -157,8 +157,9 @@ class Openings:
             available = await wallet_store.available(connection, payer.wallet_owner, currency)
             if available >= total:
                 return PaymentMethod.WALLET, total
-            # The card pays at least the smallest amount that the payment provider charges.
+            # The card pays at least the smallest amount that the payment provider charges, and its digits.
             from_wallet = max(NOTHING, min(available, total - least))
+            from_wallet -= from_wallet % payable_unit(currency)
         if total - from_wallet < least:
             raise Failure(
                 Kind.REFUSED,

@@ -94,7 +94,9 @@ class OrderRefunds:
             connection,
             payment,
             order,
-            shares(payment, amount, wanted.to, withdrawn=withdrawn),
+            shares(
+                payment, amount, wanted.to, withdrawn=withdrawn, exact=wanted.amount is not None
+            ),
             RefundReason.STAFF,
             key=wanted.key,
             actor=actor,

@@ -6,7 +6,7 @@ from kit.errors import Failure, Kind
 from kit.values import money
 from services.orders.books.postings import paid_manually
 from services.orders.customer_store import ERASED_CUSTOMER
-from services.orders.payment import Payment, PaymentMethod, RefundDestination
+from services.orders.payment import Payment, PaymentMethod, RefundDestination, payable_unit
 
 NOTHING = Decimal(0)
 Shares = dict[RefundDestination, Decimal]
@@ -28,15 +28,23 @@ def left_on_card(payment: Payment, withdrawn: Decimal = NOTHING) -> Decimal:
     return max(on_card - withdrawn, NOTHING)
 
 
+def to_card(payment: Payment, amount: Decimal, withdrawn: Decimal = NOTHING) -> Decimal:
+    """Return how much of an amount can go back to the card, in the digits that a card can get."""
+    possible = min(amount, left_on_card(payment, withdrawn))
+    return possible - possible % payable_unit(payment.currency)
+
+
 def shares(
     payment: Payment,
     amount: Decimal,
     to: RefundDestination | None = None,
     *,
     withdrawn: Decimal = NOTHING,
+    exact: bool = False,
 ) -> Shares:
     """Return how an amount is refunded: without a destination to where it came from, first to the card.
 
+    A third decimal place, which a card can't get, goes to the wallet; with `exact` the refund is refused.
     What came neither from a card nor from the wallet goes to the wallet: only a person could pay it back, and
     the customer must not depend on that. Raises Failure REFUSED: NOTHING_CAPTURED, REFUND_ABOVE_CAPTURED,
     PAYMENT_DISPUTED, REFUND_TO_CARD_IMPOSSIBLE, REFUND_TO_WALLET_IMPOSSIBLE, REFUND_ON_ACCOUNT_ONLY,
@@ -54,8 +62,12 @@ def shares(
         raise _too_much(payment)
     if payment.method is PaymentMethod.INVOICE or to is RefundDestination.INVOICE:
         return _on_account(payment, amount, to)
-    on_card = min(amount, left_on_card(payment, withdrawn))
-    if to is RefundDestination.CARD and on_card < amount:
+    on_card, wanted = to_card(payment, amount, withdrawn), NOTHING
+    if to is RefundDestination.CARD:
+        wanted = amount
+    elif to is None and exact:
+        wanted = min(amount, left_on_card(payment, withdrawn))
+    if on_card < wanted:
         raise Failure(
             Kind.REFUSED,
             "REFUND_TO_CARD_IMPOSSIBLE",

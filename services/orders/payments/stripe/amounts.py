@@ -11,6 +11,7 @@ NO_DIGITS = frozenset(
         *("PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"),
     }
 )
+# The last digit must be 0.
 THREE_DIGITS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 # Sent with two digits, which must be 00, as these currencies have no decimal places any more.
 WHOLE_UNITS = frozenset({"ISK", "UGX"})
@@ -52,8 +53,8 @@ def to_minor(amount: Decimal, currency: str) -> int:
     Raises Failure REFUSED (PAYMENT_AMOUNT_IMPOSSIBLE) for an amount that the currency can't represent there.
     """
     minor = amount.scaleb(digits(currency))
-    whole = minor == minor.to_integral_value()
-    if not whole or minor < 0 or (currency in WHOLE_UNITS and minor % 100):
+    step = 100 if currency in WHOLE_UNITS else 10 if currency in THREE_DIGITS else 1
+    if minor < 0 or minor % step:
         raise Failure(
             Kind.REFUSED,
             "PAYMENT_AMOUNT_IMPOSSIBLE",
