@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.values import money
 from services.orders.cancellation.revocation import Revocation
 from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.order import Order
@@ -114,15 +115,18 @@ class CancelledRefunds:
         amount = min(left(payment, withdrawn), max(whole - before, NONE))
         amount = _possible(payment, amount, withdrawn)
         if amount:
-            await self._refunding.record(
+            # An earlier cancellation may have revoked the same bundles, and given back less than their price,
+            # because a dispute had withdrawn the rest. So `before` is in the key.
+            recorded = await self._refunding.record(
                 connection,
                 payment,
                 order_row,
                 shares(payment, amount, _destination(payment), withdrawn=withdrawn),
                 RefundReason.CANCELLED,
-                key=f"cancelled-{len(revoked)}",
+                key=f"cancelled-{len(revoked)}-{money.plain(before):f}",
                 actor=ACTOR,
             )
+            amount = refund_store.amounts(recorded)
         everything = bool(payment.captured) and payment.refunded + amount == payment.captured
         return GivenBack(amount, everything)
 
