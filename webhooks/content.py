@@ -9,6 +9,8 @@ from typing import Any
 # zlib's window sizes: gzip or zlib by its own header, and deflate without one.
 WITH_HEADER, WITHOUT_HEADER = 47, -15
 GZIP_MAGIC = b"\x1f\x8b"
+# Members of one gzip file. Each costs a copy of all that follow it.
+MAX_MEMBERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def digest(content: Any) -> bytes | None:
 def decode(received: bytes, encoding: str, max_bytes: int) -> Content:
     """Undo a Content-Encoding of gzip or deflate, to at most `max_bytes` bytes; gzip also without the header.
 
-    Other encodings, broken data and larger contents have no plain form.
+    Other encodings, broken data, data followed by something else and larger contents have no plain form.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
@@ -55,9 +57,23 @@ def decode(received: bytes, encoding: str, max_bytes: int) -> Content:
 
 
 def _inflate(data: bytes, window: int, max_bytes: int) -> bytes | None:
-    machine = zlib.decompressobj(window)
-    try:
-        plain = machine.decompress(data, max_bytes)
-    except zlib.error:
-        return None
-    return plain if machine.eof else None
+    """Decompress all of the data; None if it is broken, too large, or followed by something else.
+
+    A gzip file may have several members, which are decompressed to one content.
+    """
+    rest, plain = data, b""
+    for _ in range(MAX_MEMBERS):
+        machine = zlib.decompressobj(window)
+        try:
+            # One byte more than allowed, as a limit of zero would mean none.
+            plain += machine.decompress(rest, max_bytes + 1 - len(plain))
+        except zlib.error:
+            return None
+        if not machine.eof or len(plain) > max_bytes:
+            return None
+        rest = machine.unused_data.lstrip(b"\0")  # gzip ignores padding with zeros
+        if not rest:
+            return plain
+        if not (data.startswith(GZIP_MAGIC) and rest.startswith(GZIP_MAGIC)):
+            return None
+    return None

@@ -129,6 +129,8 @@ async def test_a_callback_without_content_type_is_stored(
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
 COMPRESSED = {
     "gzip": gzip.compress(BODY),
+    "GZIP": gzip.compress(BODY[:20]) + gzip.compress(b"") + gzip.compress(BODY[20:]),
+    "gzip, identity": gzip.compress(BODY) + b"\0\0",
     "x-gzip": gzip.compress(BODY),
     "deflate": zlib.compress(BODY),
     "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
@@ -152,10 +154,20 @@ async def test_a_compressed_callback_is_stored_decompressed(
     assert (row["body"], row["event_type"]) == (BODY, "FirstAttachment")
 
 
-async def test_a_body_that_decompresses_beyond_the_limit_is_stored_compressed(
-    url: str, http: aiohttp.ClientSession, databases: Databases
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        gzip.compress(b" " * 10_000_000),
+        gzip.compress(b" " * 1_000) * 2_000,
+        gzip.compress(BODY) + b"x",
+        gzip.compress(BODY) + gzip.compress(BODY)[:-9],
+        gzip.compress(BODY) + zlib.compress(BODY),
+    ],
+    ids=["one member", "many members", "other bytes", "an incomplete member", "another encoding"],
+)
+async def test_a_body_that_cannot_be_decompressed_within_the_limit_is_stored_compressed(
+    url: str, http: aiohttp.ClientSession, databases: Databases, bomb: bytes
 ) -> None:
-    bomb = gzip.compress(b" " * 10_000_000)
     headers = sign(bomb) | {"Content-Encoding": "gzip"}
     async with http.post(url, data=bomb, headers=headers) as answer:
         assert answer.status == 200
