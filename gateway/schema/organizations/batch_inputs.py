@@ -10,6 +10,9 @@ from gateway.schema.organizations.batch_statuses import BatchErrorPolicy
 from kit.errors import invalid
 from protos.orders.v1 import batches_pb2 as pb
 
+# The provider's maximum for one order.
+MAX_QUANTITY = 10
+
 
 @strawberry.input(
     description="Who travels with the eSIMs of a row. A name or an e-mail address is required."
@@ -46,11 +49,12 @@ class BatchItemInput:
 
     def to_proto(self, path: str) -> pb.BatchItemInput:
         """Return the row; `path` is that of the input. Raises Failure INVALID."""
+        if self.quantity == 0:  # which means 1 to the service
+            raise invalid({f"{path}.quantity": f"must be from 1 to {MAX_QUANTITY}, not 0"})
         traveler = self.traveler
         return pb.BatchItemInput(
             plan_id=self.plan_id,
-            # 0 means 1 to the service, and is no valid input.
-            quantity=self.quantity or -1,
+            quantity=self.quantity,
             esim_id=inputs.optional_id(f"{path}.esimId", self.esim_id, "for new eSIMs"),
             traveler=None
             if traveler is None

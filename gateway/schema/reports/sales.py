@@ -17,6 +17,7 @@ from gateway.schema.reports.arguments import (
     SalesFilterArgument,
     ZoneArgument,
     dimensions,
+    first_groups,
     interval_number,
 )
 from gateway.schema.reports.types import Interval, ReportPeriod, SalesFilter, SalesGroup
@@ -242,7 +243,7 @@ class SalesReportQueries:
             compare_to=_comparison(compare_to),
             order_by=pb.SalesField.Value(f"SALES_FIELD_{order.field.name}"),
             ascending=order.ascending,
-            first=first if first != 0 else -1,
+            first=first_groups(first),
             as_sold_on=as_sold_on,
         )
         answer = await info.context.call(info.context.peers.reports.GetSales, request)

@@ -16,6 +16,7 @@ from gateway.schema.reports.arguments import (
     RangeArgument,
     SalesFilterArgument,
     dimensions,
+    first_groups,
     interval_number,
 )
 from gateway.schema.reports.types import Interval, ReportPeriod, SalesFilter, SalesGroup
@@ -119,7 +120,7 @@ class SpendingReportQueries:
             time_zone=time_zone or "",
             group_by=dimensions(group_by),
             filter=(filter or SalesFilter()).to_proto(),
-            first=first if first != 0 else -1,
+            first=first_groups(first),
         )
         answer = await info.context.call(info.context.peers.reports.GetSpending, request)
         return SpendingReport.of(answer)

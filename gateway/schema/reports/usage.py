@@ -12,6 +12,7 @@ from gateway.schema.reports.arguments import (
     IntervalArgument,
     RangeArgument,
     ZoneArgument,
+    first_groups,
     interval_number,
 )
 from gateway.schema.reports.types import Interval
@@ -58,7 +59,7 @@ class UsageReportQueries:
             time_zone=time_zone or "",
             group_by=_dimensions(group_by),
             filter=(filter or UsageFilter()).to_proto(),
-            first=first if first != 0 else -1,
+            first=first_groups(first),
         )
         answer = await info.context.call(info.context.peers.usage_reports.GetUsage, request)
         return UsageReport.of(answer.report)
@@ -87,7 +88,7 @@ class UsageReportQueries:
             time_zone=time_zone or "",
             group_by=_dimensions(group_by),
             filter=(filter or UsageFilter()).to_proto(),
-            first=first if first != 0 else -1,
+            first=first_groups(first),
         )
         answer = await info.context.call(
             info.context.peers.usage_reports.GetOrganizationUsage, request

@@ -58,10 +58,12 @@ Known = TypeVar("Known")
 def batch(given: pb.BatchInput, now: datetime) -> BatchRequest:
     """Check a batch and its rows; raises Failure INVALID for the batch itself, not for its rows."""
     checks = Checks()
-    if not 1 <= len(given.items) <= MAX_ITEMS:
+    if not given.items:
+        checks.fail("batch.items", "must contain at least one row")
+    if len(given.items) > MAX_ITEMS:
         checks.fail(
             "batch.items",
-            f"must contain 1 to {MAX_ITEMS} rows, not {len(given.items)}: split the list",
+            f"must contain at most {MAX_ITEMS} rows, not {len(given.items)}: split the list",
         )
     rows = [_row(position, item) for position, item in enumerate(given.items, 1)]
     esims = sum(row.quantity for row in rows)
