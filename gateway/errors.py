@@ -43,6 +43,8 @@ SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 # The name at the start of a path.
 FIRST = re.compile(r"^\w+")
 WORD = re.compile(r"[a-z]+(?:_[a-z]+)+|[a-z]+")
+# Names of a service's fields in a message. Texts in quotes are values, and so is what has digits or an @.
+NAME = re.compile(r'"[^"]*"|(?<![\w@.+-])(?:[a-z]+\.)*[a-z]+(?:_[a-z]+)+(?![\w@-])')
 
 
 def describe(error: GraphQLError, request_id: str, *, suggestions: bool) -> dict[str, Any]:
@@ -102,7 +104,9 @@ def from_failure(failure: Failure, request_id: str) -> dict[str, Any]:
         extensions["detail"] = text.removeprefix(f"{NOT_AUTHENTICATED}: ")
         text = NOT_AUTHENTICATED
     if failure.fields:
-        extensions["fields"] = {argument(path): problem for path, problem in failure.fields.items()}
+        extensions["fields"] = {
+            argument(path): translated(problem) for path, problem in failure.fields.items()
+        }
     if failure.retry_after is not None:
         extensions["retryAfter"] = failure.retry_after
     if "fault_id" in failure.details:
@@ -113,8 +117,14 @@ def from_failure(failure: Failure, request_id: str) -> dict[str, Any]:
 def message(failure: Failure) -> str:
     """Return a failure's message, with fields named as in the schema."""
     if not failure.fields:
-        return failure.message
-    return joined({argument(path): text for path, text in failure.fields.items()}, failure.omitted)
+        return translated(failure.message)
+    named = {argument(path): translated(text) for path, text in failure.fields.items()}
+    return joined(named, failure.omitted)
+
+
+def translated(text: str) -> str:
+    """Convert the names of fields in a service's message to the schema's: `max_price` to `maxPrice`."""
+    return NAME.sub(lambda found: found[0] if found[0][0] == '"' else argument(found[0]), text)
 
 
 def argument(path: str) -> str:

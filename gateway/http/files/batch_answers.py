@@ -104,7 +104,11 @@ def _problems(problems: Iterable[pb.BatchProblem]) -> list[dict[str, str | None]
 
 def _problem(problem: pb.BatchProblem) -> dict[str, str | None]:
     name = errors.argument(problem.field)
-    return {"field": name or None, "code": problem.code, "message": problem.message}
+    return {
+        "field": name or None,
+        "code": problem.code,
+        "message": errors.translated(problem.message),
+    }
 
 
 def _own(problem: Problem) -> dict[str, str | None]:

@@ -202,6 +202,9 @@ class APIKeyMutations:
                 addresses="input.addresses",
                 expires_at="input.expiresAt",
             ):
+                if not input.scopes:
+                    known = ", ".join(scope.name for scope in APIKeyScope)
+                    raise invalid({"scopes": f"must contain at least one of {known}"})
                 request = api_keys_pb2.CreateAPIKeyRequest(
                     organization_id=organization_id,
                     name=input.name,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from gateway.errors import refusal
+from gateway.errors import refusal, translated
 from gateway.execution.columns import (
     computed,
     enum,
@@ -103,7 +103,8 @@ class BatchItem(View):
         text("code"), description="Machine-readable reason of a failure; null otherwise."
     )
     error: str | None = read(
-        text("error"), description="Human-readable reason of a failure; null otherwise."
+        computed(lambda row: translated(row.error) or None),
+        description="Human-readable reason of a failure; null otherwise.",
     )
     attempts: int = read("attempts", description="Number of orders that were planned for it.")
     total_price: str | None = read(

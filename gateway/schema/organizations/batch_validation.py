@@ -2,7 +2,7 @@
 
 import strawberry
 
-from gateway.errors import argument
+from gateway.errors import argument, translated
 from gateway.execution.columns import computed, exact_amount, text
 from gateway.execution.views import View, listed, read
 from protos.orders.v1 import batches_pb2 as pb
@@ -15,7 +15,9 @@ class BatchProblem(View):
         description="Field, such as `traveler.email`; null for the whole.",
     )
     code: str = read("code", description="Machine-readable reason, such as PLAN_NOT_FOUND.")
-    message: str = read("message", description="What is wrong, and what to do.")
+    message: str = read(
+        computed(lambda row: translated(row.message)), description="What is wrong, and what to do."
+    )
     proto: strawberry.Private[pb.BatchProblem]
 
 

@@ -177,7 +177,7 @@ class Acceptance:
 def check_sound(request: BatchRequest, checked: Checked) -> None:
     """Raise Failure REFUSED if the policy refuses faulty rows, or the batch itself is faulty."""
     faulty = {
-        f"items[{row.row.position - 1}]": "; ".join(problem.message for problem in row.errors)
+        f"items[{row.row.position - 1}]": "; ".join(problem.named for problem in row.errors)
         for row in checked.rows
         if row.errors
     }
@@ -192,7 +192,7 @@ def check_sound(request: BatchRequest, checked: Checked) -> None:
             fields=faulty,
         )
     for problem in checked.problems:
-        raise Failure(Kind.REFUSED, problem.code, problem.message)
+        raise Failure(Kind.REFUSED, problem.code, problem.named)
 
 
 def _conflict(details: dict[str, str]) -> Failure:

@@ -78,6 +78,11 @@ class Problem:
     code: str
     message: str
 
+    @property
+    def named(self) -> str:
+        """The message where no field is beside it: after the field, unless it is a sentence."""
+        return f"{self.field}: {self.message}" if self.message[:1].islower() else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

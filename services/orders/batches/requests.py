@@ -145,9 +145,7 @@ def _row(position: int, given: pb.BatchItemInput) -> Row:
             "traveler", "must be absent if an existing eSIM is given, which has its traveler"
         )
     reference = _text(checks, "reference", given.reference, MAX_REFERENCE)
-    problems = [
-        Problem(field, INVALID, f"{field}: {text}") for field, text in checks.problems.items()
-    ]
+    problems = [Problem(field, INVALID, text) for field, text in checks.problems.items()]
     return Row(position, plan_id, quantity, esim_id, traveler, reference, problems)
 
 

@@ -114,7 +114,7 @@ def _item(checked: CheckedRow, batch_order_id: UUID | None) -> dict[str, Any]:
         "reference": row.reference,
         "total_price": None if checked.quote is None else str(checked.quote.total),
         "code": first.code if first else "",
-        "error": "; ".join(problem.message for problem in checked.errors),
+        "error": "; ".join(problem.named for problem in checked.errors),
     }
 
 
@@ -223,7 +223,7 @@ where i.batch_id = $1 and i.position = w.position
 
 async def set_errors(connection: Connection, batch_id: UUID, rows: Sequence[CheckedRow]) -> None:
     """Record why rows can still not be bought; they leave the planned orders of earlier tries."""
-    faulty = [(r.row.position, r.errors[0].code, r.errors[0].message) for r in rows if r.errors]
+    faulty = [(r.row.position, r.errors[0].code, r.errors[0].named) for r in rows if r.errors]
     await connection.execute(
         SET_ERRORS,
         batch_id,

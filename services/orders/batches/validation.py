@@ -249,7 +249,7 @@ def _of_batch(request: BatchRequest, checked: Checked) -> list[Problem]:
 
 def _above(most: Decimal, currency: str, checked: Checked) -> list[Problem]:
     if currency not in ("", checked.currency):
-        return [Problem("max_total", "INVALID", f"max_total: must be in {checked.currency}")]
+        return [Problem("max_total", "INVALID", f"must be in {checked.currency}")]
     if checked.total <= most:
         return []
     total, limit = money.plain(checked.total), money.plain(most)

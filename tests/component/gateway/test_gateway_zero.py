@@ -1,4 +1,4 @@
-"""Zero is refused with the value that was sent: to the services it would mean the default."""
+"""Zero and an empty list are refused with what was sent: to the services, zero would mean the default."""
 
 import pytest
 
@@ -31,3 +31,13 @@ async def test_a_row_of_a_batch_has_at_least_one_esim(gateway: Gateway, ann: Cli
     error = (await ann.ask(query)).data["createBatch"]["error"]
     assert error == "input.items[1].quantity: must be from 1 to 10, not 0"
     assert not gateway.batches.requests
+
+
+async def test_an_api_key_has_a_scope_that_the_schema_names(gateway: Gateway, ann: Client) -> None:
+    query = """mutation { createAPIKey(organizationId: "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+        input: {name: "Sync", scopes: []}) { error } }"""
+    error = (await ann.ask(query)).data["createAPIKey"]["error"]
+    assert error.startswith("input.scopes: must contain at least one of ")
+    assert "ESIMS_READ" in error
+    assert ":read" not in error
+    assert not gateway.api_keys.requests
