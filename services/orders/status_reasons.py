@@ -52,6 +52,10 @@ MESSAGE_DECLINED = f"The card was declined too often; order again with another c
 MESSAGE_CANCELLED_UNPAID = f"The order was cancelled before it was bought. {NOT_CHARGED}"
 # Takes the place of NOT_CHARGED if the payment was taken already.
 GOES_BACK = "What you paid goes back to you."
+MESSAGE_REFUND_FAILED = (
+    "The order was cancelled, but its refund failed: the shop has to pay it back in another way; ask its"
+    " support."
+)
 MESSAGE_REASSIGNED = (
     "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
 )

@@ -24,7 +24,7 @@ class LedgerCheck:
     """Reads pages of rows, and yields a difference for each that the ledger does not have as it should.
 
     What is still wrong and can be found by its state is reported whatever its age: refunds that were not
-    made, money of failed orders, and deposits of delivered ones.
+    made, money of failed and of cancelled orders, and deposits of delivered ones.
     """
 
     def __init__(self, database: Database, counts: Counts) -> None:
@@ -163,6 +163,13 @@ def _payment(one: CheckedPayment, posted: Posted) -> list[Difference]:
             " use `esimgo payments refund`"
         )
         found.append(_of(Books.ORDERS, "FAILED_ORDER_KEEPS_MONEY", payment.id, text))
+    due = min(rest, one.promised)
+    if one.order_status != "FAILED" and due > 0:
+        text = (
+            f"its order {payment.order_id} was cancelled, but the refund of"
+            f" {shown(due, payment.currency)} failed: use `esimgo payments refund`"
+        )
+        found.append(_of(Books.ORDERS, "CANCELLED_ORDER_KEEPS_MONEY", payment.id, text))
     return found
 
 

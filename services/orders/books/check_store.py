@@ -55,14 +55,26 @@ select {PAYMENT_COLUMNS}, h.wallet_id as hold_wallet_id, o.status as order_statu
     (
         select coalesce(sum(case when d.currency = p.currency then d.amount else p.captured end), 0)
         from orders.disputes d where d.payment_id = p.id and (d.withdrawn or d.status = 'lost')
-    ) as withdrawn
+    ) as withdrawn,
+    coalesce(f.amount - (
+        select coalesce(sum(n.amount), 0) from orders.refunds n
+        where n.payment_id = p.id and n.state <> 'FAILED' and n.reason <> 'CANCELLED' and n.created_at >= f.at
+    ), 0) as promised
 from orders.payments p
+left join lateral (
+    select sum(r.amount) as amount, min(r.updated_at) as at from orders.refunds r
+    where r.payment_id = p.id and r.reason = 'CANCELLED' and r.state = 'FAILED'
+) f on true
 left join orders.wallet_entries h on h.payment_id = p.id and h.kind in ('HOLD', 'TOP_UP')
 left join orders.esim_orders o on o.id = p.order_id
 where p.id > $1 and p.created_at < $3 and (
     p.updated_at >= $2
     -- Of a failed order, whatever its age, as long as money is left to refund.
     or (p.state in ('PAID', 'RELEASED') and p.refunded < p.captured and o.status = 'FAILED')
+    -- The same of a cancelled order whose refund failed.
+    or (p.refunded < p.captured and p.id in (
+        select r.payment_id from orders.refunds r where r.reason = 'CANCELLED' and r.state = 'FAILED'
+    ))
 )
 order by p.id limit {PAGE}
 """  # noqa: S608 - only constants go in
@@ -72,7 +84,8 @@ order by p.id limit {PAGE}
 class CheckedPayment:
     """A payment with the wallet that paid or got it, its order's status, and how often it was posted.
 
-    `withdrawn` is what disputes have taken back.
+    `withdrawn` is what disputes have taken back. `promised` is what cancellations gave back by refunds that
+    failed, less what was refunded since.
     """
 
     payment: Payment
@@ -80,6 +93,7 @@ class CheckedPayment:
     order_status: str | None
     posted: int
     withdrawn: Decimal
+    promised: Decimal
 
 
 async def payments(
@@ -89,8 +103,8 @@ async def payments(
     for row in await connection.fetch(PAYMENTS, after, start, end):
         values = dict(row)
         wallet, status = values.pop("hold_wallet_id"), values.pop("order_status")
-        posted, withdrawn = values.pop("posted"), values.pop("withdrawn")
-        found.append(CheckedPayment(read_payment(values), wallet, status, posted, withdrawn))
+        sums = [values.pop(name) for name in ("posted", "withdrawn", "promised")]
+        found.append(CheckedPayment(read_payment(values), wallet, status, *sums))
     return found
 
 

@@ -8,7 +8,7 @@ from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.order import Order
 from services.orders.payment import Payment, Refund, RefundDestination, RefundReason, RefundState
-from services.orders.payments import state_store
+from services.orders.payments import order_store, state_store
 from services.orders.payments.metrics import RefundMetrics
 from services.orders.payments.refunds import refund_store
 from services.orders.payments.refunds.shares import Shares
@@ -108,6 +108,8 @@ class Refunding:
         posted = await books.posted(connection, [f"refund:{refund.id}"])
         for _, entries in posted.values():
             await books.post(connection, postings.refund_failed(changed, entries), actor=actor)
+        if changed.reason is RefundReason.CANCELLED and changed.order_id is not None:
+            await order_store.explain_failed_refund(connection, changed.order_id)
         logger.error(
             "the refund %s of order %s failed (%s): refund it in another way",
             refund.id,

@@ -128,6 +128,12 @@ UNRESOLVED = (
         "DEPOSIT_LEFT",
     ),
     (
+        "insert into orders.refunds (payment_id, order_id, customer_id, amount, currency, destination,"
+        " reason, requested_by, next_run_at, state, failure, settled_at) select id, order_id, customer_id, 2,"
+        " 'USD', 'CARD', 'CANCELLED', 'test', null, 'FAILED', 'lost', now() from orders.payments",
+        "CANCELLED_ORDER_KEEPS_MONEY",
+    ),
+    (
         "with failed as (update orders.esim_orders set status = 'FAILED', failure_reason = 'PAID_BACK')"
         " update orders.payments set state = 'RELEASED', updated_at = now()",
         "FAILED_ORDER_KEEPS_MONEY",
