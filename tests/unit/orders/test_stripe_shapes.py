@@ -47,7 +47,7 @@ DISPUTE: dict[str, Any] = {
     "status": "needs_response",
     "created": 1_800_000_000,
     "evidence_details": {"due_by": 1_800_600_000},
-    "balance_transactions": [{"amount": -1250, "currency": "eur"}],
+    "balance_transactions": [{"amount": -1250, "currency": "eur", "created": 1_800_000_000}],
 }
 
 
@@ -113,12 +113,29 @@ def test_only_objects_are_read(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("movements", "withdrawn"), [([], False), ([-1250], True), ([-1250, 1250], False)]
+    ("movements", "withdrawn"),
+    [
+        ([], False),
+        ([(1, -1250)], True),
+        ([(1, -1250), (1, 1250)], False),
+        # Exchanged at the rates of two days.
+        ([(1, -10800), (2, 10650)], False),
+        ([(2, 10650), (1, -10800)], False),
+        ([(1, -10650), (2, 10800)], False),
+        ([(1, -10650), (2, 10800), (3, -10700)], True),
+        ([(3, -10700), (2, 10800), (1, -10650)], True),
+    ],
 )
-def test_a_dispute_says_who_has_the_money(movements: list[int], withdrawn: bool) -> None:
-    rows = [{"amount": amount, "currency": "eur"} for amount in movements]
+def test_a_dispute_says_who_has_the_money(
+    movements: list[tuple[int, int]], withdrawn: bool
+) -> None:
+    rows = [
+        {"amount": amount, "currency": "eur", "created": 1_800_000_000 + second}
+        for second, amount in movements
+    ]
     dispute = read({**DISPUTE, "balance_transactions": rows}, "dispute", objects.dispute)
     assert (dispute.withdrawn, dispute.closed) == (withdrawn, False)
+    assert dispute.taken == bool(movements)
     assert dispute.respond_by == datetime.fromtimestamp(1_800_600_000, UTC)
 
 

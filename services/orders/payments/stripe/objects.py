@@ -1,5 +1,7 @@
 """Conversion of Stripe's objects to the values of the port. Every function raises ShapeError."""
 
+from datetime import datetime
+
 from services.orders.payments.port import (
     BalanceTransaction,
     Checkout,
@@ -127,8 +129,7 @@ def dispute(shape: Shape) -> ProviderDispute:
     created = shape.moment("created")
     if not status or created is None:
         raise shape.fail("status" if not status else "created")
-    # Each entry takes the amount from the shop, or gives it back: their sum says which was last.
-    moved = [row.amount("amount", negative=True) for row in shape.rows("balance_transactions")]
+    moved = [_moved(row) for row in shape.rows("balance_transactions")]
     return ProviderDispute(
         id=shape.id(),
         intent_id=shape.reference("payment_intent"),
@@ -137,12 +138,33 @@ def dispute(shape: Shape) -> ProviderDispute:
         currency=shape.currency(),
         reason=shape.word("reason"),
         status=status,
-        taken=any(amount < 0 for amount in moved),
-        withdrawn=sum(moved) < 0,
+        taken=any(sign < 0 for _, sign in moved),
+        withdrawn=_last_taken(moved),
         closed=status in CLOSED,
         respond_by=shape.part("evidence_details").moment("due_by"),
         created_at=created,
     )
+
+
+def _moved(row: Shape) -> tuple[datetime, int]:
+    """Return when a balance transaction of a dispute was made, and the sign of its amount.
+
+    The amounts are in the settlement currency, at the exchange rate of their day: what was withdrawn and what
+    was given back may differ.
+    """
+    at, amount = row.moment("created"), row.amount("amount", negative=True)
+    if at is None:
+        raise row.fail("created")
+    return at, (amount > 0) - (amount < 0)
+
+
+def _last_taken(moved: list[tuple[datetime, int]]) -> bool:
+    """Return whether the newest of these balance transactions took the amount from the shop.
+
+    Times are full seconds: of a withdrawal and its return in the same second, the return was last.
+    """
+    newest = max((at for at, sign in moved if sign), default=None)
+    return sum(sign for at, sign in moved if at == newest) < 0
 
 
 def warning(shape: Shape) -> FraudWarning:
