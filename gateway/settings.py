@@ -108,7 +108,8 @@ class Settings:
             public_url=env.url(
                 "GATEWAY_PUBLIC_URL",
                 "Address at which people reach this gateway, such as https://api.shop.example; share links of"
-                " eSIMs begin with it.",
+                " eSIMs and links to exports begin with it. `./esimgo up` and Compose set it to the local"
+                " port.",
                 "http://localhost:4000",
             ),
             support_address=env.text(

@@ -43,6 +43,7 @@ def complete(
         if process.speaks == "grpc"
     }
     local["WEBHOOKS_ADMIN_PORT"] = str(settings.ports["WEBHOOKS_ADMIN_PORT"])
+    local["GATEWAY_PUBLIC_URL"] = f"http://localhost:{settings.ports['GATEWAY_PORT']}"
     # The explorer, the schema, and calls from pages of localhost.
     local["APP_ENV"] = "development"
     # They write to a pipe, but a person reads the lines.

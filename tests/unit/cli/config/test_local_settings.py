@@ -37,6 +37,14 @@ def test_without_credentials_every_dependency_runs_as_an_emulator(tmp_path: Path
     assert values["CATALOGUE_ADDRESS"] == "127.0.0.1:50051"
 
 
+def test_links_lead_to_the_port_of_the_gateway(tmp_path: Path) -> None:
+    assert resolved({}, tmp_path)["GATEWAY_PUBLIC_URL"] == "http://localhost:4000"
+    moved = {"GATEWAY_PORT": "5000"}
+    assert resolved(moved, tmp_path)["GATEWAY_PUBLIC_URL"] == "http://localhost:5000"
+    named = moved | {"GATEWAY_PUBLIC_URL": "https://api.shop.example"}
+    assert resolved(named, tmp_path)["GATEWAY_PUBLIC_URL"] == "https://api.shop.example"
+
+
 def test_metrics_ports_are_fixed_and_not_required_to_start(tmp_path: Path) -> None:
     values = {"GATEWAY_METRICS_PORT": "off", "ORDERS_METRICS_PORT": "0", "ESIMS_METRICS_PORT": "9"}
     settings = read(values)
