@@ -19,6 +19,8 @@ MAX_COLUMNS = 100
 # Characters. No field of a batch is longer than an e-mail address; a quote that is never closed swallows
 # the rest.
 MAX_CELL = 2_000
+# The reader's own limit would come first, with an error that names no cause.
+csv.field_size_limit(MAX_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +94,24 @@ def _delimiter(text: str, known: Callable[[str], bool]) -> str:
     """Return the delimiter that finds most known columns in the first line, then most cells."""
 
     def found(delimiter: str) -> tuple[int, int]:
+        # The header's size is checked when the sheet is read: too many cells speak for a delimiter too.
         try:
-            header = next(_rows(text, delimiter, 0), None)
+            _, cells = next(_records(text, delimiter, 0), (0, []))
         except Failure:
             return 0, 0
-        cells: Sequence[str] = () if header is None else header.cells
-        return sum(map(known, cells)), len(cells)
+        return sum(known(restored(cell)) for cell in cells), len(cells)
 
     return max(DELIMITERS, key=found)  # of equal ones, the first
 
 
 def _rows(text: str, delimiter: str, skipped: int) -> Iterator[Row]:
+    for line, cells in _records(text, delimiter, skipped):
+        _check(cells, line)
+        yield Row(line, tuple(map(restored, cells)))
+
+
+def _records(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each record that is not empty."""
     # Universal newlines are left to the reader, so that a cell keeps its own.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 0
@@ -119,10 +128,8 @@ def _rows(text: str, delimiter: str, skipped: int) -> Iterator[Row]:
                 " quoted cell twice",
             ) from error
         line = reader.line_num
-        if not any(cell.strip() for cell in cells):
-            continue
-        _check(cells, begins)
-        yield Row(begins, tuple(map(restored, cells)))
+        if any(cell.strip() for cell in cells):
+            yield begins, cells
 
 
 def _check(cells: Sequence[str], line: int) -> None:

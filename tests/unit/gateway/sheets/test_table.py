@@ -121,6 +121,18 @@ def test_malformed_lines_are_named(data: bytes, line: str) -> None:
     assert failure.message.startswith(line)
 
 
+@pytest.mark.parametrize("delimiter", [b",", b";"])
+def test_a_header_with_too_many_columns_is_refused_for_their_number(delimiter: bytes) -> None:
+    failure = refused(delimiter.join([b"name"] + [b"x"] * 10_000) + b"\n")
+    assert failure.message == "Line 1 has 10001 cells, and at most 100 are allowed"
+
+
+@pytest.mark.parametrize("quote", [b"", b'"'])
+def test_a_long_cell_is_refused_for_its_length(quote: bytes) -> None:
+    failure = refused(b"name,email\n" + quote + b"n" * 500_000 + quote + b",z\n")
+    assert failure.message.startswith("Line 2 has a cell of more than 2000 characters")
+
+
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b"name,email\n", b"name\n , \n"])
 def test_an_empty_sheet_is_refused(data: bytes) -> None:
     assert refused(data).reason == "SHEET_EMPTY"
