@@ -242,7 +242,8 @@ class Refundable(View):
     reason: str | None = read(
         text("reason"),
         description="Why it is less than was paid, such as INSTALLED, USED, WINDOW_OVER, FEE,"
-        " ALREADY_REFUNDED or NOT_CAPTURED; null if it is everything.",
+        " ALREADY_REFUNDED, NOTHING_PAID (a coupon covered the price) or NOT_CAPTURED; null if it is"
+        " everything.",
     )
     message: str | None = read(
         text("message"), description="Human-readable explanation; null if there is none."

@@ -25,6 +25,7 @@ class Shortfall(StrEnum):
     """Why less than everything goes back."""
 
     NOT_CAPTURED = "NOT_CAPTURED"
+    NOTHING_PAID = "NOTHING_PAID"
     ALREADY_REFUNDED = "ALREADY_REFUNDED"
     CANCELLED = "CANCELLED"
     WINDOW_OVER = "WINDOW_OVER"
@@ -38,6 +39,7 @@ class Shortfall(StrEnum):
 
 MESSAGES = {
     Shortfall.NOT_CAPTURED: "Nothing was taken for this order yet, so there is nothing to give back",
+    Shortfall.NOTHING_PAID: "Nothing was paid for this order, and there is nothing to give back",
     Shortfall.ALREADY_REFUNDED: "This order was refunded already",
     Shortfall.CANCELLED: "This order has already been cancelled",
     Shortfall.WINDOW_OVER: "The time in which this order could be given back is over",
@@ -215,6 +217,8 @@ def _nothing(
         return Shortfall.CANCELLED
     if payment.state is not PaymentState.CAPTURED:
         return Shortfall.NOT_CAPTURED
+    if not payment.captured:  # a coupon covered all of it
+        return Shortfall.NOTHING_PAID
     if not left:
         return Shortfall.ALREADY_REFUNDED
     if until is not None and now >= until:

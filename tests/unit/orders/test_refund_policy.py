@@ -80,6 +80,7 @@ def test_a_malformed_policy_says_what_is_expected(text: str, named: str) -> None
         ("", sold(FRESH), paid(state=PaymentState.AUTHORIZED), "0", Shortfall.NOT_CAPTURED),
         ("", sold(FRESH), paid(state=PaymentState.PAID), "0", Shortfall.NOT_CAPTURED),
         ("", sold(FRESH), paid(refunded=Decimal(10)), "0", Shortfall.ALREADY_REFUNDED),
+        ("", sold(FRESH), paid(captured=Decimal(0)), "0", Shortfall.NOTHING_PAID),
         ("", sold(FRESH), paid(refunded=Decimal(4)), "6", None),
         ("", sold(FRESH, ended=True), paid(), "0", Shortfall.CANCELLED),
         ("", sold(items=None), paid(), "0", Shortfall.UNKNOWN),

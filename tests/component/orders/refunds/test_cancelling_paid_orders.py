@@ -7,8 +7,9 @@ import grpc
 import pytest
 
 from kit.values import money
-from protos.orders.v1 import orders_pb2, payments_pb2
+from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, payments_pb2
 from services.orders.payments.policy import RefundPolicy
+from tests.component.orders.coupons.coupon_shop import list_price, of
 from tests.component.orders.payments.paid_shop import MANUAL, WALLET, PaidShop, buyer_id
 from tests.component.orders.refunds.bought import (
     at_provider,
@@ -18,7 +19,7 @@ from tests.component.orders.refunds.bought import (
     settled,
 )
 from tests.component.orders.stand_ins import AWAY
-from tests.fixtures.rpc.refusals import reason_of
+from tests.fixtures.rpc.refusals import failure_of, reason_of
 
 ERROR = grpc.aio.AioRpcError
 CANCELLED, REFUNDED, COMPLETED = (
@@ -230,3 +231,22 @@ async def test_without_the_esims_service_nothing_is_promised(paid_shop: PaidShop
             await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     assert (await paid_shop.shop.row(order.id))["cancel_requested_at"] is None
+
+
+async def test_an_order_for_which_nothing_was_paid_says_so(paid_shop: PaidShop) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    list_price(paid_shop.shop, "5.00", currency="USD")
+    free = coupons_pb2.Coupon(code="FREE", percent="100", max_loss=of("1000", "USD"))
+    async with paid_shop.open() as service:
+        await coupons_pb2_grpc.CouponsServiceStub(service.channel).CreateCoupon(
+            coupons_pb2.CreateCouponRequest(coupon=free), metadata=paid_shop.shop.service_key
+        )
+        wanted = paid_shop.request(coupon_code="FREE")
+        order = (await service.orders.CreateOrder(wanted, metadata=buyer)).order
+        await paid_shop.reaches(order.id, "COMPLETED")
+        [offer] = await refundable(service, buyer, order.id)
+        assert (offer.amount.units, offer.reason) == (0, "NOTHING_PAID")
+        refusal = await failure_of(service.orders.CancelOrder(cancel(order.id), metadata=buyer))
+    assert refusal.reason == "ORDER_NOT_REFUNDABLE"
+    assert refusal.details["policy_reason"] == "NOTHING_PAID"
+    assert refusal.message.startswith("Nothing was paid for this order")
