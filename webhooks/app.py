@@ -138,17 +138,17 @@ class Callbacks:
                 "callbacks are refused: IP address",
                 "a callback from an IP address that is not allowed was refused",
             )
-            return self._refusal(403, "address", "Callbacks from this IP address are not accepted")
+            message = "Callbacks from this IP address are not accepted"
+            return self._refusal(403, "ADDRESS_NOT_ALLOWED", message, "address")
         try:
             async with asyncio.timeout(self._settings.http.body_seconds):
                 return await request.read()
         except TimeoutError:
-            return self._refusal(
-                408, "too slow", "The callback did not arrive in time; send it again"
-            )
+            message = "The callback did not arrive in time; send it again"
+            return self._refusal(408, "TOO_SLOW", message, "too slow")
         except web.HTTPRequestEntityTooLarge:
-            max_bytes = self._settings.max_body
-            return self._refusal(413, "too large", f"A callback may have at most {max_bytes} bytes")
+            message = f"A callback may have at most {self._settings.max_body} bytes"
+            return self._refusal(413, "TOO_LARGE", message, "too large")
 
     def _is_signed(self, request: web.Request, body: content.Content) -> bool | web.Response:
         """Return whether the body is signed, or the refusal of one whose signature is wrong or missing."""
@@ -162,7 +162,8 @@ class Callbacks:
             return signed
         reason = "bad signature" if claimed else "unsigned"
         episodes.record(f"callbacks are refused: {reason}", "a callback was refused: %s", reason)
-        return self._refusal(401, reason, "Invalid webhook signature")
+        code = "BAD_SIGNATURE" if claimed else "UNSIGNED"
+        return self._refusal(401, code, "Invalid webhook signature", reason)
 
     async def _store(self, callback: store.Callback) -> web.Response:
         understood = callback.understood
@@ -179,7 +180,7 @@ class Callbacks:
                 if isinstance(error, Failure)
                 else "The callback could not be stored in time; send it again soon"
             )
-            return self._refusal(503, "not stored", message)
+            return self._refusal(503, "NOT_STORED", message, "not stored")
         self._metrics.received(understood.type, "stored" if new else "repeat")
         tracing.set_attribute("esimgo.event.id", str(stored))
         logger.info("%s %s%s", understood.type, stored, "" if new else ", a repeat")
@@ -200,9 +201,9 @@ class Callbacks:
         sender = addresses.sender(request.remote, forwarded, settings.trusted_proxies)
         return addresses.is_allowed(sender, settings.allowed_networks)
 
-    def _refusal(self, status: int, result: str, message: str) -> web.Response:
+    def _refusal(self, status: int, code: str, message: str, result: str) -> web.Response:
         self._metrics.refused(result)
-        return web.json_response({"received": False, "error": message}, status=status)
+        return web.json_response(refusal_body(message, code), status=status)
 
     async def about(self, _request: web.Request) -> web.Response:
         """Explain the address to people who open it in a browser."""

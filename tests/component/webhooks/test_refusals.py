@@ -1,0 +1,68 @@
+"""Every refusal of a callback has a code, and stores nothing."""
+
+import asyncio
+from dataclasses import replace
+
+import aiohttp
+import pytest
+
+from tests.component.webhooks.conftest import ServeWebhooks, sign
+from tests.component.webhooks.received import BODY, stored
+from tests.fixtures.neighbours import Serving
+from tests.fixtures.postgres import Databases
+from webhooks.__main__ import serve
+from webhooks.addresses import networks
+from webhooks.settings import Settings
+
+LARGE = b'"' + b"x" * 10_000_000 + b'"'
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "headers", "expected"),
+    [
+        ("POST", BODY, {}, (401, "UNSIGNED")),
+        ("POST", BODY, sign(BODY, "a-strangers-key"), (401, "BAD_SIGNATURE")),
+        ("POST", LARGE, sign(LARGE), (413, "TOO_LARGE")),
+        ("PUT", BODY, sign(BODY), (405, "METHOD_NOT_ALLOWED")),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+async def test_a_refusal_has_a_code(
+    serve_webhooks: ServeWebhooks,
+    http: aiohttp.ClientSession,
+    databases: Databases,
+    method: str,
+    body: bytes,
+    headers: dict[str, str],
+    expected: tuple[int, str],
+) -> None:
+    async with (
+        serve_webhooks() as post,
+        http.request(method, post.url, data=body, headers=headers) as answer,
+    ):
+        refusal = await answer.json()
+    assert (answer.status, refusal["code"], refusal["received"]) == (*expected, False)
+    assert refusal["error"]
+    assert await stored(databases) == []
+
+
+async def test_a_refused_address_and_a_slow_body_have_codes(
+    settings: Settings, serving: Serving, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    elsewhere = replace(settings, allowed_networks=networks("192.0.2.0/24"))
+    async with serving(serve, elsewhere) as port:
+        url = f"http://127.0.0.1:{port}/webhooks/esim-go"
+        async with http.post(url, data=BODY, headers=sign(BODY)) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (403, "ADDRESS_NOT_ALLOWED")
+    impatient = replace(settings, http=replace(settings.http, body_seconds=0.1))
+    async with serving(serve, impatient) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = "".join(f"{name}: {value}\r\n" for name, value in sign(BODY).items())
+        writer.write(
+            f"POST /webhooks/esim-go HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 99\r\n\r\n".encode()
+        )
+        response = await reader.readuntil(b"}")
+        writer.close()
+    assert response.startswith(b"HTTP/1.1 408")
+    assert b'"code": "TOO_SLOW"' in response
+    assert await stored(databases) == []
