@@ -12,8 +12,8 @@ from cli.auth import sessions
 from cli.config.access import Access
 from cli.errors import CommandError
 from cli.operators import output
+from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
-from kit.values import timestamps
 from protos.orders.v1 import orders_pb2 as pb
 from protos.orders.v1.orders_pb2_grpc import OrdersServiceStub
 
@@ -43,7 +43,7 @@ class Orders:
             filter=pb.OrderFilter(
                 customer_id=str(customer) if customer else None,
                 statuses=[pb.OrderStatus.Value(f"ORDER_STATUS_{s.upper()}") for s in statuses],
-                from_date=timestamps.to_proto(since.astimezone() if since else None),
+                from_date=stamp(since),
             ),
             page_size=min(limit, PAGE),
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from cli.config.access import Access
 from cli.operators import output
+from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
-from kit.values import timestamps
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
 
@@ -37,8 +37,8 @@ def event_filter(
         states=[STATES[state] for state in states],
         types=types,
         iccid=iccid,
-        from_date=timestamps.to_proto(since.astimezone() if since else None),
-        to_date=timestamps.to_proto(until.astimezone() if until else None),
+        from_date=stamp(since),
+        to_date=stamp(until),
     )
 
 

@@ -5,12 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from cli.config.access import Access
 from cli.operators import output
+from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
-from kit.values import timestamps
 from protos.orders.v1 import books_pb2 as pb
 from protos.orders.v1.books_pb2_grpc import BooksServiceStub
 
@@ -29,7 +27,7 @@ class Books:
 
     async def check(self, since: datetime | None, until: datetime | None) -> tuple[list[str], int]:
         """Compare the books; return lines and the number of differences. Times are in this machine's zone."""
-        request = pb.CheckBooksRequest(from_date=_stamp(since), to_date=_stamp(until))
+        request = pb.CheckBooksRequest(from_date=stamp(since), to_date=stamp(until))
         found: list[pb.Difference] = []
         summary = pb.BooksSummary()
         async for answer in self.service.stream("CheckBooks", request):
@@ -64,8 +62,8 @@ class Books:
         request = pb.ListLedgerRequest(
             account=account,
             order_id=order_id,
-            from_date=_stamp(since),
-            to_date=_stamp(until),
+            from_date=stamp(since),
+            to_date=stamp(until),
             page_size=min(limit, PAGE),
         )
         found: list[pb.LedgerTransaction] = []
@@ -82,7 +80,7 @@ class Books:
 
     async def accounts(self, at: datetime | None) -> list[str]:
         """List the balance of every account."""
-        request = pb.ListAccountsRequest(at=_stamp(at))
+        request = pb.ListAccountsRequest(at=stamp(at))
         found = list((await self.service.call("ListAccounts", request)).accounts)
         if self.as_json:
             return output.document(found)
@@ -110,7 +108,3 @@ def _rows(transaction: pb.LedgerTransaction) -> list[tuple[str, ...]]:
         )
         for n, entry in enumerate(transaction.entries)
     ]
-
-
-def _stamp(at: datetime | None) -> Timestamp | None:
-    return timestamps.to_proto(at.astimezone()) if at else None

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 from cli.config.access import Access
 from cli.errors import CommandError
 from cli.operators import output
+from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
-from kit.values import money, timestamps
+from kit.values import money
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from protos.orders.v1.payments_pb2_grpc import PaymentsServiceStub
@@ -48,8 +49,8 @@ class Payments:
                 for s in statuses
             ],
             customer_id=str(customer) if customer else None,
-            from_date=timestamps.to_proto(since.astimezone() if since else None),
-            to_date=timestamps.to_proto(until.astimezone() if until else None),
+            from_date=stamp(since),
+            to_date=stamp(until),
             page_size=min(limit, PAGE),
         )
         found = await self._pages("ListPayments", request, "payments", limit)

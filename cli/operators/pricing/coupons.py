@@ -10,8 +10,9 @@ from uuid import UUID
 from cli.config.access import Access
 from cli.errors import CommandError
 from cli.operators import output
+from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
-from kit.values import money, timestamps
+from kit.values import money
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2 as pb
 from protos.orders.v1.coupons_pb2_grpc import CouponsServiceStub
@@ -45,8 +46,8 @@ class NewCoupon:
             code=code,
             currency=(self.currency or "").upper(),
             amount=self._money(self.amount),
-            starts_at=timestamps.to_proto(self.starts.astimezone() if self.starts else None),
-            ends_at=timestamps.to_proto(self.ends.astimezone() if self.ends else None),
+            starts_at=stamp(self.starts),
+            ends_at=stamp(self.ends),
             plans=self.plans,
             groups=self.groups,
             countries=self.countries,

@@ -43,6 +43,8 @@ async def test_an_operator_finds_a_customer_by_email_and_refunds_their_order(
     everybody = await read(run, "orders", "list", "--most", "1")
     assert len(everybody) == 1
     assert await read(run, "orders", "list", "--since", "2999-01-01") == []
+    early = await run("orders", "list", "--since", "0001-01-01")
+    assert (early.returncode, "0001-01-01T00:00:00 is out of range" in early.stderr) == (1, True)
     assert await printed(run, "orders", "list", "--status", "refunded") == "no such order\n"
 
     # The used eSIM is refused, and stays.
