@@ -22,7 +22,8 @@ FORMATS = ("csv", "parquet")
     "--time-zone",
     default="",
     metavar="ZONE",
-    help="IANA name of the zone in which days begin. Default: that of the shop or the organization.",
+    help="IANA name of the zone in which days begin. Default: that of the shop, or of the organization"
+    " for its orders.",
 )
 @click.option(
     "--organization",

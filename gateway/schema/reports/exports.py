@@ -78,8 +78,9 @@ RangeArgument = Annotated[
 ZoneArgument = Annotated[
     str | None,
     strawberry.argument(
-        description="IANA name of the zone in which days begin. Omit for that of the organization or the"
-        " shop."
+        description="IANA name of the zone in which days begin. Omit for that of the shop, or for that of the"
+        " organization if its orders are exported. Usage is exported only in zones in which it is summed,"
+        " which is checked when the link is opened."
     ),
 ]
 OrganizationArgument = Annotated[

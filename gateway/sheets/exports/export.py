@@ -19,8 +19,8 @@ FORMATS = (CSV, PARQUET)
 class Export:
     """A file to make.
 
-    Without days, all rows are exported. An empty zone is that of the shop or the organization. `bom` is for
-    CSV: a byte order mark, which Excel needs.
+    Without days, all rows are exported. An empty zone is that of the shop, or of the organization for its
+    orders. `bom` is for CSV: a byte order mark, which Excel needs.
     """
 
     kind: str
