@@ -220,8 +220,8 @@ class OrdersServiceServicer:
         """Cancels an unused order: its bundles are revoked at the provider, and refunded if the provider allows it.
         FAILED_PRECONDITION (ORDER_IN_USE, ORDER_NOT_CANCELLABLE, ...) means that nothing was changed. An order that its
         customer has paid gives back what its refund policy says, and a customer's cancellation that would give nothing back
-        is refused: ORDER_NOT_REFUNDABLE (details: `policy_reason`, as in Refundable). Safe to repeat: a
-        cancelled order is returned as it is. With `unused_only`, only the unused part of a partly used order is cancelled,
+        is refused: ORDER_NOT_REFUNDABLE (details: `policy_reason`, as in Refundable). Safe to repeat, also while an earlier
+        call runs: a cancelled order is returned as it is. With `unused_only`, only the unused part of a partly used order is cancelled,
         and the order stays COMPLETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

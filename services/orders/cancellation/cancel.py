@@ -12,7 +12,7 @@ from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from services.orders import store
 from services.orders.cancellation import revocation_store
-from services.orders.cancellation.examine import Examination
+from services.orders.cancellation.examine import Examination, Held
 from services.orders.cancellation.give_back import CancelledRefunds
 from services.orders.cancellation.revocation import (
     Revocation,
@@ -76,11 +76,39 @@ class Cancellation:
         With `by_staff`, the order's refund policy does not matter.
 
         Changes nothing when it raises: REFUSED with ORDER_IN_USE, ORDER_NOT_CANCELLABLE or
-        ORDER_NOT_REFUNDABLE, or the provider's own failures. An order that is being cancelled stays as it is.
+        ORDER_NOT_REFUNDABLE, or the provider's own failures. An order that is being cancelled, also by a call
+        that began at the same time, stays as it is.
         """
         if order.cancel_requested_at is not None:
             return
-        held = await self._examination.held(order, esims)
+        while True:
+            revoked = await self._examination.revoked(order)
+            try:
+                held = await self._examination.held(order, esims, revoked)
+                await self._record(
+                    order, held, requested_by, unused_only=unused_only, by_staff=by_staff
+                )
+            except Failure as failure:
+                # Another call may have revoked bundles since this one began, and the checks refuse those.
+                if failure.kind is not Kind.REFUSED:
+                    raise
+                if await self._is_requested(order):
+                    return
+                if await self._examination.revoked(order) == revoked:
+                    raise
+            else:
+                return
+
+    async def _record(
+        self,
+        order: Order,
+        held: Held,
+        requested_by: UUID | None,
+        *,
+        unused_only: bool,
+        by_staff: bool,
+    ) -> None:
+        """Check the bundles of an order, and record that they are to be revoked."""
         bundles = held.unused() if unused_only else held.whole()
         checked = await self._refunds.check(order, [r for r, _ in bundles], by_staff=by_staff)
         chosen = await self._examination.choose(
@@ -92,6 +120,15 @@ class Cancellation:
                 await store.record_request(
                     connection, order, requested_by, "cancellation asked for"
                 )
+
+    async def _is_requested(self, order: Order) -> bool:
+        """Return whether an order is being cancelled by now, or was cancelled."""
+        async with self._database.system() as connection:
+            found = await store.get(connection, [order.id])
+        return any(
+            now.cancel_requested_at is not None or now.status is not OrderStatus.COMPLETED
+            for now in found
+        )
 
     async def advance(self, work: Work) -> Pause | None:
         """Continue a requested cancellation from its last committed step."""

@@ -52,16 +52,20 @@ class Examination:
         self._database = database
         self._datasource = datasource
 
-    async def held(self, order: Order, esims: Sequence[DeliveredESIM]) -> Held:
-        """Return the bundles of an order that are left at the provider.
+    async def revoked(self, order: Order) -> frozenset[str]:
+        """Return the ICCIDs whose bundles earlier cancellations of an order have revoked."""
+        async with self._database.system() as connection:
+            known = await revocation_store.list_revocations(connection, order.id)
+        return frozenset(r.iccid for r in known if r.state == "REVOKED")
+
+    async def held(
+        self, order: Order, esims: Sequence[DeliveredESIM], revoked: frozenset[str]
+    ) -> Held:
+        """Return the bundles of an order that are left at the provider, without those of `revoked` eSIMs.
 
         Raises Failure REFUSED (ORDER_NOT_CANCELLABLE) for an eSIM that the provider doesn't know.
         """
-        async with self._database.system() as connection:
-            known = await revocation_store.list_revocations(connection, order.id)
-        # A cancellation that was interrupted before may have revoked some.
-        done = {r.iccid for r in known if r.state == "REVOKED"}
-        left = [esim.iccid for esim in esims if esim.iccid not in done]
+        left = [esim.iccid for esim in esims if esim.iccid not in revoked]
         found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
         return Held(
             [

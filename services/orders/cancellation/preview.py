@@ -128,7 +128,7 @@ class Previews:
             return UNREADABLE
 
     async def _examined(self, order: Order, esims: Sequence[DeliveredESIM]) -> Offer:
-        held = await self._examination.held(order, esims)
+        held = await self._examination.held(order, esims, await self._examination.revoked(order))
         try:
             choices = await self._examination.choose(held.whole(), Priority.READ)
         except Failure as failure:
