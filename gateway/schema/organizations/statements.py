@@ -168,7 +168,8 @@ class StatementMutations:
     @finance_field(
         description="Issues a credit note for a statement, which itself never changes. A credited amount that"
         " is paid already reduces other statements of the organization instead. Refused with"
-        " CREDIT_ABOVE_TOTAL for more than the statement's total."
+        " CREDIT_ABOVE_TOTAL for more than the statement's total less earlier credit notes and the refunds of"
+        " its orders."
     )
     async def credit_statement(
         self,

@@ -56,8 +56,8 @@ class RefundOrderResult:
     )
     left: str | None = strawberry.field(
         default=None,
-        description="With REFUND_ABOVE_CAPTURED: the exact amount that can still be refunded, as a decimal"
-        " string.",
+        description="With REFUND_ABOVE_CAPTURED or STATEMENT_CREDITED: the exact amount that can still be"
+        " refunded, as a decimal string.",
     )
     error: str | None = strawberry.field(
         default=None, description="Human-readable reason of the refusal; null on success."

@@ -242,7 +242,8 @@ class Refundable(View):
     reason: str | None = read(
         text("reason"),
         description="Why it is less than was paid, such as INSTALLED, USED, WINDOW_OVER, FEE,"
-        " ALREADY_REFUNDED, NOTHING_PAID (a coupon covered the price) or NOT_CAPTURED; null if it is"
+        " ALREADY_REFUNDED, NOTHING_PAID (a coupon covered the price), NOT_CAPTURED or CREDITED (the order's"
+        " statement has a credit note, which leaves less than the order would give back); null if it is"
         " everything.",
     )
     message: str | None = read(

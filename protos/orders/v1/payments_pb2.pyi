@@ -464,8 +464,9 @@ class Refundable(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     reason: _builtins.str
-    """Why it is less than was paid, such as INSTALLED, USED, WINDOW_OVER, FEE, ALREADY_REFUNDED, NOT_CAPTURED or
-    NOTHING_PAID (a coupon covered the price); empty if it is all.
+    """Why it is less than was paid, such as INSTALLED, USED, WINDOW_OVER, FEE, ALREADY_REFUNDED, NOT_CAPTURED,
+    NOTHING_PAID (a coupon covered the price) or CREDITED (the order's statement has a credit note, which leaves less
+    than the order would give back); empty if it is all.
     """
     message: _builtins.str
     @_builtins.property

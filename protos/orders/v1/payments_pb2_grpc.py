@@ -187,7 +187,8 @@ class PaymentsServiceServicer:
         Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
         REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
         REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
-        REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+        REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED, STATEMENT_CREDITED (credit notes of the
+        order's statement leave less; details: `left`). ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

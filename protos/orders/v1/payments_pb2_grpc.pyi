@@ -62,7 +62,8 @@ class PaymentsServiceStub:
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
     REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
     REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
-    REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+    REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED, STATEMENT_CREDITED (credit notes of the
+    order's statement leave less; details: `left`). ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists payments, the newest first."""
@@ -128,7 +129,8 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
     REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
     REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
-    REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+    REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED, STATEMENT_CREDITED (credit notes of the
+    order's statement leave less; details: `left`). ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists payments, the newest first."""
@@ -239,7 +241,8 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
         REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
         REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
-        REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED. ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
+        REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED, STATEMENT_CREDITED (credit notes of the
+        order's statement leave less; details: `left`). ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).
         """
 
     @_abc_1.abstractmethod

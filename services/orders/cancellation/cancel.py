@@ -117,6 +117,7 @@ class Cancellation:
         choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
             if await revocation_store.request(connection, order, choices, unused_only=unused_only):
+                await self._refunds.reserve(connection, order, by_staff=by_staff)
                 await store.record_request(
                     connection, order, requested_by, "cancellation asked for"
                 )

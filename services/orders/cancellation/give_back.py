@@ -19,11 +19,13 @@ from services.orders.payments.policy import (
     Item,
     Refundable,
     RefundPolicy,
+    Shortfall,
     Sold,
+    credited,
     due,
     refundable,
 )
-from services.orders.payments.refunds import refund_facts, refund_store
+from services.orders.payments.refunds import billed, refund_facts, refund_store
 from services.orders.payments.refunds.refund import Refunding, locked
 from services.orders.payments.refunds.shares import left, shares, to_card
 from services.orders.peers import ESIMs
@@ -73,6 +75,7 @@ class CancelledRefunds:
         async with self._database.system() as connection:
             payment = await store.of_order(connection, order.id)
             past = (await refund_facts.before(connection, [order.id]))[order.id]
+            statement = (await billed.of_orders(connection, [order.id])).get(order.id)
         if payment is None:
             raise LookupError(f"order {order.id} has no payment")
         policy = GENEROUS if by_staff else RefundPolicy.from_json(payment.policy)
@@ -80,6 +83,7 @@ class CancelledRefunds:
         installed = await self._esims.installed(order.id) if asked else frozenset()
         items = [Item(one.iccid in installed, used=False) for one in bundles]
         sold = Sold(past.bought_at, order.quantity, items, past.given)
+        limit = None if statement is None else statement.limit(order.id)
         found = refundable(
             policy,
             payment,
@@ -87,12 +91,32 @@ class CancelledRefunds:
             datetime.now(UTC),
             cancelled=past.cancelled,
             withdrawn=past.withdrawn,
+            limit=limit,
         )
+        if by_staff and limit is not None and found.reason is Shortfall.CREDITED:
+            found = replace(found, amount=limit.amount)
         percents = [policy.percent(item) if found.amount else NONE for item in items]
         return found, [
             replace(one, refund_percent=percent)
             for one, percent in zip(bundles, percents, strict=True)
         ]
+
+    async def reserve(self, connection: Connection, order: Order, *, by_staff: bool) -> None:
+        """Check that what a cancellation will give back can still go back of the order's statement.
+
+        The caller has just recorded the cancellation, in the same transaction: from its commit on, no credit
+        note and no refund of another order takes the amount. Raises Failure REFUSED (ORDER_NOT_REFUNDABLE);
+        to the staff it gives back what is left.
+        """
+        payment = await store.of_order(connection, order.id) if order.has_payment else None
+        if payment is None:
+            return
+        statement = await billed.locked(connection, payment, order.id)
+        if statement is None or by_staff:
+            return
+        limit = statement.limit(order.id)
+        if statement.cancelling[order.id] > limit.amount:
+            raise not_refundable(credited(limit))
 
     async def give(
         self, connection: Connection, order: Order, revocations: Sequence[Revocation]
@@ -113,6 +137,9 @@ class CancelledRefunds:
         whole = due(payment.captured, percents, order.quantity, payment.currency)
         withdrawn = await disputes.withdrawn(connection, payment.id)
         amount = min(left(payment, withdrawn), max(whole - before, NONE))
+        statement = await billed.locked(connection, payment, order.id)
+        if statement is not None:
+            amount = min(amount, statement.left_for(order.id))
         amount = _possible(payment, amount, withdrawn)
         if amount:
             # An earlier cancellation may have revoked the same bundles, and given back less than their price,
@@ -157,9 +184,10 @@ def _possible(payment: Payment, amount: Decimal, withdrawn: Decimal) -> Decimal:
 def not_refundable(offer: Refundable) -> Failure:
     """Return the refusal of a cancellation that would give nothing back."""
     why = offer.reason.value if offer.reason else ""
+    what, mark, to_do = offer.message.partition("; ")
     return Failure(
         Kind.REFUSED,
         "ORDER_NOT_REFUNDABLE",
-        f"{offer.message}, so it was not cancelled",
+        f"{what}, so it was not cancelled{mark}{to_do}",
         details={"policy_reason": why},
     )

@@ -34,6 +34,7 @@ class Shortfall(StrEnum):
     NOT_RETURNABLE = "NOT_RETURNABLE"
     FEE = "FEE"
     DISPUTED = "DISPUTED"
+    CREDITED = "CREDITED"
     UNKNOWN = "UNKNOWN"
 
 
@@ -48,6 +49,7 @@ MESSAGES = {
     Shortfall.NOT_RETURNABLE: "The provider does not take this order back; ask the shop's support",
     Shortfall.FEE: "A fee is kept",
     Shortfall.DISPUTED: "The payment of this order is disputed at the bank, which decides about the money",
+    Shortfall.CREDITED: "The statement of this order was credited; ask the shop's support",
     Shortfall.UNKNOWN: "It could not be found out whether this order can be given back; try again later",
 }
 
@@ -156,16 +158,26 @@ def due(captured: Decimal, percents: Decimal, quantity: int, currency: str) -> D
 class Refundable:
     """What cancelling an order gives back; `until` is None if there is no end, or nothing to give back.
 
-    `reason` is why it is less than what is left of the payment, None if it is not.
+    `reason` is why it is less than what is left of the payment, None if it is not; `text` describes it if
+    there is more to say than for every order.
     """
 
     amount: Decimal
     until: datetime | None = None
     reason: Shortfall | None = None
+    text: str = ""
 
     @property
     def message(self) -> str:
-        return MESSAGES[self.reason] if self.reason else ""
+        return self.text or (MESSAGES[self.reason] if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that can go back of an order on a credited statement; `message` names the credit notes."""
+
+    amount: Decimal
+    message: str
 
 
 def refundable(
@@ -176,12 +188,14 @@ def refundable(
     *,
     cancelled: Decimal = NONE,
     withdrawn: Decimal = NONE,
+    limit: Limit | None = None,
 ) -> Refundable:
     """Return what cancelling an order would give back now.
 
     `cancelled` is what earlier cancellations of parts of the order gave back, `withdrawn` what disputes have
     taken back of the payment. Only the share of the items that the policy accepts is refunded, and never more
-    than is left of the payment.
+    than is left of the payment. An order that would give back more than `limit` is not cancelled: a person
+    has to find out what the credit notes were for.
     """
     left = payment.captured - payment.refunded
     undisputed = max(left - withdrawn, NONE)
@@ -201,12 +215,20 @@ def refundable(
     amount = min(left, max(whole - cancelled, NONE))
     if not amount:
         return Refundable(NONE, reason=Shortfall.FEE if policy.fee else Shortfall.ALREADY_REFUNDED)
+    if limit is not None and amount > limit.amount:
+        return credited(limit)
     if amount > undisputed:
         return Refundable(undisputed, until, Shortfall.DISPUTED)
     reason = refused[0] if refused else None
     if reason is None and amount < left:
         reason = Shortfall.FEE if policy.fee else Shortfall.ALREADY_REFUNDED
     return Refundable(amount, until, reason)
+
+
+def credited(limit: Limit) -> Refundable:
+    """Return what is refunded of an order that would exceed the limit of its statement."""
+    message = f"{limit.message}; ask the shop's support"
+    return Refundable(NONE, reason=Shortfall.CREDITED, text=message)
 
 
 def _nothing(

@@ -11,6 +11,7 @@ from kit.errors import Failure, Kind, invalid
 from kit.values import currencies, money
 from services.orders.books import statement_postings as postings
 from services.orders.books import store as books
+from services.orders.payments.refunds import billed
 from services.orders.statements import settle_store, store
 from services.orders.statements.carry import carry
 from services.orders.statements.statement import Settlement, SettlementKind, Statement
@@ -86,13 +87,16 @@ async def _pay(connection: Connection, statement: Statement, wanted: Wanted, act
 
 
 async def _credit(connection: Connection, statement: Statement, wanted: Wanted, actor: str) -> None:
-    before = await settle_store.credited(connection, statement.id)
-    possible = max(statement.total - before, Decimal(0))
+    found = await billed.of_statement(connection, statement.id)
+    before = found.credited
+    # Refunds are lines of the statement of their month, so the total alone doesn't include all of them.
+    possible = max(min(statement.total - before, found.left), Decimal(0))
     if wanted.amount > possible:
         raise Failure(
             Kind.REFUSED,
             "CREDIT_ABOVE_TOTAL",
-            f"At most {money.plain(possible):f} {statement.currency} of {statement.number} can be credited",
+            f"At most {money.plain(possible):f} {statement.currency} of {statement.number} can still be"
+            " credited: the rest was credited or refunded, or a cancellation that is under way refunds it",
             details={"left": f"{money.plain(possible):f}", "currency": statement.currency},
         )
     whole, given = await settle_store.taxes(connection, statement.id)

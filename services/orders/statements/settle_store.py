@@ -85,15 +85,6 @@ join orders.ledger_transactions l on l.key = 'credit_note:' || t.id
 join orders.ledger_entries e on e.transaction_id = l.id and e.account like 'tax:%'
 where t.statement_id = $1 and t.kind = 'CREDIT_NOTE' group by 1
 """
-CREDITS = """
-select coalesce(sum(amount), 0) from orders.statement_settlements
-where statement_id = $1 and kind = 'CREDIT_NOTE'
-"""
-
-
-async def credited(connection: Connection, statement_id: UUID) -> Decimal:
-    """Return what credit notes have credited of a statement."""
-    return Decimal(await connection.fetchval(CREDITS, statement_id))
 
 
 async def taxes(

@@ -13,6 +13,7 @@ from services.orders.payment import PaymentState, RefundDestination
 from services.orders.payments.policy import (
     MESSAGES,
     Item,
+    Limit,
     RefundPolicy,
     RefundPolicyError,
     Shortfall,
@@ -162,3 +163,20 @@ def test_a_policy_in_words() -> None:
         " unused, less 5 %."
     )
     assert set(MESSAGES) == set(Shortfall)
+
+
+@pytest.mark.parametrize(
+    ("limit", "refunded", "amount"),
+    [("10", "0", "10"), ("9.99", "0", "0"), ("6", "4", "6"), ("0", "0", "0")],
+)
+def test_an_order_on_a_credited_statement_is_refunded_whole_or_not_at_all(
+    limit: str, refunded: str, amount: str
+) -> None:
+    money = paid(refunded=Decimal(refunded))
+    found = refundable(
+        RefundPolicy(), money, sold(FRESH), NOW, limit=Limit(Decimal(limit), "It was credited")
+    )
+    assert found.amount == Decimal(amount)
+    if not found.amount:
+        assert (found.reason, found.until) == (Shortfall.CREDITED, None)
+        assert found.message == "It was credited; ask the shop's support"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -14,7 +14,8 @@ from services.orders.esim_states import ESIMState
 from services.orders.order import Order, OrderStatus
 from services.orders.payment import Payment
 from services.orders.payments import store
-from services.orders.payments.policy import Item, Sold
+from services.orders.payments.policy import Item, Limit, Sold
+from services.orders.payments.refunds import billed
 from services.orders.peers import ESIMs
 
 episodes = Episodes(logging.getLogger(__name__))
@@ -62,6 +63,7 @@ class Known:
     sold: Sold
     cancelled: Decimal
     withdrawn: Decimal
+    limit: Limit | None = None
 
 
 async def before(connection: Connection, order_ids: Sequence[UUID]) -> dict[UUID, Before]:
@@ -91,10 +93,14 @@ class RefundFacts:
         async with self._database.system() as connection:
             payments = await store.of_orders(connection, list(paid))
             found = await before(connection, list(paid))
+            statements = await billed.of_orders(connection, list(paid))
+        limits = {order_id: one.limit(order_id) for order_id, one in statements.items()}
         delivered = [order for order in paid.values() if order.status is OrderStatus.COMPLETED]
         states = await self._states(delivered)
         return {
-            order_id: _known(paid[order_id], payment, found[order_id], states)
+            order_id: replace(
+                _known(paid[order_id], payment, found[order_id], states), limit=limits.get(order_id)
+            )
             for order_id, payment in payments.items()
         }
 

@@ -13,7 +13,8 @@ from services.orders.payment import Payment, Refund, RefundDestination, RefundRe
 from services.orders.payments import store
 from services.orders.payments.decide import without_payment
 from services.orders.payments.disputes import store as disputes
-from services.orders.payments.refunds import refund_store
+from services.orders.payments.policy import Limit
+from services.orders.payments.refunds import billed, refund_store
 from services.orders.payments.refunds.refund import Refunding, locked
 from services.orders.payments.refunds.refund_run import RefundRuns
 from services.orders.payments.refunds.shares import NOTHING, left, shares
@@ -89,14 +90,23 @@ class OrderRefunds:
         withdrawn = NOTHING
         if wanted.to is not RefundDestination.MANUAL:
             withdrawn = await disputes.withdrawn(connection, payment.id)
-        amount = left(payment, withdrawn) if wanted.amount is None else wanted.amount
+        statement = await billed.locked(connection, payment, order.id)
+        limit = None if statement is None else statement.limit(order.id)
+        amount = wanted.amount
+        if amount is None:
+            amount = left(payment, withdrawn)
+            if limit is not None and limit.amount:
+                amount = min(amount, limit.amount)
+        found = shares(
+            payment, amount, wanted.to, withdrawn=withdrawn, exact=wanted.amount is not None
+        )
+        if limit is not None and amount > limit.amount:
+            raise _credited(limit, payment.currency)
         return await self._refunding.record(
             connection,
             payment,
             order,
-            shares(
-                payment, amount, wanted.to, withdrawn=withdrawn, exact=wanted.amount is not None
-            ),
+            found,
             RefundReason.STAFF,
             key=wanted.key,
             actor=actor,
@@ -108,6 +118,16 @@ class OrderRefunds:
         runs = [asyncio.create_task(self._runs.run(refund.id)) for refund in refunds]
         if runs:
             await asyncio.wait(runs, timeout=WAIT)
+
+
+def _credited(limit: Limit, currency: str) -> Failure:
+    what = "refund at most that" if limit.amount else "the credit covers what was bought"
+    return Failure(
+        Kind.REFUSED,
+        "STATEMENT_CREDITED",
+        f"{limit.message}; {what}",
+        details={"left": f"{money.plain(limit.amount):f}", "currency": currency},
+    )
 
 
 def _check_same(wanted: RefundRequest, made: list[Refund]) -> None:

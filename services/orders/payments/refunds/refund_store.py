@@ -1,4 +1,7 @@
-"""SQL of refunds; nothing here commits. Lock an order, then its payment, then its refund."""
+"""SQL of refunds; nothing here commits.
+
+Lock an order, then its payment, then the organization that pays with a statement, then the refund.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -175,6 +178,8 @@ async def wake(connection: Connection, payment_id: UUID) -> None:
     await connection.execute(WAKE, payment_id)
 
 
+# A statement is issued while its organization is locked, and its lines refer to orders. With `for update` it
+# would wait for a refund that waits for the organization.
 ORDER = f"select {ALL_COLUMNS} from orders.esim_orders o where o.id = $1 for no key update"  # noqa: S608 - the same
 
 

@@ -68,6 +68,7 @@ def _refundable(order_id: UUID, known: Known, now: datetime) -> pb.Refundable:
         now,
         cancelled=known.cancelled,
         withdrawn=known.withdrawn,
+        limit=known.limit,
     )
     return pb.Refundable(
         order_id=str(order_id),
