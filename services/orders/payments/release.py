@@ -7,6 +7,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
 from services.orders.payment import Payment, PaymentMethod, PaymentState, RefundReason
 from services.orders.payments import order_store, state_store
 from services.orders.payments.observe import mismatch
@@ -18,6 +19,7 @@ from services.orders.payments.start import Starts
 from services.orders.payments.taking import ACTOR, Taking
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds until an intent that can't be ended yet is looked at again.
 AGAIN = 60.0
@@ -53,7 +55,12 @@ class Releases:
         return None
 
     async def _end(self, payment: Payment) -> float | None:
-        intent = await self._ended(payment)
+        try:
+            intent = await self._ended(payment)
+        except Failure as failure:
+            if failure.reason != "PAYMENT_NOT_FOUND":
+                raise
+            return await self._unknown(payment)
         if intent is None or intent.state is IntentState.CANCELED:
             await self._record_released(payment)
             return None
@@ -97,6 +104,26 @@ class Releases:
             if failure.kind not in (Kind.REFUSED, Kind.UNCLEAR):
                 raise
             return await port.get_intent(intent_id)
+
+    async def _unknown(self, payment: Payment) -> float | None:
+        """Act on a payment that the payment provider does not know, such as after a change of the account.
+
+        With the key of another account by mistake, the customer may still pay, so it is not given up at once.
+        """
+        if datetime.now(UTC) - payment.created_at <= GIVE_UP:
+            episodes.record(
+                "payments of failed orders are unknown to the payment provider",
+                "the payment of failed order %s is unknown to the payment provider: check STRIPE_SECRET_KEY",
+                payment.order_id,
+                level=logging.ERROR,
+            )
+            return AGAIN
+        logger.error(
+            "the payment of failed order %s is released, although the payment provider does not know it",
+            payment.order_id,
+        )
+        await self._record_released(payment, "the payment provider does not know it any more")
+        return None
 
     async def _record_released(self, payment: Payment, detail: str | None = None) -> None:
         async with self._database.system() as connection:

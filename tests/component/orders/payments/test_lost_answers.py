@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import MANUAL, PaidShop
+from tests.component.orders.payments.paid_shop import MANUAL, PaidShop, buyer_id
 from tests.fixtures.rpc.refusals import refused
 
 INTENTS = "/payment_intents"
@@ -209,6 +209,33 @@ async def test_a_refused_start_fails_the_order(paid_shop: PaidShop) -> None:
         await paid_shop.becomes(answer.order.id, "RELEASED")
     assert await paid_shop.failure(answer.order.id) == "PAYMENT_FAILED"
     assert paid_shop.shop.charges == 0
+
+
+@pytest.mark.parametrize("return_url", ["", "https://shop.example/paid"])
+async def test_an_unknown_payment_of_a_failed_order_is_released_after_two_days(
+    paid_shop: PaidShop, return_url: str
+) -> None:
+    """As with the key of another account."""
+    buyer, customer = await buyer_id(paid_shop)
+    await paid_shop.fill_wallet(customer, "5")
+    async with paid_shop.open() as service:
+        order_id, _ = await paid_shop.bought(service, buyer, use_wallet=True, return_url=return_url)
+        assert await paid_shop.wallet(customer) == (0, 5)
+        world = paid_shop.provider.world
+        world.intents.clear()
+        world.sessions.clear()
+        await service.orders.CancelOrder(
+            orders_pb2.CancelOrderRequest(order_id=order_id), metadata=buyer
+        )
+        await paid_shop.reaches(order_id, "FAILED")
+        await paid_shop.shop.databases.until(
+            "select run is null and next_run_at > now() + interval '30 seconds' from orders.payments"
+        )
+        assert (await paid_shop.payment(order_id))["state"] == "AWAITING"
+        await paid_shop.set_payment(order_id, created_at=datetime.now(UTC) - timedelta(days=3))
+        await paid_shop.becomes(order_id, "RELEASED")
+    assert "does not know" in (await paid_shop.payment(order_id))["detail"]
+    assert await paid_shop.wallet(customer) == (5, 0)
 
 
 async def test_an_intent_that_the_payment_provider_ended_fails_the_order(
