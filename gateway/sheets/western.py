@@ -32,7 +32,8 @@ SIGN = re.compile(
 
 def _spelling(*letters: str) -> re.Pattern[str]:
     """Return a pattern of words of ASCII letters and of `letters`, which are patterns with their contexts."""
-    return re.compile(f"(?:[a-z]|{'|'.join(letters)})+")
+    # Each of them is one letter, so there is nothing to try again: long words take linear time.
+    return re.compile(f"(?:[a-z]|{'|'.join(letters)})++")
 
 
 def _vowel(letters: str) -> str:
@@ -41,12 +42,14 @@ def _vowel(letters: str) -> str:
 
 def _consonant(letters: str) -> str:
     """Return a pattern of consonants, which don't stand between two others or after one at the end."""
-    return f"(?:(?<![^\\W])[{letters}]|(?<={V})[{letters}](?![rv]es?(?!.))|[{letters}](?={V}))"
+    return (
+        f"(?:(?<![^\\W])[{letters}]|(?<={V})[{letters}](?![rv]es?(?!.))|[{letters}](?={V})"
+        f"|(?<=[bcdfghjkmpstvz]r)[{letters}])"
+    )
 
 
-GERMAN = _spelling("[äöü]", "é", "(?<=[aeiouäöü])ß")
 WESTERN = (
-    GERMAN,
+    _spelling("[äöü]", "é", "(?<=[aeiouäöü])ß"),  # German
     # Spanish and Hungarian, and Portuguese
     _spelling("[áéóúöü]", f"(?<!{V})í", f"(?<=[aeou])í(?!{V})", f"ñ(?={V})"),
     _spelling("[áâéêíóôú]", "ç(?=[aouãõáóú])", "ã(?=[oe])", "õ(?=e)"),
@@ -96,16 +99,18 @@ OTHERS = {
     "cp1257": (
         # Latvian, whose names end in a vowel or s, and Lithuanian
         re.compile(
-            r"(?!.*(?:[qwxy]|ch))(?:[a-z]|(?<![aeouāēīū])[āēīū](?![aeiouāēīū])"
-            rf"|{_consonant('čšžģ')}|(?:(?<={V})|(?<!.)|(?<=š))ķ(?={V})|ļ(?=[aeiouāēīū]|[kvnmt])|ņ(?!r))+"
+            r"(?!.*(?:[qwxy]|ch))(?:[a-z]|(?<![aeoāēīū])[āēīū](?![aeiouāēīū])"
+            rf"|{_consonant('čšžģ')}|(?:(?<={V})|(?<!.)|(?<=š))ķ(?={V})|ļ(?![sc])|ņ(?!r))++"
             "(?<=[aeiouāēīūsš])"
         ),
         re.compile(
-            rf"(?!.*(?:[qwx]|ch))(?:[a-z]|(?<!{V})[ėū](?!{V})|(?<!.)ą|(?<={K})ą(?={K})|{_consonant('čšž')})+"
-            "(?<=[aeiouyėsū])"
+            rf"(?!.*(?:[qwx]|ch))(?:[a-z]|(?<!{V})[ėū](?!{V})|(?<!.)ą|(?<={K})ą(?={K})|ų(?!.)|{_consonant('čšž')})++"
+            "(?<=[aeiouyėsūų])"
         ),
     ),
-    "cp850": (GERMAN,),
+    "cp850": (
+        _spelling("[äöü]", f"(?<=[aeiouäöü])ß(?={V}|t?(?!.)|[mnlbk]{V})"),  # German
+    ),
 }
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from gateway.sheets import table
+from gateway.sheets import table, western
 from kit.errors import Failure, Kind
 
 GERMAN = "Jürgen Müßig,Günther Groß,Böhm – Söhne,ANDRÉ MÜLLER,Straße,„zitiert“,12 €,§ 5"
 FRENCH = (
     "François Lévêque,Jérôme Côté,Hélène Brière,Thérèse,Agnès,Benoît,Joël,Loïc,Anaïs,Cœur,d’Angély"
 )
-SPANISH = "José Peña,María García López,Íñigo Ibáñez,Muñoz Núñez,Jesús,Raúl,Álvaro,Sofía,Nº 5"
+SPANISH = "José Peña,María García López,Íñigo Ibáñez,Muñoz Núñez,Jesús,Raúl,Álvaro,Julián,Canadá,Sofía,Nº 5"
 PORTUGUESE = "João Simões,Conceição,Guimarães,Antônio"
 NORDIC = "Åström,Håkan Åberg,Hämäläinen,Määttä,Søren Bjørn,Jørgen Møller,Grønlund"
 # Their letters have the same bytes in Windows-1252.
@@ -17,9 +17,10 @@ SAME = "Kovács László,Németh,Özgür Çelik,Tomáš Novák,Šárka"
 OTHERS = {
     "cp1250": "Jan Černý,Petr Dvořák,Kučera,Hrdlička,Vlček,Čech,Zdeněk,Jiří,Ondřej,Martinů,Křen,Laďka,Bartoň,"
     "Gergő Kovács,Szűcs,Tőkés,Łukasz Żółkiewski,Zięba,Jędrzej,Kaczyński,Woźniak,Dąbrowski,"
-    "Petrović,Kovač,Božić,Bălan,Ştefan,Kováč,Vŕba",
+    "Petrović,Kovač,Grčki,Božić,Bălan,Ştefan,Kováč,Vŕba",
     "cp1254": "Ayşe Yılmaz,Şahin,Ağaoğlu,Kılıç",
-    "cp1257": "Jānis Bērziņš,Jānis,Kārlis,Līga,Bērza,Zaļkalne,Miķelis,Eglė,Rūta,Šarūnas,Žemaitis",
+    "cp1257": "Jānis Bērziņš,Jānis,Kārlis,Līga,Bērza,Zaļkalne,Miķelis,Eglė,Rūta,Šarūnas,Žemaitis,"
+    "Danų,Februāris",
     "cp1255": "יוסי כהן,דן",
     "cp1251": "Иван Петров,Илья,Ян",
     "cp1253": "Νίκος",
@@ -69,6 +70,11 @@ def test_the_doubtful_cell_is_quoted() -> None:
     assert raised.value.message.startswith(
         'Line 3 is not UTF-8, and may be misread as Windows-1252: "Jan Èerný". Save the sheet as CSV'
     )
+
+
+@pytest.mark.parametrize("word", ["aš", "aïe", "ibè", "ár"])
+def test_a_long_word_takes_linear_time(word: str) -> None:
+    assert western.first_doubtful(word * 10_000 + "ø") is not None
 
 
 def test_one_word_rules_another_encoding_out() -> None:
