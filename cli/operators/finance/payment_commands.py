@@ -127,7 +127,10 @@ def refund(
 def mark_paid(
     token: str | None, as_json: bool, order_id: str, amount: Decimal, currency: str, reference: str
 ) -> None:
-    """Record that a customer paid an order in another way; it is bought then."""
+    """Record that a customer paid an order in another way; it is bought then.
+
+    For orders with the method MANUAL, and for orders in review whose hold has ended.
+    """
     _print(
         token,
         as_json,

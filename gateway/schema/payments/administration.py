@@ -229,8 +229,10 @@ class PaymentAdministrationMutations:
         )
 
     @finance_field(
-        description="Records that a customer paid in another way, such as by bank transfer: an order that"
-        " awaits its payment is bought. Refused with AMOUNT_DIFFERS unless the amount is exact."
+        description="Records that a customer paid in another way, such as by bank transfer. It is for orders"
+        " with the method MANUAL, which are bought then, and for orders in review whose hold has ended."
+        " Refused with PAYMENT_NOT_OPEN for other orders, such as one that waits for a payment by card, and"
+        " with AMOUNT_DIFFERS unless the amount is exact."
     )
     async def mark_order_paid(
         self,

@@ -202,8 +202,9 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MarkOrderPaid(self, request, context):
-        """Records that a customer paid in another way, such as a bank transfer: an order that awaits its payment is bought,
-        and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
+        """Records that a customer paid in another way, such as a bank transfer: an unpaid order with the method MANUAL is
+        bought, and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN (also for an
+        order that waits for a payment by card), AMOUNT_DIFFERS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

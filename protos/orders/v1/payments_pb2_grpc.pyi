@@ -68,8 +68,9 @@ class PaymentsServiceStub:
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]
     """Lists payments, the newest first."""
     MarkOrderPaid: _grpc.UnaryUnaryMultiCallable[_payments_pb2.MarkOrderPaidRequest, _payments_pb2.MarkOrderPaidResponse]
-    """Records that a customer paid in another way, such as a bank transfer: an order that awaits its payment is bought,
-    and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
+    """Records that a customer paid in another way, such as a bank transfer: an unpaid order with the method MANUAL is
+    bought, and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN (also for an
+    order that waits for a payment by card), AMOUNT_DIFFERS.
     """
     CorrectWallet: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CorrectWalletRequest, _payments_pb2.CorrectWalletResponse]
     """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
@@ -135,8 +136,9 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListPaymentsRequest, _payments_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """Lists payments, the newest first."""
     MarkOrderPaid: _aio.UnaryUnaryMultiCallable[_payments_pb2.MarkOrderPaidRequest, _payments_pb2.MarkOrderPaidResponse]  # type: ignore[assignment]
-    """Records that a customer paid in another way, such as a bank transfer: an order that awaits its payment is bought,
-    and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
+    """Records that a customer paid in another way, such as a bank transfer: an unpaid order with the method MANUAL is
+    bought, and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN (also for an
+    order that waits for a payment by card), AMOUNT_DIFFERS.
     """
     CorrectWallet: _aio.UnaryUnaryMultiCallable[_payments_pb2.CorrectWalletRequest, _payments_pb2.CorrectWalletResponse]  # type: ignore[assignment]
     """Corrects the balance of a wallet; the amount may be negative. FAILED_PRECONDITION (WALLET_TOO_LOW). ALREADY_EXISTS
@@ -259,8 +261,9 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.MarkOrderPaidRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.MarkOrderPaidResponse, _abc.Awaitable[_payments_pb2.MarkOrderPaidResponse]]:
-        """Records that a customer paid in another way, such as a bank transfer: an order that awaits its payment is bought,
-        and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN, AMOUNT_DIFFERS.
+        """Records that a customer paid in another way, such as a bank transfer: an unpaid order with the method MANUAL is
+        bought, and one in review whose hold has ended counts as paid. FAILED_PRECONDITION: PAYMENT_NOT_OPEN (also for an
+        order that waits for a payment by card), AMOUNT_DIFFERS.
         """
 
     @_abc_1.abstractmethod

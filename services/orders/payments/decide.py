@@ -89,6 +89,8 @@ class Decisions:
     ) -> Payment:
         """Record that a customer paid an order in another way, and let it be bought if it was not.
 
+        Only for an unpaid order with the method MANUAL, or one in review whose hold has ended.
+
         Raises Failure NOT_FOUND (ORDER_NOT_FOUND), and REFUSED: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN,
         AMOUNT_DIFFERS.
         """
@@ -102,7 +104,7 @@ class Decisions:
                 and not payment.captured
             )
             if not awaits and not ended:
-                raise not_open()
+                raise _waits_for_card() if _awaits_card(payment, standing) else not_open()
             owed = payment.amount - payment.wallet_amount
             if (amount, currency) != (owed, payment.currency):
                 raise Failure(
@@ -176,6 +178,21 @@ async def _locked(connection: Connection, order_id: UUID) -> tuple[Payment, Stan
     if locked is None:
         raise without_payment()
     return locked, standing
+
+
+def _awaits_card(payment: Payment, standing: Standing) -> bool:
+    awaits = payment.state is PaymentState.AWAITING and standing.unpaid
+    return awaits and payment.method is PaymentMethod.CARD
+
+
+def _waits_for_card() -> Failure:
+    """Return the refusal to record another payment while the customer may still pay by card."""
+    return Failure(
+        Kind.REFUSED,
+        "PAYMENT_NOT_OPEN",
+        "This order waits for its payment by card, so no other payment can be recorded: let the customer pay"
+        " by card, or cancel the order and place it again with the method MANUAL",
+    )
 
 
 def without_payment() -> Failure:
