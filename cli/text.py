@@ -1,12 +1,17 @@
-"""Text arguments of commands, which must be valid Unicode.
+"""Text arguments of commands, which must be valid Unicode, and access tokens.
 
 Python represents bytes of an argument that are not UTF-8 as lone surrogates, which no request can contain.
 File names may have such bytes.
 """
 
+import re
 from typing import Any
 
 import click
+
+# The length is that of kit.auth.tokens.MAX_TOKEN_BYTES, whose import would delay every command.
+TOKEN = re.compile(r"[!-~]{1,16384}")
+MALFORMED = "must have 1 to 16384 ASCII characters, without spaces and line breaks"
 
 
 class Text(click.types.StringParamType):
@@ -18,6 +23,16 @@ class Text(click.types.StringParamType):
             text.encode()
         except UnicodeEncodeError:
             self.fail("must be valid Unicode text (UTF-8)", param, ctx)
+        return text
+
+
+class Token(Text):
+    """An access token or API key: text that an Authorization header can contain."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = super().convert(value, param, ctx)
+        if not TOKEN.fullmatch(text):
+            self.fail(MALFORMED, param, ctx)
         return text
 
 

@@ -9,6 +9,7 @@ from cli.config import local_secrets
 from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, merged
 from cli.errors import CommandError
+from cli.text import MALFORMED, TOKEN
 from kit.net.tls import TLS
 from kit.values.env import Env
 
@@ -81,13 +82,15 @@ class Access:
 
     @property
     def key(self) -> str:
-        """The service role key; raises CommandError if there is none on this machine."""
+        """The service role key; raises CommandError if there is none on this machine, or a wrong one."""
         if self.service_role_key is None:
             raise CommandError(
                 "there is no service role key: set SUPABASE_SERVICE_ROLE_KEY (or"
                 " SUPABASE_SERVICE_ROLE_KEY_FILE), or start the system on this machine first",
                 2,
             )
+        if not TOKEN.fullmatch(self.service_role_key):
+            raise CommandError(f"SUPABASE_SERVICE_ROLE_KEY {MALFORMED}", 2)
         return self.service_role_key
 
 

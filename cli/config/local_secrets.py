@@ -12,7 +12,7 @@ FILE = "secrets.json"
 
 
 class SecretsError(Exception):
-    """The file of secrets is damaged or not written by this program."""
+    """The file of secrets can't be used, is damaged, or was not written by this program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,18 @@ class LocalSecrets:
 def load(home: Path) -> LocalSecrets:
     """Return the secrets of the state folder; generate and store the missing ones.
 
-    Raises SecretsError if the file is damaged, OSError if it can't be read.
+    Raises SecretsError if the file is damaged, or can't be read or written.
     """
     path = home / FILE
+    try:
+        return _load(path)
+    except OSError as error:
+        raise SecretsError(
+            f"{path} can't be used ({error.strerror}): set ESIMGO_HOME to a writable folder"
+        ) from error
+
+
+def _load(path: Path) -> LocalSecrets:
     try:
         known = json.loads(path.read_text()) if path.exists() else {}
         passwords = known.get("passwords", {})

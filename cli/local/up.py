@@ -112,7 +112,7 @@ class Up:
     def _secrets(self) -> local_secrets.LocalSecrets:
         try:
             return local_secrets.load(self.settings.home)
-        except (OSError, local_secrets.SecretsError) as error:
+        except local_secrets.SecretsError as error:
             raise CommandError(str(error), 2) from error
 
     def _check_settings(self, values: dict[str, str]) -> None:

@@ -1,15 +1,21 @@
 """Options that several operators' commands share."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
+from cli.text import Token
+
+# No order or balance is as large, in any currency.
+MAX_AMOUNT = Decimal(10) ** 12
+
 
 def token(about: str) -> Callable[[Any], Any]:
     """Return the option for the access token of a command."""
-    return click.option("--token", envvar="ESIMGO_TOKEN", help=about)
+    return click.option("--token", envvar="ESIMGO_TOKEN", type=Token(), help=about)
 
 
 TOKEN = token(
@@ -31,7 +37,19 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
     )
 
 
-MOMENT = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
+class Moment(click.DateTime):
+    """A time that every time zone can represent."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        found = super().convert(value, param, ctx)
+        if not 1 < found.year < 9999:
+            self.fail("must be a time between the years 2 and 9998", param, ctx)
+        return found
+
+
+MOMENT = Moment(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
 
 
 class Amount(click.ParamType[Decimal]):
@@ -48,6 +66,8 @@ class Amount(click.ParamType[Decimal]):
             amount = Decimal("NaN")
         if not amount.is_finite():
             self.fail(f"{value} is not a number such as 5.00", param, ctx)
+        if abs(amount) >= MAX_AMOUNT:
+            self.fail(f"must be below {MAX_AMOUNT:,}", param, ctx)
         return amount
 
 

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from protos.catalogue.v1 import prices_pb2 as pb
 NAMES = {"lists": "priceLists", "min_data_mb": "minDataMB", "max_data_mb": "maxDataMB"}
 # What `show --json` prints beside the lists and rules; a file may contain it.
 IGNORED = frozenset({"version", "note", "createdBy", "createdAt"})
+# Maximum number of digits of an integer; Python converts up to 4,300.
+DIGITS = 100
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 WHOLE = frozenset({FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64})
 MOST = {FieldDescriptor.TYPE_INT32: 2**31 - 1, FieldDescriptor.TYPE_INT64: 2**63 - 1}
@@ -48,7 +50,11 @@ def read(path: Path) -> pb.PriceRuleSet:
 def parse(text: str) -> pb.PriceRuleSet:
     """Return the lists and rules of a JSON text."""
     content = json.loads(
-        text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_object
+        text,
+        parse_int=_integer,
+        parse_float=_number,
+        parse_constant=_refuse,
+        object_pairs_hook=_object,
     )
     if not isinstance(content, dict):
         raise _WrongError('must be an object: {"priceLists": [...], "rules": [...]}')
@@ -83,6 +89,19 @@ def _renamed(name: str) -> str:
 
 def _refuse(constant: str) -> Any:
     raise _WrongError(f"{constant} is not a number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > DIGITS:
+        raise _WrongError(f"the number {text[:DIGITS]}... is too long")
+    return int(text)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise _WrongError(f"the number {text[:DIGITS]} has too large an exponent") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,12 +1,18 @@
-"""Arguments with bytes that are not UTF-8, which Python passes to commands as lone surrogates."""
+"""Arguments that no request can contain: bytes that are not UTF-8, and malformed tokens, times and amounts.
+
+Python passes bytes that are not UTF-8 to commands as lone surrogates.
+"""
 
 import os
 from collections.abc import Iterator
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from cli.commands import esimgo
+from cli.text import Token
+from kit.auth.tokens import MAX_TOKEN_BYTES
 from tests.fixtures.local.command import esimgo as run
 
 BYTES = os.fsdecode(b"\x80")
@@ -45,6 +51,42 @@ async def test_the_error_names_the_argument(arguments: tuple[str, ...], name: st
     assert done.returncode == 2
     assert f"Invalid value for '{name}': must be valid Unicode text (UTF-8)" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("token", ["", "two words", "a\nb", "é", "x" * (MAX_TOKEN_BYTES + 1)])
+async def test_a_malformed_token_is_refused(token: str) -> None:
+    done = await run("payments", "held", "--token", token, SUPABASE_SERVICE_ROLE_KEY="key")
+    assert done.returncode == 2
+    assert "Invalid value for '--token': must have 1 to 16384 ASCII characters" in done.stderr
+
+
+def test_the_longest_token_that_services_accept_is_accepted() -> None:
+    token = "x" * MAX_TOKEN_BYTES
+    assert Token().convert(token, None, None) == token
+
+
+async def test_a_malformed_service_role_key_is_named() -> None:
+    done = await run("payments", "held", SUPABASE_SERVICE_ROLE_KEY="two words")
+    assert done.returncode == 2
+    assert done.stderr.startswith("esimgo: SUPABASE_SERVICE_ROLE_KEY must have 1 to 16384 ASCII")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("orders", "list", "--since", "0001-01-01"), "between the years 2 and 9998"),
+        (("webhooks", "list", "--until", "9999-12-31"), "between the years 2 and 9998"),
+        (("books", "accounts", "--at", "0001-01-01"), "between the years 2 and 9998"),
+        (("payments", "refund", "x", "--amount", "1e999999"), "below 1,000,000,000,000"),
+        (("coupons", "create", "X", "--amount=-1e12"), "below 1,000,000,000,000"),
+    ],
+)
+def test_times_and_amounts_that_messages_can_not_contain_are_refused(
+    arguments: tuple[str, ...], error: str
+) -> None:
+    result = CliRunner().invoke(esimgo, arguments)
+    assert result.exit_code == 2
+    assert error in result.output
 
 
 async def test_a_file_may_have_any_name() -> None:

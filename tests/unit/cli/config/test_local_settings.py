@@ -167,6 +167,11 @@ def test_a_malformed_secrets_file_is_refused_and_not_changed(tmp_path: Path, tex
     assert (tmp_path / FILE).read_text() == text
 
 
+def test_a_folder_that_can_not_be_made_is_refused() -> None:
+    with pytest.raises(SecretsError, match="set ESIMGO_HOME to a writable folder"):
+        load(Path("/proc/esimgo"))
+
+
 def test_every_service_login_uses_the_administrators_database(tmp_path: Path) -> None:
     values = {"DATABASE_URL": "postgresql://postgres:root@db.example:5433/shop?sslmode=require"}
     secrets = load(tmp_path)

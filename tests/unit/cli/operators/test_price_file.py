@@ -76,6 +76,11 @@ def test_text_that_is_not_json_is_refused_with_its_line(tmp_path: Path) -> None:
             '{"rules": [{"\\ud83d": 1}]}',
             "rules[0].\ud83d is unknown; Known fields: ",
         ),
+        (f'{{"rules": [{{"value": 1{"0" * 5_000}}}]}}', f"the number 1{'0' * 99}... is too long"),
+        (
+            '{"rules": [{"value": 1e99999999999999999999}]}',
+            "the number 1e99999999999999999999 has too large an exponent",
+        ),
         ("[]", 'must be an object: {"priceLists": [...], "rules": [...]}'),
         ('{"rulez": []}', "rulez is unknown; did you mean rules? Known fields: priceLists, rules"),
         ('{"lists": []}', "lists is unknown; did you mean priceLists?"),
