@@ -57,6 +57,15 @@ def from_json(value: object, most_bytes: int = MAX_NAME) -> str:
     return found if len(found.encode()) <= most_bytes else ""
 
 
+def fold(text: str) -> str:
+    """Normalize text for comparisons: without case, accents, outer spaces and typographic apostrophes.
+
+    "Côte d’Ivoire" becomes "cote d'ivoire".
+    """
+    plain = unicodedata.normalize("NFKD", text.replace("’", "'").strip().casefold())
+    return "".join(sign for sign in plain if not unicodedata.combining(sign))
+
+
 def quoted(text: str, most: int = 60) -> str:
     """Return a text of a caller in quotes, for a message: cut, and without odd characters."""
     return json.dumps(text if len(text) <= most else f"{text[: most - 3]}...", ensure_ascii=False)

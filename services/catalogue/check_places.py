@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from kit.db.database import Connection
 from kit.errors import invalid
-from services.catalogue.countries import english_name
-from services.catalogue.plan import GLOBAL, PlanFilter, fold
+from kit.values.countries import english_name
+from kit.values.plain_text import fold
+from services.catalogue.plan import GLOBAL, PlanFilter
 
 MAX_SUGGESTIONS = 3
 

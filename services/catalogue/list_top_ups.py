@@ -1,8 +1,9 @@
 """Plans that surely fit an eSIM: those of the profile of the plan that it came with."""
 
 from kit.db.database import Connection
+from kit.values.plain_text import fold
 from services.catalogue.paging import PlanVersion
-from services.catalogue.plan import Plan, fold
+from services.catalogue.plan import Plan
 from services.catalogue.price_lists import Source
 from services.catalogue.snapshot.snapshot import Snapshot
 from services.catalogue.store import version

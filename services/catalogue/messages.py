@@ -1,14 +1,15 @@
 """Translates the values of the catalogue service into its protos."""
 
 from kit.values import money, timestamps
+from kit.values.countries import flag, iso3
+from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
-from services.catalogue.countries import flag, iso3
 from services.catalogue.curation.curated import NOTHING, Curated
 from services.catalogue.facets import Facets
 from services.catalogue.language import cldr
 from services.catalogue.language.locales import ENGLISH
 from services.catalogue.language.wording import fair_use, features, title
-from services.catalogue.plan import Country, Plan, PlanOrder, fold
+from services.catalogue.plan import Country, Plan, PlanOrder
 from services.catalogue.store import CountryRow, RegionRow
 from services.catalogue.sync.run_store import Run
 

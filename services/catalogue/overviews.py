@@ -1,12 +1,12 @@
 """Overviews of the plans on sale: featured plans, regions and countries. The plan cache holds them."""
 
 from kit.db.database import Connection
+from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue import featured_store, messages, requests, store
 from services.catalogue.curation.plan_messages import plan_messages
 from services.catalogue.language import cldr
 from services.catalogue.language.locales import ENGLISH
-from services.catalogue.plan import fold
 from services.catalogue.price_lists import Source
 
 

@@ -1,6 +1,5 @@
 """Plans: the provider's bundles, and what the platform adds to sell them."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid5
+
+from kit.values.plain_text import fold
 
 # Must never change: the ids of all plans are derived from it.
 PLAN_NAMESPACE = UUID("e644e97d-888d-458b-b9f0-54876435ac65")
@@ -139,15 +140,6 @@ class PlanOrder(StrEnum):
 def plan_id(bundle_name: str) -> UUID:
     """Return the id of the plan for a bundle name, the same in every installation."""
     return uuid5(PLAN_NAMESPACE, bundle_name)
-
-
-def fold(text: str) -> str:
-    """Normalize text for comparisons: without case, accents, outer spaces and typographic apostrophes.
-
-    "Côte d’Ivoire" becomes "cote d'ivoire".
-    """
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'").strip().casefold())
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
 def region_keys(bundle: Bundle) -> list[str]:

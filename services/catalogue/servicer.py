@@ -8,6 +8,7 @@ import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
 from services.catalogue import (
@@ -28,7 +29,7 @@ from services.catalogue.language import locales
 from services.catalogue.list_top_ups import top_ups
 from services.catalogue.live import Live
 from services.catalogue.networks import store as network_store
-from services.catalogue.plan import PlanFilter, fold
+from services.catalogue.plan import PlanFilter
 from services.catalogue.plan_cache import PlanCache
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync import run_store

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.db.database import Connection
+from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.networks.provider_networks import Network
-from services.catalogue.plan import fold
 
 # Seconds. Longer than a refresh may take, so that a lease ends early only if its process died.
 LEASE = 300

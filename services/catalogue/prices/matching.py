@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
-from services.catalogue.countries import country_key
-from services.catalogue.plan import fold
+from kit.values.countries import country_key
+from kit.values.plain_text import fold
 from services.catalogue.prices.rules import Kind, Rule
 
 

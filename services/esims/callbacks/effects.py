@@ -77,6 +77,8 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
         case CountrySeen(code):
             if _older(received, esim.last_country_at):
                 return Effect(esim)
+            if not code:
+                return Effect(esim, locate=True)
             return Effect(replace(esim, last_country=code, last_country_at=received))
         case DeletionScheduled(at):
             last = _last(esim.deletion_announced_at, at or received)

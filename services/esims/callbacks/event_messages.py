@@ -8,7 +8,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from kit.errors import invalid
-from kit.values import plain_text, timestamps
+from kit.values import countries, plain_text, timestamps
 from kit.values.checks import Checks
 from protos import iccid
 from protos.esims.v1 import events_pb2 as pb
@@ -90,7 +90,8 @@ def _change(
             return events.Activated(past(message.activated, "date"))
         case "country_seen":
             seen = message.country_seen
-            return events.CountrySeen(_word(checks, path, seen.code or seen.name))
+            code, name = _word(checks, path, seen.code), _word(checks, path, seen.name)
+            return events.CountrySeen(countries.iso_code(code, name))
         case "deletion_scheduled":
             announced = _time(message.deletion_scheduled, "announced_date")
             # Later dates are accepted too, in case the provider means the day of the deletion itself.

@@ -33,7 +33,7 @@ class Activated:
 
 @dataclass(frozen=True, slots=True)
 class CountrySeen:
-    """The eSIM is in a country; the callback has no time."""
+    """The eSIM is in a country; the callback has no time. `code` is by ISO 3166-1, or empty if unknown."""
 
     code: str
 

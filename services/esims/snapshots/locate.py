@@ -9,12 +9,12 @@ from uuid import UUID
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.values import timestamps
+from kit.values import countries, timestamps
 from kit.values.clock import Clock
 from services.esims import store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM
-from services.esims.provider_esim import MAX_WORD, Location
+from services.esims.provider_esim import Location
 from services.esims.snapshots import record
 
 logger = logging.getLogger(__name__)
@@ -70,12 +70,12 @@ class Locations:
 
 
 def located(esim: ESIM, location: Location, now: datetime) -> ESIM | None:
-    """Return the eSIM with the country of its last location; None if a newer country is known.
+    """Return the eSIM with the country of its last location; None for an unknown or older one.
 
     A time in the future is ignored, as no later callback would count then.
     """
     seen_at, known_at = timestamps.happened(location.last_seen, now), esim.last_country_at
-    country = location.country[:MAX_WORD]
+    country = countries.iso_code(location.country, location.country)
     if not country or seen_at is None or (known_at is not None and seen_at <= known_at):
         return None
     return replace(esim, last_country=country, last_country_at=seen_at)

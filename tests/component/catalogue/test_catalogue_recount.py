@@ -9,12 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from kit.values import money
+from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
 from sandbox.state.own_catalogue import own_catalogue
 from services.catalogue import facets, list_plans, search, store
 from services.catalogue.list_top_ups import top_ups
-from services.catalogue.plan import Bundle, PlanFilter, PlanOrder, fold, plan_id
+from services.catalogue.plan import Bundle, PlanFilter, PlanOrder, plan_id
 from services.catalogue.price_lists import COSTS
 from tests.component.catalogue.conftest import OpenShop, Shop
 from tests.component.catalogue.snapshots import Books, books

@@ -3,10 +3,10 @@ from uuid import UUID
 
 import pytest
 
+from kit.values.plain_text import fold
 from services.catalogue.plan import (
     Country,
     country_keys,
-    fold,
     plan_id,
     region_keys,
     search_text,

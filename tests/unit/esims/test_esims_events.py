@@ -161,6 +161,13 @@ def test_a_bundle_assigned_after_the_announcement_prevents_the_deletion() -> Non
     assert with_status(announced, [older, newer], NOW).deletion_date is None
 
 
+def test_an_unknown_country_is_looked_up_at_the_provider() -> None:
+    event = Event(UUID(int=9), NOW, ESIM_.iccid, events.CountrySeen(""))
+    known = replace(ESIM_, last_country="FR", last_country_at=NOW - timedelta(hours=1))
+    assert effect_of(event, known, []) == Effect(known, locate=True)
+    assert effect_of(replace(event, repeated=True), known, []) == Effect(known, locate=True)
+
+
 def test_an_older_country_or_number_or_code_changes_nothing() -> None:
     known = replace(ESIM_, last_country="FR", last_country_at=NOW, msisdn="44", msisdn_at=NOW)
     known = replace(known, code_assigned_at=NOW)

@@ -17,10 +17,16 @@ def test_a_newer_country_is_stored() -> None:
     assert (found.last_country, found.last_country_at) == ("FR", NOW)
 
 
-def test_a_country_longer_than_its_column_is_truncated() -> None:
-    found = located(KNOWN, replace(SEEN, country="F" * 1_000), NOW)
+@pytest.mark.parametrize("country", ["fr", "FRA", "France", "FR-75"])
+def test_a_country_is_stored_as_its_iso_code(country: str) -> None:
+    found = located(KNOWN, replace(SEEN, country=country), NOW)
     assert found is not None
-    assert found.last_country == "F" * 100
+    assert found.last_country == "FR"
+
+
+@pytest.mark.parametrize("country", ["F" * 1_000, "Somewhere far away", "ZZ", "EU"])
+def test_an_unknown_country_is_ignored(country: str) -> None:
+    assert located(KNOWN, replace(SEEN, country=country), NOW) is None
 
 
 @pytest.mark.parametrize(

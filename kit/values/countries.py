@@ -7,7 +7,7 @@ from functools import cache
 from babel import Locale
 from babel.core import get_global
 
-from services.catalogue.plan import fold
+from kit.values.plain_text import fold
 
 # Codes that the provider uses for something else than ISO 3166-1 does: "CYP" is its Northern Cyprus.
 # Filters must match the codes that lists show.
@@ -109,6 +109,17 @@ def country_key(text: str) -> str:
     if found is None and code not in PROVIDER_CODES:
         found = _alias(code)
     return fold(found or text)
+
+
+def iso_code(code: str, name: str) -> str:
+    """Return the ISO 3166-1 alpha-2 code of a place with a code or a name; empty for an unknown one.
+
+    "FRA" and "fr" are FR; a part of a country, such as "US-HI", is that country.
+    """
+    found = code_of(code, name)
+    if found not in _names():
+        found = country_key(found.partition("-")[0]).upper()
+    return found if found in _names() else ""
 
 
 def english_name(key: str) -> str:

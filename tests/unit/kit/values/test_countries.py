@@ -1,6 +1,6 @@
 import pytest
 
-from services.catalogue.countries import code_of, country_key, flag, iso3
+from kit.values.countries import code_of, country_key, flag, iso3, iso_code
 from services.catalogue.provider_bundle import read_bundle
 
 PLAN = {"name": "esim_x", "price": 2, "duration": 30}
@@ -138,3 +138,29 @@ def test_a_country_listed_twice_in_a_bundle_appears_once() -> None:
     ]
     assert not bundle.single_country
     assert read_bundle({**PLAN, "countries": listed[:2]}).single_country
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "expected"),
+    [
+        ("FR", "", "FR"),
+        ("fr", "Somewhere", "FR"),
+        ("FRA", "", "FR"),
+        ("", "France", "FR"),
+        ("UK", "", "GB"),
+        ("PO", "Poland", "PL"),
+        ("US-HI", "Hawaii", "US"),
+        ("250", "", "FR"),
+        ("XK", "", "XK"),
+        ("", "Guinea-Bissau", "GW"),
+        # The provider's code of Northern Cyprus is that of Cyprus at ISO.
+        ("CYP", "Northern Cyprus", ""),
+        ("CYP", "Cyprus", "CY"),
+        ("", "Somewhere far away", ""),
+        ("ZZ", "", ""),
+        ("EU", "Europe", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_place_is_its_country_or_unknown(code: str, name: str, expected: str) -> None:
+    assert iso_code(code, name) == expected
