@@ -9,7 +9,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2, payments_pb2
 from tests.component.orders.payments.paid_shop import MANUAL, PaidShop, buyer_id
-from tests.fixtures.rpc.refusals import failure_of, refused
+from tests.fixtures.rpc.refusals import refused
 
 INTENTS = "/payment_intents"
 
@@ -198,28 +198,6 @@ async def test_a_manual_payment_is_recorded_by_the_finance_staff(paid_shop: Paid
         "select account from orders.ledger_entries where account like 'clearing:manual'"
     )
     assert len(entries) == 1
-
-
-async def test_no_other_payment_is_recorded_while_the_customer_may_pay_by_card(
-    paid_shop: PaidShop,
-) -> None:
-    shop = paid_shop.shop
-    buyer = await shop.session("b@example.com")
-    finance = await shop.session("f@example.com", role="finance")
-    async with paid_shop.open() as service:
-        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
-        wanted = payments_pb2.MarkOrderPaidRequest(
-            order_id=answer.order.id, amount=answer.payment.amount, reference="transfer 12"
-        )
-        mark = service.payments.MarkOrderPaid
-        waits = await failure_of(mark(wanted, metadata=finance))
-        cancel = orders_pb2.CancelOrderRequest(order_id=answer.order.id)
-        await service.orders.CancelOrder(cancel, metadata=buyer)
-        ended = await failure_of(mark(wanted, metadata=finance))
-    assert (waits.reason, ended.reason) == ("PAYMENT_NOT_OPEN", "PAYMENT_NOT_OPEN")
-    assert "waits for its payment by card" in waits.message
-    assert "MANUAL" in waits.message
-    assert "released" in ended.message
 
 
 async def test_a_refused_start_fails_the_order(paid_shop: PaidShop) -> None:

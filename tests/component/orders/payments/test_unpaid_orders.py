@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2, payments_pb2
 from tests.component.orders.payments.paid_shop import WALLET, PaidShop
-from tests.fixtures.rpc.refusals import refused
+from tests.fixtures.rpc.refusals import failure_of, refused
 
 
 async def test_an_unpaid_order_expires_with_its_intent_or_session(paid_shop: PaidShop) -> None:
@@ -69,3 +69,25 @@ async def test_another_method_for_an_unpaid_order_is_a_conflict(paid_shop: PaidS
         await paid_shop.bought(service, buyer)
         call = service.orders.CreateOrder(paid_shop.request(WALLET), metadata=buyer)
         assert await refused(call) == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_no_other_payment_is_recorded_while_the_customer_may_pay_by_card(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    finance = await shop.session("f@example.com", role="finance")
+    async with paid_shop.open() as service:
+        answer = await service.orders.CreateOrder(paid_shop.request(), metadata=buyer)
+        wanted = payments_pb2.MarkOrderPaidRequest(
+            order_id=answer.order.id, amount=answer.payment.amount, reference="transfer 12"
+        )
+        mark = service.payments.MarkOrderPaid
+        waits = await failure_of(mark(wanted, metadata=finance))
+        cancel = orders_pb2.CancelOrderRequest(order_id=answer.order.id)
+        await service.orders.CancelOrder(cancel, metadata=buyer)
+        ended = await failure_of(mark(wanted, metadata=finance))
+    assert (waits.reason, ended.reason) == ("PAYMENT_NOT_OPEN", "PAYMENT_NOT_OPEN")
+    assert "waits for its payment by card" in waits.message
+    assert "MANUAL" in waits.message
+    assert "released" in ended.message
