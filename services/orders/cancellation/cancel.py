@@ -269,7 +269,7 @@ class Cancellation:
         async with self._database.system() as connection:
             given = await self._refunds.give(connection, work.order, planned) if revoked else None
             if revoked:
-                what = "What was cancelled"
+                what = "Part of the order"
                 back = cancelled_message(revoked, what)
                 if given is not None:
                     currency = work.order.currency
