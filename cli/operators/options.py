@@ -1,7 +1,6 @@
 """Options that several operators' commands share."""
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -37,19 +36,7 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
     )
 
 
-class Moment(click.DateTime):
-    """A time that every time zone can represent."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        found = super().convert(value, param, ctx)
-        if not 1 < found.year < 9999:
-            self.fail("must be a time between the years 2 and 9998", param, ctx)
-        return found
-
-
-MOMENT = Moment(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
+MOMENT = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
 
 
 class Amount(click.ParamType[Decimal]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, Moment, limit_of, token
+from cli.operators.options import JSON, limit_of, token
 from cli.run import run_operator
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def orders() -> None:
     type=click.Choice(STATUSES, case_sensitive=False),
     help="Repeatable.",
 )
-@click.option("--since", type=Moment(), help="Only orders created at or after this time.")
+@click.option("--since", type=click.DateTime(), help="Only orders created at or after this time.")
 @limit_of("orders")
 def list_orders(token: str | None, as_json: bool, limit: int, **conditions: Any) -> None:
     """List orders of all customers, newest first."""

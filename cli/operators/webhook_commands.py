@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, Moment, limit_of
+from cli.operators.options import JSON, limit_of
 from cli.run import run_operator
 
 if TYPE_CHECKING:
@@ -33,8 +33,12 @@ FILTERS = (
         help="Only callbacks of this type, such as Utilisation; repeatable.",
     ),
     click.option("--iccid", help="Only callbacks about the eSIM with this ICCID."),
-    click.option("--since", type=Moment(), help="Only callbacks received at or after this time."),
-    click.option("--until", type=Moment(), help="Only callbacks received before this time."),
+    click.option(
+        "--since", type=click.DateTime(), help="Only callbacks received at or after this time."
+    ),
+    click.option(
+        "--until", type=click.DateTime(), help="Only callbacks received before this time."
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""Arguments that no request can contain: bytes that are not UTF-8, and malformed tokens, times and amounts.
+"""Arguments that no request can contain: bytes that are not UTF-8, and malformed tokens, huge amounts.
 
 Python passes bytes that are not UTF-8 to commands as lone surrogates.
 """
@@ -74,14 +74,11 @@ async def test_a_malformed_service_role_key_is_named() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("orders", "list", "--since", "0001-01-01"), "between the years 2 and 9998"),
-        (("webhooks", "list", "--until", "9999-12-31"), "between the years 2 and 9998"),
-        (("books", "accounts", "--at", "0001-01-01"), "between the years 2 and 9998"),
         (("payments", "refund", "x", "--amount", "1e999999"), "below 1,000,000,000,000"),
         (("coupons", "create", "X", "--amount=-1e12"), "below 1,000,000,000,000"),
     ],
 )
-def test_times_and_amounts_that_messages_can_not_contain_are_refused(
+def test_amounts_that_no_request_can_contain_are_refused(
     arguments: tuple[str, ...], error: str
 ) -> None:
     result = CliRunner().invoke(esimgo, arguments)
