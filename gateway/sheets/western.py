@@ -20,14 +20,17 @@ UPPER_INSIDE = re.compile(r"[a-zß-öø-ÿœšž][À-ÖØ-ÞŒŠŽŸ]")
 # Two such letters in a row are rare in Western words, and three are none.
 RUN = re.compile(r"[^\W\d_a-z]{2,}")
 PAIR = re.compile(r"[äöü][äöüß]|ç[ãõ]|[áéíóú][ñšž]|[ñšž][áéíóú]")
-LETTERS_BEFORE, LETTER_AFTER = r"(?<![^\W\d_])", r"(?![^\W\d_])"
-# Signs where Western texts have them: quotes around words, signs of currencies at amounts.
+L = r"[^\W\d_]"
+OPENING, CLOSING = "„“‘«", "“”‘’»"
+# Signs where Western texts have them: of currencies and sections at numbers, apostrophes after short words.
 SIGN = re.compile(
-    r"(?<=[\s\d])[–—](?=[\s\d])|(?<=\w)[–—](?=\w)|(?<=[^\W\d_])’(?=[^\W\d_])"
-    rf"|(?<=[\s;,|(:/\"'-])[„“‘‚«‹](?=[\w\s])|(?<=[\w\s.,!?%)])[“”‘’»›]{LETTER_AFTER}"
-    rf"|{LETTERS_BEFORE}[€£§©±•·]{LETTER_AFTER}|(?<=[\w\s])[™®]{LETTER_AFTER}"
-    r"|(?<=[\dnN])[°º](?!\w)|(?<=\d)ª(?!\w)|(?<=\w)…(?!\w)|\xa0"
+    r"(?<=[\s\d])[–—](?=[\s\d])|(?<=\w)[–—](?=[A-ZÀ-Þ\d])"
+    rf"|(?<=(?<!{L})[cdjlmnst])’(?={L})|(?<={L})’(?=[A-ZÀ-Þ]|s(?!\w))"
+    rf"|(?<!{L})€(?!{L})|£(?=\s?\d)|§(?=\s?\d)|(?<!{L})[©±•·](?!{L})|(?<=[\w\s])[™®](?!{L})"
+    r"|(?<=[\dnN])[°º](?!\w)|(?<=\d)ª(?!\w)|(?<=\w)…(?!\w)|(?<=[\d.«€])\xa0|\xa0(?=[\d»€%])"
 )
+# Quotes around words, which are in one cell.
+QUOTED = re.compile(rf"(?<!{L})[{OPENING}][^{ENDS}{OPENING}{CLOSING}]{{1,200}}[{CLOSING}](?!{L})")
 
 
 def _spelling(*letters: str) -> re.Pattern[str]:
@@ -42,10 +45,7 @@ def _vowel(letters: str) -> str:
 
 def _consonant(letters: str) -> str:
     """Return a pattern of consonants, which don't stand between two others or after one at the end."""
-    return (
-        f"(?:(?<![^\\W])[{letters}]|(?<={V})[{letters}](?![rv]es?(?!.))|[{letters}](?={V})"
-        f"|(?<=[bcdfghjkmpstvz]r)[{letters}])"
-    )
+    return f"(?:(?<![^\\W])[{letters}]|(?<={V})[{letters}](?![rv]es?(?!.))|[{letters}](?={V}))"
 
 
 WESTERN = (
@@ -94,7 +94,7 @@ OTHERS = {
             "(?<!.)[ćś](?![aeouy])",
         ),
         _spelling("[áéíóöúü]", _vowel("őű")),  # Hungarian
-        _spelling(_consonant("čćšž"), "đ"),  # Croatian and Slovene
+        _spelling(_consonant("čćšž"), "đ", "(?<=[bcdfghjkmpstvz]r)č"),  # Croatian and Slovene
     ),
     "cp1257": (
         # Latvian, whose names end in a vowel or s, and Lithuanian
@@ -125,6 +125,7 @@ class Doubtful:
 def first_doubtful(text: str) -> Doubtful | None:
     """Return the first piece of text that may have been written in another encoding, if there is one."""
     places: dict[str, int] = {}
+    text = QUOTED.sub(lambda found: f'"{found[0][1:-1]}"', text)
     for found in TOKEN.finditer(text):
         piece = found[0]
         if piece.isascii():

@@ -31,8 +31,9 @@ OTHERS = {
     "shift_jis": "山田太郎,佐藤花子,田中,本田,木村,鈴木,ﾔﾏﾀﾞ",
     "euc_jp": "山田",
     "euc_kr": "김철수",
-    "mac_roman": "Jürgen Müller,André,Björn",
-    "cp850": "Weiß,Björn,Über,André",
+    "mac_roman": "Jürgen Müller,André,Björn,Schröder,Maurício,Gabón,José Pérez,Guaraní,Díaz",
+    "cp850": "Weiß,Björn,Über,André,Panamá,Sudán,élan,Ángel",
+    "cp852": "Németi Árpád,Afghánistán",
 }
 
 
