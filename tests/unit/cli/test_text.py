@@ -1,4 +1,4 @@
-"""Arguments that no request can contain: bytes that are not UTF-8, and malformed tokens, huge amounts.
+"""Arguments that no request can contain: bytes that are not UTF-8, malformed tokens, and huge amounts.
 
 Python passes bytes that are not UTF-8 to commands as lone surrogates.
 """
