@@ -14,6 +14,7 @@ from services.orders.operators import history_store
 from services.orders.operators.history_store import PastAttempt, Step, Stuck
 from services.orders.order import Order, OrderStatus, RecoveryPoint
 from services.orders.payment import PaymentState
+from services.orders.payments import order_store
 from services.orders.payments import store as payments
 from services.orders.provider.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store
@@ -100,8 +101,10 @@ class Review:
         customer's payment was released meanwhile, PAYMENT_REFUNDED if it was refunded.
         """
         stuck = await self._get(order_id)
-        await self._check_paid(stuck.order)
         async with self._database.system() as connection:
+            # Until this commits, the hold of its payment can't be released.
+            await order_store.lock(connection, order_id)
+            await self._check_paid(connection, stuck.order)
             resumed = await history_store.end_review(
                 connection,
                 stuck.order,
@@ -133,22 +136,25 @@ class Review:
         _check_fits(stuck.order, resolution)
         placed: ProviderOrder | None = None
         if resolution is Resolution.PLACED_AS:
-            await self._check_paid(stuck.order)
+            async with self._database.system() as connection:
+                await self._check_paid(connection, stuck.order)
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
             # So that no other order gets the reference at the same time.
             await attempt_store.lock(connection, stuck.order)
+            if placed is not None:
+                await order_store.lock(connection, order_id)
+                await self._check_paid(connection, stuck.order)
             await self._settle(connection, stuck.order, resolution, placed, actor, note)
         if placed is not None:
             self._recovery.start(order_id)
         return await self._get(order_id)
 
-    async def _check_paid(self, subject: Order) -> None:
+    async def _check_paid(self, connection: Connection, subject: Order) -> None:
         """Raise Failure REFUSED for a released (ORDER_NOT_PAID) or refunded payment (PAYMENT_REFUNDED)."""
         if not subject.has_payment:
             return
-        async with self._database.system() as connection:
-            payment = await payments.of_order(connection, subject.id)
+        payment = await payments.of_order(connection, subject.id)
         if payment is None or payment.state is PaymentState.RELEASED:
             raise Failure(
                 Kind.REFUSED,

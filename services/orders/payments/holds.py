@@ -2,8 +2,10 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
+from kit.errors import Failure
 from services.orders import status_reasons
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payment import Payment, PaymentState
@@ -12,6 +14,7 @@ from services.orders.payments.observe import mismatch
 from services.orders.payments.opening.opening import MAX_HELD
 from services.orders.payments.order_store import Standing
 from services.orders.payments.port import IntentState
+from services.orders.payments.release import return_taken
 from services.orders.payments.settings import AtExpiry
 from services.orders.payments.start import Starts
 from services.orders.payments.taking import ACTOR, Taking
@@ -133,7 +136,9 @@ class Holds:
         if self._at_expiry is AtExpiry.CAPTURE:
             intent = await port.capture(intent_id, payment.id)
         else:
-            intent = await port.cancel(intent_id, payment.id)
+            intent = await port.get_intent(intent_id)
+            if intent.state is IntentState.AUTHORIZED:
+                return await self._release(payment)
         why = mismatch(payment, intent) if intent.state is IntentState.PAID else ""
         async with self._database.system() as connection:
             if why:
@@ -164,6 +169,61 @@ class Holds:
             else:
                 return AGAIN
         return None
+
+    async def _release(self, payment: Payment) -> float | None:
+        """Release the hold of an order in review.
+
+        That is recorded first, while the order is locked: once it is resumed, its hold must stay.
+        """
+        async with self._database.system() as connection:
+            now = await order_store.lock(connection, _order_id(payment))
+            if now.status is not OrderStatus.NEEDS_REVIEW:
+                return BUSY
+            released = await self._taking.released(
+                connection,
+                payment,
+                detail="released before the order was settled, as the hold was about to end",
+                keep_wallet=True,
+                next_run_at=datetime.now(UTC) + timedelta(seconds=AGAIN),
+            )
+        return await self.end_released(released) if released is not None else BUSY
+
+    async def end_released(self, payment: Payment) -> float | None:
+        """Cancel the intent of a hold that is recorded as released; return as `look` does."""
+        port = self._starts.port
+        try:
+            intent = await port.cancel(payment.intent_id or "", payment.id)
+        except Failure as failure:
+            if failure.reason != "PAYMENT_NOT_FOUND":
+                raise
+            logger.warning(
+                "the payment provider does not know the hold of order %s", payment.order_id
+            )
+            return None
+        if intent.state is IntentState.CANCELED:
+            return None
+        if intent.state is not IntentState.PAID:
+            return AGAIN
+        # Somebody has captured it in the payment provider's dashboard.
+        async with self._database.system() as connection:
+            now = await order_store.lock(connection, _order_id(payment))
+            stored = await state_store.lock(connection, payment.id)
+            if stored is None or stored.state is not PaymentState.RELEASED:
+                return None  # another look has recorded it, or it was paid in another way
+            if now.status is OrderStatus.NEEDS_REVIEW and not mismatch(payment, intent):
+                await self._taking.taken_early(
+                    connection, stored, charge_id=intent.charge_id, detail="captured elsewhere"
+                )
+                return None
+        logger.error("the released payment of order %s was captured: given back", payment.order_id)
+        await return_taken(port, intent, uuid5(NAMESPACE_OID, f"foreign {payment.id}"))
+        return None
+
+
+def _order_id(payment: Payment) -> UUID:
+    if payment.order_id is None:
+        raise ValueError(f"payment {payment.id} is no payment of an order")
+    return payment.order_id
 
 
 def _until(payment: Payment) -> datetime | None:

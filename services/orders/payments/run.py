@@ -211,17 +211,26 @@ class Payments:
         if standing is None:
             return await self._top_up(payment) if self._top_up is not None else None
         if standing.status is OrderStatus.FAILED:
-            return await self._releases.release(payment)
+            pause = await self._releases.release(payment)
+            return await self._holds.end_released(payment) if _may_hold(payment) else pause
         if payment.state is PaymentState.AWAITING and standing.unpaid:
             return await self._observation.look(payment)
         if payment.state in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return await self._holds.look(payment, standing)
+        if _may_hold(payment):
+            return await self._holds.end_released(payment)
         return None
 
     async def find(self, payment_id: UUID) -> Payment | None:
         """Return a payment as it is now."""
         async with self._database.system() as connection:
             return await store.get(connection, payment_id)
+
+
+def _may_hold(payment: Payment) -> bool:
+    """Return whether the hold of a released payment may still stand at the payment provider."""
+    released = payment.state is PaymentState.RELEASED and not payment.captured
+    return released and payment.intent_id is not None
 
 
 def _seconds(pause: float) -> timedelta:

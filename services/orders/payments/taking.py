@@ -112,12 +112,17 @@ class Taking:
         *,
         detail: str | None = None,
         keep_wallet: bool = False,
+        next_run_at: datetime | None = None,
     ) -> Payment | None:
         """Record that nothing is held any more; `keep_wallet` leaves what the wallet holds for the order."""
         changed = payment
         if payment.state is not PaymentState.RELEASED:
             found = await state_store.change(
-                connection, payment, PaymentState.RELEASED, detail=detail
+                connection,
+                payment,
+                PaymentState.RELEASED,
+                detail=detail,
+                next_run_at=next_run_at,
             )
             if found is None:
                 return None

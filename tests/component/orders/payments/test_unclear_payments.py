@@ -143,16 +143,25 @@ async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop)
     shop = paid_shop.shop
     buyer = await shop.session("b@example.com")
     admin = await shop.session("a@example.com", admin=True)
+    cancel = "/payment_intents/*/cancel"
+    await paid_shop.fault("error", cancel, method="POST", effect="none", status=503, count=0)
     async with paid_shop.open(at_expiry=AtExpiry.RELEASE) as service:
         order_id, intent_id = await unclear(paid_shop, service, buyer)
+        # It is recorded before the hold ends, so that the order can't be resumed in between.
         await paid_shop.becomes(order_id, "RELEASED")
-        assert (await paid_shop.intent(intent_id))["status"] == "canceled"
         placed = await reference(paid_shop)
         call = resolve(service, order_id, admin, placed_as=placed)
         assert await refused(call) == "ORDER_NOT_PAID"
         resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
         call = service.orders.ResumeOrder(resume, metadata=admin)
         assert await refused(call) == "ORDER_NOT_PAID"
+        assert (await paid_shop.intent(intent_id))["status"] == "requires_capture"
+        await paid_shop.provider.control("DELETE", "/faults")
+        await paid_shop.due(order_id)
+        await paid_shop.shop.databases.until(
+            "select next_run_at is null and run is null from orders.payments"
+        )
+        assert (await paid_shop.intent(intent_id))["status"] == "canceled"
 
         got = payments_pb2.BatchGetPaymentsRequest(order_ids=[order_id])
         [seen] = (await service.payments.BatchGetPayments(got, metadata=admin)).payments
