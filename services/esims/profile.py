@@ -43,10 +43,14 @@ def after_snapshot(
         known_at is not None and queried_at <= (known_at + CLOCKS_APART if back else known_at)
     ):
         return esim
-    if first_installed is None and _step(status) == RELEASED:
-        # Released without a first install means never installed: an earlier report was wrong.
+    if never_installed(status, first_installed):  # an earlier report was wrong
         esim = replace(esim, installed_at=None)
     return replace(esim, profile_status=status, profile_status_at=queried_at)
+
+
+def never_installed(status: str, first_installed: datetime | None) -> bool:
+    """True if an answer of the provider says that no device has ever installed the profile."""
+    return first_installed is None and _step(status) == RELEASED
 
 
 def awaits_install(esim: ESIM) -> bool:

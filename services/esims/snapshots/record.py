@@ -8,13 +8,15 @@ from uuid import UUID
 from kit.db.database import Connection
 from kit.values import timestamps
 from services.esims import bundle_store, store
-from services.esims.bundle import Assignment, by_esim
+from services.esims.bundle import Assignment, AssignmentState, by_esim
 from services.esims.bundle_store import Report
 from services.esims.datasource import MAX_ASSIGNMENTS
 from services.esims.esim import ESIM, with_status
-from services.esims.profile import CLOCKS_APART, after_snapshot
+from services.esims.profile import CLOCKS_APART, after_snapshot, never_installed
 from services.esims.provider_esim import Details
 from services.esims.snapshots import follow_store
+
+UNUSED = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Snapshot:
     def complete(self) -> bool:
         """True if an assignment that isn't among these is not on the eSIM."""
         return self.listed and not self.skipped and len(self.assignments or ()) < MAX_ASSIGNMENTS
+
+    @property
+    def unused(self) -> bool:
+        """True if the eSIM was certainly never on a network: not installed, and no bundle has started."""
+        return (
+            self.complete
+            and self.details is not None
+            and never_installed(self.details.profile_status, self.details.first_installed)
+            and all(a.state in UNUSED and a.started_at is None for a in self.assignments or ())
+        )
 
 
 async def record(
@@ -85,20 +97,34 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     )
     installed = timestamps.happened(details.first_installed, snapshot.queried_at)
     esim = after_snapshot(esim, details.profile_status, installed, snapshot.queried_at)
-    # A callback received just before may be ahead of the provider's answers, and clocks differ.
-    known_at = esim.msisdn_at
-    if details.msisdn not in (None, esim.msisdn) and (
-        known_at is None or snapshot.queried_at > known_at + CLOCKS_APART
-    ):
+    if snapshot.unused and _is_later(snapshot, esim.activated_at):
+        esim = replace(esim, activated_at=None)
+    if details.msisdn not in (None, esim.msisdn) and _is_later(snapshot, esim.msisdn_at):
         esim = replace(esim, msisdn=details.msisdn, msisdn_at=snapshot.queried_at)
-    # Only a newer callback replaces a code that a callback announced.
-    if esim.code_assigned_at is not None:
+    return _with_code(esim, details, snapshot)
+
+
+def _with_code(esim: ESIM, details: Details, snapshot: Snapshot) -> ESIM:
+    """Return the eSIM with the provider's code, unless a callback has just announced another one."""
+    if not _is_later(snapshot, esim.code_assigned_at):
         return esim
-    return replace(
+    after = replace(
         esim,
         matching_id=details.matching_id or esim.matching_id,
         smdp_address=details.smdp_address or esim.smdp_address,
     )
+    if after != esim and esim.code_assigned_at is not None:
+        # Older callbacks about the code, which may still be delivered, must not undo the correction.
+        after = replace(after, code_assigned_at=snapshot.queried_at)
+    return after
+
+
+def _is_later(snapshot: Snapshot, reported_at: datetime | None) -> bool:
+    """True if the provider was queried after that report.
+
+    A callback received just before may be ahead of the provider's answers, and clocks differ.
+    """
+    return reported_at is None or snapshot.queried_at > reported_at + CLOCKS_APART
 
 
 def _is_current(known_since: datetime | None, snapshot: Snapshot) -> bool:

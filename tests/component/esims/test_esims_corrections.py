@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from services.esims.bundle import BundleState
 from services.esims.callbacks.apply import Outcome
 from services.esims.callbacks.events import (
+    Activated,
     BundleActivated,
     BundleExpired,
     BundleUse,
     Change,
+    CodeAssigned,
     Deleted,
 )
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
@@ -117,3 +120,82 @@ async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
     assert corrected.status is ESIMStatus.ACTIVE
     (bundle,) = await stored_bundles(parts, esim)
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
+
+
+def details(esim: ESIM, status: str = "Released", **fields: Any) -> Details:
+    fields = {"matching_id": "RIGHT", "smdp_address": "right.example", "customer_ref": ""} | fields
+    return Details(esim.iccid, ProviderState.ACTIVE, status, **fields)
+
+
+async def test_a_wrong_activation_code_is_corrected(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    queued = assigned(esim, "queued")
+
+    async def code_after(seconds: int, **answer: Any) -> tuple[str, str]:
+        stored = await ingest(parts, esim, queued, after=seconds, details=details(esim, **answer))
+        return stored.smdp_address, stored.matching_id
+
+    wrong = CodeAssigned("wrong.example", "WRONG", at=None)
+    assert await report(parts, esim, wrong, after=10) is Outcome.APPLIED
+    # The provider may answer with the code before the callback's for a few seconds, or without one.
+    assert await code_after(12) == ("wrong.example", "WRONG")
+    assert await code_after(20, matching_id="", smdp_address="") == ("wrong.example", "WRONG")
+    assert await code_after(21) == ("right.example", "RIGHT")
+    # A callback that was received before the correction changes nothing, a later one does.
+    late = replace(wrong, matching_id="LATE")
+    assert await report(parts, esim, late, after=20) is Outcome.UNCHANGED
+    assert await report(parts, esim, late, after=30) is Outcome.APPLIED
+    assert await code_after(31) == ("wrong.example", "LATE")
+
+
+async def test_a_code_that_the_provider_confirms_stays_that_of_its_callback(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    code = CodeAssigned("right.example", "RIGHT", at=None)
+    assert await report(parts, esim, code, after=10) is Outcome.APPLIED
+    confirmed = await ingest(parts, esim, assigned(esim, "queued"), after=20, details=details(esim))
+    assert confirmed.code_assigned_at == esim.created_at + timedelta(seconds=10)
+
+
+async def test_a_wrong_activation_is_corrected(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    queued = assigned(esim, "queued")
+    await ingest(parts, esim, queued, after=1, details=details(esim))
+    assert await report(parts, esim, Activated(None), after=10) is Outcome.APPLIED
+    assert await parts.status(esim.id) == "ACTIVE"
+    early = await ingest(parts, esim, queued, after=12, details=details(esim))
+    assert early.status is ESIMStatus.ACTIVE
+    corrected = await ingest(parts, esim, queued, after=20, details=details(esim))
+    assert (corrected.status, corrected.activated_at) == (ESIMStatus.ASSIGNED, None)
+
+
+USED: list[dict[str, Any]] = [
+    {"status": "Installed"},
+    {"status": "Downloaded"},
+    {"status": ""},
+    {"first_installed": datetime(2026, 1, 1, tzinfo=UTC)},
+]
+
+
+@pytest.mark.parametrize("answer", USED, ids=str)
+async def test_an_activation_of_an_esim_that_may_be_installed_stays(
+    parts: Parts, answer: dict[str, Any]
+) -> None:
+    (esim,) = await parts.deliver()
+    await report(parts, esim, Activated(None), after=10)
+    stored = await ingest(
+        parts, esim, assigned(esim, "queued"), after=20, details=details(esim, **answer)
+    )
+    assert stored.status is ESIMStatus.ACTIVE
+
+
+@pytest.mark.parametrize("incomplete", [{"skipped": 1}, {"listed": False}], ids=str)
+async def test_an_activation_is_corrected_by_a_whole_answer_without_used_bundles_only(
+    parts: Parts, incomplete: dict[str, Any]
+) -> None:
+    (esim,) = await parts.deliver()
+    await report(parts, esim, Activated(None), after=10)
+    known = details(esim)
+    queued, expired = assigned(esim, "queued"), assigned(esim, "expired", 0, number=1)
+    for assignments, fields in (([queued], incomplete), ([queued, expired], {})):
+        stored = await ingest(parts, esim, *assignments, after=20, details=known, **fields)
+        assert stored.status is ESIMStatus.ACTIVE
