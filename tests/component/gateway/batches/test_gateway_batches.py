@@ -1,5 +1,6 @@
 """Batches over GraphQL on the real services: checked, created, followed, and refused to others."""
 
+import re
 from typing import Any
 
 from tests.fixtures.gateway import Client
@@ -87,3 +88,16 @@ async def test_refusals_are_answers_and_faults_of_the_input_are_errors(platform:
         assert code["code"] in ("BAD_USER_INPUT", "INVALID_ARGUMENT"), answer.body
     anonymous = await platform.client.ask(CREATE, input=given | {"idempotencyKey": "x"})
     assert anonymous.body["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_the_first_of_many_faulty_rows_are_named_and_the_others_counted(
+    platform: Platform,
+) -> None:
+    ann = await platform.customer("ann@example.com")
+    row = {"planId": "x" * 40, "quantity": -1, "esimId": "y", "reference": "\0"}
+    for rows in (60, 180, 300):
+        given = {"items": [row] * rows, "idempotencyKey": f"rows-{rows}"}
+        answer = (await ann.ask(CREATE, input=given)).data["createBatch"]
+        assert (answer["success"], answer["code"]) == (False, "BATCH_INVALID")
+        assert answer["error"].startswith("items[0]: quantity: must be from 1 to 10, not -1")
+        assert re.search(r"; and [0-9]+ more$", answer["error"])
