@@ -110,6 +110,16 @@ async def withdrawn(connection: Connection, payment_id: UUID) -> Decimal:
     return Decimal(await connection.fetchval(WITHDRAWN, payment_id))
 
 
+HOLDS_CHARGE = """
+select exists (select from orders.disputes where payment_id = $1 and withdrawn and closed_at is null)
+"""
+
+
+async def holds_charge(connection: Connection, payment_id: UUID) -> bool:
+    """Return whether a dispute is open that has withdrawn money: nothing can go back to the card then."""
+    return bool(await connection.fetchval(HOLDS_CHARGE, payment_id))
+
+
 OPEN = """
 select count(*)::int as number, min(respond_by) as respond_by from orders.disputes
 where closed_at is null and status in ('needs_response', 'warning_needs_response', 'appeal_needs_response')

@@ -21,7 +21,8 @@ from services.orders.peers import ESIMs
 episodes = Episodes(logging.getLogger(__name__))
 
 ENDED = (OrderStatus.CANCELLED, OrderStatus.REFUNDED)
-# What was revoked and refunded before; one query for all orders.
+# What was revoked and refunded before; one query for all orders. While a dispute is open, the payment
+# provider refunds nothing to the card, not even the undisputed rest.
 BEFORE = """
 select o.id, coalesce(o.placed_at, o.created_at) as bought_at,
     coalesce(r.given, 0) as given, coalesce(r.revoked, 0)::int as revoked,
@@ -36,7 +37,11 @@ left join lateral (
     where order_id = o.id and reason = 'CANCELLED'
 ) c on true
 left join lateral (
-    select sum(case when d.currency = p.currency then d.amount else p.captured end) as withdrawn
+    select sum(case
+        when d.closed_at is null and coalesce(p.policy ->> 'to', 'CARD') = 'CARD' then p.captured
+        when d.currency = p.currency then d.amount
+        else p.captured
+    end) as withdrawn
     from orders.payments p join orders.disputes d on d.payment_id = p.id
     where p.order_id = o.id and (d.withdrawn or d.status = 'lost')
 ) d on true
@@ -46,7 +51,10 @@ where o.id = any($1::uuid[])
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What happened to an order before: `given` is a sum of percentages, the others are amounts."""
+    """What happened to an order before: `given` is a sum of percentages, the others are amounts.
+
+    `withdrawn` is what can't go back now, where the order's policy sends it, because of disputes.
+    """
 
     bought_at: datetime
     given: Decimal

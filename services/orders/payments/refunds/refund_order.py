@@ -102,6 +102,13 @@ class OrderRefunds:
         )
         if limit is not None and amount > limit.amount:
             raise _credited(limit, payment.currency)
+        if RefundDestination.CARD in found and await disputes.holds_charge(connection, payment.id):
+            raise Failure(
+                Kind.REFUSED,
+                "PAYMENT_DISPUTED",
+                "A dispute of this payment is open, and nothing can go back to the card until it is decided;"
+                " wait, or refund what is not disputed to the wallet",
+            )
         return await self._refunding.record(
             connection,
             payment,

@@ -2,16 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any
-
-import pytest
 
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.disputes.settings import DisputeSettings
-from services.orders.payments.policy import RefundPolicy
 from tests.component.orders.payments.paid_shop import Open, PaidShop
 from tests.component.orders.payments.provider_events import apply, event, service_key, unpaid
 from tests.component.orders.refunds.bought import wanted
@@ -145,27 +141,6 @@ async def test_what_a_dispute_has_withdrawn_is_not_refunded(paid_shop: PaidShop)
         await service.payments.RefundOrder(wanted(order_id, destination=wallet), metadata=key)
     payment = await paid_shop.payment(order_id)
     assert payment["refunded"] == payment["captured"]
-
-
-@pytest.mark.parametrize("by_staff", [True, False])
-async def test_of_a_partly_disputed_payment_the_rest_is_refunded(
-    paid_shop: PaidShop, by_staff: bool
-) -> None:
-    policy = RefundPolicy.parse("to=wallet")
-    async with sold(paid_shop, refund_policy=policy) as (service, order_id, row):
-        dispute_id = await dispute(paid_shop, row, amount=50)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
-        await recorded(paid_shop, dispute_id, "needs_response")
-        if by_staff:
-            whole = wanted(order_id, destination=pb.REFUND_DESTINATION_WALLET)
-            await service.payments.RefundOrder(whole, metadata=service_key(paid_shop))
-        else:
-            buyer = await paid_shop.shop.session("b@example.com")
-            cancel = orders_pb2.CancelOrderRequest(order_id=order_id)
-            await service.orders.CancelOrder(cancel, metadata=buyer)
-        [refund] = await paid_shop.shop.databases.admin.fetch("select * from orders.refunds")
-        assert refund["destination"] == "WALLET"
-        assert refund["amount"] == row["amount"] - Decimal("0.5")
 
 
 async def test_an_inquiry_takes_nothing_and_suspends_nothing(paid_shop: PaidShop) -> None:
