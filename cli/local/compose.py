@@ -136,6 +136,8 @@ def load(
     values = {**of_machine, **chosen, **environment}
     if _sandboxed(values) and (port := values.get("SANDBOX_AUTH_PORT")):
         values["SUPABASE_PUBLIC_URL"] = f"http://localhost:{port}"
+    if port := values.get("GATEWAY_PORT"):
+        values.setdefault("GATEWAY_PUBLIC_URL", f"http://localhost:{port}")
     return Compose(client(), env_file, values, ignored)
 
 

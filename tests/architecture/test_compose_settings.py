@@ -27,6 +27,11 @@ SECRET = {variable.name for variable in READ if variable.secret}
 OURS = ("migrate", "cli", *(process.name for process in PROCESSES))
 
 
+def test_no_default_contains_another_variable() -> None:
+    """Compose 1 reads `${A:-${B}}` as text."""
+    assert not re.search(r"\$\{[^}]*\$", (DEPLOY / "compose.yaml").read_text())
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_every_variable_is_read_by_its_process(service: str) -> None:
     for name in SERVICES[service]["environment"].keys() - OF_THE_IMAGE:

@@ -26,7 +26,10 @@ def test_ports_in_the_local_env_file_are_published(tmp_path: Path) -> None:
     assert found.values["SANDBOX_AUTH_PORT"] == "4112"  # the environment overrides all files
     assert found.values["GATEWAY_CORS_ORIGINS"] == "*"
     assert found.values["SUPABASE_PUBLIC_URL"] == "http://localhost:4112"  # where browsers sign in
+    assert found.values["GATEWAY_PUBLIC_URL"] == "http://localhost:4100"  # with which links begin
     assert found.ignored == ()
+    named = compose.load(SANDBOX, {"GATEWAY_PUBLIC_URL": "https://api.shop.example"}, file)
+    assert named.values["GATEWAY_PUBLIC_URL"] == "https://api.shop.example"
 
 
 def test_credentials_in_the_local_env_file_are_not_passed_to_emulators(tmp_path: Path) -> None:
