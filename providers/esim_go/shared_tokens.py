@@ -68,9 +68,9 @@ class SharedTokens:
     ) -> None:
         """Wait for and take `cost` tokens. Raises Failure EXHAUSTED if `deadline` comes first.
 
-        `doubtful` means that the limit may be too low, because no response has told it lately. Then the
+        `doubtful` means that the limit may be too low, because no response has named it lately. Then the
         tokens are taken after a short wait even above the limit: other processes may know a higher limit, and
-        constantly use more than the one given here. Only a response tells it to this process.
+        constantly use more than the one given here. Only a response names it to this process.
         """
         began = self._clock.now()
         latest = min(deadline, began + DOUBTFUL_WAIT) if doubtful else deadline

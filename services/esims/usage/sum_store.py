@@ -172,8 +172,7 @@ where w.source = $1 returning w.id
 async def skip_next(connection: Connection, source: Source) -> int:
     """Move the watermark past the next row without adding it to a sum, and return its id."""
     statement = SKIP.format(table=TABLES[source], next=NEXT[source])
-    skipped: int = await connection.fetchval(statement, source)
-    return skipped
+    return int(await connection.fetchval(statement, source))
 
 
 ADD_PLANS = """

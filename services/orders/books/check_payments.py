@@ -100,7 +100,7 @@ class PaymentProviderCheck:
         return found
 
     async def _not_returned(self, intent_id: str, here: Any) -> list[Difference]:
-        """Return a difference if what was taken for a released payment did not go back whole.
+        """Return a difference if the charge of a released payment is not refunded completely.
 
         A payment that can't be credited is refunded at the payment provider only, without a refund here.
         """

@@ -26,11 +26,6 @@ async def waiting(connection: Connection, limit: int) -> list[UUID]:
     return [row["order_id"] for row in rows]
 
 
-# Orders are locked before their rows here, as by a step of an order: entries of the ledger refer to orders.
-# One that is being changed is left for later.
-LOCK = """
-select id from orders.esim_orders where id = any($1::uuid[]) for no key update skip locked
-"""
 TAKE = """
 delete from orders.unposted_orders where order_id in (
     select order_id from orders.unposted_orders where order_id = any($1::uuid[]) for update skip locked
@@ -47,9 +42,8 @@ from orders.esim_orders o where o.id = any($1::uuid[])
 
 
 async def take(connection: Connection, order_ids: Sequence[UUID]) -> list[Unposted]:
-    """Remove orders from those that wait, and return those that nobody else changes or has removed."""
-    locked = [row["id"] for row in await connection.fetch(LOCK, list(order_ids))]
-    taken = [row["order_id"] for row in await connection.fetch(TAKE, locked)]
+    """Remove orders from those that wait, and return those that no other process has removed."""
+    taken = [row["order_id"] for row in await connection.fetch(TAKE, list(order_ids))]
     found = []
     # After the rows are locked: what the orders are then is posted.
     for row in await connection.fetch(FACTS, taken):

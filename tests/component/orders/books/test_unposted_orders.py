@@ -11,6 +11,7 @@ import pytest
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import books_pb2, books_pb2_grpc, orders_pb2, orders_pb2_grpc
 from services.orders.books import postings, store, unposted_store
+from services.orders.payments import order_store
 from tests.component.orders.coupons.coupon_shop import list_price
 from tests.component.orders.shop import Shop, reaches, request
 
@@ -113,8 +114,7 @@ async def test_a_failed_order_and_one_from_before_the_books_are_not_posted(shop:
         assert await ledger(shop) == []
 
 
-STEP = "select status from orders.esim_orders where id = $1 for update"
-# As the trigger of such a step does.
+# As the trigger of a step that completes an order does.
 REMEMBER = """
 insert into orders.unposted_orders (order_id) values ($1)
 on conflict (order_id) do update set at = now()
@@ -135,7 +135,7 @@ async def test_an_order_is_posted_while_a_step_of_it_waits(shop: Shop) -> None:
 
         async def step() -> None:
             async with database.system() as connection:
-                await connection.fetchval(STEP, order_id)
+                await order_store.lock(connection, order_id)
                 await connection.execute(REMEMBER, order_id)
 
         async with database.system() as connection:
@@ -148,22 +148,6 @@ async def test_an_order_is_posted_while_a_step_of_it_waits(shop: Shop) -> None:
         await stepping
     left = await shop.databases.admin.fetchval("select order_id from orders.unposted_orders")
     assert left == order_id
-
-
-async def test_an_order_that_is_being_changed_is_posted_later(shop: Shop) -> None:
-    buyer = await shop.session("buyer@example.com")
-    async with shop.open() as stub:
-        order = (await stub.CreateOrder(request(shop), metadata=buyer)).order
-        await shop.databases.until(NOTHING_WAITS)
-    order_id = UUID(order.id)
-    await shop.databases.admin.execute(REMEMBER, order_id)
-    async with shop.databases.open("orders") as database:
-        async with database.system() as changing, database.system() as connection:
-            await changing.fetchval(STEP, order_id)
-            assert await unposted_store.take(connection, [order_id]) == []
-        async with database.system() as connection:
-            [taken] = await unposted_store.take(connection, [order_id])
-    assert taken.order.id == order_id
 
 
 async def test_the_finance_staff_lists_the_ledger_and_its_accounts(shop: Shop) -> None:

@@ -12,7 +12,7 @@ from services.orders.payments.disputes.report import ReportKind
 from services.orders.payments.stripe import objects
 from services.orders.payments.stripe.shapes import Shape
 from tests.component.orders.payments.paid_shop import PaidShop
-from tests.component.orders.payments.test_disputes import dispute, postings, sold, told
+from tests.component.orders.payments.test_disputes import dispute, postings, send_event, sold
 
 RECORDED = "select status, withdrawn from orders.disputes"
 
@@ -25,7 +25,7 @@ async def test_a_delayed_read_does_not_replace_a_newer_one(paid_shop: PaidShop) 
         dispute_id = await dispute(paid_shop, row)
         async with admin.transaction():
             await order_store.lock(admin, UUID(order_id))
-            await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+            await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
             await paid_shop.shop.databases.until(
                 "select exists (select from pg_locks where not granted)"
             )

@@ -6,7 +6,7 @@ import pytest
 
 from services.orders.payments.disputes.settings import DisputeSettings
 from tests.component.orders.payments.paid_shop import PaidShop
-from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, told
+from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, send_event
 from tests.component.orders.payments.test_unclear_payments import resolve, unclear
 from tests.component.orders.refunds.bought import at_provider
 
@@ -30,7 +30,7 @@ async def test_a_failed_order_is_refunded_if_its_dispute_is_won(
         await paid_shop.becomes(order_id, "PAID")
         row = await paid_shop.payment(order_id)
         dispute_id = await dispute(paid_shop, row)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         await resolve(service, order_id, admin, not_bought=True)
         await paid_shop.becomes(order_id, "RELEASED")
@@ -42,7 +42,7 @@ async def test_a_failed_order_is_refunded_if_its_dispute_is_won(
         )
         won = outcome == "won"
         for _ in range(3):
-            await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+            await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
             await recorded(paid_shop, dispute_id, outcome)
             await shop.databases.until(SETTLED, 2 if won else 1)
             await shop.databases.until(

@@ -43,7 +43,7 @@ async def dispute(shop: PaidShop, row: Any, **how: Any) -> str:
     return str(answer["id"])
 
 
-async def told(service: Open, shop: PaidShop, kind: str, row: Any, object_id: str) -> None:
+async def send_event(service: Open, shop: PaidShop, kind: str, row: Any, object_id: str) -> None:
     outcomes = await apply(
         service,
         shop,
@@ -75,7 +75,7 @@ async def test_a_dispute_is_recorded_posted_and_shown(paid_shop: PaidShop) -> No
     async with sold(paid_shop, suspend=True) as (service, order_id, row):
         dispute_id = await dispute(paid_shop, row)
         for _ in range(2):
-            await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+            await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         found = await recorded(paid_shop, dispute_id, "needs_response")
         assert (found["amount"], found["withdrawn"]) == (row["amount"], True)
         assert found["respond_by"] is not None
@@ -99,7 +99,7 @@ async def test_a_dispute_is_recorded_posted_and_shown(paid_shop: PaidShop) -> No
         await paid_shop.provider.control(
             "POST", f"/disputes/{dispute_id}/resolve", {"status": "won"}
         )
-        await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
         won = await recorded(paid_shop, dispute_id, "won")
         assert (won["withdrawn"], won["closed_at"] is not None) == (False, True)
         assert await postings(paid_shop) == ["DISPUTE", "DISPUTE_RETURN"]
@@ -114,7 +114,7 @@ async def test_what_a_dispute_has_withdrawn_is_not_refunded(paid_shop: PaidShop)
     wallet = pb.REFUND_DESTINATION_WALLET
     async with sold(paid_shop) as (service, order_id, row):
         dispute_id = await dispute(paid_shop, row)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         for request in (
             wanted(order_id),
@@ -134,7 +134,7 @@ async def test_what_a_dispute_has_withdrawn_is_not_refunded(paid_shop: PaidShop)
 
         resolved = {"status": "won"}
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", resolved)
-        await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
         await recorded(paid_shop, dispute_id, "won")
         [offer] = (await service.payments.BatchGetRefundable(ask, metadata=buyer)).refundables
         assert offer.reason == ""
@@ -146,12 +146,12 @@ async def test_what_a_dispute_has_withdrawn_is_not_refunded(paid_shop: PaidShop)
 async def test_an_inquiry_takes_nothing_and_suspends_nothing(paid_shop: PaidShop) -> None:
     async with sold(paid_shop, suspend=True) as (service, _, row):
         dispute_id = await dispute(paid_shop, row, inquiry=True)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "warning_needs_response")
         assert await postings(paid_shop) == []
         assert paid_shop.shop.esims.suspended == []
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/escalate", {})
-        await told(service, paid_shop, "charge.dispute.funds_withdrawn", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.funds_withdrawn", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         await paid_shop.shop.databases.until(
             "select acted_at is not null from orders.payment_reports where id = $1", dispute_id
@@ -170,7 +170,7 @@ async def test_a_report_about_another_payment_is_not_recorded(paid_shop: PaidSho
     async with sold(paid_shop) as (service, _, row):
         other_id, other = await unpaid(service, paid_shop, idempotency_key="another")
         dispute_id = await dispute(paid_shop, row)
-        await told(service, paid_shop, "charge.dispute.created", other, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", other, dispute_id)
         await paid_shop.shop.databases.until(
             "select detail <> '' from orders.payment_reports where id = $1", dispute_id
         )
@@ -188,7 +188,9 @@ async def test_a_warning_is_refunded_once_if_the_operator_wants_it(paid_shop: Pa
             "POST", f"/charges/{row['charge_id']}/early-fraud-warning", {}
         )
         for _ in range(3):
-            await told(service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"])
+            await send_event(
+                service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"]
+            )
         await paid_shop.shop.databases.until(
             "select acted_at is not null from orders.payment_reports where id = $1", warning["id"]
         )
@@ -205,7 +207,9 @@ async def test_a_warning_refunds_no_more_than_what_is_left(paid_shop: PaidShop) 
         warning = await paid_shop.provider.control(
             "POST", f"/charges/{row['charge_id']}/early-fraud-warning", {}
         )
-        await told(service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"])
+        await send_event(
+            service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"]
+        )
         await paid_shop.shop.databases.until(
             "select coalesce((select state = 'SUCCEEDED' from orders.refunds"
             " where reason = 'FRAUD_WARNING'), false)"
@@ -220,7 +224,9 @@ async def test_a_warning_is_only_recorded_otherwise(paid_shop: PaidShop) -> None
         warning = await paid_shop.provider.control(
             "POST", f"/charges/{row['charge_id']}/early-fraud-warning", {}
         )
-        await told(service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"])
+        await send_event(
+            service, paid_shop, "radar.early_fraud_warning.created", row, warning["id"]
+        )
         await paid_shop.shop.databases.until(
             "select next_run_at is null from orders.payment_reports where id = $1", warning["id"]
         )

@@ -9,7 +9,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.policy import RefundPolicy
 from tests.component.orders.payments.paid_shop import PaidShop
 from tests.component.orders.payments.provider_events import service_key
-from tests.component.orders.payments.test_disputes import dispute, recorded, sold, told
+from tests.component.orders.payments.test_disputes import dispute, recorded, send_event, sold
 from tests.component.orders.refunds.bought import wanted
 from tests.fixtures.rpc.refusals import refused
 
@@ -21,7 +21,7 @@ async def test_of_a_partly_disputed_payment_the_rest_is_refunded(
     policy = RefundPolicy.parse("to=wallet")
     async with sold(paid_shop, refund_policy=policy) as (service, order_id, row):
         dispute_id = await dispute(paid_shop, row, amount=50)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         if by_staff:
             whole = wanted(order_id, destination=pb.REFUND_DESTINATION_WALLET)
@@ -42,7 +42,7 @@ async def test_nothing_goes_to_the_card_while_a_part_of_the_payment_is_disputed(
     buyer, key = await paid_shop.shop.session("b@example.com"), service_key(paid_shop)
     async with sold(paid_shop) as (service, order_id, row):
         dispute_id = await dispute(paid_shop, row, amount=50)
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         ask = pb.BatchGetRefundableRequest(order_ids=[order_id])
         [offer] = (await service.payments.BatchGetRefundable(ask, metadata=buyer)).refundables
@@ -58,7 +58,7 @@ async def test_nothing_goes_to_the_card_while_a_part_of_the_payment_is_disputed(
 
         resolved = {"status": "won"}
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", resolved)
-        await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
         await recorded(paid_shop, dispute_id, "won")
         await service.orders.CancelOrder(cancel, metadata=buyer)
         await paid_shop.shop.databases.until(

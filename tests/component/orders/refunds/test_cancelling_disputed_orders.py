@@ -6,7 +6,7 @@ from protos.orders.v1 import orders_pb2
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.policy import RefundPolicy
 from tests.component.orders.payments.paid_shop import PaidShop, buyer_id
-from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, told
+from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, send_event
 from tests.component.orders.refunds.bought import bought, refunds, settled
 
 EVENTS = DisputeSettings(suspend=False, refund_warnings=False, poll_every=NO_POLL)
@@ -23,7 +23,7 @@ async def test_what_a_dispute_had_withdrawn_goes_back_with_the_next_cancellation
         row = await paid_shop.payment(order.id)
         half, rest = row["amount"] / 2, Decimal(1)
         dispute_id = await dispute(paid_shop, row, amount=int((row["amount"] - rest) * 100))
-        await told(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
         # Each bundle is validated twice, as the provider does not refund it: the first revoke is refused.
@@ -36,7 +36,7 @@ async def test_what_a_dispute_had_withdrawn_goes_back_with_the_next_cancellation
 
         won = {"status": "won"}
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", won)
-        await told(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
         await recorded(paid_shop, dispute_id, "won")
         await paid_shop.shop.fault(**refusal, skip=2)
         again = await service.orders.CancelOrder(cancel, metadata=buyer)

@@ -15,6 +15,18 @@ async def numbers(found: OnAccount) -> list[int]:
     return [row["n"] for row in rows]
 
 
+async def fail(found: OnAccount, condition: str, error: str) -> None:
+    """Let the database refuse statements with an error."""
+    await found.admin.execute(
+        "create function public.fail() returns trigger language plpgsql as $$ begin"
+        f" if {condition} then raise exception {error}; end if; return new; end $$"
+    )
+    await found.admin.execute(
+        "create trigger zz_fail after insert on orders.statements"
+        " for each row execute function public.fail()"
+    )
+
+
 async def test_a_statement_that_always_fails_does_not_keep_the_others_waiting(shop: Shop) -> None:
     """Also if the database gives the reason, such as a deadlock or a statement that takes too long."""
     async with on_account(shop) as found:
@@ -24,15 +36,7 @@ async def test_a_statement_that_always_fails_does_not_keep_the_others_waiting(sh
         )
         there = OnAccount(**{**vars(found), "acme": other})
         await there.post(order, datetime(2025, 1, 3, tzinfo=UTC), 1)
-        await found.admin.execute(
-            "create function public.fail() returns trigger language plpgsql as $$ begin"
-            " if new.month = '2025-01-01' then raise exception using errcode = '57014'; end if;"
-            " return new; end $$"
-        )
-        await found.admin.execute(
-            "create trigger zz_fail after insert on orders.statements"
-            " for each row execute function public.fail()"
-        )
+        await fail(found, "new.month = '2025-01-01'", "using errcode = '57014'")
         async with found.issuing(next_month()) as statements:
             assert await statements.round()
         assert await numbers(found) == [1]
@@ -54,15 +58,7 @@ async def test_numbers_have_no_gaps_when_many_are_issued_at_once(shop: Shop) -> 
                 there = OnAccount(**{**vars(found), "acme": other})
                 await there.post(order, datetime(2025, month, 3 + n, tzinfo=UTC), n + 1)
         async with found.issuing(next_month()) as statements:
-            await found.admin.execute(
-                "create function public.fail() returns trigger language plpgsql as $$ begin"
-                " if new.month = '2025-02-01' and random() < 0.5 then raise exception 'power cut'; end if;"
-                " return new; end $$"
-            )
-            await found.admin.execute(
-                "create trigger zz_fail after insert on orders.statements"
-                " for each row execute function public.fail()"
-            )
+            await fail(found, "new.month = '2025-02-01' and random() < 0.5", "'power cut'")
             for _ in range(20):
                 done = await asyncio.gather(
                     *(statements.round() for _ in range(4)), return_exceptions=True
