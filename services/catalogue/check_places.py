@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from kit.db.database import Connection
 from kit.errors import invalid
-from kit.values.countries import english_name
 from kit.values.plain_text import fold
+from providers.esim_go.countries import english_name
 from services.catalogue.plan import GLOBAL, PlanFilter
 
 MAX_SUGGESTIONS = 3

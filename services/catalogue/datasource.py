@@ -6,9 +6,9 @@ from typing import Any
 
 from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
-from kit.values.countries import country_key
 from kit.values.plain_text import fold
 from providers.esim_go.client import Priority, Provider
+from providers.esim_go.countries import country_key
 from services.catalogue.plan import Bundle, PlanFilter
 from services.catalogue.provider_bundle import bad_answer, bundle_name
 from services.catalogue.provider_records import Records, Unusable, read_records

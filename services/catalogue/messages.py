@@ -1,9 +1,9 @@
 """Translates the values of the catalogue service into its protos."""
 
 from kit.values import money, timestamps
-from kit.values.countries import flag, iso3
 from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
+from providers.esim_go.countries import flag, iso3
 from services.catalogue.curation.curated import NOTHING, Curated
 from services.catalogue.facets import Facets
 from services.catalogue.language import cldr

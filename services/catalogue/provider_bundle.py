@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.errors import Failure, Kind
 from kit.values import money, plain_text
-from kit.values.countries import code_of
+from providers.esim_go.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
 
 # A century: a longer duration is a mistake, and would not fit its column.

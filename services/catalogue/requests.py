@@ -11,10 +11,10 @@ from kit.auth.sessions import STAFF, Session
 from kit.errors import Failure, Kind
 from kit.values import money, page_token
 from kit.values.checks import Checks
-from kit.values.countries import country_key
 from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.common.v1 import money_pb2
+from providers.esim_go.countries import country_key
 from services.catalogue import messages, paging
 from services.catalogue.plan import PlanFilter, PlanOrder
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# Countries are no such word: `kit/values` has them by their ISO codes, as it has currencies.
 DOMAIN = {
     *("plan", "bundle", "order", "purchase", "esim", "assignment", "catalogue"),
-    *("usage", "region", "suspension", "iccid"),
+    *("usage", "country", "region", "suspension", "iccid"),
 }
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -12,9 +12,9 @@ from kit.background import Loop
 from kit.db.database import Connection, Database
 from kit.errors import Failure
 from kit.telemetry import metrics
-from kit.values.countries import country_key, is_country
 from kit.values.plain_text import fold
 from providers.esim_go.client import Priority, Provider
+from providers.esim_go.countries import country_key, is_country
 from services.catalogue.networks import store
 from services.catalogue.networks.provider_networks import Reading, read_networks
 from services.catalogue.provider_bundle import bad_answer

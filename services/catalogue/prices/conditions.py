@@ -9,9 +9,9 @@ from google.protobuf.message import Message
 
 from kit.values import plain_text
 from kit.values.checks import Checks
-from kit.values.countries import country_key, is_country
 from kit.values.plain_text import fold
 from protos.catalogue.v1 import prices_pb2 as pb
+from providers.esim_go.countries import country_key, is_country
 from services.catalogue.plan import plan_id
 from services.catalogue.provider_bundle import MAX_AMOUNT as MAX_MB
 from services.catalogue.provider_bundle import MAX_DAYS

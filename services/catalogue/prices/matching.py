@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
 
-from kit.values.countries import country_key
 from kit.values.plain_text import fold
+from providers.esim_go.countries import country_key
 from services.catalogue.prices.rules import Kind, Rule
 
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from kit.values import currencies, plain_text
 from kit.values.checks import Checks
-from kit.values.countries import is_country
 from kit.values.margin import Terms
 from protos.catalogue.v1 import prices_pb2 as pb
+from providers.esim_go.countries import is_country
 from services.catalogue.prices.rounding import ENDING_DIGITS, ENDINGS, Grid, Rounding, grid
 
 HUNDRED = Decimal(100)

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 
 from kit.values import page_token, plain_text
 from kit.values.checks import Checks
-from kit.values.countries import is_country
 from protos.catalogue.v1 import prices_pb2 as pb
+from providers.esim_go.countries import is_country
 from services.catalogue.prices import price_list, rule_set
 from services.catalogue.prices.conditions import Known, named_plan
 from services.catalogue.prices.rule_set import RuleSet

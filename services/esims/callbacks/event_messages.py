@@ -8,10 +8,11 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from kit.errors import invalid
-from kit.values import countries, plain_text, timestamps
+from kit.values import plain_text, timestamps
 from kit.values.checks import Checks
 from protos import iccid
 from protos.esims.v1 import events_pb2 as pb
+from providers.esim_go import countries
 from services.esims.callbacks import events
 from services.esims.callbacks.apply import Outcome, Result
 from services.esims.callbacks.events import Change, Event

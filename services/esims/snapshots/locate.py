@@ -9,8 +9,9 @@ from uuid import UUID
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
-from kit.values import countries, timestamps
+from kit.values import timestamps
 from kit.values.clock import Clock
+from providers.esim_go import countries
 from services.esims import store
 from services.esims.datasource import ESIMsDataSource
 from services.esims.esim import ESIM

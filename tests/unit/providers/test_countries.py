@@ -1,6 +1,6 @@
 import pytest
 
-from kit.values.countries import code_of, country_key, flag, iso3, iso_code
+from providers.esim_go.countries import code_of, country_key, flag, iso3, iso_code
 from services.catalogue.provider_bundle import read_bundle
 
 PLAN = {"name": "esim_x", "price": 2, "duration": 30}
