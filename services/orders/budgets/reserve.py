@@ -35,7 +35,10 @@ taken as (
     insert into orders.budget_periods as p (budget_id, starts_on, amount, reserved)
     select a.id, a.starts_on, a.amount, w.total
     from applying a cross join (select sum(amount) as total from wanted) w
-    where a.amount is null or w.total <= a.amount
+    -- A period that has a row is compared below: refunds may have left more than the amount in it.
+    where a.amount is null or w.total <= a.amount or exists (
+        select from orders.budget_periods p where p.budget_id = a.id and p.starts_on = a.starts_on
+    )
     order by a.id
     on conflict (budget_id, starts_on) do update
     set reserved = p.reserved + excluded.reserved, amount = excluded.amount

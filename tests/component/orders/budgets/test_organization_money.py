@@ -173,6 +173,29 @@ async def test_a_refund_gives_back_to_the_present_period(paid_shop: PaidShop) ->
         assert await unsettled(acme) == 0
 
 
+async def test_what_was_refunded_in_a_period_can_be_spent_in_it(paid_shop: PaidShop) -> None:
+    async with (
+        paid_shop.open() as service,
+        company(paid_shop.shop, "PREPAID", service.channel) as acme,
+    ):
+        month = await acme.set_budget(1000)
+        await paid_shop.fill_wallet(acme.acme.id, "1000")
+        order = await acme.buy(acme.acme.buyer, "one")
+        await paid_shop.reaches(order.id, "COMPLETED")
+        admin = paid_shop.shop.databases.admin
+        await admin.execute(A_MONTH_AGO.replace("$1", f"'{month.id}'"))
+        refund = wanted(order.id, "110.05")
+        await service.payments.RefundOrder(refund, metadata=paid_shop.shop.service_key)
+        await settled(paid_shop)
+        # An order for more than the amount, and for less than what is left.
+        lower = await acme.set_budget(EACH - 1)
+        assert money.from_proto(lower.left) == EACH - 1 + Decimal("110.05")
+        again = await acme.buy(acme.acme.buyer, "two")
+        await paid_shop.reaches(again.id, "COMPLETED")
+        assert await acme.taken(month) == (EACH - Decimal("110.05"), 0)
+        assert await refusal(acme.buy(acme.acme.buyer, "three")) == "BUDGET_EXCEEDED"
+
+
 async def test_a_refund_that_fails_later_is_spent_again(paid_shop: PaidShop) -> None:
     async with (
         paid_shop.open() as service,
