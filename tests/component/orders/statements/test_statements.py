@@ -87,6 +87,9 @@ async def test_a_month_without_purchases_has_no_statement_and_no_number(shop: Sh
         # Midnight of 1 October 2017 did not exist there.
         ("America/Asuncion", "2017-09-01", "2017-09-01T04:00", "2017-10-01T04:00"),
         ("America/Asuncion", "2017-10-01", "2017-10-01T04:00", "2017-11-01T03:00"),
+        # Midnight of 1 November 2020 came twice there.
+        ("America/Havana", "2020-10-01", "2020-10-01T04:00", "2020-11-01T04:00"),
+        ("America/Havana", "2020-11-01", "2020-11-01T04:00", "2020-12-01T05:00"),
     ],
 )
 async def test_months_end_at_midnight_of_the_organization(
