@@ -128,7 +128,8 @@ def _rows(wanted: Wanted, ranges: Sequence[Ranged], cells: Sequence[Cell]) -> li
     for cell in cells:
         key = (cell.period, cell.currency, cell.other, cell.values)
         (before if cell.is_previous else now)[key] = cell.figures
-        names[cell.values] = cell.bundle_name
+        if not cell.other:
+            names[cell.values] = cell.bundle_name
         ranks[key] = cell.rank
     if not wanted.group_by:
         # A chart needs every period.

@@ -8,7 +8,9 @@ from cli.operators.sales.month import Month, Reader
 from cli.operators.service import Service
 from protos.common.v1 import days_pb2
 from protos.orders.v1 import reports_pb2 as pb
-from tests.component.orders.reports.business import Sold, happen
+from services.orders.books import postings
+from services.orders.books.postings import Moved
+from tests.component.orders.reports.business import Sold, happen, post
 from tests.component.orders.reports.reporting import Reporting, amount, reporting
 from tests.component.orders.shop import Shop
 
@@ -111,3 +113,23 @@ async def test_an_area_that_was_sold_only_on_days_left_out_has_no_row(shop: Shop
             )
             assert [row.groups[0].value for row in report.rows] == ["FR"]
             assert amount(report.totals[0].figures.gross) == 20
+
+
+async def test_what_has_no_plan_has_no_name_of_one(shop: Shop) -> None:
+    """The row of all other plans must not give its names to the group without a plan."""
+    admin, at = shop.databases.admin, datetime(2026, 10, 5, tzinfo=UTC)
+    await happen(admin, [sold(5, "USD", 20, plan=1), sold(6, "USD", 30, plan=2)])
+    of_top_up = Moved("txn_1", Decimal(50), Decimal("1.75"), "USD", Decimal(50), "USD")
+    await post(admin, at, postings.settled(of_top_up))
+    async with reporting(shop) as shown:
+        report = await shown.sales(
+            range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-31"),
+            interval=days_pb2.INTERVAL_RANGE,
+            group_by=[pb.SALES_DIMENSION_PLAN],
+            order_by=pb.SALES_FIELD_NAME,
+            ascending=True,
+            first=1,
+        )
+    fees, others = report.rows
+    assert (amount(fees.figures.fees), others.other) == (Decimal("1.75"), True)
+    assert (fees.groups[0].value, fees.groups[0].label) == ("", "")
