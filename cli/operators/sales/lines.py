@@ -11,11 +11,25 @@ TITLES = ("figure", "this month", "month before", "change")
 
 def lines(month: Month) -> list[str]:
     """Return the figures of each currency, and its destinations."""
-    if not month.sections:
-        return [f"nothing was sold in {texts.month(month.first)}"]
-    found: list[str] = []
+    found = [] if month.sections else ["", f"nothing was sold in {texts.month(month.first)}"]
     for section in month.sections:
         found += ["", *_section(month, section)]
+    if month.apart:
+        rows = [
+            (
+                row.figures.fees.currency_code,
+                *(tables.text(row.figures, name) for name in tables.AMOUNTS),
+            )
+            for row in month.apart
+        ]
+        found += ["", "amounts without an order, which are in no figure above"]
+        found += output.table(("currency", *tables.AMOUNTS), rows, "")
+    if not month.over:
+        whole = texts.month(month.previous_first)
+        found += [
+            "",
+            f"{texts.month(month.first)} is not over yet, and is compared with the whole of {whole}",
+        ]
     if not month.complete:
         found += ["", "sales of older orders are still being recorded: figures may be too low"]
     return found[1:]
@@ -46,6 +60,7 @@ def _section(month: Month, section: Section) -> list[str]:
         f"{texts.month(month.first)} in {section.currency}, days in {month.time_zone}",
         *output.table(TITLES, figures, ""),
         *([f"entries without a rate to {section.currency}: {missing}"] if missing else []),
+        *([] if section.agree else ["more was sold meanwhile, so sums may differ"]),
         "",
         *output.table(("destination", "orders", "net", "margin"), areas, "nothing was sold"),
     ]

@@ -164,6 +164,17 @@ def test_the_report_is_shown_in_terminals_too(shown: Month) -> None:
     assert f'"time_zone": "{shown.time_zone}"' in "\n".join(document(shown))
 
 
+def test_a_terminal_leaves_out_no_amount_and_no_warning() -> None:
+    fees = next(line for line in lines(MONTHS["currencies"]) if line.startswith("EUR "))
+    assert fees.split()[-2:] == ["4.35", f"{texts.MINUS}4.35"]
+    found = "\n".join(lines(MONTHS["unfinished"]))
+    assert "November 2026 is not over yet" in found
+    assert "figures may be too low" in found
+    assert "entries without a rate to USD: 3" in found
+    assert "more was sold meanwhile" in found
+    assert "not over" not in "\n".join(lines(MONTHS["usual"]))
+
+
 @given(st.lists(AMOUNTS, max_size=40))
 def test_an_axis_has_zero_and_all_values_between_few_round_lines(values: list[Decimal]) -> None:
     found = charts.axis(values)
