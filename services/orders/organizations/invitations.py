@@ -56,6 +56,10 @@ class Invitations:
                 caller.require_active()
             if group_id is not None:
                 await existing_group(connection, group_id, organization_id)
+            # The checks come after the change, so that they see every invitation that was revoked. A refusal
+            # rolls the transaction back.
+            replaced = await invitation_store.revoke_of_address(connection, organization_id, email)
+            owners_only(caller, *replaced)
             if await invitation_store.count_open(connection, organization_id) >= MAX_OPEN:
                 raise Failure(
                     Kind.EXHAUSTED,
@@ -63,10 +67,6 @@ class Invitations:
                     f"This organization has {MAX_OPEN} open invitations; revoke some, or wait until they"
                     " expire",
                 )
-            # The check comes after the change, so that it sees every invitation that was revoked. A refusal
-            # rolls the transaction back.
-            replaced = await invitation_store.revoke_of_address(connection, organization_id, email)
-            owners_only(caller, *replaced)
             created = await invitation_store.create(
                 connection,
                 organization_id,

@@ -6,6 +6,7 @@ from datetime import timedelta
 import grpc
 
 from protos.orders.v1 import organizations_pb2 as pb
+from services.orders.organizations.invitations import MAX_OPEN
 from services.orders.organizations.membership import MemberRole
 from tests.component.orders.organizations.asserting import accept, fields_of, invite, mine
 from tests.component.orders.shop import Shop
@@ -187,3 +188,22 @@ async def test_only_owners_replace_an_open_invitation_of_an_owner(shop: Shop) ->
         third = await invite(acme, acme.manager, role=lower)
         joined = await accept(acme, third.token, session)
         assert joined.organization.role == lower
+
+
+async def test_an_organization_with_the_most_invitations_can_replace_one(shop: Shop) -> None:
+    async with shop.channel() as channel:
+        acme = await create_organization(shop.auth, channel, roles=OWNER_ONLY)
+        first = await invite(acme, acme.owner, "first@example.com")
+        await shop.databases.admin.execute(
+            "insert into orders.invitations"
+            " (organization_id, email, role, token_hash, invited_by, expires_at)"
+            " select i.organization_id, n || '@example.com', i.role, sha256(n::text::bytea),"
+            " i.invited_by, i.expires_at from orders.invitations i, generate_series(2, $1) n"
+            " where i.accepted_at is null",
+            MAX_OPEN,
+        )
+        assert await refused(invite(acme, acme.owner, "more@example.com")) == "TOO_MANY_INVITATIONS"
+        again = await invite(acme, acme.owner, "First@example.com")
+        assert again.invitation.id != first.invitation.id
+        session = await shop.session("first@example.com")
+        assert await refused(accept(acme, first.token, session)) == "INVITATION_REVOKED"
