@@ -74,7 +74,8 @@ class BudgetsServiceServicer:
         """Creates a budget, or changes that of the same scope, group or member, and period. It counts purchases from its
         creation on. For owners and managers, and administrators. NOT_FOUND: GROUP_NOT_FOUND, MEMBER_NOT_FOUND.
         FAILED_PRECONDITION (BUDGET_BELOW_SPENT; details: `spent`, `reserved`, `currency`): the amount is less than what
-        the present period has taken already, and nothing was changed. Idempotent.
+        the present period has taken already, and nothing was changed. FAILED_PRECONDITION (TOO_MANY_BUDGETS): the
+        organization has 5,000 budgets. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,8 @@ class BudgetsServiceStub:
     """Creates a budget, or changes that of the same scope, group or member, and period. It counts purchases from its
     creation on. For owners and managers, and administrators. NOT_FOUND: GROUP_NOT_FOUND, MEMBER_NOT_FOUND.
     FAILED_PRECONDITION (BUDGET_BELOW_SPENT; details: `spent`, `reserved`, `currency`): the amount is less than what
-    the present period has taken already, and nothing was changed. Idempotent.
+    the present period has taken already, and nothing was changed. FAILED_PRECONDITION (TOO_MANY_BUDGETS): the
+    organization has 5,000 budgets. Idempotent.
     """
     DeleteBudget: _grpc.UnaryUnaryMultiCallable[_budgets_pb2.DeleteBudgetRequest, _budgets_pb2.DeleteBudgetResponse]
     """Ends a budget: it limits no later purchase. For owners and managers, and administrators. NOT_FOUND
@@ -69,7 +70,8 @@ class BudgetsServiceAsyncStub(BudgetsServiceStub):
     """Creates a budget, or changes that of the same scope, group or member, and period. It counts purchases from its
     creation on. For owners and managers, and administrators. NOT_FOUND: GROUP_NOT_FOUND, MEMBER_NOT_FOUND.
     FAILED_PRECONDITION (BUDGET_BELOW_SPENT; details: `spent`, `reserved`, `currency`): the amount is less than what
-    the present period has taken already, and nothing was changed. Idempotent.
+    the present period has taken already, and nothing was changed. FAILED_PRECONDITION (TOO_MANY_BUDGETS): the
+    organization has 5,000 budgets. Idempotent.
     """
     DeleteBudget: _aio.UnaryUnaryMultiCallable[_budgets_pb2.DeleteBudgetRequest, _budgets_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
     """Ends a budget: it limits no later purchase. For owners and managers, and administrators. NOT_FOUND
@@ -102,7 +104,8 @@ class BudgetsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a budget, or changes that of the same scope, group or member, and period. It counts purchases from its
         creation on. For owners and managers, and administrators. NOT_FOUND: GROUP_NOT_FOUND, MEMBER_NOT_FOUND.
         FAILED_PRECONDITION (BUDGET_BELOW_SPENT; details: `spent`, `reserved`, `currency`): the amount is less than what
-        the present period has taken already, and nothing was changed. Idempotent.
+        the present period has taken already, and nothing was changed. FAILED_PRECONDITION (TOO_MANY_BUDGETS): the
+        organization has 5,000 budgets. Idempotent.
         """
 
     @_abc_1.abstractmethod

@@ -9,6 +9,9 @@ from services.orders.budgets import store
 from services.orders.budgets.budget import Budget, BudgetTarget, not_found
 from services.orders.budgets.requests import Limit
 
+# Of one organization, as they are listed without pages. Calls at the same time may add a few more.
+MAX_BUDGETS = 5_000
+
 CURRENCY = "select currency from orders.organizations where id = $1"
 GROUP = """
 select true from orders.groups where id = $1 and organization_id = $2 and archived_at is null
@@ -23,7 +26,8 @@ async def set_budget(
 ) -> Budget:
     """Create a budget, or change it; purchases that rely on it wait until the transaction ends.
 
-    Raises Failure NOT_FOUND (GROUP_NOT_FOUND, MEMBER_NOT_FOUND) and REFUSED (BUDGET_BELOW_SPENT).
+    Raises Failure NOT_FOUND (GROUP_NOT_FOUND, MEMBER_NOT_FOUND) and REFUSED (BUDGET_BELOW_SPENT,
+    TOO_MANY_BUDGETS).
     """
     await _check_target(connection, target)
     budget_id = await store.add(connection, target, limit, actor)
@@ -41,6 +45,8 @@ async def set_budget(
         if amount is not None and amount < taken and (old is None or amount < old):
             raise _below_spent(before, amount)
         await store.change(connection, budget_id, limit, actor)
+    elif await store.count(connection, target.organization_id) > MAX_BUDGETS:
+        raise _too_many()
     found = await store.get(connection, budget_id)
     if found is None:
         raise not_found()
@@ -70,6 +76,15 @@ async def _check_target(connection: Connection, target: BudgetTarget) -> None:
             "MEMBER_NOT_FOUND",
             "This organization has no member with this id; list its members",
         )
+
+
+def _too_many() -> Failure:
+    return Failure(
+        Kind.REFUSED,
+        "TOO_MANY_BUDGETS",
+        f"This organization has {MAX_BUDGETS} budgets, the maximum; delete some first, such as those of"
+        " people who left",
+    )
 
 
 def _below_spent(budget: Budget, amount: Decimal) -> Failure:

@@ -111,6 +111,14 @@ async def add(
     return UUID(str(found)) if found else None
 
 
+COUNT = "select count(*) from orders.budgets where organization_id = $1 and ended_at is null"
+
+
+async def count(connection: Connection, organization_id: UUID) -> int:
+    """Return how many budgets of an organization apply."""
+    return int(await connection.fetchval(COUNT, organization_id))
+
+
 async def lock(connection: Connection, target: BudgetTarget) -> UUID | None:
     """Return a budget that nothing is taken from until the transaction ends."""
     found = await connection.fetchval(LOCK, *_of(target))

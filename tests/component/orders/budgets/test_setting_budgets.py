@@ -12,6 +12,7 @@ import pytest
 from kit.rpc.errors import from_error
 from kit.values import money
 from protos.orders.v1 import budgets_pb2 as pb
+from services.orders.budgets.change import MAX_BUDGETS
 from services.orders.organizations.membership import MemberRole
 from tests.component.orders.budgets.buying_for import (
     EACH,
@@ -62,6 +63,24 @@ async def test_two_managers_at_once_set_one_budget(shop: Shop) -> None:
         )
         assert len({budget.id for budget in found}) == 1
         assert len(await acme.list_budgets()) == 1
+
+
+async def test_an_organization_has_no_more_budgets_than_are_listed_at_once(shop: Shop) -> None:
+    async with company(shop) as acme:
+        first = await acme.set_budget(100)
+        await shop.databases.admin.execute(
+            "insert into orders.budgets"
+            " (organization_id, scope, user_id, period, created_by, updated_by)"
+            " select organization_id, 'MEMBER', gen_random_uuid(), period, created_by, updated_by"
+            " from orders.budgets, generate_series(2, $1)",
+            MAX_BUDGETS,
+        )
+        assert len(await acme.list_budgets()) == MAX_BUDGETS
+        assert await refusal(acme.set_budget(100, period=YEAR)) == "TOO_MANY_BUDGETS"
+        assert (await acme.set_budget(200)).id == first.id
+        await delete(acme, first, acme.acme.owner.metadata)
+        await acme.set_budget(100, period=YEAR)
+        assert len(await acme.list_budgets()) == MAX_BUDGETS
 
 
 async def test_a_budget_is_not_lowered_below_what_is_taken(shop: Shop) -> None:
