@@ -35,8 +35,7 @@ def read_key(order: PlanOrder, given: Sequence[str]) -> list[Any]:
     """Parse a sort key; raises Failure INVALID if it is not one of this order."""
     *first, name = given
     try:
-        # PostgreSQL accepts no NUL, and no name has one.
-        return [*(SORTINGS[order].read(text) for text in first), name.replace("\x00", "")]
+        return [*(SORTINGS[order].read(text) for text in first), name]
     except (ValueError, InvalidOperation):
         raise invalid(
             {"page_token": "is not a token of this service; start again without it"},

@@ -26,6 +26,8 @@ DEFAULT_FEATURED = 10
 MAX_FEATURED = 50
 DEFAULT_TOP_UPS = 10
 MAX_TOP_UPS = 100
+# Top-ups of all plans in one call: some 40 MB, of the 64 MB that a response may have.
+MAX_ALL_TOP_UPS = 50_000
 # Characters; the longest of the provider's bundle names has 24.
 MAX_BUNDLE_NAME = 200
 # Characters; the longest country name has 50.
@@ -96,8 +98,11 @@ def batch(request: pb.BatchGetPlansRequest) -> tuple[list[UUID], list[str]]:
     """Return the ids and names of the plans; raises Failure INVALID."""
     checks = Checks()
     names = list(request.names)
-    if len(names) > MAX_BATCH or "" in names:
-        checks.fail("names", f"must contain at most {MAX_BATCH} names, none of them empty")
+    if len(names) > MAX_BATCH or not all(names) or any("\0" in name for name in names):
+        text = (
+            f"must contain at most {MAX_BATCH} names, none of them empty or with control characters"
+        )
+        checks.fail("names", text)
     ids = [] if names and not request.ids else checks.uuids("ids", [*request.ids], MAX_BATCH)
     checks.done()
     return ids, names
@@ -108,6 +113,9 @@ def top_ups(request: pb.BatchListTopUpPlansRequest) -> tuple[list[UUID], int]:
     checks = Checks()
     ids = checks.uuids("plan_ids", list(request.plan_ids), MAX_BATCH)
     size = checks.page_size(request.page_size, DEFAULT_TOP_UPS, MAX_TOP_UPS)
+    if len(ids) * size > MAX_ALL_TOP_UPS:
+        most = MAX_ALL_TOP_UPS // len(ids)
+        checks.fail("page_size", f"must be at most {most} for {len(ids)} plans, not {size}")
     checks.done()
     return ids, size
 
@@ -214,7 +222,7 @@ def _has(given: Message, field: str) -> bool:
 
 def _name(checks: Checks, field: str, text: str, limit: int = MAX_NAME) -> str:
     found = checks.free_text(f"filter.{field}", text, limit)
-    if not found:
+    if not fold(found).strip():  # accents alone match every plan
         checks.fail(f"filter.{field}", "must not be blank; omit it to match every plan")
     return found
 

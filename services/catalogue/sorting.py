@@ -23,8 +23,10 @@ class Sorting:
 
 def _price(text: str) -> Decimal:
     price = Decimal(text)
-    # 1e999999999 is finite too, and has as many digits when it is written out.
+    # 1e999999999 and 1e-999999999 are finite too, and have as many digits when they are written out.
     if not (price.is_finite() and 0 <= price < MAX_PRICE and len(text) <= MAX_PRICE_LENGTH):
+        raise ValueError("not a price")
+    if abs(price.adjusted()) > MAX_PRICE_LENGTH:
         raise ValueError("not a price")
     return price
 

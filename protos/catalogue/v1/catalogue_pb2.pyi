@@ -636,7 +636,7 @@ class BatchListTopUpPlansRequest(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of plans for each of them, 1 to 100; 0 means 10."""
+    """Maximum number of plans for each of them, 1 to 100; 0 means 10. For all of them together at most 50,000."""
     currency: _builtins.str
     """ISO 4217 code of a price list; empty: the first list. Fails with INVALID_ARGUMENT (UNKNOWN_CURRENCY) if no list
     has it.

@@ -101,6 +101,14 @@ async def test_the_size_of_a_batch_is_limited(open_shop: OpenShop, ids: list[str
         assert caught.value.kind is Kind.INVALID
 
 
+@pytest.mark.parametrize("name", ["", "a\x00b"])
+async def test_an_impossible_name_in_a_batch_is_refused(open_shop: OpenShop, name: str) -> None:
+    async with open_shop(FOUR) as shop:
+        with pytest.raises(Failure) as caught:
+            await shop.call("BatchGetPlans", pb.BatchGetPlansRequest(names=["esim_a", name]))
+        assert list(caught.value.fields) == ["names"]
+
+
 async def test_a_hidden_plan_is_off_sale_until_it_is_put_back(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         hidden = await shop.hide("esim_a")

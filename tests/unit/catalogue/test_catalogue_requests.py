@@ -1,12 +1,14 @@
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from kit.errors import Failure
 from kit.values.checks import Checks
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import PlanFilter
-from services.catalogue.requests import plan_filter
+from services.catalogue.requests import plan_filter, top_ups
 
 
 def usd(units: int, nanos: int = 0, code: str = "USD") -> Any:
@@ -58,6 +60,7 @@ def test_valid_requests_are_accepted(conditions: dict[str, Any], wanted: PlanFil
         ({"min_price": usd(2), "max_price": usd(1)}, {"filter.max_price"}),
         ({"min_price": usd(1), "max_price": usd(2, 0, "GBP")}, {"filter.max_price"}),
         ({"text": "   "}, {"filter.text"}),
+        ({"text": "\u0301 \u0308"}, {"filter.text"}),
         ({"text": "x" * 201}, {"filter.text"}),
         ({"country": ""}, {"filter.country"}),
         ({"region": "Eu\x00rope"}, {"filter.region"}),
@@ -71,3 +74,11 @@ def test_invalid_requests_are_reported_field_by_field(
     checks = Checks()
     plan_filter(checks, pb.PlanFilter(**conditions))
     assert set(checks.problems) == fields
+
+
+def test_the_top_ups_of_one_call_are_limited() -> None:
+    ids = [str(UUID(int=number)) for number in range(1, 1001)]
+    found, size = top_ups(pb.BatchListTopUpPlansRequest(plan_ids=ids, page_size=50))
+    assert (len(found), size) == (1000, 50)
+    with pytest.raises(Failure, match="page_size: must be at most 50 for 1000 plans, not 51"):
+        top_ups(pb.BatchListTopUpPlansRequest(plan_ids=ids, page_size=51))
