@@ -58,13 +58,17 @@ class Networks:
 
         Returns true if there are no plans yet, and so no countries to read networks for.
         """
+        codes = None
         async with self._database.system() as connection:
-            codes = await store.country_codes(connection)
-            due = bool(codes) and await store.begin(connection, self._every)
-        if not codes:
+            if await store.begin(connection, self._every):
+                # Only now, as this reads all plans.
+                codes = await store.country_codes(connection)
+                if not codes:
+                    await store.finish(connection, success=False)
+        if codes == {}:
             await background.sleep(FIRST_CHECK_EVERY, self._stop)
             return True
-        if due:
+        if codes:
             await self._read(codes)
         async with self._database.system() as connection:
             age = await store.age(connection)

@@ -86,6 +86,16 @@ async def test_one_process_reads_at_a_time_and_once_a_day(open_shop: OpenShop) -
             assert await calls(shop) == before + 1
 
 
+async def test_no_plan_is_read_until_the_networks_are_due(open_shop: OpenShop) -> None:
+    async with open_shop(FOUR) as shop:
+        await read_once(shop)
+        async with reader(shop, DAY) as again, shop.databases.admin.transaction():
+            await shop.databases.admin.execute(
+                "lock table catalogue.data_plans in access exclusive mode"
+            )
+            assert not await again.read_when_due()
+
+
 async def test_the_age_of_the_networks_is_a_metric(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         await read_once(shop)
