@@ -41,24 +41,23 @@ async def quotes(
     revision = await plan_store.revision(connection)
     source = await price_lists.choose(connection, revision, currency)
     plans = await plan_store.plans_by_ids(connection, source, plan_ids)
-    lists = await rule_store.lists(connection, revision.rule_version) if source.key else []
-    one = next((one for one in lists if one.id == source.key), None)
     messages = await plan_messages(connection, plans)
+    confirmed = timestamps.to_proto(confirmed_at)
+    if source.price_list is None:
+        return [
+            pb.QuotePlanResponse(plan=message, terms=_at_cost(plan), confirmed_at=confirmed)
+            for plan, message in zip(plans, messages, strict=True)
+        ]
+    lists = {one.id: one for one in await rule_store.lists(connection, revision.rule_version)}
+    prices = await store.quoted(connection, [plan.id for plan in plans], source.key)
     found = []
     for plan, message in zip(plans, messages, strict=True):
-        terms, confirmed = None, confirmed_at
-        if source.price_list is not None:
-            row = await store.price_of_plan(connection, plan.id, source.key)
-            if row is not None and (row.cost, row.cost_currency) != await store.cost_of_plan(
-                connection, plan.id
-            ):
-                confirmed = None
-            terms = None if row is None or one is None else _terms(row, one)
+        row, outdated = prices[plan.id]
         found.append(
             pb.QuotePlanResponse(
                 plan=message,
-                terms=terms or _at_cost(plan),
-                confirmed_at=timestamps.to_proto(confirmed),
+                terms=_terms(row, lists[source.key]),
+                confirmed_at=None if outdated else confirmed,
             )
         )
     return found

@@ -235,13 +235,22 @@ async def price_of_plan(connection: Connection, plan: UUID, price_list: str) -> 
     return None if row is None else PriceRow(*row)
 
 
-COST = "select price, currency from catalogue.data_plans where id = $1"
+QUOTED = f"""
+select {", ".join(f"price.{column}" for column in TYPES)},
+    (price.cost, price.cost_currency) <> (plan.price, plan.currency) as outdated
+from catalogue.plan_prices price
+join catalogue.data_plans plan on plan.id = price.plan_id
+where price.price_list = $2 and price.plan_id = any($1::uuid[])
+"""  # noqa: S608 - constants
 
 
-async def cost_of_plan(connection: Connection, plan: UUID) -> tuple[Decimal, str] | None:
-    """Return the provider's price of a plan, and its currency."""
-    row = await connection.fetchrow(COST, plan)
-    return None if row is None else (row["price"], row["currency"])
+async def quoted(
+    connection: Connection, plans: Sequence[UUID], price_list: str
+) -> dict[UUID, tuple[PriceRow, bool]]:
+    """Return the prices of plans in a list, each with True if it was computed from another cost."""
+    rows = await connection.fetch(QUOTED, plans, price_list)
+    found = [(PriceRow(*values), outdated) for *values, outdated in rows]
+    return {row.plan_id: (row, outdated) for row, outdated in found}
 
 
 HISTORY = f"""
