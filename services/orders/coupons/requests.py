@@ -4,16 +4,15 @@ import re
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from uuid import UUID
 
-from babel import Locale
 from google.protobuf.message import Message
 
 from kit.values import currencies, money, page_token
 from kit.values.checks import Checks
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2 as pb
+from providers.esim_go.countries import is_country
 from services.orders.coupons.coupon import Coupon, Rules, normalized
 from services.orders.order import MAX_QUANTITY
 from services.orders.provider.provider_order import CURRENCY
@@ -35,8 +34,6 @@ AMOUNTS = ("amount", "minimum", "budget", "max_loss")
 SERVICE_FIELDS = ("id", "disabled", "used", "reserved", "spent", "created_at", "created_by")
 # The provider's codes of places that ISO doesn't have look like these: "US-HI", "CYP".
 PROVIDER_COUNTRY = re.compile(r"[A-Z]{2}-[A-Z]{2}|CYP", re.ASCII)
-# CLDR's groups and placeholders, which are not countries.
-NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
 
 def create(request: pb.CreateCouponRequest, now: datetime) -> Rules:
@@ -184,18 +181,12 @@ def _countries(checks: Checks, given: list[str]) -> frozenset[str]:
     names = _names(checks, "countries", given)
     for index, text in enumerate(given[:MAX_CONDITIONS]):
         code = text.strip().upper()
-        if code not in _known_countries() and not PROVIDER_COUNTRY.fullmatch(code):
+        if not is_country(code) and not PROVIDER_COUNTRY.fullmatch(code):
             checks.fail(
                 f"coupon.countries[{index}]",
                 f'"{text[:20]}" is not a known country; use ISO 3166-1 alpha-2 codes such as "FR"',
             )
     return frozenset(name.upper() for name in names)
-
-
-@cache
-def _known_countries() -> frozenset[str]:
-    codes = map(str, Locale("en").territories)
-    return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - NO_COUNTRIES
 
 
 def check(request: pb.CheckCouponRequest) -> tuple[str, UUID, int, str]:
