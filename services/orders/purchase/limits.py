@@ -167,11 +167,11 @@ class PurchaseLimits:
         whose = "This account has" if scope == "customer" else "The shop has"
         what = "orders" if kind == "orders" else "spending"
         retry_after = None if seconds is None else float(max(1, math.ceil(seconds)))
-        then = (
-            "this order alone exceeds it; order a smaller quantity"
-            if retry_after is None
-            else f"try again in {retry_after:.0f} seconds"
-        )
+        then = "this order alone exceeds it; order a smaller quantity"
+        if retry_after is not None:
+            then = f"try again in {retry_after:.0f} seconds"
+        elif kind == "orders":
+            then = "the limit is 0; ask the shop"
         return Failure(
             Kind.REFUSED,
             f"PURCHASE_LIMIT_{name.upper()}",

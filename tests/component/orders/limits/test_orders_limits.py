@@ -148,6 +148,7 @@ async def test_a_limit_of_zero_refuses_every_purchase(shop: Shop) -> None:
     async with shop.open(purchase_limits=parse("shop_day_orders=0")) as orders:
         failure = await refusal(buying(shop, orders, buyer, "1"))
     assert (failure.reason, failure.retry_after) == ("PURCHASE_LIMIT_SHOP_DAY_ORDERS", None)
+    assert failure.message.endswith("the limit is 0; ask the shop")
     assert await orders_recorded(shop) == 0
 
 
