@@ -45,6 +45,7 @@ async def set_rules(
     )
     result = await recompute.apply(connection, version.parsed())
     require_allowed(result)
+    await rule_store.publish(connection, version)
     return version, result
 
 

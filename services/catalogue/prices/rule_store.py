@@ -39,8 +39,9 @@ class Version:
         return rule_set.parse(self.lists, self.rules, version=self.version)
 
 
-CURRENT = "select * from catalogue.price_rule_sets order by version desc limit 1"
-BY_VERSION = "select * from catalogue.price_rule_sets where version = $1"
+COLUMNS = "version, lists, rules, note, created_by, created_at"
+CURRENT = f"select {COLUMNS} from catalogue.price_rule_sets order by version desc limit 1"  # noqa: S608 - constants
+BY_VERSION = f"select {COLUMNS} from catalogue.price_rule_sets where version = $1"  # noqa: S608 - constants
 
 
 async def current(connection: Connection) -> Version:
@@ -79,12 +80,11 @@ async def versions(connection: Connection, before: int, limit: int) -> list[Vers
     return [_version(row) for row in await connection.fetch(VERSIONS, before, limit)]
 
 
-ADD = """
+ADD = f"""
 insert into catalogue.price_rule_sets (version, lists, rules, note, created_by)
 values ($1, $2, $3, $4, $5)
-returning *
-"""
-APPLY = "update catalogue.revision set number = number + 1, rule_version = $1, lists = $2"
+returning {COLUMNS}
+"""  # noqa: S608 - constants
 
 
 async def add(
@@ -96,12 +96,22 @@ async def add(
     note: str,
     created_by: UUID | None,
 ) -> Version:
-    """Store a version and make it the current one."""
+    """Store a version; `publish` must follow in the same transaction."""
     stored = rule_set.to_json(lists), rule_set.to_json(rules)
     row = await connection.fetchrow(ADD, version, *stored, note, created_by)
-    shown = [{"id": one.id, "currency": one.currency} for one in lists]
-    await connection.execute(APPLY, version, shown)
     return _version(row)
+
+
+PUBLISH = "update catalogue.revision set number = number + 1, rule_version = $1, lists = $2"
+
+
+async def publish(connection: Connection, version: Version) -> None:
+    """Let callers choose from the price lists of a version.
+
+    All changes of the catalogue wait for the row that this locks, so it comes after prices are computed.
+    """
+    shown = [{"id": one.id, "currency": one.currency} for one in version.lists]
+    await connection.execute(PUBLISH, version.version, shown)
 
 
 def _version(row: Any) -> Version:
