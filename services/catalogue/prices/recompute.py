@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from kit.db.database import Connection
+from kit.db.database import Connection, after_commit
 from kit.telemetry import metrics
 from services.catalogue.prices import rule_store, store
 from services.catalogue.prices.price_list import PriceList
@@ -117,10 +117,15 @@ def _report(result: Recomputed) -> None:
     if result.untaxed:
         lists = ", ".join(f"{one.id} ({one.tax_country})" for one in result.untaxed)
         logger.warning("prices can't be computed without the tax rate of these lists: %s", lists)
+    # New rules that are refused are computed too.
+    after_commit(lambda: _unsellable(result.unsellable))
+
+
+def _unsellable(plans: int) -> None:
     metrics.gauge(
         "esimgo_catalogue_unsellable_plans",
         "Plans off sale because no allowed price keeps the minimum margin, over all price lists",
-    ).set(result.unsellable)
+    ).set(plans)
 
 
 def note(one: Computed, result: Recomputed) -> None:
