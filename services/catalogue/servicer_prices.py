@@ -78,21 +78,21 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     async def PreviewPrices(
         self, request: pb.PreviewPricesRequest, context: Context
     ) -> pb.PreviewPricesResponse:
-        async with self._database.system() as connection:
+        async with self._database.system(snapshot=True) as connection:
             return pb.PreviewPricesResponse(lists=await change.preview_rules(connection, request))
 
     async def ExplainPrice(
         self, request: pb.ExplainPriceRequest, context: Context
     ) -> pb.ExplainPriceResponse:
         plan = requests.plan(request)
-        async with self._database.system() as connection:
+        async with self._database.system(snapshot=True) as connection:
             return await explain.explain(connection, plan, request.currency, request.plan)
 
     async def ListPriceHistory(
         self, request: pb.ListPriceHistoryRequest, context: Context
     ) -> pb.ListPriceHistoryResponse:
         plan, before, size = requests.history(request)
-        async with self._database.system() as connection:
+        async with self._database.system(snapshot=True) as connection:
             found = await explain.history(
                 connection, plan, request.currency, before, size + 1, request.plan
             )
@@ -106,7 +106,7 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
         self, request: pb.ListPlanPricesRequest, context: Context
     ) -> pb.ListPlanPricesResponse:
         after, size = requests.prices(request)
-        async with self._database.system() as connection:
+        async with self._database.system(snapshot=True) as connection:
             found = await explain.listing(
                 connection,
                 request.currency,

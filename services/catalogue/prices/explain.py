@@ -8,14 +8,10 @@ from kit.errors import Failure, Kind
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue.price_lists import unknown_currency
 from services.catalogue.prices import messages, rule_store, store
-from services.catalogue.prices.compute import Price, Pricing, Step, plain, price_of
-from services.catalogue.prices.matching import Facts, Matcher
+from services.catalogue.prices.compute import Pricing, Step, plain, price_of
+from services.catalogue.prices.matching import Matcher
 from services.catalogue.prices.price_list import PriceList
 from services.catalogue.prices.rule_set import RuleSet
-from services.catalogue.prices.store import PriceRow
-
-# Prices may change while they are read, but hardly ever twice in a row.
-ATTEMPTS = 3
 
 
 def chosen(rules: RuleSet, currency: str) -> PriceList:
@@ -46,40 +42,24 @@ def no_plan(name: str) -> Failure:
 async def explain(
     connection: Connection, plan: UUID, currency: str, name: str
 ) -> pb.ExplainPriceResponse:
-    """Return how the current price of a plan came about; raises Failure NOT_FOUND, and as `chosen`."""
-    answer = pb.ExplainPriceResponse()
-    for _ in range(ATTEMPTS):
-        rules = (await rule_store.current(connection)).parsed()
-        one = chosen(rules, currency)
-        facts = await store.FactsReader().of(connection, plan)
-        row = await store.price_of_plan(connection, plan, one.id)
-        if facts is None or row is None:
-            raise no_plan(name)
-        steps: list[Step] = []
-        pricing, price = _computed(rules, one, facts, row, steps)
-        answer = _message(facts, row, pricing, steps)
-        if (price.retail, price.rule) == (row.retail, row.rule):
-            break
-    return answer
+    """Return how the current price of a plan came about; raises Failure NOT_FOUND, and as `chosen`.
 
-
-def _computed(
-    rules: RuleSet, one: PriceList, facts: Facts, row: PriceRow, steps: list[Step]
-) -> tuple[Pricing, Price]:
-    """Compute a price again, with the exchange rate and the tax that it was computed with."""
+    The price is computed again, with the exchange rate and the tax that it was computed with. The transaction
+    is a snapshot.
+    """
+    rules = (await rule_store.current(connection)).parsed()
+    one = chosen(rules, currency)
+    facts = await store.FactsReader().of(connection, plan)
+    row = await store.price_of_plan(connection, plan, one.id)
+    if facts is None or row is None:
+        raise no_plan(name)
     terms = one.terms(row.tax_rate, row.exchange_rate)
-    pricing = Pricing(one, row.cost_currency, terms, row.exchange_rate_at)
-    matcher = Matcher(rules.rules)
+    matcher, steps = Matcher(rules.rules), list[Step]()
     found = matcher.first(matcher.matching(facts), facts, one.id)
-    return pricing, price_of(row.cost, found, pricing, steps)
-
-
-def _message(
-    facts: Facts, row: PriceRow, pricing: Pricing, steps: list[Step]
-) -> pb.ExplainPriceResponse:
-    made_of = messages.parts(pricing.terms, row.retail, row.cost)
+    price_of(row.cost, found, Pricing(one, row.cost_currency, terms, row.exchange_rate_at), steps)
+    made_of = messages.parts(terms, row.retail, row.cost)
     return pb.ExplainPriceResponse(
-        price=messages.price_message(row, facts.name, pricing.terms),
+        price=messages.price_message(row, facts.name, terms),
         steps=map(messages.step_message, steps),
         least_price="" if row.least_price is None else plain(row.least_price),
         net_price=plain(made_of.net),
@@ -93,7 +73,8 @@ async def history(
 ) -> list[pb.PlanPrice]:
     """Return the prices that a plan had in a currency, the newest first, with their margins at that time.
 
-    Without `currency`, in that of the first list. Raises Failure NOT_FOUND, and as `chosen`.
+    Without `currency`, in that of the first list. The transaction is a snapshot. Raises Failure NOT_FOUND,
+    and as `chosen`.
     """
     rules = (await rule_store.current(connection)).parsed()
     currency = currency or chosen(rules, "").currency
@@ -108,9 +89,9 @@ async def history(
     for row, valid_to in rows:
         version = rules.version if valid_to is None else row.rule_version
         if (version, row.price_list) not in lists:
-            old = await rule_store.by_version(connection, version)
-            assert old is not None  # versions are never deleted
-            lists |= {(version, one.id): one for one in old.parsed().lists}
+            # Without the rules, which may be a thousand in each of hundreds of versions.
+            old = await rule_store.lists(connection, version)
+            lists |= {(version, one.id): one for one in old}
         terms = lists[version, row.price_list].terms(row.tax_rate, row.exchange_rate)
         found.append(messages.price_message(row, facts.name, terms, valid_to))
     return found
@@ -119,7 +100,10 @@ async def history(
 async def listing(
     connection: Connection, currency: str, after: str, limit: int, *, only_unsellable: bool
 ) -> list[pb.PlanPrice]:
-    """Return the prices of a list by name of the plan after one of them; raises Failure as `chosen`."""
+    """Return the prices of a list by name of the plan after one of them; raises Failure as `chosen`.
+
+    The transaction is a snapshot.
+    """
     one = chosen((await rule_store.current(connection)).parsed(), currency)
     rows = await store.listing(connection, one.id, after, limit, only_unsellable=only_unsellable)
     return [

@@ -1,5 +1,6 @@
 """Checks requests to the prices service; a Failure names every bad field of a request."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ MAX_TAX_RATES = 300
 # Characters of the name of a bundle.
 MAX_QUOTED = 1000
 MAX_PLAN = 200
+# A list of the past may have had a currency that is not in use any more.
+CURRENCY = re.compile(r"[A-Z]{3}")
 # Where the first page starts: above every version, and later than every price.
 HIGHEST = 2**63 - 1
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -93,14 +96,16 @@ def versions(request: pb.ListPriceRuleVersionsRequest) -> tuple[int, int]:
     checks = Checks()
     size = checks.page_size(request.page_size, DEFAULT_VERSIONS, MAX_VERSIONS)
     checks.done()
-    key = page_token.read(request, request.page_token, 1)
-    return HIGHEST if key is None else _number(key[0]), size
+    before = page_token.read_number(request, request.page_token)
+    return HIGHEST if before is None else before, size
 
 
 def history(request: pb.ListPriceHistoryRequest) -> tuple[UUID, datetime, int]:
     """Return the plan, the time before which to list, and the size of a page; raises Failure INVALID."""
     checks = Checks()
     found = _plan(checks, request.plan)
+    if request.currency and not CURRENCY.fullmatch(request.currency):
+        checks.fail("currency", "must be an ISO 4217 code in upper case, such as EUR")
     size = checks.page_size(request.page_size, DEFAULT_HISTORY, MAX_HISTORY)
     checks.done()
     position = page_token.read_position(request, request.page_token)
@@ -116,8 +121,8 @@ def prices(request: pb.ListPlanPricesRequest) -> tuple[str, int]:
     return "" if key is None else key[0], size
 
 
-def next_page(request: Message, *key: str) -> str:
-    return page_token.write(request, [*key])
+def next_page(request: Message, key: str) -> str:
+    return page_token.write(request, [key])
 
 
 def tax_rates(request: pb.SetTaxRatesRequest) -> dict[str, Decimal | None]:
@@ -164,8 +169,3 @@ def _plan(checks: Checks, text: str) -> UUID:
     if not checks.free_text("plan", text, MAX_PLAN):
         checks.fail("plan", "must be the id or the bundle name of a plan")
     return named_plan(text)
-
-
-def _number(text: str) -> int:
-    # Only a token that was made up contains anything else.
-    return int(text) if text.isdecimal() and len(text) < 19 else 0

@@ -121,6 +121,8 @@ async def test_prices_and_their_history_are_listed_in_pages(open_shop: OpenShop)
             await history(shop, "esim_a", "GBP")
         with pytest.raises(Failure, match="INVALID_PAGE_TOKEN"):
             await shop.prices("ListPlanPrices", pb.ListPlanPricesRequest(page_token="x"))
+        with pytest.raises(Failure, match="currency: must be an ISO 4217 code"):
+            await history(shop, "esim_a", "\0")
 
 
 async def test_tax_rates_change_prices(open_shop: OpenShop) -> None:
