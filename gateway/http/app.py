@@ -84,8 +84,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             cache = ResponseCache(
                 settings.response_cache_seconds, max_bytes=settings.response_cache_bytes
             )
-            watching = revision.watch(peers, cache.drop)
-            parts.callback(background.start(watching, "watch the catalogue's revision").cancel)
+        watching = revision.watch(peers, cache.drop if cache is not None else None)
+        parts.callback(background.start(watching, "watch the catalogue's revision").cancel)
         issuer = issuers.of_api_keys(orders, settings.sessions.service_role_key)
         verifier = settings.sessions.verifier(http, [issuer])
         yield _build(settings, peers, verifier, persisted, limits, cache)

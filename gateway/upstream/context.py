@@ -10,6 +10,7 @@ import strawberry
 from gateway.documents.prepared import Prepared
 from gateway.documents.work import Work
 from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
+from gateway.upstream.kept_plans import KeptPlans
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
 from gateway.upstream.watch import watch
@@ -99,6 +100,11 @@ class Context:
                 " resolved. Request fewer fields or smaller pages",
             )
         return min(timeout, remaining)
+
+    @property
+    def kept_plans(self) -> KeptPlans:
+        """The plans in memory; none for the staff, who must see the latest changes that the staff made."""
+        return KeptPlans() if self.session.role in STAFF else self.peers.plans
 
     async def read_catalogue(
         self, method: Callable[..., Awaitable[Response]], request: Any

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gateway.upstream.batches import Key, Loader
+from gateway.upstream.kept_plans import KeptPlans
 from gateway.upstream.peers import Peers
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
@@ -39,6 +40,9 @@ class Caller(Protocol):
     @property
     def peers(self) -> Peers: ...
 
+    @property
+    def kept_plans(self) -> KeptPlans: ...
+
     async def call(self, method: Callable[..., Awaitable[Value]], request: Any, /) -> Value: ...
 
     async def read_catalogue(
@@ -58,7 +62,7 @@ class Loaders:
 
     def __init__(self, caller: Caller) -> None:
         self._peers, self._call = caller.peers, caller.call
-        self._read_catalogue = caller.read_catalogue
+        self._read_catalogue, self._kept_plans = caller.read_catalogue, caller.kept_plans
 
     def of(self, name: str) -> Loader[Any, Any]:
         """Return the loader of that name."""
@@ -76,9 +80,12 @@ class Loaders:
 
     @_loader
     async def plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
+        return await self._kept_plans.find(ids, self._read_plans)
+
+    async def _read_plans(self, ids: list[str]) -> Sequence[catalogue_pb2.DataPlan]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)
         answer = await self._read_catalogue(self._peers.catalogue.BatchGetPlans, request)
-        return _in_order(ids, {plan.id: plan for plan in answer.plans})
+        return answer.plans
 
     @_loader
     async def plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:

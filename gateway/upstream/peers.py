@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from gateway.upstream.kept_plans import KeptPlans
 from gateway.upstream.shared_calls import SharedCalls
 from kit.rpc import client as rpc_client
 from protos.catalogue.v1.catalogue_pb2_grpc import CatalogueServiceStub
@@ -74,6 +75,7 @@ class Peers:
         self.travelers: TravelersServiceAsyncStub = TravelersServiceStub(esims)
         self.usage_reports: UsageReportsServiceAsyncStub = UsageReportsServiceStub(esims)
         self.reads = SharedCalls()
+        self.plans = KeptPlans()
         self._channels = {"catalogue": catalogue, "orders": orders, "esims": esims}
 
     async def health(self) -> Mapping[str, str]:

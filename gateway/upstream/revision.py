@@ -17,8 +17,8 @@ FIRST_PAUSE = 0.2
 MAX_PAUSE = 5.0
 
 
-async def watch(peers: Peers, changed: Callable[[], None]) -> None:
-    """Call `changed` whenever the revision changes, until cancelled.
+async def watch(peers: Peers, changed: Callable[[], None] | None) -> None:
+    """Forget what was read before whenever the revision changes, and call `changed`; until cancelled.
 
     A change while the catalogue is unreachable is noticed after reconnecting.
     """
@@ -32,15 +32,19 @@ async def watch(peers: Peers, changed: Callable[[], None]) -> None:
         try:
             async for message in stream:
                 pause = FIRST_PAUSE
+                peers.plans.changed()
                 if message.revision != last:
                     last = message.revision
                     peers.reads.forget()
-                    changed()
+                    if changed is not None:
+                        changed()
         except Failure as failure:
             # The catalogue has a fault, or is too old for this call: a retry alone won't help.
             if failure.kind is Kind.INTERNAL and not warned:
                 logger.warning("changes of the catalogue are not received: %s", failure)
                 warned = True
+        finally:
+            peers.plans.unwatched()
         # With jitter, so that gateways don't reconnect all at once.
         await asyncio.sleep(shortened(pause, 0.5))
         pause = min(2 * pause, MAX_PAUSE)
