@@ -1,10 +1,9 @@
 """Records payments of statements and issues credit notes, each once, together with the ledger."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind, invalid
@@ -15,6 +14,8 @@ from services.orders.payments.refunds import billed
 from services.orders.statements import settle_store, store
 from services.orders.statements.carry import carry
 from services.orders.statements.statement import Settlement, SettlementKind, Statement
+
+FIRST_ZONE = timezone(timedelta(hours=14))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,8 @@ def _check(wanted: Wanted, statement: Statement) -> None:
     problems = {}
     if wanted.currency != statement.currency:
         problems["amount"] = f"must be in {statement.currency}, as the statement"
-    today = datetime.now(UTC).astimezone(ZoneInfo(statement.time_zone)).date()
+    # The bank may be where a day begins first, wherever the organization is.
+    today = datetime.now(FIRST_ZONE).date()
     if wanted.paid_on is not None and wanted.paid_on > today:
         problems["paid_on"] = f"must not be in the future; today is {today}"
     if problems:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
@@ -203,6 +204,16 @@ async def test_bad_payments_name_their_field(
         assert failure.reason == "INVALID_ARGUMENT"
         assert list(failure.fields) == [field]
         assert await found.credit() == (0, EACH)
+
+
+async def test_a_payment_arrives_on_the_day_of_its_bank(shop: Shop) -> None:
+    """Where the organization is, that day may begin only later."""
+    async with on_account(shop, time_zone="Etc/GMT+12") as found:
+        await found.bought("one")
+        [statement] = await found.issue(next_month() + timedelta(days=1))
+        day = datetime.now(ZoneInfo("Pacific/Kiritimati")).date().isoformat()
+        paid = await found.pay(statement, 1, paid_on=day)
+        assert [one.paid_on for one in paid.settlements] == [day]
 
 
 async def test_a_payment_is_not_in_the_future_and_its_statement_exists(shop: Shop) -> None:
