@@ -92,10 +92,12 @@ class Batches:
                     async for piece in answer.content.iter_any():
                         file.write(piece)
             os.link(part, target)  # unlike a rename, it replaces no file
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise CommandError("the download broke off; try again") from error
         except FileExistsError as error:
             raise CommandError(f"{target} exists; name another file with --output") from error
+        except OSError as error:
+            raise CommandError(f"can't write {target}: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
         return [f"{target}: anyone who has this file can install the eSIMs; keep it secret"]
