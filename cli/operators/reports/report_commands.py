@@ -1,15 +1,12 @@
 """The `esimgo reports` commands."""
 
-import os
 import sys
-import tempfile
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from cli.config.access import Access
-from cli.errors import CommandError
 from cli.operators.options import JSON, token
 from cli.run import run_operator
 
@@ -66,6 +63,7 @@ def sales(
         raise click.UsageError("--json and --html can't be combined; give one of them")
 
     async def main(access: Access) -> None:
+        from cli.operators.reports.exports import whole
         from cli.operators.reports.reports import open_reports
         from cli.operators.sales import lines
         from cli.operators.sales.page import page
@@ -73,27 +71,13 @@ def sales(
         async with open_reports(access, token, as_json=as_json) as found:
             month = await found.month(first.date(), currency, time_zone)
         if file is not None:
-            _write(file, page(month))
+            with whole(file) as output:
+                output.write(page(month).encode())
             click.echo(f"the sales of {first:%Y-%m} were written to {file}")
         else:
             click.echo("\n".join(lines.document(month) if as_json else lines.lines(month)))
 
     run_operator(main)
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that is there completely or not at all."""
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".new")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as fresh:
-                fresh.write(text)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink()
-            raise
-    except OSError as error:
-        raise CommandError(f"{file} can't be written: {error.strerror or error}") from error
 
 
 @reports.command()
