@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from kit.db import errors as db_errors
 from kit.db.database import REPORT_TIMEOUT, Connection, Database
@@ -11,6 +11,9 @@ from kit.values.env import Env
 
 # Connections of the own pool: reports wait for each other, so that they leave the server to others.
 SIZE = 4
+# Of the ten connections of the owner's pool, those that reports and exports may have together: otherwise a
+# few people who look at large reports would keep all others waiting.
+SHARED = 7
 # Seconds that a report waits for the first connection.
 PATIENCE = 5.0
 TOO_SLOW = "REPORT_TOO_SLOW"
@@ -29,6 +32,7 @@ class ReportsDatabase:
         self._pooled = pooled
         self._own: Database | None = None
         self._opening = asyncio.Lock()
+        self._shared = asyncio.Semaphore(SHARED)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -39,7 +43,10 @@ class ReportsDatabase:
         """
         database = await self._database()
         try:
-            async with database.reports() as connection:
+            async with (
+                self._shared if self._url is None else nullcontext(),
+                database.reports() as connection,
+            ):
                 yield connection
         except Failure as failure:
             if failure.reason != db_errors.SLOW:

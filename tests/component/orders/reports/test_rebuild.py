@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from kit.db.reports import ReportsDatabase
+from kit.db.reports import SHARED, ReportsDatabase
 from kit.errors import Failure
 from services.orders.reports.difference import Counts
 from services.orders.reports.rebuild import Rebuild
 from services.orders.reports.upkeep import OlderSales, WeeklyCheck, Zone
 from tests.component.orders.reports.reporting import reporting
 from tests.component.orders.shop import Shop
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 CHANGES = [
@@ -178,6 +179,26 @@ async def test_reports_only_read_and_stop_after_their_time(databases: Databases)
         with pytest.raises(Failure, match="longer than 5 seconds"):
             async with reports.snapshot() as connection:
                 await connection.execute("select pg_sleep(30)")
+
+
+async def test_reports_leave_connections_to_other_work(databases: Databases) -> None:
+    over = asyncio.Event()
+    open_ = "select count(*) >= $1 from pg_stat_activity where datname = current_database()"
+    async with databases.open("orders") as database:
+        reports = ReportsDatabase(database, None, owner="orders", needs="")
+
+        async def report() -> None:
+            async with reports.snapshot():
+                await over.wait()
+
+        reading = [asyncio.create_task(report()) for _ in range(3 * SHARED)]
+        try:
+            await databases.until(f"{open_} and state = 'idle in transaction'", SHARED)
+            async with asyncio.timeout(PATIENCE), database.system() as connection:
+                assert await connection.fetchval("select true")
+        finally:
+            over.set()
+            await asyncio.gather(*reading)
 
 
 async def test_reports_may_have_their_own_login(databases: Databases) -> None:
