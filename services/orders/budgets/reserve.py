@@ -149,3 +149,27 @@ async def move(
 async def release(connection: Connection, purchase_id: UUID) -> None:
     """Give back what is reserved for a purchase that will never be an order. Repeats change nothing."""
     await connection.execute("select orders.settle_budgets($1, 'RELEASED', null)", purchase_id)
+
+
+# As the ledger posts it: the sum of all returns is rounded, less what was given back before.
+GIVE_BACK = """
+select orders.give_back_to_budgets($1, r.back) from (
+    select least(
+        max(b.amount), round(max(b.amount) * $2 / $3, max(orders.currency_digits(o.currency)))
+    ) - max(b.refunded) as back
+    from orders.budget_reservations b
+    join orders.budgets g on g.id = b.budget_id
+    join orders.organizations o on o.id = g.organization_id
+    where b.purchase_id = $1 and b.state = 'SPENT'
+) r where r.back > 0
+"""
+
+
+async def give_back(
+    connection: Connection, purchase_id: UUID, returned: int, quantity: int
+) -> None:
+    """Give back the price of `returned` bundles of a completed order that is not paid here.
+
+    Repeats change nothing. Refunds of payments are given back by the database.
+    """
+    await connection.execute(GIVE_BACK, purchase_id, returned, quantity)

@@ -9,9 +9,11 @@ from decimal import Decimal
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.values import money
+from services.orders.budgets import reserve as budgets
 from services.orders.cancellation.revocation import Revocation
 from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.order import Order
+from services.orders.order import Refund as ProviderRefund
 from services.orders.payment import Payment, PaymentMethod, RefundDestination, RefundReason
 from services.orders.payments import store
 from services.orders.payments.disputes import store as disputes
@@ -126,6 +128,8 @@ class CancelledRefunds:
         `revocations` are all of the order's. Committed with the last step of the cancellation.
         """
         if not order.has_payment:
+            returned = sum(one.refund is ProviderRefund.BALANCE for one in revocations)
+            await budgets.give_back(connection, order.id, returned, order.quantity)
             return None
         known = await store.of_order(connection, order.id)
         if known is None:

@@ -245,6 +245,25 @@ async def test_managers_cancel_the_orders_of_buyers(shop: Shop) -> None:
         assert await acme.taken(budget) == (0, 0)
 
 
+async def test_what_is_cancelled_of_an_order_is_given_back_where_customers_do_not_pay(
+    shop: Shop,
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    async with company(shop) as acme:
+        buyer = acme.acme.buyer
+        budget = await acme.set_budget(1000)
+        order = await acme.buy(buyer, "three", quantity=3)
+        await reaches(shop, order.id, "COMPLETED")
+        bundles = [a for a in shop.sandbox.world.assignments if a.state == "queued"]
+        country = shop.catalogue.bundles[shop.plan_id].countries[0].iso
+        await shop.control(f"esims/{bundles[0].iccid}/use-data", megabytes=1, country=country)
+        wish = orders_pb2.CancelOrderRequest(order_id=order.id, unused_only=True)
+        answer = await acme.orders.CancelOrder(wish, metadata=buyer.metadata)
+        assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+        assert "its price refunded" in answer.message
+        assert await acme.taken(budget) == (EACH, 0)
+
+
 async def test_managers_see_how_an_order_was_paid(paid_shop: PaidShop) -> None:
     async with (
         paid_shop.open() as service,
