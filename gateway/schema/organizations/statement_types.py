@@ -64,8 +64,8 @@ class StatementSettlement(View):
     )
     amount: str = read(
         exact_amount("amount"),
-        description="By how much it reduces what is left to pay, as a decimal string. Negative: that was"
-        " carried to another statement.",
+        description="Amount by which it reduces what is left to pay, as a decimal string. Negative if the"
+        " amount was carried to another statement.",
     )
     paid_on: str | None = read(
         text("paid_on"), description='For a payment: the day it arrived, such as "2026-11-30".'
@@ -122,8 +122,8 @@ class Statement(View):
     )
     ends_at: datetime = read(
         timestamp("ends_at"),
-        description="End of its period, exclusive: when the month ended there, or when the staff issued it"
-        " before.",
+        description="End of its period, exclusive: the end of the month there, or the time at which the staff"
+        " issued the statement earlier.",
     )
     time_zone: str = read("time_zone", description="IANA name of the time zone.")
     total: str = read(
@@ -218,7 +218,8 @@ class StatementPaymentInput:
 class StatementCreditInput:
     amount: str = strawberry.field(
         description="Amount as a decimal string, tax included. All credit notes of a statement together are"
-        " at most its total."
+        " at most its total. Together with the refunds of its orders, they are at most what it charges for"
+        " these orders."
     )
     currency: str = strawberry.field(description="ISO 4217 code: that of the statement.")
     note: str = strawberry.field(

@@ -168,8 +168,9 @@ class StatementMutations:
     @finance_field(
         description="Issues a credit note for a statement, which itself never changes. A credited amount that"
         " is paid already reduces other statements of the organization instead. Refused with"
-        " CREDIT_ABOVE_TOTAL for more than the statement's total less earlier credit notes and the refunds of"
-        " its orders."
+        " CREDIT_ABOVE_TOTAL for more than can still be credited: all credit notes of a statement together"
+        " are at most its total, and together with the refunds of its orders at most what it charges for"
+        " these orders."
     )
     async def credit_statement(
         self,

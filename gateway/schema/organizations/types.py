@@ -29,7 +29,8 @@ class MemberRole(Enum):
     BUYER = strawberry.enum_value("BUYER", description="Buys, and sees what they bought.")
     FINANCE = strawberry.enum_value(
         "FINANCE",
-        description="Sees budgets, the wallet and statements, but no orders and no eSIMs.",
+        description="Sees budgets, the wallet, statements and reports, and makes exports, which also list"
+        " orders and eSIMs. Can't open an order or an eSIM, and gets no activation codes.",
     )
     TRAVELER = strawberry.enum_value(
         "TRAVELER", description="Sees the eSIMs that are assigned to them."

@@ -93,7 +93,9 @@ class WalletEntryConnection:
     page_info: PageInfo = strawberry.field(description="Position of this page.")
 
 
-@strawberry.type(description="Result of `resumePayment` and `topUpWallet`.")
+@strawberry.type(
+    description="Result of `resumePayment`, `topUpWallet`, `releaseOrder`, `rejectOrder` and `markOrderPaid`."
+)
 class PaymentResult:
     success: bool = strawberry.field(description="True unless the request was refused.")
     payment: Payment | None = strawberry.field(

@@ -67,7 +67,8 @@ class ExpiryReport(View):
     )
     never_installed: int = read(
         "never_installed",
-        description="Of the delivered eSIMs, those that no device has installed so far.",
+        description="Of the delivered eSIMs, those that no device has installed and that have used nothing,"
+        " so far.",
     )
     waiting: int = read(
         "waiting",

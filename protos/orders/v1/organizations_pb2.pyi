@@ -35,7 +35,7 @@ class _MemberRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MemberRole
     MEMBER_ROLE_BUYER: _MemberRole.ValueType  # 3
     """Buys, and sees what they bought."""
     MEMBER_ROLE_FINANCE: _MemberRole.ValueType  # 4
-    """Budgets, wallet and statements, but no orders and no eSIMs."""
+    """Budgets, wallet, statements, reports and exports, which also list orders and eSIMs. Opens no order and no eSIM."""
     MEMBER_ROLE_TRAVELER: _MemberRole.ValueType  # 5
     """The eSIMs that are assigned to them."""
 
@@ -49,7 +49,7 @@ MEMBER_ROLE_MANAGER: MemberRole.ValueType  # 2
 MEMBER_ROLE_BUYER: MemberRole.ValueType  # 3
 """Buys, and sees what they bought."""
 MEMBER_ROLE_FINANCE: MemberRole.ValueType  # 4
-"""Budgets, wallet and statements, but no orders and no eSIMs."""
+"""Budgets, wallet, statements, reports and exports, which also list orders and eSIMs. Opens no order and no eSIM."""
 MEMBER_ROLE_TRAVELER: MemberRole.ValueType  # 5
 """The eSIMs that are assigned to them."""
 Global___MemberRole: _TypeAlias = MemberRole  # noqa: Y015

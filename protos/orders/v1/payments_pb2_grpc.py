@@ -185,7 +185,8 @@ class PaymentsServiceServicer:
         """The following methods are for the finance staff, administrators and the service role key.
 
         Refunds an order in whole or in part. FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, NOTHING_CAPTURED,
-        REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount; details: `left`),
+        REFUND_ABOVE_CAPTURED (details: `left`), PAYMENT_DISPUTED (a dispute has withdrawn the amount, with details `left`;
+        or one is open, and the refund would go to the card),
         REFUND_TO_CARD_IMPOSSIBLE (also for a third decimal place; details: `left_on_card`),
         REFUND_TO_WALLET_IMPOSSIBLE (the customer was erased), ORDER_NOT_FINISHED, STATEMENT_CREDITED (credit notes of the
         order's statement leave less; details: `left`). ALREADY_EXISTS (IDEMPOTENCY_CONFLICT).

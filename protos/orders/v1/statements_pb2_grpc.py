@@ -129,8 +129,9 @@ class StatementsServiceServicer:
 
     def CreditStatement(self, request, context):
         """Issues a credit note for a statement, which never changes itself. A repeat with the same key changes nothing.
-        NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than the statement's total less
-        earlier credit notes and the refunds of its orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
+        NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than can still be credited: all
+        credit notes together are at most the statement's total, and together with the refunds of its orders at most what
+        it charges for these orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,8 +59,9 @@ class StatementsServiceStub:
     """
     CreditStatement: _grpc.UnaryUnaryMultiCallable[_statements_pb2.CreditStatementRequest, _statements_pb2.CreditStatementResponse]
     """Issues a credit note for a statement, which never changes itself. A repeat with the same key changes nothing.
-    NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than the statement's total less
-    earlier credit notes and the refunds of its orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
+    NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than can still be credited: all
+    credit notes together are at most the statement's total, and together with the refunds of its orders at most what
+    it charges for these orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
     """
 
 @_typing.type_check_only
@@ -94,8 +95,9 @@ class StatementsServiceAsyncStub(StatementsServiceStub):
     """
     CreditStatement: _aio.UnaryUnaryMultiCallable[_statements_pb2.CreditStatementRequest, _statements_pb2.CreditStatementResponse]  # type: ignore[assignment]
     """Issues a credit note for a statement, which never changes itself. A repeat with the same key changes nothing.
-    NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than the statement's total less
-    earlier credit notes and the refunds of its orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
+    NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than can still be credited: all
+    credit notes together are at most the statement's total, and together with the refunds of its orders at most what
+    it charges for these orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
     """
 
 class StatementsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -168,8 +170,9 @@ class StatementsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_statements_pb2.CreditStatementResponse, _abc.Awaitable[_statements_pb2.CreditStatementResponse]]:
         """Issues a credit note for a statement, which never changes itself. A repeat with the same key changes nothing.
-        NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than the statement's total less
-        earlier credit notes and the refunds of its orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
+        NOT_FOUND: STATEMENT_NOT_FOUND. FAILED_PRECONDITION: CREDIT_ABOVE_TOTAL, for more than can still be credited: all
+        credit notes together are at most the statement's total, and together with the refunds of its orders at most what
+        it charges for these orders (details: `left`). ABORTED: IDEMPOTENCY_CONFLICT.
         """
 
 def add_StatementsServiceServicer_to_server(servicer: StatementsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
