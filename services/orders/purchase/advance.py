@@ -27,9 +27,9 @@ from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
 
-# How many times to retry a call that definitely did not reach the provider, and the first pause (seconds,
-# doubled each time): some 15 s in all, so that a restart of the provider fails no purchase. While the circuit
-# breaker is open, a pause lasts until it lets a call through.
+# An order fails after this many calls that definitely did not reach the provider. The first pause between two
+# of them is in seconds and doubled each time: some 15 s in all, so that a restart of the provider fails no
+# purchase. While the circuit breaker is open, a pause lasts until it lets a call through.
 MAX_NOT_SENT = 5
 FIRST_BACK_OFF = 1.0
 # A claim older than this is abandoned, for example after an outage of the service: its buyer has long given
