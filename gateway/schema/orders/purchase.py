@@ -233,10 +233,11 @@ class OrderMutations:
         return PurchaseESIMResult.of(answer.order)
 
     @auth_field(
-        description="Cancels an unused order: its bundles are revoked from the eSIMs, and"
-        " refunded if the provider allows it. Safe to repeat. With `unusedOnly`, only"
-        " the unused part of a partly used order is cancelled, and the order stays"
-        " COMPLETED."
+        description="Cancels an unused order: its bundles are revoked from the eSIMs. A customer who paid"
+        " here gets back what `Order.refundable` says; if that is nothing, the cancellation is refused with"
+        " ORDER_NOT_REFUNDABLE. If the order was not paid here, its price goes back to the shop if the"
+        " provider allows it. Safe to repeat. With `unusedOnly`, only the unused part of a partly used order"
+        " is cancelled, and the order stays COMPLETED."
     )
     async def cancel_order(
         self, info: Info, order_id: OrderIdArgument, unused_only: UnusedOnlyArgument = False
