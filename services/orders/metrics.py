@@ -26,7 +26,7 @@ class Metrics:
         )
         self._completion = metrics.histogram(
             "esimgo_orders_completion_seconds",
-            "Time from the claim to the completed order",
+            "Time from the authorization of the payment, or else from the claim, to the completed order",
             buckets=metrics.WORK,
         )
         self._open = metrics.gauge(
@@ -58,7 +58,7 @@ class Metrics:
         self._claimed.inc()
 
     def changed(self, status: OrderStatus, age: timedelta) -> None:
-        """Count a new status of an order; `age` is the time since its claim."""
+        """Count a new status of an order; `age` is the time since it can be bought."""
         self._changes.labels(status).inc()
         if status is OrderStatus.COMPLETED:
             self._completion.observe(age.total_seconds())
