@@ -177,8 +177,13 @@ def _order(wanted: Wanted) -> str:
     """Return the first sort key of the groups; groups with equal keys are sorted by their values."""
     direction = "asc" if wanted.ascending else "desc"
     if wanted.order_by is Field.NAME:
-        values = [f'v{n} collate "C" {direction}' for n in range(len(wanted.group_by))]
-        return ", ".join(values) or "currency"
+        values = [
+            f"coalesce(nullif(v{n}, '')::integer, 0)"
+            if one is Dimension.DURATION
+            else f'v{n} collate "C"'
+            for n, one in enumerate(wanted.group_by)
+        ]
+        return ", ".join(f"{value} {direction}" for value in values) or "currency"
     expression = ORDERS[wanted.order_by].replace("sum(", "(")
     return f"{expression} {direction} nulls last"
 

@@ -133,3 +133,17 @@ async def test_what_has_no_plan_has_no_name_of_one(shop: Shop) -> None:
     fees, others = report.rows
     assert (amount(fees.figures.fees), others.other) == (Decimal("1.75"), True)
     assert (fees.groups[0].value, fees.groups[0].label) == ("", "")
+
+
+async def test_durations_are_ordered_as_numbers(shop: Shop) -> None:
+    await happen(shop.databases.admin, [sold(5, "USD", 20, days=days) for days in (10, 7, 30)])
+    async with reporting(shop) as shown:
+        for ascending, days in ((True, ["7", "10", "30"]), (False, ["30", "10", "7"])):
+            report = await shown.sales(
+                range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-31"),
+                interval=days_pb2.INTERVAL_RANGE,
+                group_by=[pb.SALES_DIMENSION_DURATION],
+                order_by=pb.SALES_FIELD_NAME,
+                ascending=ascending,
+            )
+            assert [row.groups[0].value for row in report.rows] == days
