@@ -103,7 +103,9 @@ def _group_by(checks: Checks, numbers: Sequence[int]) -> tuple[Dimension, ...]:
 def sales_filter(checks: Checks, given: pb.SalesFilter) -> Filter:
     """Return the field `filter`."""
     return Filter(
-        countries=shared.texts(checks, "countries", given.countries),
+        countries=tuple(
+            code.upper() for code in shared.texts(checks, "countries", given.countries)
+        ),
         areas=shared.texts(checks, "areas", given.areas),
         regions=shared.texts(checks, "regions", given.regions),
         plans=shared.texts(checks, "plans", given.plans),

@@ -147,3 +147,13 @@ async def test_durations_are_ordered_as_numbers(shop: Shop) -> None:
                 ascending=ascending,
             )
             assert [row.groups[0].value for row in report.rows] == days
+
+
+async def test_codes_of_countries_may_be_in_lower_case(shop: Shop) -> None:
+    await happen(shop.databases.admin, [sold(5, "USD", 20), sold(6, "USD", 30, countries=["DE"])])
+    async with reporting(shop) as shown:
+        report = await shown.sales(
+            range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-31"),
+            filter=pb.SalesFilter(countries=["fr"]),
+        )
+    assert amount(report.totals[0].figures.gross) == 20
