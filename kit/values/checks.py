@@ -1,7 +1,7 @@
 """Validation of request fields, which reports all invalid fields in one failure."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,6 +13,10 @@ from kit.values import plain_text, timestamps
 # At most 15 digits before the point, which are enough for any amount.
 DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
 ZERO = Decimal(0)
+# The database's driver stores the microsecond before the first one and that after the last one as infinities,
+# which it returns without a zone. Go's zero time is one of them.
+FIRST = datetime.min.replace(microsecond=1, tzinfo=UTC)
+LAST = datetime.max.replace(microsecond=999_998, tzinfo=UTC)
 
 
 class Checks:
@@ -79,7 +83,7 @@ class Checks:
     def moment(self, field: str, stamp: Timestamp) -> datetime | None:
         """Convert a timestamp. The caller must check its presence (HasField)."""
         try:
-            return timestamps.from_proto(stamp)
+            return min(max(timestamps.from_proto(stamp), FIRST), LAST)
         except (ValueError, OverflowError):
             self.fail(field, "must be a time between the years 1 and 9999")
             return None

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.db.database import Database
 from kit.errors import Failure
@@ -213,3 +214,17 @@ async def test_two_coupons_with_one_code_are_not_created_at_once(shop: Shop) -> 
             *(running.create("RACE") for _ in range(10)), return_exceptions=True
         )
         assert sum(isinstance(one, pb.Coupon) for one in outcomes) == 1
+
+
+async def test_a_coupon_without_a_real_start_and_end_can_be_used(shop: Shop) -> None:
+    """Programs send the first and the last time that their language knows."""
+    list_price(shop, "10")
+    starts_at, ends_at = Timestamp(), Timestamp()
+    starts_at.FromJsonString("0001-01-01T00:00:00Z")
+    ends_at.FromJsonString("9999-12-31T23:59:59.999999999Z")
+    async with open_coupons(shop) as service:
+        created = await service.create(starts_at=starts_at, ends_at=ends_at)
+        assert (await service.check()).valid
+        wanted = pb.ListCouponsRequest()
+        listed = await service.coupons.ListCoupons(wanted, metadata=shop.service_key)
+        assert list(listed.coupons) == [created]
