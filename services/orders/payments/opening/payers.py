@@ -1,6 +1,5 @@
 """Who pays for a new order, and what is known of them."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -66,9 +65,8 @@ async def account_created_at(
     connection: Connection, session: Session, customer_id: UUID
 ) -> datetime | None:
     """Return since when the account exists: by the token, if it says so, or else by its first order."""
-    said = session.claims.get("created_at")
-    if isinstance(said, str):
-        with suppress(ValueError):
-            return timestamps.from_iso(said)
+    stated = timestamps.from_provider(session.claims.get("created_at"))
+    if stated is not None:
+        return stated
     first: datetime | None = await connection.fetchval(ACCOUNT, customer_id)
     return first

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from kit.auth.sessions import Role, Session
 from protos.orders.v1 import orders_pb2, payments_pb2
+from services.orders.payments.opening import payers
 from tests.component.orders.payments.paid_shop import GOOD, RISKY, WALLET, Open, PaidShop, buyer_id
 from tests.component.orders.shop import Metadata
 from tests.fixtures.rpc.refusals import refused
@@ -191,6 +194,18 @@ async def test_a_young_account_and_a_wallet_are_guarded_too(paid_shop: PaidShop)
         await release(service, answer.order.id, finance)
         await paid_shop.reaches(answer.order.id, "COMPLETED")
     assert (await paid_shop.wallet(customer_id))[1] == 0
+
+
+@pytest.mark.parametrize("stated", ["0001-01-01T00:00:00Z", "soon", 10**400, None])
+async def test_an_impossible_age_of_an_account_in_its_token_is_ignored(
+    paid_shop: PaidShop, stated: Any
+) -> None:
+    session = Session(Role.CUSTOMER, UUID(int=1), {"created_at": stated}, "", None)
+    async with (
+        paid_shop.shop.databases.open("orders") as database,
+        database.system() as connection,
+    ):
+        assert await payers.account_created_at(connection, session, UUID(int=1)) is None
 
 
 async def test_a_balance_below_its_minimum_stops_sales_to_customers(paid_shop: PaidShop) -> None:
