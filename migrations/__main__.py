@@ -33,7 +33,7 @@ def read(env: Env) -> tuple[str, dict[str, str], float]:
     }
     patience = env.number(
         "MIGRATIONS_WAIT_SECONDS",
-        "How long to wait while another run of the migrations is in progress, in seconds.",
+        "How long to wait for another run of the migrations, and for tables that are in use, in seconds.",
         runner.LOCK_PATIENCE,
         low=0,
         high=86_400,

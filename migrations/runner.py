@@ -1,5 +1,6 @@
 """Applies missing migrations, each in its own transaction, one runner at a time."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +22,12 @@ REPORT_LOGINS = ("orders_reports", "esims_reports")
 PATIENCE = 15
 # Seconds to wait for another run; the longest migrations take minutes.
 LOCK_PATIENCE = 300.0
+# Milliseconds that a statement waits for a lock: all reads and writes of the table queue up behind it.
+TABLE_LOCK_TIMEOUT = 2_000
+# Seconds until the next attempt, in which those are served.
+RETRY_EVERY = 3.0
+# Errors because of other transactions on the same tables, such as an export or a backup.
+IN_USE = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 CREATE_HISTORY = """
 create schema if not exists migrations;
@@ -54,7 +61,7 @@ async def migrate(
     `passwords` contains passwords to set, by login. Concurrent runs wait for each other.
     Raises MigrationError if an applied file was changed or is missing here, PoolerError for a pooler in
     transaction mode, LockedError if another run takes longer than `patience` seconds, and
-    UnreachableError.
+    UnreachableError. Each migration waits as long for tables that are in use.
     """
     wanted = files.find() if migrations is None else migrations
     connection = await _connect(url)
@@ -64,7 +71,7 @@ async def migrate(
         await connection.execute(CREATE_HISTORY)
         done = await _missing(connection, wanted)
         for migration in done:
-            await _apply(connection, migration)
+            await _apply(connection, migration, patience)
         await _set_passwords(connection, passwords or {})
         return [migration.name for migration in done]
     finally:
@@ -159,13 +166,30 @@ async def _missing(connection: Connection, wanted: Sequence[Migration]) -> list[
     return [migration for migration in wanted if migration.name not in applied]
 
 
-async def _apply(connection: Connection, migration: Migration) -> None:
-    try:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(INSERT_APPLIED, migration.name, migration.digest)
-    except asyncpg.PostgresError as error:
-        raise MigrationError(f"{migration.name} failed and changed nothing: {error}") from error
+async def _apply(connection: Connection, migration: Migration, patience: float) -> None:
+    """Apply one migration; retries for `patience` seconds while other transactions use its tables."""
+    loop = asyncio.get_running_loop()
+    began, logged = loop.time(), False
+    while True:
+        try:
+            async with connection.transaction():
+                await connection.execute(f"set local lock_timeout = {TABLE_LOCK_TIMEOUT}")
+                await connection.execute(migration.sql)
+                await connection.execute(INSERT_APPLIED, migration.name, migration.digest)
+        except IN_USE as error:
+            if loop.time() - began >= patience:
+                raise MigrationError(
+                    f"{migration.name} changed nothing: for {patience:.0f} s other transactions, such as an"
+                    f" export or a backup, used its tables ({error}); run this again when they have ended"
+                ) from error
+            if not logged:
+                logger.warning("%s waits for a table that is in use: %s", migration.name, error)
+                logged = True
+            await asyncio.sleep(min(RETRY_EVERY, patience))
+        except asyncpg.PostgresError as error:
+            raise MigrationError(f"{migration.name} failed and changed nothing: {error}") from error
+        else:
+            break
     logger.info("applied %s", migration.name)
 
 

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from migrations import files, lock, runner
+from migrations.files import Migration
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from tests.fixtures.programs.pooler import pooler
@@ -131,3 +132,38 @@ async def test_two_databases_of_one_server_do_not_wait_for_each_other(
         assert done == [migration.name for migration in files.find()]
     finally:
         await databases.admin.execute(f"drop database {name} with (force)")
+
+
+async def test_readers_of_a_table_in_use_do_not_wait_behind_a_migration(
+    databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    change = Migration("900_change_a_table", "alter table orders.esim_orders add column extra text")
+    export = await asyncpg.connect(databases.admin_url)
+    reader = await asyncpg.connect(databases.admin_url)
+    try:
+        await export.execute("begin; select from orders.esim_orders limit 1")
+        migrating = asyncio.create_task(
+            runner.migrate(databases.admin_url, migrations=[*files.find(), change])
+        )
+        await databases.until("select exists (select from pg_locks where not granted)")
+        await reader.execute("set lock_timeout = '10s'; select from orders.esim_orders limit 1")
+        async with asyncio.timeout(PATIENCE):
+            await export.execute("rollback")
+            assert await migrating == [change.name]
+    finally:
+        await export.close()
+        await reader.close()
+    assert "900_change_a_table waits for a table that is in use" in caplog.messages[0]
+
+
+async def test_a_migration_of_a_table_in_use_gives_up_after_the_timeout(
+    databases: Databases,
+) -> None:
+    change = Migration("900_change_a_table", "alter table orders.esim_orders add column extra text")
+    async with databases.admin.transaction():
+        await databases.admin.execute("select from orders.esim_orders limit 1")
+        with pytest.raises(runner.MigrationError, match="900_change_a_table changed nothing"):
+            await runner.migrate(
+                databases.admin_url, migrations=[*files.find(), change], patience=0.1
+            )
+    assert await runner.pending(databases.admin_url) == []
