@@ -20,6 +20,8 @@ episodes = Episodes(logger)
 # Seconds between attempts to reconnect.
 FIRST_PAUSE = 0.1
 MAX_PAUSE = 5.0
+# Seconds until an attempt to connect fails.
+CONNECT_TIMEOUT = 10.0
 # Interval and timeout of the probes that detect a silently dropped connection, in seconds.
 PROBE_EVERY = 30.0
 PROBE_TIMEOUT = 5.0
@@ -55,7 +57,8 @@ class Notifications:
 
     The first id is that of the changed object, the others of objects that contain it. Listeners for any
     of them receive the first id. After a reconnect, every listener learns that anything may have
-    changed, because PostgreSQL does not store notifications for absent clients.
+    changed, because PostgreSQL does not store notifications for absent clients. While no connection can be
+    opened, they learn the same every PROBE_EVERY seconds, so they poll.
     """
 
     def __init__(self, url: str, channel: str) -> None:
@@ -95,18 +98,20 @@ class Notifications:
                 await listening
 
     async def _listen(self) -> None:
-        pause = FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        pause, received_until = FIRST_PAUSE, loop.time()
         key = f"notifications of {self._channel} are not received"
         while True:
             try:
                 connection = await asyncpg.connect(
                     self._url,
+                    timeout=CONNECT_TIMEOUT,
                     command_timeout=STATEMENT_TIMEOUT,
                     server_settings={"application_name": f"{self._channel} listener"},
                 )
                 try:
                     async for _ in self._probes(connection):
-                        pause = FIRST_PAUSE
+                        pause, received_until = FIRST_PAUSE, loop.time()
                 finally:
                     connection.terminate()
             except (*TRANSIENT, asyncpg.PostgresError, TimeoutError) as error:
@@ -118,6 +123,9 @@ class Notifications:
                     level=logging.ERROR,
                     error=error,
                 )
+            if loop.time() - received_until >= PROBE_EVERY:
+                received_until = loop.time()
+                self._mark_all_changed()
             # Jitter, so that replicas don't reconnect simultaneously.
             await asyncio.sleep(shortened(pause, 0.5))
             pause = min(2 * pause, MAX_PAUSE)
@@ -127,10 +135,7 @@ class Notifications:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(self._channel, self._notice)
-        for listener in {
-            listener for listeners in self._listeners.values() for listener in listeners
-        }:
-            listener.mark_all_changed()
+        self._mark_all_changed()
         while not lost.is_set():
             yield
             with suppress(TimeoutError):
@@ -138,6 +143,10 @@ class Notifications:
             if not lost.is_set():
                 await connection.execute("select 1", timeout=PROBE_TIMEOUT)
         raise ConnectionResetError("the connection was lost")
+
+    def _mark_all_changed(self) -> None:
+        for listener in {one for listeners in self._listeners.values() for one in listeners}:
+            listener.mark_all_changed()
 
     def _notice(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
         ids = str(payload).split()

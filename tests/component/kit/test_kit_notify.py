@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from kit.db import notify as kit_notify
 from kit.db.notify import Notifications
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
@@ -62,6 +64,57 @@ async def test_after_a_lost_connection_anything_may_have_changed(
         assert await listener.changes() is None
         await notify(databases, "a")
         assert await listener.changes() == ["a"]
+
+
+async def test_while_no_connection_can_be_opened_listeners_poll(
+    databases: Databases, notifications: Notifications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_notify, "PROBE_EVERY", 0.1)
+    limit = f"alter database {databases.name} connection limit"
+    with notifications.subscribe(["a"]) as listener:
+        await databases.admin.execute(f"{limit} 0")
+        pid = await databases.admin.fetchval(LISTENERS, f"{CHANNEL} listener")
+        await databases.admin.execute("select pg_terminate_backend($1)", pid)
+        async with asyncio.timeout(PATIENCE):
+            assert (await listener.changes(), await listener.changes()) == (None, None)
+            assert not await databases.admin.fetch(LISTENERS, f"{CHANNEL} listener")
+            await databases.admin.execute(f"{limit} -1")
+            while await listener.changes() is None:
+                await notify(databases, "a")
+
+
+async def test_a_server_that_accepts_a_connection_and_sends_nothing_is_tried_again(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_notify, "CONNECT_TIMEOUT", 1.0)
+    name = ".s.PGSQL.5432"
+    connections = 0
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await reader.read()  # until the client gives up
+            writer.close()
+            return
+        path = Path(databases.server.base) / name
+        from_server, to_server = await asyncio.open_unix_connection(path)
+        await asyncio.gather(copy(reader, to_server), copy(from_server, writer))
+
+    url = databases.url("orders").replace(databases.server.base, str(tmp_path))
+    async with (
+        await asyncio.start_unix_server(answer, tmp_path / name),
+        Notifications.open(url, CHANNEL) as notifications,
+    ):
+        with notifications.subscribe(["a"]) as listener:
+            async with asyncio.timeout(PATIENCE):
+                assert await listener.changes() is None
+    assert connections == 2
 
 
 async def test_listening_uses_one_connection_and_releases_it(databases: Databases) -> None:
