@@ -33,6 +33,8 @@ MAX_BUNDLE_NAME = 200
 # Characters; the longest country name has 50.
 MAX_NAME = 100
 MAX_TEXT = 200
+# Words of a search; each new one is looked for in all names, which takes some milliseconds of the event loop.
+MAX_WORDS = 20
 # Countries in one filter.
 MAX_COUNTRIES = 50
 
@@ -185,6 +187,9 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
     if len(currencies) > 1:
         checks.fail("filter.max_price", "must be in the same currency as min_price")
     text = _name(checks, "text", given.text, MAX_TEXT) if given.HasField("text") else ""
+    words = tuple(dict.fromkeys(fold(text).split()))
+    if len(words) > MAX_WORDS:
+        checks.fail("filter.text", f"must have at most {MAX_WORDS} words, not {len(words)}")
     return PlanFilter(
         region=named("region", fold),
         country=named("country", country_key),
@@ -194,7 +199,7 @@ def plan_filter(checks: Checks, given: pb.PlanFilter) -> PlanFilter:
         currency=next(iter(currencies), None),
         unlimited=given.unlimited if given.HasField("unlimited") else None,
         bundle_group=named("bundle_group"),
-        words=tuple(fold(text).split()),
+        words=words,
         min_data_mb=positive("min_data_mb"),
         include_unavailable=given.include_unavailable,
         countries=_countries(checks, given.countries),

@@ -71,7 +71,8 @@ class DataPlanFilter:
     )
     text: str | None = strawberry.field(
         default=None,
-        description="Only plans whose name, description, region or countries contain all of these words.",
+        description="Only plans whose name, description, region or countries contain all of these words, at"
+        " most 20.",
     )
     min_data: float | None = strawberry.field(
         default=None,

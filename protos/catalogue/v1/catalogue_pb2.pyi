@@ -323,7 +323,7 @@ class PlanFilter(_message.Message):
     bundle_group: _builtins.str
     """Exact name of a bundle group."""
     text: _builtins.str
-    """Plans whose name, description, region or country names contain all of these words."""
+    """Plans whose name, description, region or country names contain all of these words, at most 20."""
     min_data_mb: _builtins.int
     """Plans with at least this much data, in MB; unlimited plans always match."""
     include_unavailable: _builtins.bool

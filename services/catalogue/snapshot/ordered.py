@@ -108,6 +108,8 @@ class Ordered:
         if criteria.min_data_mb is not None:
             found &= ~self._least_data.first(bisect_left(self._data_ranks, criteria.min_data_mb))
         for word in criteria.words:
+            if not found:
+                break
             found &= self._having(word)
         return found
 
