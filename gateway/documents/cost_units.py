@@ -153,7 +153,7 @@ ASSUMED_LENGTHS = {
     "UsageReport.rows": 400,
     "UsageRow.groups": 3,
     "ExpiryReport.shares": 10,  # always
-    "Query.budgets": 50,  # a few for the organization, and one for each group or member with a budget
+    "Query.budgets": 50,  # those of the organization, of groups and of members; at most 5,000
     "Query.accounts": 100,  # some ten accounts, and one for each currency of wallets
     "Subscription.myESIMsUpdated": 500,  # the maximum of one event
 }

@@ -13,6 +13,7 @@ from kit.db.database import Connection, Database
 from kit.db.exports import Exports, rows
 from kit.reports import exports
 from kit.reports.exports import Wanted
+from kit.reports.statement import AS_OF
 from kit.rpc import guard as rpc_guard
 from protos.common.v1 import exports_pb2 as common
 from protos.esims.v1 import exports_pb2 as pb
@@ -22,10 +23,6 @@ from services.esims.reports.servicer import ACCOUNTING
 from services.esims.travelers import membership_store
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-# When the data is of, which may be read from a replica.
-AS_OF = """
-select case when pg_is_in_recovery() then coalesce(pg_last_xact_replay_timestamp(), now()) else now() end
-"""
 
 
 class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
@@ -42,7 +39,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
         wanted = await self._authorized(exports.wanted(request, needs_range=False))
 
         async def head(connection: Connection) -> common.ExportHead:
-            return exports.head(await connection.fetchval(AS_OF), wanted.time_zone)
+            return exports.head(await connection.fetchval(f"select {AS_OF}"), wanted.time_zone)
 
         async def batches(connection: Connection) -> AsyncIterator[list[pb.ESIMRow]]:
             query = _query(esim_rows.ALL, esim_rows.OF_ORGANIZATION, wanted)
@@ -64,7 +61,7 @@ class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):
 
         async def head(connection: Connection) -> common.ExportHead:
             complete = await usage_rows.require_summed(connection, wanted)
-            as_of = await connection.fetchval(AS_OF)
+            as_of = await connection.fetchval(f"select {AS_OF}")
             return exports.head(as_of, wanted.time_zone, complete=complete)
 
         async def batches(connection: Connection) -> AsyncIterator[list[pb.UsageRow]]:

@@ -1,13 +1,14 @@
 """SQL of usage reports: sums by day, or samples for time zones that are not summed; nothing here writes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from kit.db.database import Connection
 from kit.reports.moments import after, first_moment
+from kit.reports.statement import AS_OF, Statement
 from services.esims.bundle import ANNOUNCED
 from services.esims.reports.report import SUMS, Cell, Dimension, Figures, Filter, Wanted
 from services.esims.usage.plans import plan_id
@@ -77,18 +78,6 @@ group by {finals}
 order by period, rank
 limit {rows}
 """
-
-
-@dataclass
-class Statement:
-    """Collects the parameters of a statement."""
-
-    values: list[Any] = field(default_factory=list)
-
-    def add(self, value: Any) -> str:
-        """Return the placeholder of a value."""
-        self.values.append(value)
-        return f"${len(self.values)}"
 
 
 async def cells(
@@ -226,13 +215,9 @@ def _cell(row: Any, names: Sequence[str]) -> Cell:
 
 
 ZONES = "select time_zone, complete_from from esims.usage_zones"
-STATE = """
-select s.recorded_since, s.kept_since,
-    case
-        when pg_is_in_recovery() then coalesce(pg_last_xact_replay_timestamp(), now()) else now()
-    end as read_at
-from esims.usage_state s
-"""
+STATE = f"""
+select s.recorded_since, s.kept_since, {AS_OF} as read_at from esims.usage_state s
+"""  # noqa: S608 - only a constant goes in
 # The oldest sample or visit that is not summed yet; there are nearly always few.
 WAITING = """
 select min(at) from (

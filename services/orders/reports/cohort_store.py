@@ -8,8 +8,8 @@ from typing import Any
 
 from kit.db.database import Connection
 from kit.reports.periods import Days
+from kit.reports.statement import Statement
 from services.orders.customer_store import ERASED_CUSTOMER
-from services.orders.reports.sources import Statement
 
 # Only the first purchase of all time begins a cohort, so all earlier facts are read too. Period 0 is before
 # the range: those who bought then are in no cohort. Organizations are customers; an erased person is none.

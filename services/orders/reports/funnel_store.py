@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from kit.db.database import Connection
+from kit.reports.statement import Statement
 from services.orders.reports.funnel import Counts, Durations, Step, WantedFunnel
 from services.orders.reports.sales_store import conditions
-from services.orders.reports.sources import Statement
 
 # Steps that an order has itself.
 STEPS = ("started", "authorized", "bought", "delivered", "failed", "in_progress")

@@ -1,12 +1,12 @@
 """Which rows a sales report reads: sums by area, sums by day, or facts for time zones that are not summed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
 from kit.reports.periods import DAY, Days, month_after
+from kit.reports.statement import Statement
 from services.orders.reports.report import AMOUNTS, SUMMED, Dimension, Filter, Wanted
 
 
@@ -70,18 +70,6 @@ def _part_of_a_month(days: Days) -> list[Part]:
     if days.last < month.last:
         found.append(Part("DAY", Days(days.last + DAY, month.last), added=False, at=days.first))
     return found
-
-
-@dataclass
-class Statement:
-    """Collects the parameters of a statement."""
-
-    values: list[Any] = field(default_factory=list)
-
-    def add(self, value: Any) -> str:
-        """Return the placeholder of a value."""
-        self.values.append(value)
-        return f"${len(self.values)}"
 
 
 # What sums by area tell apart.
