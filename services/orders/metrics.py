@@ -26,7 +26,7 @@ class Metrics:
         )
         self._completion = metrics.histogram(
             "esimgo_orders_completion_seconds",
-            "Time from the authorization of the payment, or else from the claim, to the completed order",
+            "Time from when an order could be bought to its completion",
             buckets=metrics.WORK,
         )
         self._open = metrics.gauge(

@@ -47,10 +47,7 @@ class Captures:
             return None
         if payment.refunded:
             return None  # because of a fraud warning
-        # A held order begins to be bought when a person has released it.
-        return max(
-            payment.authorized_at or payment.created_at, payment.reviewed_at or payment.created_at
-        )
+        return _began(payment)
 
     async def complete(self, work: Work, message: str) -> Pause | None:
         """Take the payment and complete the order, which has to be registered.
@@ -61,7 +58,7 @@ class Captures:
         payment = await self._payment(work)
         if payment is None:
             raise LookupError(f"order {work.order.id} has no payment")
-        work.since = payment.authorized_at
+        work.since = _began(payment)
         again = growing_pause(_age(payment), MIN_PAUSE, MAX_PAUSE)
         charge_id: str | None = None
         if payment.state is PaymentState.AUTHORIZED and payment.card_amount:
@@ -135,6 +132,13 @@ class Captures:
                 await self._taking.released(
                     connection, payment, detail="the hold had ended", keep_wallet=True
                 )
+
+
+def _began(payment: Payment) -> datetime:
+    """Return since when the order can be bought: a held one since a person released it."""
+    return max(
+        payment.authorized_at or payment.created_at, payment.reviewed_at or payment.created_at
+    )
 
 
 def _age(payment: Payment) -> timedelta:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from kit.auth.sessions import Role, Session
+from kit.telemetry import metrics
 from protos.orders.v1 import orders_pb2, payments_pb2
 from services.orders.payments.opening import payers
 from tests.component.orders.payments.paid_shop import GOOD, RISKY, WALLET, Open, PaidShop, buyer_id
@@ -114,12 +115,17 @@ async def test_an_order_that_was_held_for_long_is_bought_after_its_release(
 ) -> None:
     buyer = await paid_shop.shop.session("b@example.com")
     finance = await paid_shop.shop.session("f@example.com", role="finance")
-    async with paid_shop.open(**guarded(high_risk=1)) as service:
-        order_id, _ = await held(paid_shop, service, buyer)
-        earlier = datetime.now(UTC) - timedelta(hours=30)
-        await paid_shop.set_payment(order_id, authorized_at=earlier, held_at=earlier)
-        await release(service, order_id, finance)
-        await paid_shop.reaches(order_id, "COMPLETED")
+    with metrics.separate_registry() as registry:
+        async with paid_shop.open(**guarded(high_risk=1)) as service:
+            order_id, _ = await held(paid_shop, service, buyer)
+            earlier = datetime.now(UTC) - timedelta(hours=30)
+            await paid_shop.set_payment(order_id, authorized_at=earlier, held_at=earlier)
+            await release(service, order_id, finance)
+            await paid_shop.reaches(order_id, "COMPLETED")
+    # The time in which it was held does not count as time until its delivery.
+    taken = registry.get_sample_value("esimgo_orders_completion_seconds_sum")
+    assert taken is not None
+    assert 0 < taken < timedelta(hours=29).total_seconds()
 
 
 @pytest.mark.parametrize("released", [True, False])
