@@ -34,6 +34,8 @@ def _attack(target: str, run: Run, *bounds: str, **times: str) -> Attack:
 
 
 WORK = "GATEWAY_ADDRESS_WORK"
+RATE = {"GATEWAY_ADDRESS_RATE": "0"}
+PERSISTED = {"GATEWAY_PERSISTED_QUERIES_PER_CLIENT": "1000000"}
 HEADS, BODIES = {"HTTP_HEADER_SECONDS": A_DAY}, {"HTTP_BODY_SECONDS": A_DAY}
 UNSENT = {"HTTP_SEND_SECONDS": A_DAY}
 PER_ADDRESS = {"HTTP_MAX_CONNECTIONS_PER_ADDRESS": "1000000"}
@@ -57,8 +59,8 @@ ATTACKS = (
     _attack("gateway", work.aliased_values, "GATEWAY_MAX_COST_ANONYMOUS", WORK),
     _attack("gateway", memory.unread_answers, "HTTP_MAX_UNSENT", **UNSENT),
     _attack("gateway", memory.undeclared_variables, "GATEWAY_RESPONSE_CACHE_BYTES"),
-    _attack("gateway", memory.many_answers, "GATEWAY_RESPONSE_CACHE_BYTES"),
-    _attack("gateway", memory.long_documents, "GATEWAY_PERSISTED_QUERIES_PER_CLIENT"),
+    _attack("gateway", memory.many_answers, "GATEWAY_RESPONSE_CACHE_BYTES", WORK, **RATE),
+    _attack("gateway", memory.long_documents, WORK, **RATE, **PERSISTED),
     _attack("gateway", memory.large_heads, "HTTP_MAX_HEAD", **HEADS),
     _attack("gateway", memory.pipelined_bodies, "HTTP_MAX_UNSENT", **UNSENT),
     _attack("gateway", connections.slow_heads, **HEADS, **PER_ADDRESS),
@@ -81,12 +83,11 @@ ATTACKS = (
     _attack("catalogue", grpc_server.heavy_calls, "GRPC_MAX_WORK_WITHOUT_SESSION"),
     _attack(
         *("catalogue", grpc_server.silent_calls),
-        *("GRPC_MAX_CALLS_WITHOUT_SESSION"),
-        "GRPC_REQUEST_SECONDS",
+        *("GRPC_MAX_CALLS_WITHOUT_SESSION", "GRPC_REQUEST_SECONDS"),
     ),
     _attack("catalogue", grpc_server.large_requests, "GRPC_MAX_REQUEST_BYTES"),
     _attack("catalogue", grpc_server.large_metadata, "GRPC_MAX_METADATA_BYTES"),
     _attack("catalogue", grpc_server.rapid_resets, "GRPC_MAX_STREAMS_PER_CONNECTION"),
-    _attack(*("catalogue", grpc_server.endless_streams), *("GRPC_MAX_CALLS_WITHOUT_SESSION")),
+    _attack("catalogue", grpc_server.endless_streams, "GRPC_MAX_CALLS_WITHOUT_SESSION"),
     _attack("catalogue", grpc_server.idle_connections, "GRPC_MAX_CONNECTIONS"),
 )
