@@ -14,6 +14,8 @@ MAX_WINDOW = 60.0
 CLOCK_NOISE = 2.0
 # Seconds. A longer Retry-After is cut to this; then one call probes.
 MAX_PAUSE = 60.0
+# Tokens. A larger count is no limit but a mistake or "unlimited", and PostgreSQL's integers end at 2^31.
+MAX_TOKENS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _provider_now(headers: Mapping[str, str], now: datetime) -> datetime:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
@@ -83,4 +85,4 @@ def _count(text: str | None, *, least: int) -> int | None:
         value = int(text or "")
     except ValueError:
         return None
-    return value if value >= least else None
+    return value if least <= value <= MAX_TOKENS else None

@@ -180,6 +180,24 @@ async def test_a_new_process_learns_a_higher_limit_while_others_use_it(
         await sandbox.stop()
 
 
+async def test_an_absurd_limit_in_a_response_does_not_prevent_later_calls(
+    opened: dict[str, Database], http: aiohttp.ClientSession
+) -> None:
+    sandbox = await start(Settings(port=0))
+    settings = ProviderSettings(sandbox.url, Settings().api_key, timeout=PATIENCE, attempts=1)
+    provider = Provider(http, settings, shared=shared(opened["orders"], MOMENT))
+    names = ("X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Cost")
+    absurd = dict.fromkeys(names, "9" * 400)
+    fault = {"path": "/organisation", "status": 200, "body": {}, "headers": absurd}
+    try:
+        async with http.post(f"{sandbox.control_url}/faults", json=fault) as answer:
+            assert answer.status < 300
+        assert await provider.get("/organisation") == {}
+        assert "balance" in await provider.get("/organisation")
+    finally:
+        await sandbox.stop()
+
+
 async def test_a_flood_of_purchases_by_one_account_does_not_block_another_account(
     databases: Databases, opened: dict[str, Database], http: aiohttp.ClientSession
 ) -> None:

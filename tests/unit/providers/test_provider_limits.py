@@ -62,7 +62,17 @@ def test_the_maximum_pause_is_that_of_the_caller() -> None:
     assert retry_after({"Retry-After": "99"}, START, 86_400.0) == 99.0
 
 
-@pytest.mark.parametrize("text", ["ten", "", "-1", "1.5"])
+HUGE_YEAR = "Mon, 20 Nov 99999999999999999999 19:12:08 GMT"
+
+
+def test_a_date_with_an_impossible_year_is_ignored() -> None:
+    assert retry_after({"Retry-After": HUGE_YEAR}, START) is None
+    headers = {"Date": HUGE_YEAR, "X-Ratelimit-Reset": "2026-03-01T12:00:01Z"}
+    assert RateWindow.read(headers, START).resets_in == 1.0
+
+
+@pytest.mark.parametrize("text", ["ten", "", "-1", "1.5", "9999999999", "9" * 400])
 def test_invalid_counts_are_ignored(text: str) -> None:
-    window = RateWindow.read({"X-Ratelimit-Limit": text, "X-Ratelimit-Remaining": text}, START)
-    assert (window.limit, window.remaining) == (None, None)
+    names = ("X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Cost")
+    window = RateWindow.read(dict.fromkeys(names, text), START)
+    assert (window.limit, window.remaining, window.cost) == (None, None, None)
