@@ -103,7 +103,8 @@ class Settlement:
             known = await delivery_store.known_iccids(
                 connection, [i for o in left for i in o.iccids]
             )
-            left = [o for o in left if not o.iccids & known]
+            # Unless it is the requested eSIM, which the bundle may fit after all.
+            left = [o for o in left if not o.iccids & known - {work.order.target_iccid}]
         else:
             # A provider order that lists no eSIM yet may be ours; its delivery is checked later.
             left = [o for o in left if not o.iccids or target in o.iccids]

@@ -117,3 +117,25 @@ async def test_lost_top_ups_and_lost_new_esims_are_not_confused(shop: Shop) -> N
         (second,) = await services.esims_of(new, buyer)
         assert second.iccid != esim.iccid
     assert shop.charges == 3
+
+
+async def test_a_lost_top_up_that_was_not_reassigned_after_all_is_not_bought_again(
+    shop: Shop,
+) -> None:
+    """The provider says that the plan doesn't fit the eSIM, then puts it there, and the answer is lost."""
+    buyer = await shop.session("b@example.com")
+    fitting, _ = incompatible_plans(shop)
+    async with platform(shop, purchase_wait=0.1, settling=0.2) as services:
+        plan = await services.plan(fitting)
+        first = await services.buy(buyer, plan_id=plan.id)
+        await reaches(shop, first.id, "COMPLETED")
+        (esim,) = await services.esims_of(first, buyer)
+        unfit = {"status": 200, "body": {"compatible": False}, "count": 0}
+        await shop.fault(method="GET", path="/esims/*/compatible/*", **unfit)
+        await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+        order = await services.buy(buyer, plan_id=plan.id, esim_id=esim.id, allow_reassign=True)
+        await reaches(shop, order.id, "COMPLETED")
+        row = await shop.row(order.id)
+    assert row["provider_reference"] in on_esim(shop, esim.iccid)
+    assert (row["needs_new_esim"], row["reassigned"]) == (True, False)
+    assert shop.charges == 2
