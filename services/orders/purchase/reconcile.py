@@ -142,10 +142,10 @@ def match(
 def doubted(
     decision: Decision, attempt: Attempt, read_at: datetime, settling: timedelta
 ) -> Decision:
-    """Replace a decision that is unsafe because an unreadable row of the list may be this attempt's order.
+    """Replace a decision that is unsafe because an odd row of the list may be this attempt's order.
 
     The attempt is neither matched nor counted as absent. The order waits until the settling time is over, in
-    case the row becomes readable, and then goes to an operator.
+    case the row is corrected, and then goes to an operator.
     """
     if decision.outcome not in (Outcome.PLACED, Outcome.ABSENT):
         return decision

@@ -1,7 +1,8 @@
 """Settles a purchase of unclear outcome by reading the provider's list of orders since the attempt."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure
@@ -51,9 +52,10 @@ class Settlement:
         async with self._database.system() as connection:
             # This run has the lease: if an attempt is still open, the process that made it has died.
             await attempt_store.end_abandoned(connection, work.order.id)
-            since, read_at = await attempt_store.oldest_unclear(connection, work.order)
+            oldest, read_at = await attempt_store.oldest_unclear(connection, work.order)
+        since = oldest - self._tolerance
         try:
-            history = await self._datasource.get_history(since - self._tolerance)
+            history = await self._datasource.get_history(since)
         except Failure as failure:
             work.metrics.reconciled("UNREADABLE")
             await work.explain(status_reasons.MESSAGE_UNCLEAR)
@@ -62,9 +64,10 @@ class Settlement:
         async with self._database.system() as connection:
             await attempt_store.lock(connection, work.order)
             unsettled = await attempt_store.unsettled(connection, work.order)
+            candidates = await self._candidates(connection, work, listed)
             decisions = match(
                 unsettled,
-                await self._candidates(connection, work, listed),
+                candidates,
                 read_at=read_at,
                 settling=self._settling,
                 tolerance=self._tolerance,
@@ -72,7 +75,9 @@ class Settlement:
             )
             attempt = next(a for a in unsettled if a.order_id == work.order.id)
             decision = decisions[attempt.id]
-            if await self._doubtful(connection, work, history):
+            if await self._doubtful(connection, work, history) or (
+                decision.outcome is Outcome.ABSENT and _any_before(candidates, since)
+            ):
                 decision = doubted(decision, attempt, read_at, self._settling)
             work.metrics.reconciled(decision.outcome)
             if decision.outcome is Outcome.WAIT:
@@ -163,3 +168,11 @@ class Settlement:
                     " attempts",
                     connection=connection,
                 )
+
+
+def _any_before(candidates: Sequence[Candidate], since: datetime) -> bool:
+    """Return whether the list of orders since that time has one that was made before it.
+
+    Its time is wrong then, perhaps one without a time zone, so it may be the order that the attempt placed.
+    """
+    return any(c.created_at is not None and c.created_at < since for c in candidates)

@@ -1,6 +1,7 @@
 """Purchases with an unclear outcome, disconnecting callers, and services that die midway."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -202,3 +203,21 @@ async def test_an_unreadable_row_that_may_be_the_purchase_goes_to_review(
         )
     assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
     assert shop.charges == 0
+
+
+async def test_an_order_listed_with_a_time_before_the_purchase_is_not_bought_again(
+    shop: Shop,
+) -> None:
+    """The provider's time is a local one without a zone: the order looks older than the list requested."""
+    bundle = shop.catalogue.bundles[shop.plan_id].name
+    local = (datetime.now(UTC) - timedelta(hours=5)).strftime("%Y-%m-%dT%H:%M:%S")
+    line = {"type": "bundle", "item": bundle, "quantity": 1}
+    row = {"orderReference": "ours", "order": [line], "createdDate": local, "status": "completed"}
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    await shop.fault(method="GET", path="/orders", status=200, body=[row], count=0)
+    async with shop.open(settling=0.2) as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert shop.charges == 1
+    assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
