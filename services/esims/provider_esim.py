@@ -117,11 +117,11 @@ def read_location(answer: Any) -> Location | None:
 
 
 def read_history(answer: Any) -> list[HistoryEntry]:
-    """Read GET /esims/{iccid}/history, newest first: an array, or one object as in the schema.
+    """Read GET /esims/{iccid}/history, newest first: an array, one object as in the schema, or null if empty.
 
     Entries without a name or a date are ignored.
     """
-    listed = answer if isinstance(answer, list) else [answer]
+    listed = answer or [] if isinstance(answer, list | None) else [answer]
     rows = [row for row in listed if isinstance(row, Mapping)] or list(map(object_, listed))
     entries = [
         HistoryEntry(

@@ -178,6 +178,8 @@ class OrdersDataSource:
             answer = await self._provider.get(
                 "/orders", [*params, ("page", str(page))], priority=priority
             )
+            if answer is None and page > 1:  # an empty page
+                return history
             rows, pages = read_orders(answer)
             news = history.add(rows)
             # A short page may not be the last one, because the provider may cap page sizes silently. A page

@@ -1,10 +1,10 @@
 """The orders datasource against the example responses and a running sandbox."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 import pytest
@@ -112,6 +112,16 @@ class Bench:
     def switches(self) -> Switches:
         return self.running.world.switches
 
+    async def fault(self, **wanted: Any) -> None:
+        """Replace the next response to such a request."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"{self.running.control_url}/faults", json={"status": 200, **wanted}
+            ) as answer,
+        ):
+            assert answer.status < 300
+
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
@@ -161,6 +171,17 @@ async def test_every_page_is_read_even_if_pages_are_smaller_than_requested(
     bought = {(await bench.source.create_order(bench.bundle, 1)).reference for _ in range(8)}
     orders = await bench.source.get_orders(since())
     assert {order.reference for order in orders} == bought
+
+
+async def test_a_page_that_is_null_is_the_end_of_the_list(bench: Bench) -> None:
+    bench.switches.orders_page_most = 1
+    await bench.source.create_order(bench.bundle, 1)
+    newest = await bench.source.create_order(bench.bundle, 1)
+    await bench.fault(method="GET", path="/orders", skip=1, body="null")
+    assert await bench.source.get_orders(since()) == [newest]
+    await bench.fault(method="GET", path="/orders", body="null")
+    with pytest.raises(Failure):  # an error page that may hide orders
+        await bench.source.get_orders(since())
 
 
 async def test_orders_outside_the_requested_time_are_omitted(bench: Bench) -> None:
@@ -224,11 +245,7 @@ async def test_a_revocation_reports_its_refund_in_the_response_and_in_the_histor
 
 
 async def test_an_unreadable_response_to_a_purchase_is_unclear(bench: Bench) -> None:
-    fault = {"method": "POST", "path": "/orders", "status": 200, "body": {"status": "completed"}}
-    async with aiohttp.ClientSession() as http:
-        control = f"{bench.running.control_url}/faults"
-        async with http.post(control, data=json.dumps(fault)) as answer:
-            assert answer.status < 300
+    await bench.fault(method="POST", path="/orders", body={"status": "completed"})
     with pytest.raises(Failure) as raised:
         await bench.source.create_order(bench.bundle, 1)
     assert raised.value.kind is Kind.UNCLEAR

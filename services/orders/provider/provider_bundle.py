@@ -44,14 +44,15 @@ class BundleOnESIM:
 
 
 def read_bundles(shape: Any) -> list[BundleOnESIM]:
-    """Read the assignments of GET /esims/{iccid}/bundles, also malformed ones.
+    """Read the assignments of GET /esims/{iccid}/bundles, also malformed ones. A list that is null is empty.
 
     Raises Failure if the answer is not a list of bundles.
     """
-    if not isinstance(shape, Mapping) or not isinstance(shape.get("bundles"), list):
+    listed = shape.get("bundles", ...) if isinstance(shape, Mapping) else ...
+    if not isinstance(listed, list | None):
         raise bad_answer("the bundles of an eSIM are no list")
     found = []
-    for bundle in shape["bundles"]:
+    for bundle in listed or []:
         rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
         if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
             rows = [None]  # one malformed assignment

@@ -130,15 +130,16 @@ def _esims_of_line(line: Mapping[str, Any]) -> list[DeliveredESIM]:
 def read_orders(shape: Any) -> tuple[list[Any], int | None]:
     """Return the rows of a page of GET /orders, and the number of pages if reported.
 
-    The documented shape is one order; arrays and objects with pages are accepted too.
+    The documented shape is one order; arrays and objects with pages are accepted too. A list that is null is
+    empty.
     """
     if isinstance(shape, list):
         return shape, None
     if isinstance(shape, Mapping):
-        if isinstance(rows := shape.get("orders"), list):
+        if "orders" in shape and isinstance(rows := shape["orders"], list | None):
             pages = shape.get("pageCount")
             plausible = isinstance(pages, int) and not isinstance(pages, bool) and pages > 0
-            return rows, pages if plausible else None
+            return rows or [], pages if plausible else None
         if "orderReference" in shape:
             return [shape], None
     raise bad_answer("the response of GET /orders is not a list of orders")

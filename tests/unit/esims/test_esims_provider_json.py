@@ -225,6 +225,7 @@ def test_a_time_may_have_nanoseconds_or_be_in_milliseconds() -> None:
 def test_history_may_be_one_object_and_name_the_bundle_either_way() -> None:
     old = {"name": "Bundle Applied", "bundle": "b", "date": "2026-01-01T00:00:00Z"}
     new = {"name": "eSIM First Use", "bundleName": "c", "date": "2026-01-02T00:00:00Z"}
+    assert read_history(None) == read_history([]) == []
     assert [e.bundle_name for e in read_history(old)] == ["b"]
     assert [e.bundle_name for e in read_history([old, new, {"name": "undated"}])] == ["c", "b"]
 

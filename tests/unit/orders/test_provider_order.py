@@ -108,6 +108,7 @@ def test_a_list_may_be_an_array_or_an_object_with_pages_or_one_order() -> None:
     assert read_orders([row]) == ([row], None)
     assert read_orders({"orders": [row], "pageCount": 3}) == ([row], 3)
     assert read_orders(row) == ([row], None)
+    assert read_orders({"orders": None, "pageCount": 0}) == ([], None)
     with pytest.raises(Failure):
         read_orders({"message": "?"})
 
@@ -204,6 +205,13 @@ def test_an_unreadable_assignment_does_not_hide_others(odd: Any) -> None:
     first, second = read_bundles({"bundles": [{"name": "b", "assignments": rows}]})
     assert (first.readable, first.unused) == (False, False)
     assert (second.readable, second.assignment_id) == (True, "17")
+
+
+@pytest.mark.parametrize("shape", [{}, {"bundles": 7}, [], None])
+def test_bundles_may_be_null_but_not_missing(shape: Any) -> None:
+    assert read_bundles({"bundles": None}) == []
+    with pytest.raises(Failure):
+        read_bundles(shape)
 
 
 @pytest.mark.parametrize("odd", [None, 7, {"name": "x", "assignments": 7}])

@@ -221,3 +221,15 @@ async def test_an_order_listed_with_a_time_before_the_purchase_is_not_bought_aga
         )
     assert shop.charges == 1
     assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
+
+
+async def test_a_list_that_is_null_has_no_orders(shop: Shop) -> None:
+    await shop.fault(method="POST", path="/orders", drop=True, effect="none")
+    nothing = {"orders": None, "pageCount": 0}
+    await shop.fault(method="GET", path="/orders", status=200, body=nothing, count=0)
+    async with shop.open(settling=0.2) as orders:
+        answer = await orders.CreateOrder(
+            request(shop), metadata=await shop.session("b@example.com")
+        )
+    assert answer.order.status == COMPLETED
+    assert await outcomes(shop) == ["ABSENT", "PLACED"]
