@@ -157,7 +157,10 @@ class OrdersDataSource:
     ) -> ProviderOrder:
         """Return one order with its eSIMs; an unknown reference is REFUSED (400)."""
         path = f"/orders/{segment(reference)}"
-        return read_order(await self._provider.get(path, priority=priority))
+        order = read_order(await self._provider.get(path, priority=priority))
+        if order.reference.casefold() != reference.casefold():
+            raise bad_answer("it is another order")
+        return order
 
     async def get_orders(
         self, since: datetime, until: datetime | None = None, *, priority: Priority = Priority.WRITE

@@ -148,6 +148,15 @@ async def test_a_purchase_is_returned_by_every_method(bench: Bench) -> None:
     assert await bench.source.get_order_assignments(bought.reference) == list(bought.esims)
 
 
+async def test_an_order_that_was_not_requested_is_a_bad_response(bench: Bench) -> None:
+    bought = await bench.source.create_order(bench.bundle, 1)
+    other = {"orderReference": "another", "order": [{"type": "bundle", "item": "b", "quantity": 1}]}
+    await bench.fault(method="GET", path="/orders/*", body=other)
+    with pytest.raises(Failure) as raised:
+        await bench.source.get_order(bought.reference)
+    assert raised.value.reason == "PROVIDER_BAD_ANSWER"
+
+
 async def test_validating_costs_nothing(bench: Bench) -> None:
     answer = await bench.source.validate_order(bench.bundle, 2)
     assert answer.valid

@@ -29,13 +29,13 @@ REGISTERED = "registered"
 
 
 def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
-    """Return whether everything that the order bought has been delivered.
+    """Return whether exactly what the order bought has been delivered.
 
     For an eSIM that the customer already has, ICCIDs are enough; new eSIMs also need install details.
     """
     if order.bound_iccid is not None:
         return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
-    return len(esims) >= order.quantity and all(esim.installable for esim in esims)
+    return len(esims) == order.quantity and all(esim.installable for esim in esims)
 
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
@@ -102,13 +102,19 @@ class Delivery:
                     work, f"the provider reports the status {placed.status!r} of {reference}"
                 )
                 return []
-            if is_complete(work.order, placed.esims):
-                return list(placed.esims)
-            if not placed.completed and age < FETCH_ANYWAY:
-                return await self._wait(work, age)
-            found = await self._datasource.get_order_assignments(reference, priority=work.priority)
+            found = list(placed.esims)
+            if not is_complete(work.order, found):
+                if not placed.completed and age < FETCH_ANYWAY:
+                    return await self._wait(work, age)
+                found = await self._datasource.get_order_assignments(
+                    reference, priority=work.priority
+                )
             if is_complete(work.order, found):
                 return found
+            if work.order.bound_iccid is None and len(found) > work.order.quantity:
+                # Some of them may be another customer's.
+                await send_to_review(work, f"{reference} was delivered with too many eSIMs")
+                return []
         except Failure as failure:
             detail = f"{failure.reason} {dict(failure.details)}"
         if age > MAX_DELIVERY_TIME:

@@ -155,18 +155,7 @@ async def test_an_order_in_preparation_is_processing_with_a_reason(shop: Shop) -
 
 
 async def test_an_order_that_the_provider_abandons_goes_to_review(shop: Shop) -> None:
-    await shop.fault(
-        method="GET",
-        path="/orders/*",
-        status=200,
-        count=0,
-        body={
-            "orderReference": "any",
-            "createdDate": "2026-01-01T00:00:00Z",
-            "order": [],
-            "status": "failed",
-        },
-    )
+    shop.sandbox.world.switches.async_status = "failed"
     shop.sandbox.world.switches.async_seconds = 3600
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:

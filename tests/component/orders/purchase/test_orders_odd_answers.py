@@ -70,6 +70,27 @@ async def test_an_order_with_a_reference_that_no_index_holds_is_reviewed(
     assert await outcomes(shop) == ["UNCLEAR"]
 
 
+async def test_esims_beyond_those_that_were_bought_are_delivered_to_nobody(shop: Shop) -> None:
+    esims = [
+        {"iccid": f"894310816990000001{n}", "matchingId": f"M-{n}", "smdpAddress": "rsp.example"}
+        for n in (7, 8)
+    ]
+    bundle = shop.catalogue.bundles[shop.plan_id].name
+    answer = placed(
+        shop, order=[{"type": "bundle", "item": bundle, "quantity": 1, "esims": esims}]
+    )
+    always: dict[str, Any] = {"status": 200, "count": 0}
+    await shop.fault(method="POST", path="/orders", body=answer, **always)
+    await shop.fault(method="GET", path="/orders/reference-1", body=answer, **always)
+    await shop.fault(method="GET", path="/esims/assignments", body=esims, **always)
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+    assert await shop.stored_status(order.id) == "NEEDS_REVIEW"
+    assert shop.esims.registered == {}
+    assert await shop.databases.admin.fetchval("select count(*) from orders.order_esims") == 0
+
+
 @pytest.mark.parametrize("limited", [False, True])
 async def test_a_charge_in_another_currency_is_an_incident(
     shop: Shop, limited: bool, caplog: pytest.LogCaptureFixture
