@@ -1,6 +1,8 @@
 """Calls the provider's eSIM endpoints."""
 
 import logging
+from dataclasses import replace
+from typing import Any
 
 from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
@@ -79,7 +81,8 @@ class ESIMsDataSource:
     ) -> Details:
         """Return one eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
         path = f"/esims/{segment(iccid)}"
-        return read_details(await self._provider.get(path, timeout=timeout, priority=priority))
+        answer = await self._provider.get(path, timeout=timeout, priority=priority)
+        return _details_of(iccid, answer)
 
     async def update_esim(
         self, iccid: str, customer_ref: str, *, priority: Priority = Priority.WRITE
@@ -231,11 +234,10 @@ class ESIMsDataSource:
         """
 
         async def load() -> Details:
-            details = read_details(
-                await self._provider.get(
-                    f"/esims/{segment(iccid)}", {"additionalFields": "installUrl"}
-                )
+            answer = await self._provider.get(
+                f"/esims/{segment(iccid)}", {"additionalFields": "installUrl"}
             )
+            details = _details_of(iccid, answer)
             if not (details.matching_id and details.smdp_address):
                 raise Failure(
                     Kind.REFUSED,
@@ -258,3 +260,11 @@ class ESIMsDataSource:
         """Drop the cached values of an eSIM that has changed."""
         for kind in ("esim_location", "esim_history", "esim_install"):
             await self._cache.drop(kind, iccid)
+
+
+def _details_of(iccid: str, answer: Any) -> Details:
+    """Read an eSIM; raises Failure for the answer about another one, which may be another customer's."""
+    details = read_details(answer)
+    if details.iccid not in ("", iccid):
+        raise bad_answer("the requested eSIM")
+    return replace(details, iccid=iccid)

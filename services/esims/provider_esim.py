@@ -18,7 +18,10 @@ MAX_WORD = 100
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """One eSIM as the provider reports it, without PIN and PUK. Missing fields are empty, or None."""
+    """One eSIM as the provider reports it, without PIN and PUK. Missing fields are empty, or None.
+
+    `iccid` is empty if it is a number that lost digits.
+    """
 
     iccid: str
     state: ProviderState | None
@@ -73,7 +76,7 @@ def read_details(answer: Any) -> Details:
     if profile_status.lower() == ProviderState.DEACTIVATED:
         state = ProviderState.DEACTIVATED
     return Details(
-        iccid=_iccid(body),
+        iccid=_iccid(body) if iccid.is_exact(body.get("iccid")) else "",
         state=state,
         profile_status=profile_status,
         matching_id=text(body.get("matchingId")),

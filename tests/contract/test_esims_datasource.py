@@ -126,6 +126,25 @@ async def test_every_method_works_against_the_sandbox(
     assert at_provider(provider, iccid).state == "active"
 
 
+@pytest.mark.parametrize("method", ["get_esim", "get_install_details"])
+async def test_details_of_another_esim_are_a_bad_response(
+    source: ESIMsDataSource, provider: PlayedProvider, method: str
+) -> None:
+    mine, other = (await buy(provider, quantity=2)).esims
+    fault = {"path": "/esims/*", "status": 200, "count": 0}
+    await provider.control("POST", "/faults", fault | {"body": other})
+    with pytest.raises(Failure) as raised:
+        await getattr(source, method)(mine["iccid"])
+    assert raised.value.reason == "PROVIDER_BAD_ANSWER"
+    await provider.control("DELETE", "/faults")
+    # A number that lost digits doesn't identify another eSIM.
+    rounded = mine | {"iccid": int(mine["iccid"]) // 1000 * 1000}
+    await provider.control("POST", "/faults", fault | {"body": rounded})
+    for _ in range(2):
+        found = await getattr(source, method)(mine["iccid"])
+        assert (found.iccid, found.matching_id) == (mine["iccid"], mine["matchingId"])
+
+
 async def test_every_page_of_esims_is_read(
     source: ESIMsDataSource, provider: PlayedProvider
 ) -> None:

@@ -76,9 +76,7 @@ async def test_esims_beyond_those_that_were_bought_are_delivered_to_nobody(shop:
         for n in (7, 8)
     ]
     bundle = shop.catalogue.bundles[shop.plan_id].name
-    answer = placed(
-        shop, order=[{"type": "bundle", "item": bundle, "quantity": 1, "esims": esims}]
-    )
+    answer = placed(shop, order=[{"type": "bundle", "item": bundle, "quantity": 1, "esims": esims}])
     always: dict[str, Any] = {"status": 200, "count": 0}
     await shop.fault(method="POST", path="/orders", body=answer, **always)
     await shop.fault(method="GET", path="/orders/reference-1", body=answer, **always)
