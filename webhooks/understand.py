@@ -36,11 +36,9 @@ def _understand(content: Any) -> Understood:
     if not isinstance(content, Mapping):
         return Understood(UNKNOWN, problem="not a JSON object")
     kind = _kind(content)
+    if kind not in KNOWN and "profileStatus" in content:
+        kind = PROFILE  # the provider has not published the type of this callback
     about_esim, about_order = ABOUT_ESIM.get(kind), ABOUT_ORDER.get(kind)
-    if "profileStatus" in content:
-        # The provider has not published the type of this callback.
-        about_esim = _profile
-        kind = kind if kind in KNOWN else PROFILE
     try:
         if about_order is not None:
             return Understood(kind, about_order(kind, _data(content)))
@@ -63,7 +61,7 @@ def _kind(content: Body) -> str:
     word = content.get("alertType") or content.get("event")
     if isinstance(word, str) and 0 < len(word) <= MAX_TYPE and plain_text.is_plain(word):
         return word
-    return PROFILE if "profileStatus" in content and word is None else UNKNOWN
+    return UNKNOWN
 
 
 def _data(content: Body) -> Body:

@@ -35,6 +35,7 @@ ESIM_EVENTS = [
         USE_UNLIMITED,
     ),
     (callback("FirstUse", bundle=V2), USE),
+    (callback("FirstUse", bundle=V2, profileStatus="Installed"), USE),
     (callback("FirstAttachment"), esims_pb.Activated()),
     (
         callback("CountryChange", country={"code": "FR", "name": "France"}),
