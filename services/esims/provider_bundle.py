@@ -51,9 +51,8 @@ def read_bundles(answer: Any) -> Listing:
 
 
 def read_assignments(answer: Any, name: str) -> list[Assignment]:
-    """Read GET /esims/{iccid}/bundles/{name}; raises Failure for an unreadable assignment."""
-    rows = map(object_, array(object_(answer), "assignments"))
-    return [_assignment(row, name, "") for row in rows]
+    """Read GET /esims/{iccid}/bundles/{name}, as `read_bundles` does."""
+    return read_bundles({"bundles": [{**object_(answer), "name": name}]}).assignments
 
 
 def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignment:

@@ -5,7 +5,7 @@ import pytest
 from kit.errors import Failure, Kind
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.running import Service, at_provider
+from tests.component.esims.running import BUNDLE, Service, at_provider
 
 
 async def test_a_registered_esim_returns_its_install_details(service: Service) -> None:
@@ -221,3 +221,20 @@ async def test_a_malformed_bundle_name_is_refused(service: Service, name: str) -
             await service.ask(method, request)
         assert caught.value.kind is Kind.INVALID
         assert list(caught.value.fields) == ["bundle_name"]
+
+
+async def test_a_bundle_that_is_listed_twice_or_beside_an_odd_one_is_returned_once(
+    service: Service,
+) -> None:
+    (esim,) = await service.deliver()
+    row = {"id": "7", "bundleState": "active", "initialQuantity": 10**9, "unlimited": False}
+    listed = [
+        row | {"remainingQuantity": 5 * 10**8},
+        row | {"remainingQuantity": 4 * 10**8},
+        row | {"bundleState": "melted"},
+    ]
+    fault = {"path": f"/esims/*/bundles/{BUNDLE}", "status": 200, "body": {"assignments": listed}}
+    await service.provider.control("POST", "/faults", fault)
+    request = pb.GetBundleStatusRequest(esim_id=esim.id, bundle_name=BUNDLE)
+    (bundle,) = (await service.ask(service.stub.GetBundleStatus, request)).bundles
+    assert (bundle.id, bundle.data_remaining_mb) == ("7", 400)
