@@ -22,6 +22,8 @@ FIRST_PAUSE = timedelta(seconds=5)
 MAX_PAUSE = timedelta(hours=6)
 # Most trips begin within three months of buying; afterwards only customers' requests refresh the status.
 FOLLOWED_FOR = timedelta(days=90)
+# An older eSIM is polled for a callback or a top-up. Without an answer, that many polls take three days.
+MAX_UNANSWERED = 24
 
 
 class Poller:
@@ -64,4 +66,5 @@ def next_poll(esim: ESIM, due: Due, now: datetime) -> datetime | None:
         return None
     pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), MAX_PAUSE)
     at = now + pause
-    return at if at - esim.created_at < FOLLOWED_FOR else None
+    young = at - esim.created_at < FOLLOWED_FOR
+    return at if young or (not answered and due.count < MAX_UNANSWERED) else None

@@ -38,13 +38,17 @@ async def claim_follows(
     return [Due(store.read_row(row), row["follow_count"], row["follow_at"]) for row in rows]
 
 
+# After its end, a bundle that the provider still lists as unused or active is polled ever less often.
 SCHEDULE_FOLLOWS = """
     with held as (
         select id from esims.esims where id = any($1::uuid[]) order by id for update
     )
     update esims.esims e
     set follow_at = least(n.follow_at, (
-        select min(case when b.ends > $4 then b.ends else $4 + interval '10 minutes' end)
+        select min(case
+            when b.ends > $4 then b.ends
+            else $4 + least(greatest($4 - b.ends, interval '10 minutes'), interval '1 day')
+        end)
         from (
             select coalesce(ends_at, assigned_at + interval '1 year') + interval '30 seconds' as ends
             from esims.esim_bundles

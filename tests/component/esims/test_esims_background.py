@@ -172,6 +172,37 @@ async def test_unanswered_polls_back_off_and_end(parts: Parts) -> None:
     assert await parts.databases.admin.fetchval("select follow_at from esims.esims") is None
 
 
+async def test_a_poll_of_an_old_esim_without_an_answer_is_repeated(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await parts.databases.admin.execute(
+        "update esims.esims set created_at = created_at - $1::interval", FOLLOWED_FOR
+    )
+    fault = {"path": "/esims/*", "status": 500, "count": 2}
+    await parts.provider.control("POST", "/faults", fault)
+    async with parts.database.system() as connection:
+        await follow_store.follow_soon(connection, [esim.id], parts.clock.wall())
+    assert await parts.poller.poll() == 1
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    parts.clock.ahead += FIRST_PAUSE
+    assert await parts.poller.poll() == 1
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
+async def test_a_bundle_that_does_not_lapse_is_polled_ever_less_often(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    await parts.fetcher.refresh_all([esim])
+    parts.clock.ahead += timedelta(days=365, minutes=1)
+    hours = []
+    for _ in range(12):
+        assert await parts.poller.poll() == 1
+        due = await parts.databases.admin.fetchval("select follow_at from esims.esims")
+        pause = due - parts.clock.wall()
+        hours.append(round(pause / timedelta(hours=1)))
+        parts.clock.ahead += pause
+    assert hours == sorted(hours)
+    assert (hours[0], hours[-1]) == (0, 24)
+
+
 async def test_a_reference_that_came_with_the_order_is_sent_to_the_provider(parts: Parts) -> None:
     (esim,) = await parts.deliver(customer_ref="Rome")
     assert await parts.references.send_pending() == 1
