@@ -22,7 +22,7 @@ from services.esims.callbacks.events import (
     Unclear,
 )
 from services.esims.esim import ESIM, ProviderState
-from services.esims.profile import after_callback
+from services.esims.profile import CLOCKS_APART, after_callback
 
 # Callbacks have whole seconds, the provider's other answers fractions.
 SAME_MOMENT = timedelta(seconds=1)
@@ -92,6 +92,8 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
         case NumberChanged(msisdn):
             if _older(received, esim.msisdn_at):
                 return Effect(esim)
+            if msisdn != esim.msisdn and _superseded(received, esim):
+                return Effect(esim, read=True)
             return Effect(replace(esim, msisdn=msisdn, msisdn_at=received))
         case MessageFailed(at):
             last = _last(esim.message_failed_at, at or received)
@@ -102,6 +104,9 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
         case CodeAssigned(smdp_address, matching_id, at):
             if _older(at or received, esim.code_assigned_at):
                 return Effect(esim)
+            known = (esim.smdp_address, esim.matching_id)
+            if (smdp_address, matching_id) != known and _superseded(received, esim):
+                return Effect(esim, read=True)
             return Effect(
                 replace(
                     esim,
@@ -197,6 +202,16 @@ def _adds_information(reported: Assignment, known: Assignment) -> bool:
 
 def _older(at: datetime, known: datetime | None) -> bool:
     return known is not None and at <= known
+
+
+def _superseded(received: datetime, esim: ESIM) -> bool:
+    """True if the provider was queried about the eSIM after the callback, so it has to be queried again.
+
+    The state of a deleted eSIM may be from a callback.
+    """
+    read_at = esim.state_read_at
+    deleted = esim.provider_state is ProviderState.DEACTIVATED
+    return read_at is not None and not deleted and received + CLOCKS_APART < read_at
 
 
 def _first(known: datetime | None, at: datetime) -> datetime:

@@ -17,6 +17,7 @@ from services.esims.callbacks.events import (
     Change,
     CodeAssigned,
     Deleted,
+    NumberChanged,
 )
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
 from services.esims.provider_esim import Details
@@ -146,6 +147,22 @@ async def test_a_wrong_activation_code_is_corrected(parts: Parts) -> None:
     assert await report(parts, esim, late, after=20) is Outcome.UNCHANGED
     assert await report(parts, esim, late, after=30) is Outcome.APPLIED
     assert await code_after(31) == ("wrong.example", "LATE")
+
+
+async def test_a_late_callback_does_not_replace_a_newer_response(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    current = details(esim, msisdn="")
+    await ingest(parts, esim, assigned(esim, "queued"), after=20, details=current)
+    late: list[Change] = [CodeAssigned("wrong.example", "WRONG", at=None), NumberChanged("44700")]
+    for change in late:
+        assert await report(parts, esim, change, after=10) is Outcome.READ_QUEUED
+    row = await parts.databases.admin.fetchval("select array[matching_id, msisdn] from esims.esims")
+    assert row == ["RIGHT", ""]
+    confirmed: list[Change] = [CodeAssigned("right.example", "RIGHT", None), NumberChanged("")]
+    for change in confirmed:
+        assert await report(parts, esim, change, after=10) is Outcome.APPLIED
+    for change in late:  # the provider's responses may lag behind its callbacks
+        assert await report(parts, esim, change, after=18) is Outcome.APPLIED
 
 
 async def test_a_code_that_the_provider_confirms_stays_that_of_its_callback(parts: Parts) -> None:
