@@ -97,6 +97,11 @@ def happened(moment: datetime | None, reported_at: datetime) -> datetime | None:
     return moment if moment is not None and moment <= reported_at + CLOCK_SKEW else None
 
 
+def end_of(end: datetime | None, start: datetime | None) -> datetime | None:
+    """Return the end of a period; None if it is implausible because it is not after the start."""
+    return None if end is not None and start is not None and end <= start else end
+
+
 def _from_milliseconds(value: int | Decimal) -> datetime | None:
     # Check the range first, because a number may have any number of digits, or be NaN.
     if isinstance(value, Decimal) and not value.is_finite():

@@ -67,6 +67,7 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
         state = AssignmentState.ACTIVE
     initial, remaining = (None, None) if unlimited else _bytes(row)
+    started_at = timestamps.from_provider(row.get("startTime"))
     return Assignment(
         id=essential(row, "id"),
         name=name,
@@ -77,8 +78,8 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         remaining_bytes=remaining,
         unlimited=unlimited,
         assigned_at=timestamps.from_provider(row.get("assignmentDateTime")),
-        started_at=timestamps.from_provider(row.get("startTime")),
-        ends_at=timestamps.from_provider(row.get("endTime")),
+        started_at=started_at,
+        ends_at=timestamps.end_of(timestamps.from_provider(row.get("endTime")), started_at),
     )
 
 

@@ -117,11 +117,7 @@ def _change(
             return _code(assigned, past(assigned, "date"))
         case "bundle_activated":
             began = message.bundle_activated
-            return events.BundleActivated(
-                _name(checks, path, began.name),
-                timestamps.believable(_time(began, "start_date")),
-                timestamps.believable(_time(began, "end_date")),
-            )
+            return events.BundleActivated(_name(checks, path, began.name), *_period(began))
         case "bundle_expired":
             return events.BundleExpired(_name(checks, path, message.bundle_expired.name))
         case _:
@@ -135,13 +131,14 @@ def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUs
         checks.fail(path, "must not contain negative quantities")
     if len(use.assignment_id) > MAX_CHARACTERS:
         checks.fail(path, f"must have an id of at most {MAX_CHARACTERS} characters")
+    started_at, ends_at = _period(use)
     return events.BundleUse(
         assignment_id=use.assignment_id or None,
         name=_name(checks, path, use.name),
         initial_bytes=None if use.unlimited else initial,
         remaining_bytes=None if use.unlimited else remaining,
-        started_at=timestamps.believable(_time(use, "start_date")),
-        ends_at=timestamps.believable(_time(use, "end_date")),
+        started_at=started_at,
+        ends_at=ends_at,
         unlimited=use.unlimited if use.HasField("unlimited") else None,
         description=use.description[:MAX_CHARACTERS],
         reference=use.reference[:MAX_CHARACTERS],
@@ -164,6 +161,13 @@ def _time(message: Message, name: str) -> datetime | None:
         return timestamps.from_proto(getattr(message, name)) if message.HasField(name) else None
     except ValueError:
         return None
+
+
+def _period(change: Message) -> tuple[datetime | None, datetime | None]:
+    """Return when a bundle started and ends; None for what is implausible."""
+    started_at = timestamps.believable(_time(change, "start_date"))
+    ends_at = timestamps.believable(_time(change, "end_date"))
+    return started_at, timestamps.end_of(ends_at, started_at)
 
 
 def _name(checks: Checks, path: str, text: str) -> str:

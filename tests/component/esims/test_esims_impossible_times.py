@@ -21,6 +21,7 @@ TIMES_OF_ESIM = (
     "message_failed_at", "code_assigned_at", "installed_at",
 )  # fmt: skip
 TIMES_OF_BUNDLE = ("assigned_at", "started_at", "ends_at")
+GB = 10**9
 IMPOSSIBLE = ("-infinity", "infinity", "0001-01-01 00:00:00+00", "9999-12-31 23:59:59+00")
 MIGRATION = "026_forget_impossible_times"
 
@@ -95,6 +96,27 @@ async def test_no_event_stores_an_implausible_time(service: Service, seconds: in
     stored = await service.databases.admin.fetchrow("select * from esims.esim_bundles")
     assert stored is not None
     assert (stored["started_at"], stored["ends_at"], stored["remaining_bytes"]) == (None, None, 5)
+
+
+async def test_a_bundle_does_not_end_when_it_starts(service: Service) -> None:
+    (esim,) = await service.deliver()
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    begun = Timestamp()
+    begun.FromDatetime(start)
+    same = {"startTime": start.isoformat(), "endTime": start.isoformat()}
+    row = {"id": "7", "bundleState": "active", "initialQuantity": GB, "remainingQuantity": GB}
+    body = {"bundles": [{"name": BUNDLE, "assignments": [row | same]}]}
+    fault = {"path": "/esims/*/bundles", "status": 200, "body": body}
+    await service.provider.control("POST", "/faults", fault)
+    (bundle,) = await service.bundles(esim)
+    assert bundle.state == pb.BUNDLE_STATE_ACTIVE
+    assert not bundle.HasField("end_date")
+    use = events_pb2.BundleUse(
+        assignment_id="7", name=BUNDLE, remaining_bytes=5, start_date=begun, end_date=begun
+    )
+    await apply(service, esim, bundle_use=use)
+    (bundle,) = await service.bundles(esim)
+    assert (bundle.state, bundle.remaining_bytes) == (pb.BUNDLE_STATE_ACTIVE, 5)
 
 
 async def test_a_report_dated_in_the_future_does_not_shadow_later_reports(service: Service) -> None:
