@@ -1,5 +1,6 @@
 """Orders, with their statuses, recovery points, and messages for buyers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -250,3 +251,13 @@ class DeliveredESIM:
     def installable(self) -> bool:
         """True if its install details are known and its ICCID is well-formed."""
         return bool(iccid.FORM.fullmatch(self.iccid) and self.matching_id and self.smdp_address)
+
+
+def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
+    """Return whether exactly what the order bought has been delivered.
+
+    For an eSIM that the customer already has, ICCIDs are enough; new eSIMs also need install details.
+    """
+    if order.bound_iccid is not None:
+        return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
+    return len(esims) == order.quantity and all(esim.installable for esim in esims)

@@ -11,7 +11,7 @@ from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders import status_reasons
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import OrderStatus, RecoveryPoint
+from services.orders.order import OrderStatus, RecoveryPoint, is_complete
 from services.orders.payments.capture import Captures
 from services.orders.provider.provider_order import ProviderOrder
 from services.orders.purchase import attempt_store, bulk, deliver, refusals
@@ -267,7 +267,7 @@ class Purchase:
         self, connection: Connection, work: Work, answer: ProviderOrder
     ) -> None:
         message = status_reasons.MESSAGE_DELIVERY
-        if deliver.is_complete(work.order, answer.esims):
+        if is_complete(work.order, answer.esims):
             await deliver.record(connection, work.order, answer.esims)
             work.delivered = answer.esims
             message = ""

@@ -7,10 +7,15 @@ from datetime import timedelta
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
-from protos import iccid
 from services.orders import delivery_store, status_reasons
 from services.orders.datasource import OrdersDataSource
-from services.orders.order import DeliveredESIM, Order, OrderStatus, RecoveryPoint
+from services.orders.order import (
+    DeliveredESIM,
+    Order,
+    OrderStatus,
+    RecoveryPoint,
+    is_complete,
+)
 from services.orders.peers import ESIMs
 from services.orders.purchase.complete import complete
 from services.orders.traveler import Traveler
@@ -26,16 +31,6 @@ MAX_DELIVERY_TIME = timedelta(minutes=30)
 FETCH_ANYWAY = timedelta(minutes=1)
 # The step after which the esims service has the eSIMs.
 REGISTERED = "registered"
-
-
-def is_complete(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
-    """Return whether exactly what the order bought has been delivered.
-
-    For an eSIM that the customer already has, ICCIDs are enough; new eSIMs also need install details.
-    """
-    if order.bound_iccid is not None:
-        return bool(esims) and all(iccid.FORM.fullmatch(esim.iccid) for esim in esims)
-    return len(esims) == order.quantity and all(esim.installable for esim in esims)
 
 
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:

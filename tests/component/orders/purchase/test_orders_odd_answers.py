@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import grpc
 import pytest
 
 from kit.values import money
@@ -20,6 +21,7 @@ from tests.component.orders.shop import (
     usd,
 )
 from tests.fixtures.long_texts import EMOJI
+from tests.fixtures.rpc.refusals import reason_of
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 ICCID = "8943108169900000017"
@@ -84,6 +86,11 @@ async def test_esims_beyond_those_that_were_bought_are_delivered_to_nobody(shop:
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await orders.ListOrderAssignments(
+                orders_pb2.ListOrderAssignmentsRequest(order_id=order.id), metadata=buyer
+            )
+    assert reason_of(raised.value) == "ORDER_NOT_DELIVERED"
     assert await shop.stored_status(order.id) == "NEEDS_REVIEW"
     assert shop.esims.registered == {}
     assert await shop.databases.admin.fetchval("select count(*) from orders.order_esims") == 0
