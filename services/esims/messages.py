@@ -149,11 +149,11 @@ def history_to_proto(entries: Sequence[HistoryEntry]) -> pb.ListHistoryResponse:
     )
 
 
-def install_to_proto(details: Details) -> pb.GetInstallDetailsResponse:
+def install_to_proto(details: Details, esim: ESIM) -> pb.GetInstallDetailsResponse:
     return pb.GetInstallDetailsResponse(
         matching_id=details.matching_id,
         smdp_address=details.smdp_address,
-        profile_status=details.profile_status,
+        profile_status=esim.profile_status or details.profile_status,  # details may be a day old
         apple_install_url=details.apple_install_url,
         android_install_url=details.android_install_url,
     )

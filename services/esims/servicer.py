@@ -166,8 +166,12 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
                 "ESIM_DELETED",
                 "The provider has deleted this eSIM, so it can't be installed; buy another one",
             )
-        details = await self._parts.source.get_install_details(esim.iccid)
-        return messages.install_to_proto(details)
+        details = await self._source.get_install_details(esim.iccid)
+        if esim.installable and details.matching_id != esim.matching_id:
+            # They were cached before the eSIM got another code.
+            await self._source.forget(esim.iccid)
+            details = await self._source.get_install_details(esim.iccid)
+        return messages.install_to_proto(details, esim)
 
     async def UpdateESIMReference(
         self, request: pb.UpdateESIMReferenceRequest, context: Context

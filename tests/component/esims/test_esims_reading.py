@@ -238,3 +238,17 @@ async def test_a_bundle_that_is_listed_twice_or_beside_an_odd_one_is_returned_on
     request = pb.GetBundleStatusRequest(esim_id=esim.id, bundle_name=BUNDLE)
     (bundle,) = (await service.ask(service.stub.GetBundleStatus, request)).bundles
     assert (bundle.id, bundle.data_remaining_mb) == ("7", 400)
+
+
+async def test_install_details_are_those_of_the_current_code(service: Service) -> None:
+    (esim,) = await service.deliver()
+    request = pb.GetInstallDetailsRequest(esim_id=esim.id)
+    first = await service.ask(service.stub.GetInstallDetails, request)
+    assert first.matching_id == esim.matching_id
+    sold = at_provider(service.provider, esim.iccid)
+    sold.matching_id, sold.profile_status = "ANOTHER", "Installed"
+    await service.age(400)
+    assert (await service.get(esim)).matching_id == "ANOTHER"
+    details = await service.ask(service.stub.GetInstallDetails, request)
+    assert (details.matching_id, details.profile_status) == ("ANOTHER", "Installed")
+    assert details.apple_install_url.endswith("$ANOTHER")
