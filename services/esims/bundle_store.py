@@ -174,9 +174,13 @@ async def upsert(connection: Connection, reports: Sequence[Report], *, queried: 
     )
 
 
+# The provider no longer lists a bundle that lapsed because it was not used for 12 months.
 MARK_ABSENT = """
     update esims.esim_bundles b
-    set absent_since = r.queried_at, updated_at = now()
+    set absent_since = r.queried_at, updated_at = now(),
+        state = case
+            when b.state = 'queued' and b.assigned_at <= r.queried_at - interval '364 days'
+            then 'lapsed' else b.state end
     from unnest($1::uuid[], $2::timestamptz[]) as r(esim_id, queried_at)
     where b.esim_id = r.esim_id and b.read_at < r.queried_at and b.absent_since is null
 """

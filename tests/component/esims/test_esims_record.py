@@ -63,6 +63,27 @@ async def test_a_bundle_missing_from_a_fully_readable_list_is_removed(
     assert present == left
 
 
+@pytest.mark.parametrize(
+    ("days", "status", "state"),
+    [
+        (366, ESIMStatus.EXPIRED, BundleState.EXPIRED),
+        (300, ESIMStatus.CANCELLED, BundleState.CANCELLED),
+    ],
+)
+async def test_an_unused_bundle_that_is_not_listed_after_a_year_has_lapsed(
+    parts: Parts, days: int, status: ESIMStatus, state: BundleState
+) -> None:
+    (esim,) = await parts.deliver()
+    await parts.fetcher.refresh_all([esim])
+    for item in parts.provider.world.assignments:
+        item.state = "lapsed"  # the provider lists no such bundle
+    parts.clock.ahead += timedelta(days=days)
+    await parts.fetcher.refresh_all([esim])
+    assert await parts.status(esim.id) == status
+    (bundle,) = await stored_bundles(parts, esim)
+    assert bundle.state is state
+
+
 async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     old = assigned(esim, "expired", 0)
