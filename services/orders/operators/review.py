@@ -185,10 +185,7 @@ class Review:
                 f"The provider's order is for {found.quantity} of {found.item}, this one for"
                 f" {order.quantity} of {order.bundle_name}"
             )
-        if not attempts or (
-            found.created_at is not None
-            and found.created_at < attempts[0].started_at - self._tolerance
-        ):
+        if not attempts or await self._is_older(found, order, attempts):
             raise _mismatch(
                 "The provider's order is older than the first purchase attempt of this order"
             )
@@ -199,6 +196,16 @@ class Review:
                 " requested"
             )
         return found
+
+    async def _is_older(
+        self, found: ProviderOrder, order: Order, attempts: list[PastAttempt]
+    ) -> bool:
+        since = attempts[0].started_at - self._tolerance
+        if found.created_at is None or found.created_at >= since:
+            return False
+        # Its time may be wrong, such as a local one: then the provider lists it as newer.
+        listed = await self._candidates(order, attempts)
+        return found.reference not in {candidate.reference for candidate in listed}
 
     async def _settle(
         self,

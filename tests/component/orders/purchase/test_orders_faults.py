@@ -215,12 +215,23 @@ async def test_an_order_listed_with_a_time_before_the_purchase_is_not_bought_aga
     row = {"orderReference": "ours", "order": [line], "createdDate": local, "status": "completed"}
     await shop.fault(method="POST", path="/orders", drop=True, effect="done")
     await shop.fault(method="GET", path="/orders", status=200, body=[row], count=0)
+    esim = {"iccid": "8943108169900000017", "matchingId": "M", "smdpAddress": "rsp.example"}
+    delivered = row | {"order": [line | {"esims": [esim]}]}
+    await shop.fault(method="GET", path="/orders/ours", status=200, body=delivered, count=0)
     async with shop.open(settling=0.2) as orders:
         answer = await orders.CreateOrder(
             request(shop), metadata=await shop.session("b@example.com")
         )
+        assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
+        operator = await shop.session("ops@example.com", admin=True)
+        await orders.ResolveOrder(
+            orders_pb2.ResolveOrderRequest(
+                order_id=answer.order.id, placed_as="ours", note="it is"
+            ),
+            metadata=operator,
+        )
+        await reaches(shop, answer.order.id, "COMPLETED")
     assert shop.charges == 1
-    assert await shop.stored_status(answer.order.id) == "NEEDS_REVIEW"
 
 
 async def test_a_list_that_is_null_has_no_orders(shop: Shop) -> None:
