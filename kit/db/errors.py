@@ -27,6 +27,8 @@ REASONS = {
     "25006": READ_ONLY,  # a standby, or default_transaction_read_only
     "25P03": SLOW,  # idle_in_transaction_session_timeout
     "25P04": SLOW,  # transaction_timeout
+    "28": UNAVAILABLE,  # the login is refused, as while passwords are replaced
+    "3D000": UNAVAILABLE,  # the database does not exist, as during a restore
     "40": CONFLICT,  # serialization failures, deadlocks, conflicts with recovery
     "53100": FULL,
     "53": OVERLOADED,  # out of memory, too many connections, a configured limit

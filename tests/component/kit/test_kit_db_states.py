@@ -87,6 +87,8 @@ async def subject(databases: Databases) -> AsyncIterator[Subject]:
         ("57P03", "DATABASE_UNAVAILABLE"),
         ("58030", "DATABASE_UNAVAILABLE"),
         ("08006", "DATABASE_UNAVAILABLE"),
+        ("28P01", "DATABASE_UNAVAILABLE"),
+        ("3D000", "DATABASE_UNAVAILABLE"),
     ],
 )
 async def test_a_database_state_becomes_a_failure_of_a_known_kind(
@@ -99,6 +101,22 @@ async def test_a_database_state_becomes_a_failure_of_a_known_kind(
     with pytest.raises(Failure) as raised:  # without a session too
         await subject.database.call("select orders_fail($1)", 1)
     assert raised.value.reason == "STATEMENT_REFUSED"
+
+
+async def test_a_refused_login_is_unavailable_and_recovers(subject: Subject) -> None:
+    await subject.admin("alter role orders_service nologin")
+    try:
+        await subject.admin(END)
+        async with asyncio.timeout(PATIENCE):
+            while "not permitted to log in" not in str(
+                (failure := await subject.failure("select 1")).__cause__
+            ):
+                pass  # it finds a connection that was ended
+    finally:
+        await subject.admin("alter role orders_service login")
+    assert (failure.kind, failure.reason) == (Kind.UNAVAILABLE, "DATABASE_UNAVAILABLE")
+    async with subject.database.system() as connection:
+        assert await connection.fetchval("select 1") == 1
 
 
 @pytest.mark.parametrize("code", ["22012", "23505", "42P01", "P0001", "XX000"])
