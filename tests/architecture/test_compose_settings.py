@@ -85,3 +85,12 @@ def test_health_checks_use_http(process: Process) -> None:
         metrics = process.name.upper() + "_METRICS_PORT"
         [port] = [v.default for v in process.variables() if v.name == metrics]
         assert url == f"http://127.0.0.1:{port}/readyz"
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_a_process_has_as_long_to_stop_as_on_kubernetes(process: Process) -> None:
+    manifests = yaml.safe_load_all((DEPLOY / "k8s" / "base" / f"{process.name}.yaml").read_text())
+    [deployment] = [one for one in manifests if one["kind"] == "Deployment"]
+    seconds = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    # Docker's default of 10 s is shorter than what calls in flight get.
+    assert SERVICES[process.name].get("stop_grace_period") == f"{seconds}s"
