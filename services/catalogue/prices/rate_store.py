@@ -1,12 +1,9 @@
 """SQL of exchange rates."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from kit.db.database import Connection
 from services.catalogue.prices.rate import Pair, Rate, Rates, Stored
-
-__all__ = ["Rate", "current_rate", "load", "lock", "needed_pairs", "store"]
 
 # The newest rate of each pair by source, and the newest held one unless it was corrected by a usable one of
 # the same time. Each is one descent of an index, however many days are stored.
@@ -27,7 +24,7 @@ from pairs
 cross join (values ('MANUAL'), ('ECB')) as sources (source)
 cross join (values (false), (true)) as kinds (held)
 cross join lateral (
-    select * from catalogue.exchange_rates rate
+    select base, quote, rate, source, held, at, created_at from catalogue.exchange_rates rate
     where rate.base = pairs.base and rate.quote = pairs.quote and rate.source = sources.source
         and rate.held = kinds.held
     order by rate.at desc limit 1
@@ -49,15 +46,6 @@ async def load(connection: Connection) -> Rates:
     )
 
 
-async def current_rate(connection: Connection, base: str, quote: str) -> Rate | None:
-    """Return the rate in use: of the pair or its inverse, else crossed over the euro; None if there is none.
-
-    Held rates are never in use; a stale one stays in use until a newer one is accepted. `base` and `quote`
-    must differ.
-    """
-    return (await load(connection)).current(base, quote, datetime.now(UTC))
-
-
 NEEDED = """
 select cost.currency as base, list.currency as quote
 from (
@@ -71,15 +59,6 @@ join (select distinct currency from catalogue.data_plans) cost on cost.currency 
 async def needed_pairs(connection: Connection) -> list[Pair]:
     """Return the pairs whose rates prices depend on: of each plan's cost and each price list."""
     return [(row["base"], row["quote"]) for row in await connection.fetch(NEEDED)]
-
-
-# Rates are compared with those in use, and stored, by one transaction at a time.
-LOCK = "select pg_advisory_xact_lock(hashtext('catalogue.exchange_rates'))"
-
-
-async def lock(connection: Connection) -> None:
-    """Make other transactions that change rates wait until this one ends."""
-    await connection.execute(LOCK)
 
 
 STORE = """
