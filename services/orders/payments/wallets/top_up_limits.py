@@ -55,12 +55,11 @@ class TopUpLimits:
         largest = MAX_UNITS * currencies.unit(currency)
         low, high = self.by_currency.get(currency, (least, largest))
         low, high = max(low, least), min(high, largest)
-        for reason, limit, ok in (
-            ("TOP_UP_TOO_SMALL", low, amount >= low),
-            ("TOP_UP_TOO_LARGE", high, amount <= high),
+        for reason, what, limit, ok in (
+            ("TOP_UP_TOO_SMALL", "at least", low, amount >= low),
+            ("TOP_UP_TOO_LARGE", "at most", high, amount <= high),
         ):
             if not ok:
-                what = "at least" if limit == low else "at most"
                 raise Failure(
                     Kind.REFUSED,
                     reason,
