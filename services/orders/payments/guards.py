@@ -122,9 +122,7 @@ class Guards:
         hours = self.limits.get(AGE)
         if not hours or payment.account_created_at is None:
             return ""
-        age = datetime.now(UTC) - payment.account_created_at
-        if age >= timedelta(hours=float(hours)) or payment.amount <= self.limits.get(
-            AGE_AMOUNT, Decimal(0)
-        ):
+        age = (datetime.now(UTC) - payment.account_created_at) / timedelta(hours=1)
+        if age >= hours or payment.amount <= self.limits.get(AGE_AMOUNT, Decimal(0)):
             return ""
         return f"the account is younger than {hours} hours"

@@ -186,10 +186,13 @@ async def test_orders_above_a_limit_are_held(
         assert await paid_shop.shop.stored_status(order_id) == "PROCESSING"
 
 
-async def test_a_young_account_and_a_wallet_are_guarded_too(paid_shop: PaidShop) -> None:
+@pytest.mark.parametrize("hours", [24, 10**11])  # the second is longer than a timedelta can be
+async def test_a_young_account_and_a_wallet_are_guarded_too(
+    paid_shop: PaidShop, hours: int
+) -> None:
     buyer, customer_id = await buyer_id(paid_shop)
     await paid_shop.fill_wallet(customer_id, "1000")
-    limits = guarded(young_account_hours=24, young_account_amount=1)
+    limits = guarded(young_account_hours=hours, young_account_amount=1)
     async with paid_shop.open(**limits) as service:
         answer = await service.orders.CreateOrder(paid_shop.request(WALLET), metadata=buyer)
         row = await paid_shop.payment(answer.order.id)
