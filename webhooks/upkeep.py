@@ -5,11 +5,13 @@ import logging
 
 from kit.background import Loop
 from kit.db.database import Database
+from kit.logs.episodes import Episodes
 from webhooks import delivery_store, event_store
 from webhooks.delivery_store import State
 from webhooks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Seconds between measurements, which read only indexes of undelivered events.
 MEASURE_EVERY = 15.0
@@ -20,6 +22,7 @@ PRUNE_STEP = 1_000
 PRUNED = (State.DELIVERED, State.KEPT)
 # Seconds. Deliveries usually take well under one.
 STALLED_AFTER = 300.0
+STALL = "callbacks stall"
 
 
 class Upkeep:
@@ -47,14 +50,19 @@ class Upkeep:
             oldest, undelivered = await event_store.undelivered(connection)
         self._metrics.measured(oldest.age, undelivered)
         if oldest.age > STALLED_AFTER:
-            logger.error(
+            episodes.record(
+                STALL,
                 "callbacks stall: the oldest of %s is not delivered after %.0f s: %s",
                 undelivered.get(State.PENDING, 0),
                 oldest.age,
                 f"{oldest.owner} answered {oldest.last_error}"
                 if oldest.attempts
                 else f"{oldest.owner} does not answer",
+                level=logging.ERROR,
+                lasting=True,
             )
+        else:
+            episodes.resolve(STALL)
         dead = undelivered.get(State.DEAD, 0)
         if dead > self._dead:
             logger.error(

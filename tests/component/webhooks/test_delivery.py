@@ -3,6 +3,8 @@
 import asyncio
 import json
 
+import pytest
+
 from tests.component.webhooks.conftest import OpenESIMs, Platform, ServeESIMs, ServeWebhooks
 from tests.fixtures.postgres import Databases
 from webhooks.callback import Owner
@@ -115,3 +117,23 @@ async def test_old_events_are_deleted_except_dead_letters(
         assert await Upkeep(database, Metrics(), retention_days=90, stop=stop).prune() == 2
     left = await platform.databases.admin.fetch("select id from webhooks.inbox")
     assert {row["id"] for row in left} == {young["event_id"], dead["event_id"]}
+
+
+async def test_a_stall_is_logged_when_it_begins_and_when_it_ends(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    low = await platform.post.send(LOW)  # no process listens at the address of orders
+    admin = platform.databases.admin
+    await admin.execute("update webhooks.deliveries set created_at = now() - interval '6 minutes'")
+    async with platform.databases.open("webhooks") as database:
+        upkeep = Upkeep(database, Metrics(), retention_days=90, stop=asyncio.Event())
+        for _ in range(3):
+            await upkeep.measure()
+        await admin.execute(
+            "update webhooks.deliveries set state = 'DELIVERED', settled_at = now() where event_id = $1",
+            low,
+        )
+        await upkeep.measure()
+    began, ended = [line for line in caplog.messages if line.startswith("callbacks stall")]
+    assert began.endswith("orders does not answer")
+    assert ended.startswith("callbacks stall: over (3 times in")
