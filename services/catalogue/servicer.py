@@ -104,9 +104,9 @@ class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):
         if request.tell_confirmed_at:
             # The results of syncs are for administrators; the time of the last one is public.
             async with self._database.system() as connection:
-                run = await run_store.last_success(connection)
-            if run is not None:
-                answer.confirmed_at.FromDatetime(run.started_at)
+                at = await run_store.confirmed_at(connection)
+            if at is not None:
+                answer.confirmed_at.FromDatetime(at)
         return answer
 
     async def BatchGetPlans(

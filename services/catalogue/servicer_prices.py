@@ -163,8 +163,7 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
         plan = requests.quoted_plan(request)
         # Prices may change while they are read.
         async with self._database.system(snapshot=True) as connection:
-            run = await run_store.last_success(connection)
-            at = None if run is None else run.started_at
+            at = await run_store.confirmed_at(connection)
             return await quote(connection, plan, request.currency, at)
 
     async def BatchQuotePlans(
@@ -172,8 +171,7 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     ) -> pb.BatchQuotePlansResponse:
         plans = requests.quoted_plans(request)
         async with self._database.system(snapshot=True) as connection:
-            run = await run_store.last_success(connection)
-            at = None if run is None else run.started_at
+            at = await run_store.confirmed_at(connection)
             found = await quotes(connection, plans, request.currency, at)
         return pb.BatchQuotePlansResponse(quotes=found)
 

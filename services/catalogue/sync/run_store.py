@@ -176,6 +176,21 @@ async def last_success(connection: Connection) -> Run | None:
     return _run(await connection.fetchrow(LAST_SUCCESS))
 
 
+CONFIRMED_AT = """
+select started_at from catalogue.sync_runs
+where finished_at is not null and error = '' and skipped = 0 order by started_at desc limit 1
+"""
+
+
+async def confirmed_at(connection: Connection) -> datetime | None:
+    """Return when the provider last confirmed the costs of all plans on sale.
+
+    A sync that could not use every record may have left out a plan, which then keeps its old cost.
+    """
+    found: datetime | None = await connection.fetchval(CONFIRMED_AT)
+    return found
+
+
 SINCE_SUCCESS = """
 select extract(epoch from now() - started_at)::float8 as age, skipped
 from catalogue.sync_runs where finished_at is not null and error = ''

@@ -2,10 +2,15 @@
 
 import json
 import logging
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from kit.values import timestamps
+from protos.catalogue.v1 import catalogue_pb2 as pb
+from protos.catalogue.v1 import prices_pb2
+from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop, bundle
 from tests.component.catalogue.market import on_sale
 
@@ -84,6 +89,25 @@ async def test_a_plan_whose_record_lost_its_name_is_not_withdrawn(
         status = await shop.sync()
         assert (status.error, status.skipped, status.withdrawn, status.changed) == ("", 1, 0, 7)
         assert await on_sale(shop) == NAMES
+
+
+async def test_a_sync_that_may_have_left_out_a_plan_confirms_no_cost(open_shop: OpenShop) -> None:
+    """The record without a name may be that of a plan whose price has risen."""
+    async with open_shop(EIGHT) as shop:
+
+        async def confirmed_at() -> datetime:
+            quote = prices_pb2.QuotePlanRequest(plan_id=str(plan_id("esim_a")))
+            quoted = await shop.prices("QuotePlan", quote)
+            plan = pb.GetPlanRequest(name="esim_a", tell_confirmed_at=True)
+            assert (await shop.call("GetPlan", plan)).confirmed_at == quoted.confirmed_at
+            return timestamps.from_proto(quoted.confirmed_at)
+
+        before = await confirmed_at()
+        await answer(shop, [{**A, "name": None, "price": 50}, *OTHERS])
+        assert (await shop.sync()).skipped == 1
+        assert await confirmed_at() == before
+        assert (await shop.sync()).skipped == 0
+        assert await confirmed_at() > before
 
 
 async def test_a_page_with_fewer_bundles_than_announced_withdraws_no_plan(
