@@ -67,11 +67,7 @@ def respond(request: web.Request, body: dict[str, Any] | bytes, status: int) -> 
     kind = media_type(request)
     if status == 400 and kind == JSON and JSON in _ratings(request):
         status = 200
-    headers = {
-        "Content-Type": f"{kind}; charset=utf-8",
-        # Responses contain activation codes, which no browser or proxy may cache.
-        "Cache-Control": "no-store",
-    }
+    headers = {"Content-Type": f"{kind}; charset=utf-8"}
     text = body if isinstance(body, bytes) else encoded(body)
     return web.Response(body=text, status=status, headers=headers)
 

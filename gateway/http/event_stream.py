@@ -54,7 +54,6 @@ class EventStreams:
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-store",
                 "X-Accel-Buffering": "no",  # otherwise nginx buffers events
             }
         )

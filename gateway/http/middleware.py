@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import istr
 
@@ -45,8 +45,10 @@ class Edge:
         return response
 
     async def mark(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Set the request id and CORS headers before the headers of a response are sent."""
+        """Set the request id, caching and CORS headers before the headers of a response are sent."""
         response.headers.setdefault(X_REQUEST_ID, request_id.current())
+        # Also of errors: a cache that stored the refusal of one request would refuse it to everybody.
+        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         self._pages.mark(request, response)
 
 

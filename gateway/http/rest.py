@@ -92,7 +92,6 @@ class Rest:
             body=answer.encoded(body),
             status=STATUSES.get(failure.kind, 500),
             content_type="application/json",
-            headers={"Cache-Control": "no-store"},
         )
         if failure.kind is Kind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'

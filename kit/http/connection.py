@@ -38,7 +38,12 @@ class ErrorResponse(web.Response):
     """An error response as JSON."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(text=json.dumps(body), status=status, content_type="application/json")
+        super().__init__(
+            text=json.dumps(body),
+            status=status,
+            content_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
 
     async def _prepare_headers(self) -> None:
         # The application's signal handlers don't run for a request that the parser rejected.

@@ -186,8 +186,4 @@ def _with_lines(failure: Failure, rows: Sequence[Row]) -> Failure:
 
 
 def _json(body: Any) -> web.Response:
-    return web.Response(
-        body=answer.encoded(body),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    return web.Response(body=answer.encoded(body), content_type="application/json")

@@ -106,7 +106,6 @@ def _response(name: str) -> web.StreamResponse:
         headers={
             "Content-Type": TYPES[name.rpartition(".")[2]],
             "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             "X-Accel-Buffering": "no",  # otherwise nginx writes parts of it to its disk
         }
