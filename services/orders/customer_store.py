@@ -146,6 +146,18 @@ ERASE_MONEY = (
     where customer_id = $1
     """,
     "update orders.refunds set customer_id = $2, note = '' where customer_id = $1",
+    # Notes of corrections may be about the person. Their wallets are found by their owner, who goes last.
+    """
+    update orders.ledger_transactions t set note = ''
+    from orders.wallets w
+    join orders.ledger_entries e on e.account = 'wallet:' || w.id and e.currency = w.currency
+    where w.owner_id = $1 and t.id = e.transaction_id and t.note <> '' and $2::uuid is not null
+    """,
+    """
+    update orders.wallet_entries e set note = ''
+    from orders.wallets w
+    where w.owner_id = $1 and e.wallet_id = w.id and e.note <> '' and $2::uuid is not null
+    """,
     "update orders.wallets set owner_id = $2 where owner_id = $1",
     "delete from orders.payment_customers where customer_id = $1 and $2::uuid is not null",
 )

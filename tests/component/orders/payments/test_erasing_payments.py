@@ -4,6 +4,7 @@ import json
 
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.payments.paid_shop import WALLET, Open, PaidShop, buyer_id
+from tests.component.orders.wallet.test_wallets import wanted
 from tests.fixtures.rpc.refusals import refused
 
 
@@ -53,3 +54,22 @@ async def test_payments_are_exported_and_erased(paid_shop: PaidShop) -> None:
     for table in ("payments", "wallets", "payment_customers"):
         rows = await shop.databases.admin.fetch(f"select t::text from orders.{table} t")  # noqa: S608
         assert not any(customer_id in str(one) for one in rows)
+
+
+async def test_notes_of_corrections_are_erased_with_the_wallet(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    _, ann = await buyer_id(paid_shop)
+    _, bob = await buyer_id(paid_shop, "bob@example.com")
+    async with paid_shop.open() as service:
+        for customer, amount in ((ann, "5"), (ann, "-5"), (bob, "5")):
+            request = wanted(customer, amount, note=f"told {customer} on the phone")
+            await service.payments.CorrectWallet(request, metadata=shop.service_key)
+        erase = orders_pb2.EraseCustomerRequest(customer_id=ann)
+        await service.orders.EraseCustomer(erase, metadata=shop.service_key)
+    for table in ("wallets", "wallet_entries", "ledger_transactions"):
+        rows = await shop.databases.admin.fetch(f"select t::text from orders.{table} t")  # noqa: S608
+        assert not any(ann in str(one) for one in rows), table
+        assert any(bob in str(one) for one in rows), table
+    notes = "select note from orders.ledger_transactions order by n"
+    kept = [row["note"] for row in await shop.databases.admin.fetch(notes)]
+    assert kept == ["", "", f"told {bob} on the phone"]
