@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -60,9 +61,8 @@ def _load(path: Path) -> LocalSecrets:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    # Created with these permissions: a later chmod would leave a moment in which others can read it.
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A new file that only its owner can read: a later chmod would leave a moment in which others can read it.
+    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")
-    fresh.replace(path)
+    Path(fresh).replace(path)

@@ -1,6 +1,8 @@
 """deploy/compose.yaml sets only variables that the processes read, and each process sees only its secrets."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,17 @@ def test_every_secret_is_created() -> None:
         owner, _, rest = name.partition("_")
         by_owner = owner in ("CATALOGUE", "ORDERS", "ESIMS", "WEBHOOKS")
         assert f"keep {name} " in made or (by_owner and f'keep "${{upper}}_{rest}"' in made), name
+
+
+def test_secrets_are_created_in_a_folder_that_excludes_other_users(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    subprocess.run(
+        (str(DEPLOY / "make-secrets"),),
+        env={**os.environ, "ESIMGO_SECRETS": str(tmp_path)},
+        check=True,
+    )
+    assert (tmp_path / "SUPABASE_SERVICE_ROLE_KEY").read_text().startswith("sb_secret_")
+    assert tmp_path.stat().st_mode & 0o077 == 0
 
 
 def test_nothing_runs_as_root_or_with_capabilities_or_writes_to_its_disk() -> None:

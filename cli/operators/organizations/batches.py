@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -78,9 +79,8 @@ class Batches:
 
     async def download(self, batch_id: str, kind: str, target: Path) -> list[str]:
         """Write the eSIMs of a batch to a new file that only its owner can read."""
-        part = target.with_name(f".{target.name}.part")
         try:
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            handle, part = _new_part(target)
         except OSError as error:
             raise CommandError(f"can't write {target}: {error.strerror}") from error
         try:
@@ -154,6 +154,12 @@ class Batches:
             ("ends", batch["estimatedEnd"] or ""),
         ]
         return [f"{name:8}{text}" for name, text in rows if text]
+
+
+def _new_part(target: Path) -> tuple[int, Path]:
+    """Create a file beside the target that only its owner can read; never use one that exists."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    return handle, Path(name)
 
 
 def report(found: Mapping[str, Any]) -> list[str]:

@@ -132,6 +132,24 @@ async def test_login_and_database_can_be_given_as_arguments(
     await admin.close()
 
 
+async def test_a_backup_is_never_written_into_a_file_that_others_can_read(
+    databases: Databases, other_server: tuple[Server, Path], tmp_path: Path
+) -> None:
+    _, programs = other_server
+    file = tmp_path / "esimgo.backup"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.touch(mode=0o644)
+    (tmp_path / "esimgo.backup.part").symlink_to(elsewhere)
+    server, name = databases.server, databases.name
+    for _ in range(2):
+        made = await asyncio.to_thread(run, "backup", file, server, programs, name)
+        assert made.returncode == 0, made.stderr
+        assert not file.is_symlink()
+        assert file.stat().st_mode & 0o077 == 0
+        (tmp_path / "esimgo.backup.part").touch(mode=0o644)
+    assert elsewhere.read_bytes() == b""
+
+
 async def test_a_login_subject_to_row_security_makes_no_backup(
     databases: Databases, other_server: tuple[Server, Path], tmp_path: Path
 ) -> None:

@@ -37,6 +37,14 @@ def test_without_credentials_every_dependency_runs_as_an_emulator(tmp_path: Path
     assert values["CATALOGUE_ADDRESS"] == "127.0.0.1:50051"
 
 
+def test_secrets_are_never_written_into_a_file_that_others_can_read(tmp_path: Path) -> None:
+    prepared = tmp_path / "secrets.new"
+    prepared.touch(mode=0o644)
+    load(tmp_path)
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+    assert prepared.read_text() == ""
+
+
 def test_links_lead_to_the_port_of_the_gateway(tmp_path: Path) -> None:
     assert resolved({}, tmp_path)["GATEWAY_PUBLIC_URL"] == "http://localhost:4000"
     moved = {"GATEWAY_PORT": "5000"}
