@@ -205,6 +205,29 @@ async def test_members_see_batches_by_their_role(shop: Shop) -> None:
             assert refused == "MEMBER_ROLE_INSUFFICIENT"
 
 
+async def test_a_removed_member_of_the_staff_gets_no_codes_of_their_batches(shop: Shop) -> None:
+    async with company(shop) as many:
+        assert many.organization is not None
+        acme = many.organization
+        await pay_in(many, 10_000)
+        batch = await many.finished(await many.create([many.item()]))
+        await acme.service.RemoveMember(
+            organizations_pb2.RemoveMemberRequest(
+                organization_id=acme.id, user_id=str(acme.buyer.user_id)
+            ),
+            metadata=acme.owner.metadata,
+        )
+        many.buyer = await shop.session(acme.buyer.email, role="support")
+        assert (await many.get(batch)).customer_id == str(acme.buyer.user_id)
+        [item] = await many.items(batch)
+        assert not item.iccids
+        wanted = pb.ListBatchESIMsRequest(batch_id=batch.id)
+        calls = many.batches.ListBatchESIMs(wanted, metadata=many.buyer)
+        assert await refusal(calls) == "STAFF_MAY_ONLY_READ"
+        for act in (many.cancel, many.retry):
+            assert await refusal(act(batch)) == "STAFF_MAY_ONLY_READ"
+
+
 async def test_an_organization_that_pays_by_card_buys_no_batches(shop: Shop) -> None:
     async with company(shop, "CARD") as many:
         found = await many.validate([many.item()])
