@@ -1,6 +1,5 @@
 """The `esimgo customers` commands."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -42,8 +41,10 @@ def find(email: str, as_json: bool) -> None:
 def export(user: UUID) -> None:
     """Print all data stored about a customer as JSON, including secrets such as activation codes."""
 
+    from cli.operators import output
+
     async def work(owners: "Owners") -> None:
-        click.echo(json.dumps(await owners.export(user), indent=2, ensure_ascii=False))
+        click.echo("\n".join(output.document(await owners.export(user))))
 
     _with_owners(work)
 

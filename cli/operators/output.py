@@ -1,6 +1,7 @@
 """Output of operators' commands: tables for people, or one JSON document for programs."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kit.values import money, timestamps
 from protos.common.v1.money_pb2 import Money
+
+# Control characters besides line breaks and tabs, and characters that reverse the text after them.
+ACTIVE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> list[str]:
@@ -25,7 +29,12 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> l
 
 def document(content: Any) -> list[str]:
     """Return the JSON text of a message, of a list of messages, or of any JSON value."""
-    return [json.dumps(_plain(content), indent=2, ensure_ascii=False)]
+    return [escaped(json.dumps(_plain(content), indent=2, ensure_ascii=False))]
+
+
+def escaped(text: str) -> str:
+    """Escape, as JSON does, the characters of a text that a terminal would execute instead of printing."""
+    return ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def amount(value: Any) -> str:

@@ -88,7 +88,8 @@ class Webhooks:
             *sorted((f"header {name}", value) for name, value in answer.headers.items()),
         ]
         lines = [f"{name:<22} {value}" for name, value in facts if value]
-        return [*lines, "", answer.body]
+        # The sender chose the headers and the body.
+        return list(map(output.escaped, [*lines, "", answer.body]))
 
     async def replay(self, event_ids: Sequence[str], **conditions: Any) -> list[str]:
         """Queue callbacks for another delivery: those with the ids, or all that match."""

@@ -34,6 +34,14 @@ async def test_commands_run_with_only_the_environment_of_a_container(
     assert "set SUPABASE_SERVICE_ROLE_KEY" in without.stderr
 
 
+async def test_a_callback_can_not_control_the_terminal_that_shows_it(platform: Platform) -> None:
+    event = await platform.post.send(b"\x1b]0;owned\x07\xc2\x9b31m\xe2\x80\xae{}\r\n\tx")
+    for options in ((), ("--json",)):
+        shown = await esimgo(platform, "show", event, *options)
+        assert not re.search("[\x1b\x07\x9b\u202e]", shown)
+        assert r"\u001b]0;owned\u0007\u009b31m\u202e{}" in shown
+
+
 async def test_a_dead_letter_is_listed_and_replayed_after_a_fix(platform: Platform) -> None:
     esim = await platform.esim()
     admin = platform.databases.admin
