@@ -56,7 +56,8 @@ def zone(checks: Checks, name: str) -> str:
     """Check the name of the field `time_zone`, which may be empty."""
     if not name or name in zones.names():
         return name
-    near = get_close_matches(name[:64], zones.names(), n=3) if name.isascii() else []
+    guess = name.isascii() and name not in zones.ABBREVIATIONS
+    near = get_close_matches(name[:64], zones.names(), n=3) if guess else []
     text = f"must be an IANA time zone, such as Europe/Berlin, not {plain_text.quoted(name[:64])}"
     checks.fail("time_zone", f"{text}; did you mean {' or '.join(near)}?" if near else text)
     return name
