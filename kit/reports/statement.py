@@ -7,6 +7,11 @@ from typing import Any
 AS_OF = """
 case when pg_is_in_recovery() then coalesce(pg_last_xact_replay_timestamp(), now()) else now() end
 """
+# When a day begins in a time zone: at the first of two midnights, or when one that is skipped would be.
+BEGINNING = """least(
+    ({day})::timestamp at time zone {zone},
+    (({day})::timestamp - interval '1 microsecond') at time zone {zone} + interval '1 microsecond'
+)"""
 
 
 @dataclass

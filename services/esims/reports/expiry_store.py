@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from kit.db.database import Connection
-from kit.reports.moments import after, first_moment
-from kit.reports.periods import Days
+from kit.reports.periods import DAY, Days
 from services.esims.bundle import ANNOUNCED
+from services.esims.reports import usage_store
 from services.esims.reports.report import Expiry
 
 # A bundle with an allowance of 0 bytes has no used share: it includes no data.
@@ -55,8 +54,7 @@ where e.deletion_announced_at is not null and e.provider_state <> 'deactivated'
 
 async def expiry(connection: Connection, days: Days, zone: str, read_at: datetime) -> Expiry:
     """Return the report, which is as of `read_at`."""
-    name = ZoneInfo(zone)
-    within = (first_moment(days.first, name), first_moment(after(days), name))
+    within = await usage_store.beginnings(connection, [days.first, days.last + DAY], zone)
     ended: Any = await connection.fetchrow(ENDED, *within, ANNOUNCED)
     delivered: Any = await connection.fetchrow(DELIVERED, *within)
     at_risk: int = await connection.fetchval(AT_RISK)

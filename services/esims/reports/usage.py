@@ -1,13 +1,12 @@
 """Makes usage reports of the cells that the database returns, so that rows always add up to totals."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from kit.db.reports import ReportsDatabase
 from kit.errors import Failure, Kind, invalid
 from kit.reports import periods
-from kit.reports.moments import first_moment
 from kit.reports.periods import DAY, Days
 from services.esims.reports import expiry_store, usage_store
 from services.esims.reports.report import (
@@ -43,9 +42,10 @@ class Usage:
             state = await usage_store.state(connection)
             summed = state.sums(zone, day)
             if not summed:
-                _require_samples(day, zone, state)
+                [begins] = await usage_store.beginnings(connection, [day], zone)
+                _require_samples(day, begins, zone, state)
             cells = await usage_store.cells(
-                connection, wanted, ZoneInfo(zone), starts, summed=summed, limit=MAX_ROWS + 1
+                connection, wanted, zone, starts, summed=summed, limit=MAX_ROWS + 1
             )
             waits_since = await usage_store.summed_until(connection) if summed else None
         if len(cells) > MAX_ROWS:
@@ -62,10 +62,10 @@ class Usage:
             return await expiry_store.expiry(connection, days, zone, state.read_at)
 
 
-def _require_samples(day: date, zone: str, state: State) -> None:
-    """Refuse days that are not summed, if samples of them are deleted."""
+def _require_samples(day: date, begins: datetime, zone: str, state: State) -> None:
+    """Refuse days that are not summed, if samples of them are deleted; the first day begins at `begins`."""
     deleted = state.deleted_until
-    if deleted is None or first_moment(day, ZoneInfo(zone)) >= deleted:
+    if deleted is None or begins >= deleted:
         return
     # The first day of which all samples are stored, or that is summed.
     first = deleted.astimezone(ZoneInfo(zone)).date() + DAY

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from kit.db.database import Connection
-from kit.reports.moments import after, first_moment
-from kit.reports.statement import AS_OF, Statement
+from kit.reports.periods import DAY
+from kit.reports.statement import AS_OF, BEGINNING, Statement
 from services.esims.bundle import ANNOUNCED
 from services.esims.reports.report import SUMS, Cell, Dimension, Figures, Filter, Wanted
 from services.esims.usage.plans import plan_id
@@ -80,24 +79,36 @@ limit {rows}
 """
 
 
+BEGINNINGS = f"""
+select {BEGINNING.format(day="d.day", zone="$2")} as at
+from unnest($1::date[]) with ordinality d (day, n) order by d.n
+"""  # noqa: S608 - only a constant goes in
+
+
+async def beginnings(connection: Connection, days: Sequence[date], zone: str) -> list[datetime]:
+    """Return when days begin in a zone, as PostgreSQL knows it, which also sums the days."""
+    return [row["at"] for row in await connection.fetch(BEGINNINGS, days, zone)]
+
+
 async def cells(
     connection: Connection,
     wanted: Wanted,
-    zone: ZoneInfo,
+    zone: str,
     starts: Sequence[date],
     *,
     summed: bool,
     limit: int,
 ) -> list[Cell]:
     """Return the figures by period and group, at most `limit`; `summed` reads sums by day."""
-    moments = [*(first_moment(day, zone) for day in starts), first_moment(after(wanted.days), zone)]
+    after = wanted.days.last + DAY
+    moments = await beginnings(connection, [*starts, after], zone)
     bundles = await _bundles(connection, wanted.filter.plans, moments[0], moments[-1])
     given = Statement()
     names = [f"v{n}" for n in range(len(wanted.group_by))]
     limited = given.add(wanted.first)
     bounds = {"timestamptz": (given.add(moments[:-1]), given.add(moments[-1]))}
     if summed:
-        bounds["date"] = (given.add(list(starts)), given.add(after(wanted.days)))
+        bounds["date"] = (given.add(list(starts)), given.add(after))
     conditions = _Conditions(given, wanted.filter, bundles)
     sources = ["usage_by_day"] if summed else ["usage_samples", "visits"]
     query = CELLS.format(

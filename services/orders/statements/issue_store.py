@@ -6,16 +6,16 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
+from kit.reports.statement import BEGINNING
 from services.orders.statements.settings import StatementSettings
 
-# When a local day begins: at the first of two midnights, or at the end of the hour that is skipped.
-BEGIN = "(({day}) - interval '1 microsecond') at time zone time_zone + interval '1 microsecond'"
 # The month of the oldest ledger transaction that no statement has, or the month after the last statement if
 # that is later. It ends at midnight in the time zone that the organization has now.
 NEXT = f"""
 select * from (
-    select organization_id, month::date as month, {BEGIN.format(day="month")} as starts_at,
-        {BEGIN.format(day="month + interval '1 month'")} as ends_at, time_zone
+    select organization_id, month::date as month,
+        {BEGINNING.format(day="month", zone="time_zone")} as starts_at,
+        {BEGINNING.format(day="month + interval '1 month'", zone="time_zone")} as ends_at, time_zone
     from (
         select u.organization_id, o.time_zone, greatest(
             date_trunc('month', min(u.at) at time zone o.time_zone),
@@ -31,7 +31,7 @@ select * from (
 ) months
 where case when $4 then starts_at else ends_at end <= $2
 order by ends_at, organization_id limit $3
-"""  # noqa: S608 - only BEGIN goes in
+"""  # noqa: S608 - only a constant goes in
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from datetime import date
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -83,7 +82,7 @@ async def test_usage_is_read_by_time(databases: Databases, summed: bool, used: s
         await usage_store.cells(
             explained,
             wanted,
-            ZoneInfo("UTC"),
+            "UTC",
             starts(WEEK, Interval.DAY),
             summed=summed,
             limit=10,
