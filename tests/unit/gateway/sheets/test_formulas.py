@@ -39,8 +39,15 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
 
 
 def test_a_text_that_looks_neutralized_already_comes_back_too() -> None:
-    for text in ("'=1+1", "''=1+1", "'+", "'-x"):
+    for text in ("'=1+1", "''=1+1", "'+", "'-x", "a;'=1", 'a;"=1', "a;'\"=1"):
         assert restored(neutralized(text)) == text
+
+
+@given(st.text(alphabet="'=+-@ \",;ab山ü", max_size=8))
+def test_no_text_is_executed_where_semicolons_separate_cells(text: str) -> None:
+    """Excel ignores quotes there, except those at the beginning of a cell."""
+    line = writing.line(("1", text, "x")).decode()
+    assert not any(is_formula(cell.replace('"', "")) for cell in line.split(";"))
 
 
 @given(st.text(alphabet="'=+-@\t\r\n \",;ab山ü", max_size=8))
