@@ -140,8 +140,12 @@ class Keeper:
         await exited
 
     async def _probe(self) -> None:
-        while not await self.program.ready():  # noqa: ASYNC110 - another process is polled
-            await asyncio.sleep(PROBE_INTERVAL)
+        ready = False
+        while not ready:
+            with suppress(OSError):  # such as no memory for the program that probes
+                ready = await self.program.ready()
+            if not ready:
+                await asyncio.sleep(PROBE_INTERVAL)
         if self._was_ready:
             self._say("up", f"{self.program.name} is running again")
         self._was_ready = True

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -73,6 +74,23 @@ async def test_a_killed_program_is_restarted_and_the_restart_is_reported(
     assert keeper.pid not in (None, first)
     assert ("up", "orders ended by signal 9; restarting it in 0.01 s") in received.lines
     await received.until("up", "orders is running again")
+    await keeper.stop()
+
+
+async def test_a_readiness_probe_that_can_not_be_made_is_repeated(received: Received) -> None:
+    results: Iterator[OSError | bool] = iter([OSError(12, "Cannot allocate memory"), False, True])
+
+    async def probed() -> bool:
+        result = next(results)
+        if isinstance(result, OSError):
+            raise result
+        return result
+
+    command = (sys.executable, "-c", WAITS)
+    keeper = Keeper(Program("postgres", command, dict(os.environ), probed), received.say)
+    keeper.start()
+    async with asyncio.timeout(PATIENCE):
+        await keeper.ready.wait()
     await keeper.stop()
 
 
