@@ -7,6 +7,7 @@ from uuid import UUID
 from kit.auth.sessions import Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
+from kit.values import money
 from services.orders.batches import find, read_store, store
 from services.orders.batches.accept import check_sound
 from services.orders.batches.batch import Batch, BatchRequest, ErrorPolicy
@@ -53,6 +54,8 @@ class BatchChanges:
         buyer = await self._buyers.of_batch(session, batch.customer_id, request)
         buyer.require_payable()
         checked = await self._validation.check(request, buyer, session.token)
+        if request.max_total is not None and checked.total > request.max_total:
+            raise _above(request.max_total, checked)
         check_sound(replace(request, policy=ErrorPolicy.SKIP_FAILED), checked)
         async with self._database.system() as connection:
             await store.lock(connection, batch_id)
@@ -133,6 +136,17 @@ def _changed() -> Failure:
         "BATCH_CHANGED",
         "Another retry of this batch came first, so nothing was changed; look at the batch, and retry it"
         " again if rows are still missing",
+    )
+
+
+def _above(left: Decimal, checked: Checked) -> Failure:
+    """Return the refusal of a retry, whose batch can't get another maximum."""
+    total, currency = money.plain(checked.total), checked.currency
+    return Failure(
+        Kind.REFUSED,
+        "MAX_TOTAL_EXCEEDED",
+        f"The rows that were not bought cost {total:f} {currency}, and {money.plain(left):f} {currency} are"
+        " left of the batch's max_total, so nothing was bought: create a batch for these rows",
     )
 
 

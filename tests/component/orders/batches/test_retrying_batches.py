@@ -1,9 +1,14 @@
 """Retries of batches: which rows they buy, and who may ask for one."""
 
 import asyncio
+from decimal import Decimal
 
 import asyncpg
+import grpc
+import pytest
 
+from kit.rpc.errors import from_error
+from kit.values import money
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import organizations_pb2
 from tests.component.orders.batches.buying_many import Bulk, bulk, refusal
@@ -132,3 +137,20 @@ async def test_a_retry_that_another_one_overtook_changes_nothing(shop: Shop) -> 
         assert (await many.get(batch)).status == pb.BATCH_STATUS_PARTIAL
         await many.retry(batch)
         assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED
+
+
+async def test_a_retry_above_what_is_left_of_the_maximum_says_what_can_be_done(shop: Shop) -> None:
+    async with bulk(shop) as many:
+        shop.catalogue.stored_price = Decimal(1)
+        await shop.fault(method="POST", path="/orders", status=400)
+        batch = await many.create(
+            [many.item(quantity=2)], max_total=money.to_proto(Decimal(2), "USD")
+        )
+        assert (await many.finished(batch)).status == pb.BATCH_STATUS_FAILED
+        shop.catalogue.stored_price = Decimal(2)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await many.retry(batch)
+        failure = from_error(refused.value)
+        assert failure.reason == "MAX_TOTAL_EXCEEDED"
+        assert "2 USD are left of the batch's max_total" in failure.message
+        assert "create a batch for these rows" in failure.message
