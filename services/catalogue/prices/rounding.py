@@ -8,8 +8,8 @@ from functools import cache
 from kit.values import currencies
 
 ONE = Decimal(1)
-# An amount at most this far above a price of the grid is not rounded up to the next one: a quotient such as
-# 1 / 0.6 is never exact.
+# Amounts are rounded to this before they are rounded up, because a quotient such as 1 / 0.6 is never exact.
+# An amount that is at most half of this above a price of the grid becomes that price.
 NOISE = Decimal("1E-9")
 
 
