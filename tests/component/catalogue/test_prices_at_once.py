@@ -16,8 +16,12 @@ from tests.component.catalogue.conftest import EIGHT, OpenShop
 from tests.component.catalogue.price_rules import USD, fixed, history, markup, set_rules
 from tests.fixtures.postgres import Databases
 
+# Of statements like this; loops of the service read prices too.
 BLOCKED = """
-select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+select exists (
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and query like $1
+)
 """
 
 
@@ -39,7 +43,7 @@ async def test_other_changes_of_the_catalogue_do_not_wait_for_the_computation_of
     async with open_shop(EIGHT) as shop:
         async with holding_prices(shop.databases) as other:
             setting = asyncio.create_task(set_rules(shop, [USD], [markup("All", "10")]))
-            await shop.databases.until(BLOCKED)
+            await shop.databases.until(BLOCKED, "%plan_id > $1%")
             await other.execute("select from catalogue.revision for update nowait")
         assert (await setting).changed == 8
 
@@ -49,7 +53,7 @@ async def test_a_history_is_read_while_its_list_gets_another_id(open_shop: OpenS
         await set_rules(shop, [USD], [markup("All", "10")])
         async with holding_prices(shop.databases) as other:
             reading = asyncio.create_task(history(shop, "esim_a"))
-            await shop.databases.until(BLOCKED)
+            await shop.databases.until(BLOCKED, "%plan_price_history%")
             await other.execute("update catalogue.plan_prices set price_list = 'dollars'")
         [price] = await reading
         assert (price.price_list, money.text(price.price)) == ("usd", "1.1")
