@@ -36,8 +36,9 @@ FIRST_BACKOFF, MAX_BACKOFF = 0.2, 10.0
 # Seconds between attempts of one event: 1, 2, 4, ... up to ten minutes.
 FIRST_PAUSE, MAX_PAUSE = 1.0, 600.0
 # Seconds between attempts of a foreign event: half its age, up to this. Young ones are retried soon, in case
-# their eSIM is being registered, and old ones cost next to nothing.
-MAX_FOREIGN_PAUSE = 3_600.0
+# their eSIM is being registered. Old ones are rarely retried, as another application that shares the account
+# may cause far more callbacks than this platform, and all of them are kept for months.
+MAX_FOREIGN_PAUSE = 86_400.0
 
 
 class DeliveryWorker:

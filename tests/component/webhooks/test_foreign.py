@@ -1,6 +1,7 @@
 """Callbacks about eSIMs that were not sold here: a known outcome without an alert, and never lost."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -48,6 +49,18 @@ async def test_an_esim_that_becomes_known_receives_its_foreign_events(platform: 
     await admin.execute("update esims.esims set iccid = $1", esim.iccid)
     assert (await platform.post.settled(event))["outcome"] == "APPLIED"
     assert (await platform.row(esim))["status"] == "ACTIVE"
+
+
+async def test_old_foreign_events_are_retried_once_a_day(platform: Platform) -> None:
+    admin = platform.databases.admin
+    event = await platform.post.send(attached(STRANGE))
+    await platform.post.settled(event, "KEPT")
+    await admin.execute("update webhooks.inbox set received_at = received_at - interval '80 days'")
+    await admin.execute("update webhooks.deliveries set next_attempt_at = now()")
+    row = await platform.post.until(
+        event, lambda row: row["next_attempt_at"] > row["updated_at"] + timedelta(minutes=1)
+    )
+    assert row["next_attempt_at"] == row["updated_at"] + timedelta(days=1)
 
 
 async def test_the_first_known_event_of_an_esim_releases_its_foreign_events(
