@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from kit.db.database import Connection
@@ -11,13 +11,11 @@ from services.esims import bundle_store, store
 from services.esims.bundle import Assignment, AssignmentState, by_esim
 from services.esims.bundle_store import Report
 from services.esims.datasource import MAX_ASSIGNMENTS
-from services.esims.esim import ESIM, ProviderState, with_status
+from services.esims.esim import ESIM, with_status
 from services.esims.profile import CLOCKS_APART, after_snapshot, never_installed
 from services.esims.provider_esim import Details
 from services.esims.snapshots import follow_store
 
-# An eSIM that the provider has not deleted this long after the announced date is not deleted at all.
-DELETED_WITHIN = timedelta(days=1)
 UNUSED = frozenset({AssignmentState.PROCESSING, AssignmentState.QUEUED})
 
 
@@ -97,8 +95,6 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     esim = replace(
         esim, provider_state=details.state or esim.provider_state, state_read_at=snapshot.queried_at
     )
-    if details.state not in (None, ProviderState.DEACTIVATED) and _survived(esim, snapshot):
-        esim = replace(esim, deletion_announced_at=None)
     installed = timestamps.happened(details.first_installed, snapshot.queried_at)
     esim = after_snapshot(esim, details.profile_status, installed, snapshot.queried_at)
     if snapshot.unused and _is_later(snapshot, esim.activated_at):
@@ -106,12 +102,6 @@ def _updated(esim: ESIM, snapshot: Snapshot) -> ESIM:
     if details.msisdn not in (None, esim.msisdn) and _is_later(snapshot, esim.msisdn_at):
         esim = replace(esim, msisdn=details.msisdn, msisdn_at=snapshot.queried_at)
     return _with_code(esim, details, snapshot)
-
-
-def _survived(esim: ESIM, snapshot: Snapshot) -> bool:
-    """True if the time of an announced deletion passed long before the provider was queried."""
-    date = esim.deletion_date
-    return date is not None and snapshot.queried_at > date + DELETED_WITHIN
 
 
 def _with_code(esim: ESIM, details: Details, snapshot: Snapshot) -> ESIM:

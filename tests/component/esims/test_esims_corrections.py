@@ -17,7 +17,6 @@ from services.esims.callbacks.events import (
     Change,
     CodeAssigned,
     Deleted,
-    DeletionScheduled,
     NumberChanged,
 )
 from services.esims.esim import ESIM, ESIMStatus, ProviderState
@@ -106,21 +105,6 @@ async def test_a_wrong_deletion_is_corrected(parts: Parts) -> None:
     assert bundle.state is BundleState.ACTIVE
     assert await report(parts, esim, Deleted(), after=3) is Outcome.READ_QUEUED
     assert await parts.status(esim.id) == "ACTIVE"
-
-
-async def test_an_announced_deletion_that_did_not_happen_is_forgotten(parts: Parts) -> None:
-    (esim,) = await parts.deliver()
-    assert await report(parts, esim, DeletionScheduled(None), after=1) is Outcome.APPLIED
-    days = 24 * 3600
-    for state, after, announced in (
-        (ProviderState.ACTIVE, 7 * days, True),  # the provider may be late
-        (None, 9 * days, True),
-        (ProviderState.DEACTIVATED, 10 * days, True),
-        (ProviderState.ACTIVE, 11 * days, False),
-    ):
-        known = replace(details(esim), state=state)
-        stored = await ingest(parts, esim, assigned(esim, "queued"), after=after, details=known)
-        assert (stored.deletion_date is not None) is announced, after
 
 
 async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
