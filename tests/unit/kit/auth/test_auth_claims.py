@@ -33,6 +33,8 @@ from tests.unit.kit.auth.local_issuer import (
         ({"sub": None}, "TOKEN_INVALID"),
         ({"sub": "ada"}, "TOKEN_INVALID"),
         ({"sub": "{6f1c1a52-3c0e-4b5e-9a53-0f7e6f0f5a11}"}, "TOKEN_INVALID"),
+        # The owner of what erased customers bought.
+        ({"sub": "00000000-0000-0000-0000-000000000000"}, "TOKEN_INVALID"),
         ({"exp": None}, "TOKEN_INVALID"),
         ({"exp": True}, "TOKEN_INVALID"),
         ({"exp": 1e300}, "TOKEN_INVALID"),
