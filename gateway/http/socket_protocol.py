@@ -27,7 +27,6 @@ PROTOCOL = "graphql-transport-ws"
 GOING_AWAY = 1001
 TOO_OFTEN = 1008
 TOO_BIG = 1009
-FAULT = 1011
 TRY_LATER = 1013
 INVALID = 4400
 UNAUTHORIZED = 4401
@@ -104,7 +103,8 @@ class Connection:
                 pass  # the client disconnected
             except Exception:
                 logger.exception("request %s: a connection failed", self._request_id)
-                await self.close(FAULT, "Internal error; reconnect")
+                # Not 1011, after which graphql-ws doesn't connect again.
+                await self.close(TRY_LATER, "Internal error; connect again later")
             finally:
                 await self._end_operations()
 
