@@ -16,7 +16,8 @@ A_DAY = "86400"
 class Attack:
     """One attack. `run` takes the target's address (host:port) and seconds, and counts the answers.
 
-    `target` is gateway, webhooks or catalogue; `off` are the settings that switch the bound off.
+    `target` is gateway, webhooks or catalogue; `off` are the settings that switch the bound off, none if no
+    setting does.
     """
 
     target: str
@@ -35,8 +36,8 @@ def _attack(target: str, run: Run, *bounds: str, **times: str) -> Attack:
 
 WORK = "GATEWAY_ADDRESS_WORK"
 RATE = {"GATEWAY_ADDRESS_RATE": "0"}
-PERSISTED = {"GATEWAY_PERSISTED_QUERIES_PER_CLIENT": "1000000"}
 HEADS, BODIES = {"HTTP_HEADER_SECONDS": A_DAY}, {"HTTP_BODY_SECONDS": A_DAY}
+UNSENT_BYTES = ("HTTP_MAX_UNSENT", "GATEWAY_MAX_COST_ANONYMOUS", WORK)
 UNSENT = {"HTTP_SEND_SECONDS": A_DAY}
 PER_ADDRESS = {"HTTP_MAX_CONNECTIONS_PER_ADDRESS": "1000000"}
 SOCKETS = {
@@ -57,10 +58,10 @@ ATTACKS = (
     _attack("gateway", work.unseen_documents, WORK),
     _attack("gateway", work.whole_catalogues, WORK),
     _attack("gateway", work.aliased_values, "GATEWAY_MAX_COST_ANONYMOUS", WORK),
-    _attack("gateway", memory.unread_answers, "HTTP_MAX_UNSENT", **UNSENT),
-    _attack("gateway", memory.undeclared_variables, "GATEWAY_RESPONSE_CACHE_BYTES"),
+    _attack("gateway", memory.unread_answers, *UNSENT_BYTES, **UNSENT),
+    _attack("gateway", memory.undeclared_variables),
     _attack("gateway", memory.many_answers, "GATEWAY_RESPONSE_CACHE_BYTES", WORK, **RATE),
-    _attack("gateway", memory.long_documents, WORK, **RATE, **PERSISTED),
+    _attack("gateway", memory.long_documents),
     _attack("gateway", memory.large_heads, "HTTP_MAX_HEAD", **HEADS),
     _attack("gateway", memory.pipelined_bodies, "HTTP_MAX_UNSENT", **UNSENT),
     _attack("gateway", connections.slow_heads, **HEADS, **PER_ADDRESS),

@@ -19,28 +19,32 @@ CONNECTIONS = 40
 
 
 async def unread_answers(address: str, seconds: float) -> Counter[str]:
-    """Request the whole catalogue with a different answer each time, and read none.
+    """Request large answers, a different one each time, and read none.
 
-    Bound: unsent bytes, and time to read them. HTTP_MAX_UNSENT=1000000000000 with
-    HTTP_SEND_SECONDS=86400 switches it off.
+    Every other request is too expensive for a caller without a session, and would get a larger answer.
+    Bound: the cost of an operation, an address's work, unsent bytes, and time to read them.
+    GATEWAY_MAX_COST_ANONYMOUS, GATEWAY_ADDRESS_WORK, HTTP_MAX_UNSENT and HTTP_SEND_SECONDS switch it off.
     """
     numbers = count()
+    many = " ".join(f"a{alias}: description" for alias in range(20))
 
     async def act(wire: Wire) -> None:
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has the write side only
-        await wire.send(post(f"{{ a{next(numbers)}: {EVERYTHING} }}"))
+        number = next(numbers)
+        fields = many if number % 2 else "id name description"
+        query = f"query($f: DataPlanFilter) {{ dataPlans(filter: $f) {{ {fields} }} }}"
+        await wire.send(post(query, variables={"f": {"maxPrice": 1_000_000 + number}}))
         while not wire.writer.is_closing():
             await asyncio.sleep(1)
             await wire.send(b"\r\n")  # fails once the server has closed it
 
-    return await attack(address, seconds, CONNECTIONS, act)
+    return await attack(address, seconds, 2 * CONNECTIONS, act)
 
 
 async def undeclared_variables(address: str, seconds: float) -> Counter[str]:
     """Send one small query with different undeclared variables each time.
 
-    Bound: what is part of a cache key, and bytes of cached answers.
-    GATEWAY_RESPONSE_CACHE_BYTES=1000000000000 switches the second off.
+    Bound: only declared variables are part of a cache key, which no setting switches off.
     """
     numbers = count()
 
@@ -56,7 +60,8 @@ async def undeclared_variables(address: str, seconds: float) -> Counter[str]:
 async def many_answers(address: str, seconds: float) -> Counter[str]:
     """Request large answers that are all cached.
 
-    Bound: bytes of cached answers. GATEWAY_RESPONSE_CACHE_BYTES=1000000000000 switches it off.
+    Bound: bytes of cached answers, and an address's rate and work. GATEWAY_RESPONSE_CACHE_BYTES,
+    GATEWAY_ADDRESS_RATE and GATEWAY_ADDRESS_WORK switch it off.
     """
     numbers = count()
 
@@ -71,8 +76,7 @@ async def many_answers(address: str, seconds: float) -> Counter[str]:
 async def long_documents(address: str, seconds: float) -> Counter[str]:
     """Send documents of maximum length, valid and invalid, with and without a hash, never one twice.
 
-    Bound: characters of cached documents, and documents of one client.
-    GATEWAY_PERSISTED_QUERIES_PER_CLIENT=1000000 switches the second off.
+    Bound: characters of cached documents, which no setting switches off.
     """
     numbers = count()
 
