@@ -39,6 +39,7 @@ class Document:
 
     def __init__(self, title: str) -> None:
         self._pdf = FPDF(format="A4")
+        self._pdf.str_alias_nb_pages = ""  # otherwise {nb} in a text becomes the number of pages
         self._pdf.set_margin(MARGIN)
         self._pdf.set_auto_page_break(True, MARGIN)
         self._pdf.add_font(FAMILY, fname=fonts.paths()[0])

@@ -25,6 +25,7 @@ NAMES = (
     "สมชาย ใจดี",
     "अमित शर्मा",
     "Nguyễn Thị Ánh",
+    "{nb} **Ann** [x](https://evil.example)",
     '=HYPERLINK("http://evil.example","x")',
 )
 
