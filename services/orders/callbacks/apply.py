@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from services.orders import balance_store as provider_balance
 from services.orders import delivery_store
 from services.orders.batches import worker_store
 from services.orders.callbacks import event_store
-from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint
+from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint, is_complete
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Events:
         self, delivered: pb.OrderDelivered
     ) -> "tuple[pb.EventOutcome.ValueType, str]":
         """Record the delivered eSIMs of an order that has none, or have them fetched from the provider."""
-        delivered_esims = [_esim(esim) for esim in delivered.esims]
+        delivered_esims = list({e.iccid: e for e in map(_esim, delivered.esims)}.values())
         async with self._database.system() as connection:
             order = await event_store.lock_by_reference(connection, delivered.reference)
             if order is None:
@@ -70,7 +70,9 @@ class Events:
             waiting = order.status is OrderStatus.PROCESSING
             if known or not waiting or order.recovery_point is not RecoveryPoint.PLACED:
                 return pb.EVENT_OUTCOME_UNCHANGED, ""
-            if _complete(delivered_esims, order.quantity):
+            bound = order.bound_iccid
+            on_requested = bound is None or [e.iccid for e in delivered_esims] == [bound]
+            if is_complete(order, delivered_esims) and on_requested:
                 await delivery_store.record(connection, order, delivered_esims)
             await event_store.make_due(connection, order.id)
         self._start(order.id)
@@ -144,7 +146,3 @@ def _esim(delivered: pb.DeliveredProfile) -> DeliveredESIM:
         matching_id=code["matching_id"] if code else "",
         smdp_address=code["host"] if code else "",
     )
-
-
-def _complete(esims: Sequence[DeliveredESIM], quantity: int) -> bool:
-    return len({esim.iccid for esim in esims}) == quantity and all(e.installable for e in esims)

@@ -1,12 +1,15 @@
 """Plans bought for an existing eSIM of the customer, between the real services."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
 
+from kit.values import timestamps
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import events_pb2, orders_pb2
 from tests.component.orders.neighbours import Platform, platform
 from tests.component.orders.shop import Metadata, Shop, incompatible_plans, reaches
 from tests.fixtures.rpc.refusals import reason_of
@@ -138,4 +141,36 @@ async def test_a_lost_top_up_that_was_not_reassigned_after_all_is_not_bought_aga
         row = await shop.row(order.id)
     assert row["provider_reference"] in on_esim(shop, esim.iccid)
     assert (row["needs_new_esim"], row["reassigned"]) == (True, False)
+    assert shop.charges == 2
+
+
+async def test_a_callback_that_names_another_esim_does_not_stop_a_top_up(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    fitting, _ = incompatible_plans(shop)
+    async with platform(shop, purchase_wait=0.1) as services:
+        plan = await services.plan(fitting)
+        first = await services.buy(buyer, plan_id=plan.id)
+        await reaches(shop, first.id, "COMPLETED")
+        (esim,) = await services.esims_of(first, buyer)
+        shop.sandbox.world.switches.async_above = 0
+        shop.sandbox.world.switches.async_seconds = 3600
+        order = await services.buy(buyer, plan_id=plan.id, esim_id=esim.id)
+        await shop.databases.until(
+            "select recovery_point = 'PLACED' from orders.esim_orders where id = $1::text::uuid",
+            order.id,
+        )
+        other = events_pb2.DeliveredProfile(
+            iccid="8944500000000000009", activation_code="LPA:1$rsp.example$OTHER"
+        )
+        reference = (await shop.row(order.id))["provider_reference"]
+        event = events_pb2.ProviderEvent(
+            event_id=str(uuid4()),
+            received_at=timestamps.to_proto(datetime.now(UTC)),
+            order_delivered=events_pb2.OrderDelivered(reference=reference, esims=[other]),
+        )
+        await services.orders.ApplyEvents(
+            events_pb2.ApplyEventsRequest(events=[event]), metadata=shop.service_key
+        )
+        await shop.control("clock/advance", hours=1)
+        await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == 2
