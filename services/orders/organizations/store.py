@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
+from kit.errors import invalid
 from services.orders.organizations.membership import Billing, MemberRole
 from services.orders.organizations.organization import Organization, Profile
 
@@ -59,9 +60,18 @@ def read_row(row: Any) -> Organization:
 
 
 async def create(connection: Connection, profile: Profile, actor: str) -> Organization:
-    """Record a new organization without members."""
+    """Record a new organization without members; raises Failure INVALID for an unknown time zone."""
+    await _require_zone(connection, profile.time_zone)
     values = [getattr(profile, name) for name in PROFILE]
     return read_row(await connection.fetchrow(CREATE, *values, actor))
+
+
+async def _require_zone(connection: Connection, name: str) -> None:
+    """Refuse a zone that only Python knows: the statements of all organizations are found with one query."""
+    known = "select exists (select from pg_timezone_names where name = $1)"
+    if not await connection.fetchval(known, name):
+        text = f"must be known to PostgreSQL, whose time zone database has no {name}"
+        raise invalid({"time_zone": text})
 
 
 async def find(
@@ -74,7 +84,11 @@ async def find(
 
 
 async def update(connection: Connection, organization_id: UUID, profile: Profile) -> Organization:
-    """Replace what the shop entered, except for the currency, which never changes."""
+    """Replace what the shop entered, except for the currency, which never changes.
+
+    Raises Failure INVALID for an unknown time zone.
+    """
+    await _require_zone(connection, profile.time_zone)
     return read_row(
         await connection.fetchrow(
             UPDATE,

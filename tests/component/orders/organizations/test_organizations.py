@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
+from kit.reports import zone
 from kit.values import money
 from protos.orders.v1 import organizations_pb2 as pb
 from services.orders.organizations.membership import MemberRole
@@ -96,6 +97,21 @@ async def test_wrong_fields_are_named(shop: Shop, fields: dict[str, Any], bad: s
     async with shop.channel() as channel:
         call = create_organization(shop.auth, channel, roles=(), **fields)
         assert await fields_of(call) == bad
+
+
+async def test_a_time_zone_that_postgresql_does_not_know_is_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = frozenset({"UTC", "Mars/Olympus"})
+    monkeypatch.setattr(zone, "names", lambda: newer)  # as after an update of Python's database
+    admin = await shop.session("admin@example.com", admin=True)
+    async with shop.channel() as channel:
+        call = create_organization(shop.auth, channel, roles=(), time_zone="Mars/Olympus")
+        assert await fields_of(call) == {"time_zone"}
+        acme = await create_organization(shop.auth, channel, roles=(OWNER,))
+        request = pb.UpdateOrganizationRequest(organization_id=acme.id, time_zone="Mars/Olympus")
+        update = acme.service.UpdateOrganization(request, metadata=admin)
+        assert await fields_of(update) == {"time_zone"}
 
 
 async def test_groups_are_managed_and_seen_by_role(shop: Shop) -> None:
