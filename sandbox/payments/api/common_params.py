@@ -1,6 +1,6 @@
 """Parameters that several operations share."""
 
-from sandbox.payments.api.params import Flag, Group, Kind, Many, Metadata, Removed, Spec, Text
+from sandbox.payments.api.params import Group, Kind, Many, Metadata, Removed, Text
 
 METADATA: Kind = Metadata()
 ADDRESS: Kind = Group(
@@ -60,12 +60,3 @@ METHOD_OPTIONS: Kind = Group(
         ),
     }
 )
-CARD_DATA: Kind = Group(
-    {
-        "type": Text(choices=("card",)),
-        "card": Group({"token": Text()}),
-        "billing_details": BILLING_DETAILS,
-        "metadata": METADATA,
-    }
-)
-ADAPTIVE: Spec = {"enabled": Flag()}

@@ -166,14 +166,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class AnyJson:
-    """Any JSON value, which only the admin API uses."""
-
-    def parse(self, _name: str, raw: Any) -> Any:
-        return raw
-
-
-@dataclass(frozen=True, slots=True)
 class Required:
     """A parameter that must be present."""
 

@@ -78,7 +78,6 @@ async def insert(connection: Connection, new: Payment) -> Payment:
 GET = f"select {COLUMNS} from orders.payments p where p.id = $1"  # noqa: S608 - only COLUMNS goes in
 OF_ORDERS = f"select {COLUMNS} from orders.payments p where p.order_id = any($1::uuid[])"  # noqa: S608 - the same
 BY_INTENT = f"select {COLUMNS} from orders.payments p where p.intent_id = $1"  # noqa: S608 - the same
-BY_SESSION = f"select {COLUMNS} from orders.payments p where p.session_id = $1"  # noqa: S608 - the same
 
 
 async def get(connection: Connection, payment_id: UUID) -> Payment | None:
@@ -98,11 +97,6 @@ async def of_order(connection: Connection, order_id: UUID) -> Payment | None:
 
 async def by_intent(connection: Connection, intent_id: str) -> Payment | None:
     row = await connection.fetchrow(BY_INTENT, intent_id)
-    return read_row(row) if row else None
-
-
-async def by_session(connection: Connection, session_id: str) -> Payment | None:
-    row = await connection.fetchrow(BY_SESSION, session_id)
     return read_row(row) if row else None
 
 

@@ -50,8 +50,6 @@ FAILURES = {
 DECLINED = "The card was declined; use another one."
 # The outcomes of Stripe's fraud prevention after which a person should look.
 HIGH_RISK = frozenset({"elevated", "highest"})
-# A dispute before it debits anything, or one that was averted.
-INQUIRIES = "warning_"
 CLOSED = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
