@@ -2,7 +2,10 @@
 import { context } from 'esbuild'
 
 const { SUPABASE_URL, SUPABASE_ANON_KEY, GRAPHQL_URL, PORT } = process.env
-if (!SUPABASE_ANON_KEY) throw new Error('Set SUPABASE_ANON_KEY to the key that `make up` printed.')
+if (!SUPABASE_ANON_KEY) {
+  console.error('Set SUPABASE_ANON_KEY to the key that `make up` printed.')
+  process.exit(1)
+}
 const bundle = await context({
   entryPoints: ['shop.js'],
   outfile: 'bundle.js', // in memory only

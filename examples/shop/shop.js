@@ -29,10 +29,14 @@ const MINE = gql`
     myOrders(filter: { status: PROCESSING }) { id soldPlan { title } payment { status failure } }
   }
 `
+// Statuses of eSIMs that can't be installed any more.
+const ENDED = ['CANCELLED', 'EXPIRED']
 const CHANGES = gql`subscription { myESIMsUpdated { id } }`
 
 const $ = (selector) => document.querySelector(selector)
 const say = (text = '') => { $('#message').textContent = text }
+// The amount as the API returns it, exact, in the format of the customer's browser: 1.3 USD is $1.30.
+const money = (amount, currency) => new Intl.NumberFormat([], { style: 'currency', currency }).format(amount)
 const token = async () => (await supabase.auth.getSession()).data.session?.access_token
 
 let client // a new one for each session, so that no customer sees another's cached data
@@ -85,7 +89,7 @@ async function showPlans() {
     ...dataPlans.map((plan) => {
       const button = Object.assign(document.createElement('button'), { textContent: 'Buy' })
       button.onclick = () => safely(() => buy(plan, button))
-      return row(`${plan.title}: ${plan.priceExact} ${plan.currency}`, button)
+      return row(`${plan.title}: ${money(plan.priceExact, plan.currency)}`, button)
     }),
   )
 }
@@ -124,9 +128,12 @@ function action(text, work) {
 }
 
 let again
+let newest = 0 // the newest call, as an answer may arrive after the customer has signed out
 async function showESIMs() {
   clearTimeout(again)
+  const call = ++newest
   const { myESIMs, myOrders } = (await token()) ? await ask(MINE) : { myESIMs: [], myOrders: [] }
+  if (call !== newest) return
   $('#orders').replaceChildren(
     ...myOrders.map(({ id, soldPlan, payment }) => {
       const unpaid = payment?.status === 'REQUIRES_ACTION'
@@ -136,11 +143,15 @@ async function showESIMs() {
   )
   $('#esims').replaceChildren(
     ...myESIMs.map(({ status, qrCode, plan, order }) => {
-      const image = Object.assign(new Image(140, 140), { src: qrCode ?? 'data:,', alt: 'Scan it to install the eSIM' })
       const { payment: paid, refundable: back } = order ?? {}
-      const refunded = paid?.refunded ? `, refunded ${paid.refundedExact} ${paid.currency}` : ''
-      const text = `Get ${back?.amountExact} ${back?.currency} back`
-      const more = back?.amount ? [action(text, () => cancel(order.id)), image] : [image]
+      const refunded = paid?.refunded ? `, refunded ${money(paid.refundedExact, paid.currency)}` : ''
+      const more = []
+      if (back?.amount) {
+        more.push(action(`Get ${money(back.amountExact, back.currency)} back`, () => cancel(order.id)))
+      }
+      if (qrCode && !ENDED.includes(status)) {
+        more.push(Object.assign(new Image(140, 140), { src: qrCode, alt: 'Scan it to install the eSIM' }))
+      }
       return row(`${plan?.title ?? 'eSIM'}: ${status}${refunded}`, ...more)
     }),
   )
@@ -169,7 +180,10 @@ $('#sign-in').onsubmit = (event) => {
 }
 
 let customer // of the displayed session; supabase-js also reports renewed tokens of the same customer
+let connected = null // the token of `client`; supabase-js reports a session more than once
 supabase.auth.onAuthStateChange((_event, session) => {
+  if ((session?.access_token ?? null) === connected) return
+  connected = session?.access_token ?? null
   connect(session)
   if (session) client.subscription(CHANGES, {}).subscribe(() => safely(showESIMs))
   if (session?.user.id === customer) return

@@ -8,7 +8,7 @@ from tests.fixtures.browser.chromium import Browser
 from tests.fixtures.browser.shop_page import SIGN_UP, served
 from tests.fixtures.local.one_machine import Starting
 
-MOST_LINES = 240
+MOST_LINES = 260
 FRANCE = """
     const countries = document.querySelector('#countries');
     countries.value = 'FR';
