@@ -14,7 +14,8 @@ const root = document.getElementById("explorer");
 const { nonce } = document.currentScript;
 const { supabaseUrl, anonKey, local } = root.dataset;
 const PATH = "/graphql";
-const QUERY = `# Ctrl-Enter runs what stands here. Sign in above for orders and eSIMs.
+const QUERY = `# Ctrl-Enter runs this query.
+# Sign in above to read orders and eSIMs.
 {
   featuredPlans(first: 5) {
     name
