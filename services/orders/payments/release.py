@@ -23,6 +23,8 @@ episodes = Episodes(logger)
 
 # Seconds until an intent that can't be ended yet is looked at again.
 AGAIN = 60.0
+# The same for a payment that the payment provider does not know: each look logs an error.
+UNKNOWN_AGAIN = 3600.0
 # A payment that can't be ended at the payment provider is given up after this time: no client can pay it.
 GIVE_UP = timedelta(days=2)
 
@@ -117,7 +119,7 @@ class Releases:
                 payment.order_id,
                 level=logging.ERROR,
             )
-            return AGAIN
+            return UNKNOWN_AGAIN
         logger.error(
             "the payment of failed order %s is released, although the payment provider does not know it",
             payment.order_id,

@@ -41,7 +41,7 @@ SHORTER: Mapping[Any, Mapping[str, Any]] = {
         "FIRST_PAUSE": SHORT,
     },
     capture: {"MIN_PAUSE": SHORT, "MAX_PAUSE": 2.0},
-    release: {"AGAIN": SHORT},
+    release: {"AGAIN": SHORT, "UNKNOWN_AGAIN": SHORT},
     holds: {"AGAIN": SHORT, "BUSY": SHORT},
 }
 
