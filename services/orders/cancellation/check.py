@@ -7,14 +7,15 @@ from services.orders.provider.provider_bundle import REVOKED_STATE, UNUSED_STATE
 USED_STATES = frozenset({"active", "depleted", "expired"})
 
 
-def in_use() -> Failure:
-    """Return the refusal of an order with a used bundle."""
-    return Failure(
-        Kind.REFUSED,
-        "ORDER_IN_USE",
+def in_use(*, partly: bool) -> Failure:
+    """Return the refusal of an order with a used bundle; `partly` if another one can be cancelled."""
+    message = (
         "A bundle of this order has been used and can no longer be cancelled; to cancel only the"
-        " unused part, set `unusedOnly`",
+        " unused part, set `unusedOnly`"
+        if partly
+        else "Every bundle of this order has been used, so none can be cancelled any more"
     )
+    return Failure(Kind.REFUSED, "ORDER_IN_USE", message)
 
 
 def not_taken_back() -> Failure:
@@ -41,7 +42,7 @@ def check_unused(bundles: list[BundleOnESIM], expected: int) -> None:
     """Raise Failure REFUSED unless all `expected` bundles of an order are unused."""
     left = [b for b in bundles if b.state != REVOKED_STATE]
     if any(b.touched or b.state in USED_STATES for b in left):
-        raise in_use()
+        raise in_use(partly=any(b.unused for b in left))
     if len(bundles) < expected or any(b.state not in UNUSED_STATES for b in left):
         raise Failure(
             Kind.REFUSED,

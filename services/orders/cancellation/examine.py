@@ -32,7 +32,7 @@ class Held:
         """Return the unused bundles; raises Failure REFUSED (ORDER_IN_USE) if there are none."""
         found = [(r, b) for r, b in self.bundles if b.unused or b.state == REVOKED_STATE]
         if not found:
-            raise in_use()
+            raise in_use(partly=False)
         return found
 
 

@@ -127,6 +127,17 @@ def test_a_full_cancellation_requires_every_bundle_to_be_unused(
 
 
 @pytest.mark.parametrize(
+    ("states", "offers_the_rest"), [(("queued", "active"), True), (("depleted", "active"), False)]
+)
+def test_a_refusal_offers_the_unused_part_only_if_there_is_one(
+    states: tuple[str, ...], offers_the_rest: bool
+) -> None:
+    with pytest.raises(Failure) as raised:
+        check_unused([bundle(state) for state in states], 2)
+    assert ("unusedOnly" in raised.value.message) == offers_the_rest
+
+
+@pytest.mark.parametrize(
     ("iccid", "matching_id", "address", "installable"),
     [
         ("8943100000000000017", "M", "rsp.test", True),
