@@ -72,5 +72,5 @@ def unknown(name: str) -> Failure:
     return Failure(
         Kind.NOT_FOUND,
         "PLAN_NOT_FOUND",
-        f"There is no plan {name}; call ListPlans for the existing ones",
+        f"There is no plan {name}; check its id or bundle name",
     )

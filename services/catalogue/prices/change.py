@@ -69,7 +69,7 @@ def require_allowed(result: Recomputed) -> None:
             Kind.REFUSED,
             "TAX_RATE_MISSING",
             f"Price list {one.id} has the tax of {one.tax_country}, which has no rate; set it with"
-            " SetTaxRates",
+            " setTaxRates or `esimgo taxes set`",
         )
     if result.missing:
         pairs = ", ".join(f"{base} to {quote}" for base, quote in sorted(result.missing))

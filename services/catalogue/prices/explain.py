@@ -35,7 +35,7 @@ def no_plan(name: str) -> Failure:
     return Failure(
         Kind.NOT_FOUND,
         "PLAN_NOT_FOUND",
-        f"There is no plan {name} in this price list; call ListPlanPrices for the existing ones",
+        f"There is no plan {name} in this price list; check its id or bundle name",
     )
 
 
