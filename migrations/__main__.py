@@ -61,7 +61,9 @@ def main() -> None:
         )
     except (*REFUSALS, OSError, asyncpg.PostgresError) as error:
         sys.exit(f"not {'seeded' if seeding else 'migrated'}: {error}")
-    logging.getLogger("migrations").info("done: %s", ", ".join(names) or "nothing was missing")
+    # Each migration has a line of its own already.
+    outcome = ", ".join(names) if seeding else f"{len(names)} migrations applied"
+    logging.getLogger("migrations").info("done: %s", outcome if names else "nothing was missing")
 
 
 if __name__ == "__main__":
