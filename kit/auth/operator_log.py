@@ -51,7 +51,8 @@ def logged(acts: Acts, method: str, session: Session, request: Any) -> Iterator[
     finally:
         by = STAFF_NAMES[session.role].format(user=session.user_id)
         about = "".join(
-            f" {name}={_text(getattr(request, name))}" for name in _given(request, fields)
+            f" {name}={_text(getattr(request, name), request.DESCRIPTOR.fields_by_name[name])}"
+            for name in _given(request, fields)
         )
         logger.info("%s by %s:%s: %s", name, by, about, outcome)
 
@@ -66,16 +67,17 @@ def _given(request: Any, fields: Sequence[str]) -> list[str]:
     ]
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, field: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return str(value)
+        known = field.enum_type.values_by_number if field.enum_type else {}
+        return known[value].name if value in known else str(value)
     if isinstance(value, Message):
         return f"{{{text_format.MessageToString(value, as_one_line=True)[:200]}}}"
     if isinstance(value, str):
         # The request isn't validated yet, so odd values are quoted and cut.
         return value if PLAIN.fullmatch(value) else json.dumps(value[:100])
-    items = [_text(one) for one in value[:MAX_ITEMS]]
+    items = [_text(one, field) for one in value[:MAX_ITEMS]]
     more = f",... {len(value)} in all" if len(value) > MAX_ITEMS else ""
     return f"[{','.join(items)}{more}]"
