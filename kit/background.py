@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from kit.errors import Failure
+from kit.errors import SERVICE_UNAVAILABLE, Failure
 from kit.logs.episodes import Episodes
 
 logger = logging.getLogger(__name__)
@@ -14,6 +14,8 @@ episodes = Episodes(logger)
 
 # Seconds after a failed round of a loop that only `wake` runs.
 RETRY = 1.0
+# Seconds for which a new process waits without a warning for other services, which start at the same time.
+STARTING = 15.0
 
 T = TypeVar("T")
 
@@ -64,6 +66,7 @@ class Loop:
         self._stop = stop
         self._every = every
         self._woken = asyncio.Event()
+        self._has_run = False
 
     def wake(self) -> None:
         """Start the next round now, or as soon as the current one ends."""
@@ -71,12 +74,21 @@ class Loop:
 
     async def run(self) -> None:
         """Run rounds until `stop` is set. The current round is finished first."""
+        now = asyncio.get_running_loop().time
+        quiet_until = now() + STARTING
         while not self._stop.is_set():
             self._woken.clear()
             try:
                 busy = await self._work()
             except Failure as failure:
-                episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
+                if (
+                    failure.reason == SERVICE_UNAVAILABLE
+                    and not self._has_run
+                    and now() < quiet_until
+                ):
+                    logger.debug("%s: waiting until it can start: %s", self.name, failure)
+                else:
+                    episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
             except Exception as error:  # noqa: BLE001 - logged and retried
                 episodes.record(
                     f"{self.name}: failed",
@@ -86,6 +98,7 @@ class Loop:
                     error=error,
                 )
             else:
+                self._has_run = True
                 if not busy:
                     await self._pause()
                 continue

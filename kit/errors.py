@@ -9,6 +9,9 @@ from enum import StrEnum
 OMITTED = "omitted_fields"
 OMITTED_NUMBER = re.compile(r"[0-9]{1,9}")
 
+# The reason of a failed call to another process that can't be reached.
+SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+
 
 class Kind(StrEnum):
     """The kind of a failure, by what its caller can do about it."""

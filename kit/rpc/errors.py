@@ -10,14 +10,14 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from kit.errors import Failure, Kind
+from kit.errors import SERVICE_UNAVAILABLE, Failure, Kind
 from kit.rpc import error_size
 
 DOMAIN = "esimgo"
 # The reason if a peer lacks a method, as during an upgrade.
 METHOD_UNKNOWN = "METHOD_UNKNOWN"
 # The reason if a peer can't be reached.
-UNAVAILABLE = "SERVICE_UNAVAILABLE"
+UNAVAILABLE = SERVICE_UNAVAILABLE
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,

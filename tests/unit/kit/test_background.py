@@ -72,6 +72,28 @@ async def test_a_failed_round_is_logged_and_retried(
     assert str(error) in caplog.text
 
 
+async def test_waiting_for_a_service_that_starts_at_the_same_time_is_not_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, logged = asyncio.Event(), []
+
+    async def work() -> None:
+        logged.append(bool(caplog.records))
+        if len(logged) == 3:  # the other service is still unavailable
+            monkeypatch.setattr(background, "STARTING", -1.0)
+            stop.set()
+        raise Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
+
+    async with background.running(Loop("read changes", work, stop, every=0.01), grace=PATIENCE):
+        await stop.wait()
+    assert (logged, caplog.records) == ([False, False, False], [])
+    stop.clear()
+    logged.clear()
+    async with background.running(Loop("read changes", work, stop, every=0.01), grace=PATIENCE):
+        await stop.wait()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 async def test_busy_rounds_run_without_a_pause_and_beside_other_loops() -> None:
     stop, left, other_ran, done = asyncio.Event(), [3], asyncio.Event(), asyncio.Event()
 
