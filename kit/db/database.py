@@ -188,7 +188,9 @@ class Database:
         self._metrics.failed(error, reason)
         self.writes.failed(reason)
         what = reason.replace("_", " ").lower()
-        episodes.record(what, f"{what}: %s", str(error) or type(error).__name__)
+        # The first line: PostgreSQL's details and hints would follow on lines of their own.
+        text = str(error).partition("\n")[0] or type(error).__name__
+        episodes.record(what, f"{what}: %s", text)
         raise db_errors.failure_of(reason) from error
 
     async def try_write(self) -> None:
