@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from cli.config.processes import PROCESSES
 from kit.net.tls import PLAIN, TLS
 from kit.telemetry.settings import read_metrics_port
+from kit.values.addresses import POSTGRESQL
 from kit.values.env import FILE_SUFFIX, Env
 
 ROOT = Path(__file__).parents[2]
@@ -65,12 +66,15 @@ class LocalSettings:
             sandbox_catalogue=Path(catalogue).resolve() if catalogue else None,
             real_provider=real_provider,
             real_supabase=real_supabase,
-            database_url=env.optional(
+            database_url=env.url(
                 "DATABASE_URL",
                 "URL of a PostgreSQL server with an administrator's login. By default a"
                 " bundled server is started.",
+                "",
+                schemes=POSTGRESQL,
                 secret=True,
-            ),
+            )
+            or None,
             webhook_secret=env.optional(
                 "ESIM_GO_WEBHOOK_SECRET",
                 "Key of the callbacks' signatures. Defaults to the API key.",

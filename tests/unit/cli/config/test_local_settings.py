@@ -147,6 +147,12 @@ def test_an_invalid_port_is_refused(port: str) -> None:
         read({"GATEWAY_PORT": port})
 
 
+def test_a_malformed_database_is_reported_by_the_variable_that_was_set() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read({"DATABASE_URL": "db.example:5432"})
+    assert str(raised.value) == "DATABASE_URL must be a URL that starts with postgresql://"
+
+
 def test_a_missing_catalogue_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="SANDBOX_CATALOGUE: there is no file"):
         read({"SANDBOX_CATALOGUE": str(tmp_path / "none.json")})
