@@ -28,6 +28,7 @@ TIMEOUT = 10
 CLOCK_TOLERANCE = 10
 # Seconds. An ordinary rate limit of the provider pauses calls for about a second.
 LONG_PAUSE = 10.0
+FREE_SPACE = "free disk space on the machine of the database"
 REAL_PROVIDER = "https://api.esim-go.com/v2.5"
 
 
@@ -50,9 +51,11 @@ async def database(
             if not missing:
                 await runner.try_write(url)
     except runner.UnreachableError as error:
+        text = log.redact(str(error), [url])
+        if "No space left" in text:  # of the operating system, before a session begins
+            return Finding(text, FREE_SPACE)
         return Finding(
-            log.redact(str(error), [url]),
-            "check host, login and password in DATABASE_URL, and that the server is running",
+            text, "check host, login and password in DATABASE_URL, and that the server is running"
         )
     except Exception as error:  # noqa: BLE001 - any error is the finding
         text = log.redact(f"{type(error).__name__}: {error}", [url])

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from cli.config.settings import load
 from cli.doctor.catalogue import findings
 from cli.doctor.finding import Finding
 from cli.doctor.machine import packages, processes
-from cli.doctor.neighbours import clock
+from cli.doctor.neighbours import clock, database
+from migrations import runner
 from protos.catalogue.v1 import catalogue_pb2 as pb
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -80,3 +82,26 @@ def test_the_last_sync_is_reported_with_the_records_that_it_skipped() -> None:
     [finding] = findings(pb.GetSyncStatusResponse(last=failed))
     assert "The provider is away." in finding.text
     assert finding.remedy is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (
+            "the database at db can't be reached: could not write init file: No space left on device",
+            "disk",
+        ),
+        ("the database at db can't be reached: the password is wrong", "login"),
+    ],
+)
+async def test_an_unreachable_database_has_a_remedy_that_fits(
+    error: str, remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def pending(url: str) -> list[str]:
+        raise runner.UnreachableError(error)
+
+    monkeypatch.setattr(runner, "pending", pending)
+    values = {"DATABASE_URL": "postgresql://postgres@db/postgres", "ESIMGO_HOME": str(tmp_path)}
+    finding = await database(load(values), None, running=True)
+    assert finding.text == error
+    assert remedy in (finding.remedy or "")
