@@ -22,6 +22,13 @@ FOLDER = "postgres"
 MAX_SOCKET_PATH = 100
 # Seconds.
 PROBE_TIMEOUT = 3
+# What the server writes for each connection while it stops or starts; its clients log the same once.
+NOISE = (
+    "terminating connection due to administrator command",
+    "the database system is shutting down",
+    "the database system is starting up",
+    "connection to client lost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class LocalPostgres:
             stop_signal=signal.SIGINT,
             death_signal=signal.SIGINT,
             user=self.user,
+            noise=NOISE,
         )
 
     async def answers(self) -> bool:

@@ -47,6 +47,8 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
     user: str | None = None
+    # Lines of its output that are not shown.
+    noise: tuple[str, ...] = ()
 
 
 class Keeper:
@@ -107,7 +109,7 @@ class Keeper:
         """Run the program once and return its exit status."""
         process = await spawn(self.program)
         self.pid = process.pid
-        lines = asyncio.create_task(pass_on(process.stdout, self.program.name, self._say))
+        lines = asyncio.create_task(pass_on(process.stdout, self.program.name, self._tell))
         exited = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stop.wait())
         probing = asyncio.create_task(self._probe())
@@ -123,6 +125,10 @@ class Keeper:
             self.pid = None
             for task in (lines, stopping, probing):
                 task.cancel()
+
+    def _tell(self, name: str, line: str) -> None:
+        if not any(noise in line for noise in self.program.noise):
+            self._say(name, line)
 
     async def _end(self, process: asyncio.subprocess.Process, exited: asyncio.Task[int]) -> None:
         with suppress(ProcessLookupError):  # it has just ended

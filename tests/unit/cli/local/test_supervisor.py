@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,15 @@ async def test_a_readiness_probe_that_can_not_be_made_is_repeated(received: Rece
     async with asyncio.timeout(PATIENCE):
         await keeper.ready.wait()
     await keeper.stop()
+
+
+async def test_noise_of_a_program_is_not_shown(received: Received) -> None:
+    talks = program("postgres", "print('FATAL: it stops'); print('here', flush=True)")
+    keeper = Keeper(replace(talks, noise=("it stops",)), received.say)
+    keeper.start()
+    await received.until("postgres", "here")
+    await keeper.stop()
+    assert not [line for _, line in received.lines if "FATAL" in line]
 
 
 async def test_the_restart_delay_doubles_while_a_program_keeps_ending(received: Received) -> None:
