@@ -79,6 +79,8 @@ class Batches:
 
     async def download(self, batch_id: str, kind: str, target: Path) -> list[str]:
         """Write the eSIMs of a batch to a new file that only its owner can read."""
+        if os.access(target, os.F_OK):  # before the gateway records that activation codes were read
+            raise _exists(target)
         try:
             handle, part = _new_part(target)
         except OSError as error:
@@ -95,7 +97,7 @@ class Batches:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise CommandError("the download broke off; try again") from error
         except FileExistsError as error:
-            raise CommandError(f"{target} exists; name another file with --output") from error
+            raise _exists(target) from error
         except OSError as error:
             raise CommandError(f"can't write {target}: {error.strerror}") from error
         finally:
@@ -151,9 +153,18 @@ class Batches:
             ("eSIMs", f"{counts['esimsDelivered']} of {counts['esims']} delivered"),
             ("cost", f"{batch['expectedTotal']} {batch['currency']}"),
             ("spent", f"{batch['spentTotal']} {batch['currency']}"),
-            ("ends", batch["estimatedEnd"] or ""),
+            ("estimated end", _to_the_second(batch["estimatedEnd"])),
         ]
-        return [f"{name:8}{text}" for name, text in rows if text]
+        return [f"{name:15}{text}" for name, text in rows if text]
+
+
+def _to_the_second(at: str | None) -> str:
+    """Shorten a time as the gateway writes it, such as 2026-11-30T13:10:53.842927Z."""
+    return f"{at[:19]}Z" if at else ""
+
+
+def _exists(target: Path) -> CommandError:
+    return CommandError(f"{target} exists; name another file with --output")
 
 
 def _new_part(target: Path) -> tuple[int, Path]:
