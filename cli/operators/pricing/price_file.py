@@ -34,7 +34,8 @@ def read(path: Path) -> pb.PriceRuleSet:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise CommandError(f"{path} can't be read: {error}") from error
+        problem = getattr(error, "strerror", None) or error
+        raise CommandError(f"{path} can't be read: {problem}") from error
     try:
         return parse(text)
     except json.JSONDecodeError as error:
@@ -125,8 +126,8 @@ def _fill(
         field = known.get(name)
         if field is None:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise _WrongError(f"{at} is unknown; {hint}Known fields: {', '.join(known)}")
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise _WrongError(f"{at} is unknown{hint} Known fields: {', '.join(known)}")
         if value is None:
             continue
         if not field.is_repeated:

@@ -74,7 +74,7 @@ def test_text_that_is_not_json_is_refused_with_its_line(tmp_path: Path) -> None:
         ),
         (
             '{"rules": [{"\\ud83d": 1}]}',
-            "rules[0].\ud83d is unknown; Known fields: ",
+            "rules[0].\ud83d is unknown. Known fields: ",
         ),
         (f'{{"rules": [{{"value": 1{"0" * 5_000}}}]}}', f"the number 1{'0' * 99}... is too long"),
         (
