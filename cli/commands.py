@@ -6,6 +6,7 @@ import sys
 import click
 
 from cli import text
+from cli.groups import Group
 from cli.local.compose_commands import compose
 from cli.local.console import OWN_NAME, Console
 from cli.operators.catalogue_commands import catalogue
@@ -27,7 +28,7 @@ from cli.run import run, run_local
 from cli.version import VERSION
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="esimgo")
 def esimgo() -> None:
     """Run and operate the eSIM backend on this machine.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config.settings import ROOT
+from cli.groups import Group
 from cli.local.console import Console
 from cli.run import run
 
@@ -24,7 +25,7 @@ ENV_FILE = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def compose() -> None:
     """Run the backend in containers on this machine."""
 

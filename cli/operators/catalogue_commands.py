@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, limit_of, token
 from cli.run import run_operator
 
@@ -23,7 +24,7 @@ CURRENCY = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def catalogue() -> None:
     """Refresh the provider's catalogue, and control which plans are on sale.
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON
 from cli.run import run_operator
 
@@ -18,7 +19,7 @@ USER = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def customers() -> None:
     """Find a customer, and export or erase the data stored about one."""
 

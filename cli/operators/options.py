@@ -36,7 +36,29 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
     )
 
 
-MOMENT = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"))
+class Moment(click.DateTime):
+    """A day, a month or a time, whose refusal shows an example instead of the formats."""
+
+    def __init__(self, example: str, *formats: str) -> None:
+        super().__init__(formats)
+        self._example = example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not {self._example}", param, ctx)
+
+
+MOMENT = Moment(
+    "a day or a time, such as 2026-11-30 or 2026-11-30T18:00",
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+)
+MONTH = Moment("a month, such as 2026-11", "%Y-%m")
+DAY = Moment("a day, such as 2026-11-30", "%Y-%m-%d")
 
 
 class Amount(click.ParamType[Decimal]):

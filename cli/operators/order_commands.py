@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, limit_of, token
+from cli.groups import Group
+from cli.operators.options import JSON, MOMENT, limit_of, token
 from cli.run import run_operator
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ STATUSES = ("processing", "completed", "failed", "cancelled", "refunded")
 TOKEN = token("Access token of an administrator. Default: one issued by the local emulator.")
 
 
-@click.group()
+@click.group(cls=Group)
 def orders() -> None:
     """List, cancel and settle the orders of all customers."""
 
@@ -32,7 +33,7 @@ def orders() -> None:
     type=click.Choice(STATUSES, case_sensitive=False),
     help="Repeatable.",
 )
-@click.option("--since", type=click.DateTime(), help="Only orders created at or after this time.")
+@click.option("--since", type=MOMENT, help="Only orders created at or after this time.")
 @limit_of("orders")
 def list_orders(token: str | None, as_json: bool, limit: int, **conditions: Any) -> None:
     """List orders of all customers, newest first."""

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, limit_of
+from cli.groups import Group
+from cli.operators.options import JSON, MOMENT, limit_of
 from cli.run import run_operator
 
 if TYPE_CHECKING:
     from cli.operators.webhooks import Webhooks
 
 
-@click.group()
+@click.group(cls=Group)
 def webhooks() -> None:
     """List and replay callbacks of eSIM Go and events of Stripe."""
 
@@ -33,12 +34,8 @@ FILTERS = (
         help="Only callbacks of this type, such as Utilisation; repeatable.",
     ),
     click.option("--iccid", help="Only callbacks about the eSIM with this ICCID."),
-    click.option(
-        "--since", type=click.DateTime(), help="Only callbacks received at or after this time."
-    ),
-    click.option(
-        "--until", type=click.DateTime(), help="Only callbacks received before this time."
-    ),
+    click.option("--since", type=MOMENT, help="Only callbacks received at or after this time."),
+    click.option("--until", type=MOMENT, help="Only callbacks received before this time."),
 )
 
 

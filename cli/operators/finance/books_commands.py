@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, MOMENT, limit_of, token
 from cli.run import run_operator
 
@@ -19,7 +20,7 @@ TOKEN = token(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def books() -> None:
     """Read the ledger, and compare it with everything that it should agree with.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, KEY, MOMENT, TOKEN, YES, limit_of
 from cli.run import run_operator
 
@@ -25,7 +26,7 @@ STATUSES = (
 NOTE = click.option("--note", required=True, help="Reason, recorded with the payment.")
 
 
-@click.group()
+@click.group(cls=Group)
 def payments() -> None:
     """List payments, review held orders, refund, and answer disputes."""
 

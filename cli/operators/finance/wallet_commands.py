@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, KEY, TOKEN, YES, limit_of
 from cli.run import run_operator
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cli.operators.finance.wallets import Wallets
 
 
-@click.group()
+@click.group(cls=Group)
 def wallets() -> None:
     """Show and correct the prepaid balances of customers and organizations."""
 

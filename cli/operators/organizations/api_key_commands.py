@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, limit_of
 from cli.run import run_operator
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from cli.operators.organizations.api_keys import APIKeys
 
 
-@click.group("api-keys")
+@click.group("api-keys", cls=Group)
 def api_keys() -> None:
     """List and revoke API keys of organizations, and replace the key that signs their tokens.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, token
 from cli.run import run_operator
 
@@ -20,7 +21,7 @@ SHEET = click.argument("sheet", type=click.Path(exists=True, dir_okay=False, pat
 BATCH = click.argument("batch", metavar="BATCH_ID", type=click.UUID)
 
 
-@click.group()
+@click.group(cls=Group)
 def batches() -> None:
     """Buy the rows of a sheet, and download its eSIMs, as a member of an organization.
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, limit_of, token
 from cli.operators.organizations.statement_commands import COMMANDS as STATEMENT_COMMANDS
 from cli.run import run_operator
@@ -22,7 +23,7 @@ TOKEN = token(
 ORGANIZATION = click.argument("organization", metavar="ORGANIZATION", type=click.UUID)
 
 
-@click.group()
+@click.group(cls=Group)
 def organizations() -> None:
     """Create and manage organizations: companies that buy for many people.
 

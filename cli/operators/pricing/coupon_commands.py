@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, MOMENT, TOKEN, limit_of
 from cli.run import run_operator
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from cli.operators.pricing.coupons import Coupons
 
 
-@click.group()
+@click.group(cls=Group)
 def coupons() -> None:
     """List, create and disable coupons.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, limit_of, token
 from cli.run import run_operator
 
@@ -33,7 +34,7 @@ WORST = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def prices() -> None:
     """Control the prices that customers see: price lists, and rules that compute prices from costs.
 
@@ -149,7 +150,7 @@ def unsellable(currency: str, limit: int, token: str | None, as_json: bool) -> N
     _print(token, as_json, lambda found: found.unsellable(currency, limit))
 
 
-@click.group()
+@click.group(cls=Group)
 def taxes() -> None:
     """Control the tax rates, by the country of the customers."""
 

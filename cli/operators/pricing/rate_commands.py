@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.config.access import Access
+from cli.groups import Group
 from cli.operators.options import JSON, token
 from cli.run import run_operator
 
@@ -18,7 +19,7 @@ TOKEN = token(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def rates(context: click.Context) -> None:
     """Show exchange rates, and set them by hand.

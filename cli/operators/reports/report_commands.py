@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from cli.config.access import Access
-from cli.operators.options import JSON, token
+from cli.groups import Group
+from cli.operators.options import DAY, JSON, MONTH, token
 from cli.run import run_operator
 
 TOKEN = token(
@@ -15,7 +16,7 @@ TOKEN = token(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def reports() -> None:
     """Show the sales of a month, and count again what reports are made of."""
 
@@ -28,7 +29,7 @@ def reports() -> None:
     "first",
     required=True,
     metavar="MONTH",
-    type=click.DateTime(("%Y-%m",)),
+    type=MONTH,
     help="Month, such as 2026-11.",
 )
 @click.option(
@@ -86,7 +87,7 @@ def sales(
 @click.option(
     "--from",
     "first",
-    type=click.DateTime(("%Y-%m-%d",)),
+    type=DAY,
     help="First day, in REPORTING_TIME_ZONE. Default: when the books began.",
 )
 @click.option("--check", is_flag=True, help="Change nothing. The exit status is 1 on differences.")
