@@ -55,6 +55,11 @@ class Failure(Exception):  # noqa: N818 - a refusal is not a program error
     retry_after: float | None = None
     details: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def summary(self) -> str:
+        """Return the reason and the details, such as "PROVIDER_UNCLEAR endpoint=POST /orders"."""
+        return " ".join([self.reason, *(f"{name}={text}" for name, text in self.details.items())])
+
     def __str__(self) -> str:
         return f"{self.message} [{self.reason}]"
 

@@ -82,7 +82,7 @@ class Observation:
                 FailureReason.PAYMENT_FAILED,
                 status_reasons.MESSAGE_NOT_PAYABLE,
                 event="payment failed",
-                detail=f"the payment provider refused the payment: {failure.reason} {dict(failure.details)}",
+                detail=f"the payment provider refused the payment: {failure.summary}",
             )
             return None
         return await self.apply(started)

@@ -78,7 +78,7 @@ class Payments:
         self._top_up = top_up
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._surveyed = float("-inf")
-        self._loop = Loop("look at payments", self._round, stop, every=every)
+        self._loop = Loop("check payments", self._round, stop, every=every)
 
     def loop(self) -> Loop:
         """Return the loop that looks at payments which are due."""

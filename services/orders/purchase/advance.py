@@ -175,7 +175,7 @@ class Purchase:
         return work.order.status is OrderStatus.PROCESSING
 
     async def _not_placed(self, work: Work, attempt: UUID, failure: Failure) -> Pause | None:
-        detail = f"{failure.reason} {dict(failure.details)}"
+        detail = failure.summary
         async with self._database.system() as connection:
             if failure.kind in REFUSALS:
                 why = refusals.reason_of(failure, for_esim=work.order.target_iccid is not None)

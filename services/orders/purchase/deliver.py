@@ -111,7 +111,7 @@ class Delivery:
                 await send_to_review(work, f"{reference} was delivered with too many eSIMs")
                 return []
         except Failure as failure:
-            detail = f"{failure.reason} {dict(failure.details)}"
+            detail = failure.summary
         if age > MAX_DELIVERY_TIME:
             await send_to_review(work, f"no eSIMs for {reference}: {detail}")
             return []

@@ -183,7 +183,7 @@ class Prices:
             if subject.in_batch and why is FailureReason.INSUFFICIENT_BALANCE:
                 await work.explain(status_reasons.MESSAGE_BALANCE)
                 return Pause(BALANCE_PAUSE)
-            await _refuse(work, why, f"{failure.reason} {dict(failure.details)}")
+            await _refuse(work, why, failure.summary)
             return None
         if not answer.valid:
             await _refuse(work, FailureReason.NOT_SOLD_NOW, "the provider's validation rejects it")
