@@ -223,7 +223,7 @@ class DeliveryWorker:
         # Events that were offered meanwhile are due again when their leases end.
         self._offered.clear()
         if self._failures == 1:
-            logger.warning("events for %s wait because it is unavailable: %s", self._owner, failure)
+            logger.warning("events for %s wait: %s", self._owner, failure)
         self._metrics.absent(self._owner)
         pause = min(FIRST_BACKOFF * 2.0 ** min(self._failures - 1, 20), MAX_BACKOFF)
         await background.sleep(_jittered(pause), self._stop)
