@@ -112,8 +112,12 @@ async def _group(many: Bulk) -> str:
     return str(made.group.id)
 
 
+# The retry waits, not the worker, which may wait for the same row.
 BLOCKED = """
-select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')
+select exists (
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+        and query like '%from orders.batches where id = $1 for update'
+)
 """
 
 
