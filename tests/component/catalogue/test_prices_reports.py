@@ -128,7 +128,7 @@ async def test_prices_and_their_history_are_listed_in_pages(open_shop: OpenShop)
 async def test_tax_rates_change_prices(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         german = pb.PriceList(id="usd", currency="USD", tax_country="DE")
-        with pytest.raises(Failure, match="SetTaxRates") as caught:
+        with pytest.raises(Failure, match="esimgo taxes set") as caught:
             await set_rules(shop, [german])
         assert (caught.value.kind, caught.value.reason) == (Kind.REFUSED, "TAX_RATE_MISSING")
         answer = await set_tax(shop, DE="10", FR="20.5")
