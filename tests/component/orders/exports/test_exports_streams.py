@@ -17,7 +17,7 @@ from kit.errors import Failure
 from kit.rpc.errors import from_error
 from kit.rpc.limits import DEFAULTS as OPEN
 from kit.rpc.server import CONNECTION_AGE, server_options
-from tests.component.orders.exports.exporting import REQUESTS, exporting
+from tests.component.orders.exports.exporting import REQUESTS, Exporting, exporting
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
@@ -53,6 +53,20 @@ async def ended(databases: Databases) -> None:
     await databases.until(NONE_OPEN)
 
 
+async def until_free(exported: Exporting) -> None:
+    """Wait until another export may begin, which is a moment after the transaction of the last one ended."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                assert await exported.rows("Customers") == []
+            except grpc.aio.AioRpcError as error:
+                if from_error(error).reason != "EXPORTS_BUSY":
+                    raise
+            else:
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_a_reader_who_leaves_ends_the_transaction(databases: Databases, auth: Auth) -> None:
     await post(databases, MANY)
     async with exporting(databases, auth, Limits(concurrent=1)) as exported:
@@ -64,6 +78,7 @@ async def test_a_reader_who_leaves_ends_the_transaction(databases: Databases, au
             assert not await databases.admin.fetchval(NONE_OPEN)
             call.cancel()
             await ended(databases)
+            await until_free(exported)
         # Its place is free again.
         assert len(await exported.rows("Ledger")) == MANY
 
@@ -108,7 +123,7 @@ async def test_more_exports_than_allowed_are_refused(databases: Databases, auth:
         assert failure.retry_after
         first.cancel()
         await ended(databases)
-        assert await exported.rows("Customers") == []
+        await until_free(exported)
 
 
 async def test_an_export_that_loses_its_database_does_not_look_whole(

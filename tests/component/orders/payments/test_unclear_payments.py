@@ -1,9 +1,11 @@
 """Holds that end before a purchase is settled, and payments that are not what was asked for."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 
 from protos.common.v1 import money_pb2
@@ -12,6 +14,7 @@ from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.settings import AtExpiry
 from tests.component.orders.payments.paid_shop import Open, PaidShop
 from tests.component.orders.shop import Metadata
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.rpc.refusals import refused
 
 SOON = timedelta(hours=23)
@@ -51,9 +54,17 @@ async def dashboard(paid_shop: PaidShop, path: str, **fields: Any) -> None:
         assert answer.status == 200, await answer.text()
 
 
-def resolve(service: Open, order_id: str, by: Metadata, **how: Any) -> Any:
+async def resolve(service: Open, order_id: str, by: Metadata, **how: Any) -> Any:
+    """Settle an order as soon as the provider is called again, after the failures that made it unclear."""
     wanted = orders_pb2.ResolveOrderRequest(order_id=order_id, note="asked them", **how)
-    return service.orders.ResolveOrder(wanted, metadata=by)
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await service.orders.ResolveOrder(wanted, metadata=by)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            await asyncio.sleep(0.1)
 
 
 async def reference(paid_shop: PaidShop) -> str:
@@ -127,7 +138,7 @@ async def test_an_order_whose_payment_was_refunded_is_not_delivered(paid_shop: P
             "select coalesce((select state = 'SUCCEEDED' from orders.refunds), false)"
         )
         placed = await reference(paid_shop)
-        call = resolve(service, order_id, admin, placed_as=placed)
+        call: Any = resolve(service, order_id, admin, placed_as=placed)
         assert await refused(call) == "PAYMENT_REFUNDED"
         resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
         call = service.orders.ResumeOrder(resume, metadata=admin)
@@ -150,7 +161,7 @@ async def test_a_hold_that_is_released_has_to_be_paid_again(paid_shop: PaidShop)
         # It is recorded before the hold ends, so that the order can't be resumed in between.
         await paid_shop.becomes(order_id, "RELEASED")
         placed = await reference(paid_shop)
-        call = resolve(service, order_id, admin, placed_as=placed)
+        call: Any = resolve(service, order_id, admin, placed_as=placed)
         assert await refused(call) == "ORDER_NOT_PAID"
         resume = orders_pb2.ResumeOrderRequest(order_id=order_id)
         call = service.orders.ResumeOrder(resume, metadata=admin)
