@@ -66,7 +66,6 @@ class Loop:
         self._stop = stop
         self._every = every
         self._woken = asyncio.Event()
-        self._has_run = False
 
     def wake(self) -> None:
         """Start the next round now, or as soon as the current one ends."""
@@ -81,11 +80,7 @@ class Loop:
             try:
                 busy = await self._work()
             except Failure as failure:
-                if (
-                    failure.reason == SERVICE_UNAVAILABLE
-                    and not self._has_run
-                    and now() < quiet_until
-                ):
+                if failure.reason == SERVICE_UNAVAILABLE and now() < quiet_until:
                     logger.debug("%s: waiting until it can start: %s", self.name, failure)
                 else:
                     episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
@@ -98,7 +93,6 @@ class Loop:
                     error=error,
                 )
             else:
-                self._has_run = True
                 if not busy:
                     await self._pause()
                 continue

@@ -62,7 +62,7 @@ def main() -> None:
     except (*REFUSALS, OSError, asyncpg.PostgresError) as error:
         sys.exit(f"not {'seeded' if seeding else 'migrated'}: {error}")
     # Each migration has a line of its own already.
-    outcome = ", ".join(names) if seeding else f"{len(names)} migrations applied"
+    outcome = ", ".join(names) if seeding else f"{len(names)} applied"
     logging.getLogger("migrations").info("done: %s", outcome if names else "nothing was missing")
 
 

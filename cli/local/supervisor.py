@@ -109,7 +109,7 @@ class Keeper:
         """Run the program once and return its exit status."""
         process = await spawn(self.program)
         self.pid = process.pid
-        lines = asyncio.create_task(pass_on(process.stdout, self.program.name, self._tell))
+        lines = asyncio.create_task(pass_on(process.stdout, self.program.name, self._show))
         exited = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stop.wait())
         probing = asyncio.create_task(self._probe())
@@ -126,7 +126,7 @@ class Keeper:
             for task in (lines, stopping, probing):
                 task.cancel()
 
-    def _tell(self, name: str, line: str) -> None:
+    def _show(self, name: str, line: str) -> None:
         if not any(noise in line for noise in self.program.noise):
             self._say(name, line)
 

@@ -9,9 +9,9 @@ import grpc
 
 from cli.config.access import Access
 from cli.errors import CommandError
-from kit.errors import Failure
+from kit.errors import SERVICE_UNAVAILABLE, Failure
 from kit.rpc import client as rpc_client
-from kit.rpc.errors import UNAVAILABLE, from_error
+from kit.rpc.errors import from_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Service:
             raise self._error(from_error(error)) from error
 
     def _error(self, failure: Failure) -> CommandError:
-        if failure.reason == UNAVAILABLE:
+        if failure.reason == SERVICE_UNAVAILABLE:
             return CommandError(self.unavailable.format(failure))
         return CommandError(str(failure))
 

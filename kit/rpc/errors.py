@@ -16,8 +16,6 @@ from kit.rpc import error_size
 DOMAIN = "esimgo"
 # The reason if a peer lacks a method, as during an upgrade.
 METHOD_UNKNOWN = "METHOD_UNKNOWN"
-# The reason if a peer can't be reached.
-UNAVAILABLE = SERVICE_UNAVAILABLE
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -118,5 +116,5 @@ def _foreign(kind: Kind, code: grpc.StatusCode) -> Failure:
             "A service has an older release without this method; try again when its upgrade is over",
         )
     if kind is Kind.UNAVAILABLE:
-        return Failure(kind, UNAVAILABLE, "A service is unavailable; try again soon")
+        return Failure(kind, SERVICE_UNAVAILABLE, "A service is unavailable; try again soon")
     return Failure(Kind.INTERNAL, "INTERNAL", "Internal error")

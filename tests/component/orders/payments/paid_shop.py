@@ -82,6 +82,15 @@ class PaidShop:
         listed = rows.values() if isinstance(rows, dict) else rows
         return next(dict(row) for row in listed if row["id"] == intent_id)
 
+    async def dashboard(self, path: str, **fields: Any) -> None:
+        """Do something at the payment provider that this system does not know of."""
+        async with self.shop.http.post(
+            f"{self.provider.url}/v1/{path}",
+            data={name: str(value) for name, value in fields.items()},
+            headers={"Authorization": f"Bearer {self.provider.secret_key}"},
+        ) as answer:
+            assert answer.status == 200, await answer.text()
+
     async def payment(self, order_id: str) -> Any:
         """Return the row of an order's payment."""
         return await self.shop.databases.admin.fetchrow(

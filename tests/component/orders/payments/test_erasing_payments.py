@@ -62,7 +62,7 @@ async def test_notes_of_corrections_are_erased_with_the_wallet(paid_shop: PaidSh
     _, bob = await buyer_id(paid_shop, "bob@example.com")
     async with paid_shop.open() as service:
         for customer, amount in ((ann, "5"), (ann, "-5"), (bob, "5")):
-            request = wanted(customer, amount, note=f"told {customer} on the phone")
+            request = wanted(customer, amount, note=f"called {customer}")
             await service.payments.CorrectWallet(request, metadata=shop.service_key)
         erase = orders_pb2.EraseCustomerRequest(customer_id=ann)
         await service.orders.EraseCustomer(erase, metadata=shop.service_key)
@@ -72,4 +72,4 @@ async def test_notes_of_corrections_are_erased_with_the_wallet(paid_shop: PaidSh
         assert any(bob in str(one) for one in rows), table
     notes = "select note from orders.ledger_transactions order by n"
     kept = [row["note"] for row in await shop.databases.admin.fetch(notes)]
-    assert kept == ["", "", f"told {bob} on the phone"]
+    assert kept == ["", "", f"called {bob}"]

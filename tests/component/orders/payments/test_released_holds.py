@@ -15,7 +15,7 @@ from services.orders.payments.stripe.adapter import Stripe
 from services.orders.payments.stripe.api import API
 from services.orders.payments.taking import Taking
 from tests.component.orders.payments.paid_shop import PaidShop
-from tests.component.orders.payments.test_unclear_payments import dashboard, resolve, unclear
+from tests.component.orders.payments.test_unclear_payments import resolve, unclear
 from tests.fixtures.patience import until
 
 
@@ -32,7 +32,7 @@ async def test_a_released_hold_that_was_captured_elsewhere_pays_the_order_or_goe
         await paid_shop.becomes(order_id, "RELEASED")
         if failed:
             await resolve(service, order_id, admin, not_bought=True)
-        await dashboard(paid_shop, f"payment_intents/{intent_id}/capture")
+        await paid_shop.dashboard(f"payment_intents/{intent_id}/capture")
         await paid_shop.provider.control("DELETE", "/faults")
         await paid_shop.due(order_id)
         if failed:
