@@ -28,41 +28,62 @@ class Batch(Generic[Key, Value]):
         return dict(zip(self.keys, await read(self.keys), strict=True))
 
 
+class Progress(Generic[Key, Value]):
+    """What a loader has read, and is reading."""
+
+    def __init__(self) -> None:
+        self.known: dict[Key, Value] = {}
+        self.batches: dict[Key, Batch[Key, Value]] = {}
+        self.last: Batch[Key, Value] | None = None
+
+
 class Loader(Generic[Key, Value]):
     """Reads each key once for one request, and caches the value or the failure."""
 
-    def __init__(self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> None:
-        """`read` returns one value for each key, in the order of the keys."""
+    def __init__(
+        self,
+        read: Callable[[list[Key]], Awaitable[Sequence[Value]]],
+        progress: Progress[Key, Value],
+        kept: Callable[[Key], Value | None] | None = None,
+    ) -> None:
+        """`read` returns one value for each key, in the order of the keys.
+
+        `kept` returns a value that need not be read, None for any other key.
+        """
         self._read = read
-        self._known: dict[Key, Value] = {}
-        self._batches: dict[Key, Batch[Key, Value]] = {}
-        self._last: Batch[Key, Value] | None = None
+        self._progress = progress
+        self._kept = kept
 
     def add(self, values: Mapping[Key, Value]) -> None:
         """Add values that were read by another call."""
-        self._known.update(values)
+        self._progress.known.update(values)
 
     def prefetch(self, keys: Sequence[Key]) -> None:
         """Add keys to the next call, without waiting for it."""
+        progress = self._progress
         for key in keys:
-            if key in self._known or key in self._batches:
+            if key in progress.known or key in progress.batches:
                 continue
-            batch = self._last
+            if self._kept is not None and (value := self._kept(key)) is not None:
+                progress.known[key] = value
+                continue
+            batch = progress.last
             if batch is None or not batch.open or len(batch.keys) >= MAX_BATCH:
-                batch = self._last = Batch(self._read)
+                batch = progress.last = Batch(self._read)
             batch.keys.append(key)
-            self._batches[key] = batch
+            progress.batches[key] = batch
 
     async def many(self, keys: Sequence[Key]) -> list[Value]:
         """Return the value of each key, in order; raise the failure of a call."""
+        known, batches = self._progress.known, self._progress.batches
         try:
-            return [self._known[key] for key in keys]
+            return [known[key] for key in keys]
         except KeyError:
             self.prefetch(keys)
-        for batch in {self._batches[key] for key in keys if key not in self._known}:
+        for batch in {batches[key] for key in keys if key not in known}:
             # Shielded: a cancelled caller must not cancel the call for the others.
-            self._known.update(await asyncio.shield(batch.found))
-        return [self._known[key] for key in keys]
+            known.update(await asyncio.shield(batch.found))
+        return [known[key] for key in keys]
 
     async def load(self, key: Key) -> Value:
         """Return the value of one key; raise the failure of its call."""

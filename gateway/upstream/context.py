@@ -1,6 +1,5 @@
-"""Context of one operation: its session, deadline, loaders, cost, and its calls to the services."""
+"""Context of one operation: its session, loaders and cost, and its calls to the services."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -9,8 +8,8 @@ import strawberry
 
 from gateway.documents.prepared import Prepared
 from gateway.documents.work import Work
+from gateway.upstream.calls import WRITE_TIMEOUT, Calls
 from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
-from gateway.upstream.kept_plans import KeptPlans
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
 from gateway.upstream.watch import watch
@@ -22,15 +21,9 @@ Response = TypeVar("Response")
 Message = TypeVar("Message")
 Item = TypeVar("Item")
 
-# Seconds. Reads take milliseconds; the services' own timeouts for the provider are shorter.
-READ_TIMEOUT = 10.0
-# Seconds. A purchase or a change waits for the provider, and continues if this deadline passes.
-WRITE_TIMEOUT = 30.0
 # Objects in one response: five times the provider's whole catalogue with its countries. Without a limit, one
 # request with many aliases could block the process.
 MAX_OBJECTS = 100_000
-# The kinds of failure when the catalogue could not be reached or did not answer.
-NOT_ANSWERED = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.EXHAUSTED})
 
 
 def unknown_address() -> None:
@@ -62,7 +55,11 @@ class Context:
         self.cost_role = cost_role or session.role
         self.peers = peers
         self.idempotency_key = idempotency_key
-        self.loaders = Loaders(self)
+        # Loaders have no reference to the context: in a cycle, all that a request used would wait for
+        # garbage collection.
+        self._calls = Calls(session, peers, seconds)
+        self.call, self.read_catalogue = self._calls.call, self._calls.read_catalogue
+        self.loaders = Loaders(self._calls)
         self.work = work or Work()
         self.guesses = guesses
         self.address = address
@@ -73,66 +70,13 @@ class Context:
         # The operation's cost, once it is admitted.
         self.cost: int | None = None
         self._objects = 0
-        self._seconds = seconds
-        self._until = asyncio.get_running_loop().time() + seconds
-
-    async def call(
-        self,
-        method: Callable[..., Awaitable[Response]],
-        request: Any,
-        timeout: float = READ_TIMEOUT,
-    ) -> Response:
-        """Call a service with the caller's token; raise Failure.
-
-        The call's deadline is the operation's, and at most `timeout` seconds from now.
-        """
-        seconds = self._remaining(timeout)
-        token = self.session.token or None
-        return await rpc_client.call(method, request, token=token, timeout=seconds)
-
-    def _remaining(self, timeout: float) -> float:
-        remaining = self._until - asyncio.get_running_loop().time()
-        if remaining <= 0:
-            raise Failure(
-                Kind.DEADLINE,
-                "OPERATION_TIME_OVER",
-                f"The operation exceeded its deadline of {self._seconds:g} s before this field was"
-                " resolved. Request fewer fields or smaller pages",
-            )
-        return min(timeout, remaining)
-
-    @property
-    def kept_plans(self) -> KeptPlans:
-        """The plans in memory; none for the staff, who must see the latest changes that the staff made."""
-        return KeptPlans() if self.session.role in STAFF else self.peers.plans
-
-    async def read_catalogue(
-        self, method: Callable[..., Awaitable[Response]], request: Any
-    ) -> Response:
-        """Read from the catalogue; if it is unavailable, raise Failure with the documented message.
-
-        The data is public, so equal reads of several callers share one call. Reads of the staff don't share:
-        they must see the latest changes that the staff made.
-        """
-        try:
-            if self.session.role in STAFF:
-                return await self.call(method, request)
-            seconds = self._remaining(READ_TIMEOUT)
-            return await self.peers.reads.call(method, request, timeout=seconds)
-        except Failure as failure:
-            if failure.kind not in NOT_ANSWERED:
-                raise
-            message = "Failed to fetch data plans"
-            raise Failure(
-                failure.kind, failure.reason, message, retry_after=failure.retry_after
-            ) from failure
 
     async def change(self, method: Callable[..., Awaitable[Response]], request: Any) -> Response:
         """Make a call that changes something, and discard everything that was loaded before."""
         try:
             return await self.call(method, request, WRITE_TIMEOUT)
         finally:
-            self.loaders = Loaders(self)
+            self.loaders = Loaders(self._calls)
 
     async def watch(
         self,
@@ -148,9 +92,9 @@ class Context:
         steps = watch(lambda: rpc_client.stream(method, request, token=token), items)
         async with aclosing(steps):
             async for step in steps:
-                self.loaders = Loaders(self)
+                self.loaders = Loaders(self._calls)
                 self._objects = 0
-                self._until = asyncio.get_running_loop().time() + self._seconds
+                self._calls.restart()
                 yield step
 
     def require_session(self) -> Session:

@@ -32,20 +32,17 @@ class KeptPlans:
         self._plans.clear()
         self._revision = None
 
-    async def find(self, ids: Sequence[str], read: Read) -> list[pb.DataPlan | None]:
-        """Return the plans in the order of the ids, None for an unknown one; `read` gets those not kept.
+    def get(self, id_: str) -> pb.DataPlan | None:
+        """Return the plan if it is kept. Callers share the message, so they must not modify it."""
+        return self._plans.get(id_)
 
-        Callers share the messages, so they must not modify them.
-        """
-        found = {id_: plan for id_ in ids if (plan := self._plans.get(id_)) is not None}
-        missing = [id_ for id_ in ids if id_ not in found]
-        if missing:
-            revision = self._revision
-            plans = {plan.id: plan for plan in await read(missing)}
-            found |= plans
-            # A plan that was read before a change is not kept after it.
-            if revision is not None and revision is self._revision:
-                if len(self._plans) + len(plans) > MAX_PLANS:
-                    self._plans.clear()
-                self._plans |= plans
+    async def read(self, read: Read, ids: list[str]) -> list[pb.DataPlan | None]:
+        """Return the plans, in the order of the ids, as `read` returns them; None for an unknown one."""
+        revision = self._revision
+        found = {plan.id: plan for plan in await read(ids)}
+        # A plan that was read before a change is not kept after it.
+        if revision is not None and revision is self._revision:
+            if len(self._plans) + len(found) > MAX_PLANS:
+                self._plans.clear()
+            self._plans |= found
         return [found.get(id_) for id_ in ids]

@@ -3,12 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import cached_property, partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from gateway.upstream.batches import Key, Loader
-from gateway.upstream.kept_plans import KeptPlans
-from gateway.upstream.peers import Peers
+from gateway.upstream.batches import Key, Loader, Progress
+from gateway.upstream.calls import Calls
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, payments_pb2
@@ -34,35 +33,25 @@ class TopUps(NamedTuple):
         return self.first, self.currency, self.locale
 
 
-class Caller(Protocol):
-    """The part of a context that loaders use."""
+class _LoaderOf(Generic[Key, Value]):
+    """Turns a method that reads many keys at once into a Loader attribute of Loaders."""
 
-    @property
-    def peers(self) -> Peers: ...
+    def __init__(self, read: Callable[[Any, list[Key]], Awaitable[Sequence[Value]]]) -> None:
+        self._read = read
 
-    @property
-    def kept_plans(self) -> KeptPlans: ...
-
-    async def call(self, method: Callable[..., Awaitable[Value]], request: Any, /) -> Value: ...
-
-    async def read_catalogue(
-        self, method: Callable[..., Awaitable[Value]], request: Any, /
-    ) -> Value: ...
-
-
-def _loader(
-    read: Callable[[Any, list[Key]], Awaitable[Sequence[Value]]],
-) -> cached_property[Loader[Key, Value]]:
-    """Turn a method that reads many keys at once into a Loader attribute."""
-    return cached_property(lambda loaders: Loader(partial(read, loaders)))
+    def __get__(self, loaders: "Loaders", _: type["Loaders"]) -> Loader[Key, Value]:
+        return Loader(partial(self._read, loaders), loaders.progress[self._read.__name__])
 
 
 class Loaders:
-    """The loaders of one request, created on first use. An unknown id loads as None or as an empty list."""
+    """The loaders of one request. An unknown id loads as None or as an empty list."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._peers, self._call = caller.peers, caller.call
-        self._read_catalogue, self._kept_plans = caller.read_catalogue, caller.kept_plans
+    def __init__(self, calls: Calls) -> None:
+        self._peers, self._call = calls.peers, calls.call
+        self._read_catalogue, self._kept_plans = calls.read_catalogue, calls.kept_plans
+        # By loader. The loaders themselves are not kept, as they refer to this object: in a cycle, all that a
+        # request used would wait for garbage collection.
+        self.progress = defaultdict[str, Progress[Any, Any]](Progress)
 
     def of(self, name: str) -> Loader[Any, Any]:
         """Return the loader of that name."""
@@ -78,22 +67,24 @@ class Loaders:
         self.bundles.add(dict(zip(ids, found, strict=True)))
         self.usage.add({usage.esim_id: usage for usage in page.usages})
 
-    @_loader
-    async def plans(self, ids: list[str]) -> list[catalogue_pb2.DataPlan | None]:
-        return await self._kept_plans.find(ids, self._read_plans)
+    @property
+    def plans(self) -> Loader[str, catalogue_pb2.DataPlan | None]:
+        kept = self._kept_plans
+        read = partial(kept.read, self._read_plans)
+        return Loader(read, self.progress["plans"], kept.get)
 
     async def _read_plans(self, ids: list[str]) -> Sequence[catalogue_pb2.DataPlan]:
         request = catalogue_pb2.BatchGetPlansRequest(ids=ids)
         answer = await self._read_catalogue(self._peers.catalogue.BatchGetPlans, request)
         return answer.plans
 
-    @_loader
+    @_LoaderOf
     async def plans_by_name(self, names: list[str]) -> list[catalogue_pb2.DataPlan | None]:
         request = catalogue_pb2.BatchGetPlansRequest(names=names)
         answer = await self._read_catalogue(self._peers.catalogue.BatchGetPlans, request)
         return _in_order(names, {plan.name: plan for plan in answer.plans})
 
-    @_loader
+    @_LoaderOf
     async def top_ups(self, keys: list[TopUps]) -> list[list[catalogue_pb2.DataPlan]]:
         """One call for each combination of size, currency and locale."""
         plans = defaultdict[tuple[int, str, str], list[str]](list)
@@ -114,14 +105,14 @@ class Loaders:
         answer = await self._read_catalogue(self._peers.catalogue.BatchListTopUpPlans, request)
         return {found.plan_id: list(found.plans) for found in answer.top_ups}
 
-    @_loader
+    @_LoaderOf
     async def networks(self, isos: list[str]) -> list[list[catalogue_pb2.Network]]:
         request = catalogue_pb2.BatchListNetworksRequest(isos=isos)
         answer = await self._read_catalogue(self._peers.catalogue.BatchListNetworks, request)
         found = {country.iso: list(country.networks) for country in answer.countries}
         return [found.get(iso, []) for iso in isos]
 
-    @_loader
+    @_LoaderOf
     async def plan_networks(
         self, keys: list[tuple[str, ...]]
     ) -> list[list[catalogue_pb2.CountryNetworks]]:
@@ -133,7 +124,7 @@ class Loaders:
         }
         return [[found[iso] for iso in key] for key in keys]
 
-    @_loader
+    @_LoaderOf
     async def orders(self, ids: list[str]) -> list[orders_pb2.Order | None]:
         """An empty id, which is that of a top-up's order, loads as None."""
         if not (wanted := [*filter(None, ids)]):
@@ -142,7 +133,7 @@ class Loaders:
         answer = await self._call(self._peers.orders.BatchGetOrders, request)
         return _in_order(ids, {order.id: order for order in answer.orders})
 
-    @_loader
+    @_LoaderOf
     async def payments(self, ids: list[str]) -> list[payments_pb2.Payment | None]:
         """Keys: ids of orders; an empty one, for an order without a payment, loads as None."""
         if not (wanted := [*filter(None, ids)]):
@@ -151,7 +142,7 @@ class Loaders:
         answer = await self._call(self._peers.payments.BatchGetPayments, request)
         return _in_order(ids, {payment.order_id: payment for payment in answer.payments})
 
-    @_loader
+    @_LoaderOf
     async def refundables(self, ids: list[str]) -> list[payments_pb2.Refundable | None]:
         """Keys: ids of orders; an empty one, for an order without a payment, loads as None."""
         wanted = [*filter(None, ids)]
@@ -170,14 +161,14 @@ class Loaders:
             ids, {one.order_id: one for answer in answers for one in answer.refundables}
         )
 
-    @_loader
+    @_LoaderOf
     async def timelines(self, ids: list[str]) -> list[list[orders_pb2.TimelineEntry]]:
         request = orders_pb2.BatchListOrderTimelinesRequest(order_ids=ids)
         answer = await self._call(self._peers.orders.BatchListOrderTimelines, request)
         found = {timeline.order_id: list(timeline.entries) for timeline in answer.timelines}
         return [found.get(id_, []) for id_ in ids]
 
-    @_loader
+    @_LoaderOf
     async def cancellations(self, ids: list[str]) -> list[orders_pb2.OrderCancellation | None]:
         parts = [ids[i : i + MAX_CANCELLATIONS] for i in range(0, len(ids), MAX_CANCELLATIONS)]
         answers = await asyncio.gather(
@@ -192,13 +183,13 @@ class Loaders:
         found = {one.order_id: one for answer in answers for one in answer.cancellations}
         return _in_order(ids, found)
 
-    @_loader
+    @_LoaderOf
     async def esims(self, ids: list[str]) -> list[esims_pb2.ESIM | None]:
         request = esims_pb2.BatchGetESIMsRequest(esim_ids=ids)
         answer = await self._call(self._peers.esims.BatchGetESIMs, request)
         return _in_order(ids, {esim.id: esim for esim in answer.esims})
 
-    @_loader
+    @_LoaderOf
     async def esims_of_order(self, keys: list[tuple[str, str]]) -> list[list[esims_pb2.ESIM]]:
         """Keys: an order's id, and the id of the eSIM to top up, or an empty string."""
         orders = [order for order, esim in keys if not esim]
@@ -220,13 +211,13 @@ class Loaders:
     async def _topped_up(self, ids: list[str]) -> list[list[esims_pb2.ESIM]]:
         return [[] if esim is None else [esim] for esim in await self.esims.many(ids)]
 
-    @_loader
+    @_LoaderOf
     async def bundles(self, ids: list[str]) -> list[list[esims_pb2.ESIMBundle]]:
         request = esims_pb2.BatchListBundlesRequest(esim_ids=ids)
         answer = await self._call(self._peers.esims.BatchListBundles, request)
         return _grouped(ids, answer.bundles, "esim_id")
 
-    @_loader
+    @_LoaderOf
     async def usage(self, ids: list[str]) -> list[esims_pb2.ESIMUsage | None]:
         request = esims_pb2.BatchGetUsageRequest(esim_ids=ids)
         answer = await self._call(self._peers.esims.BatchGetUsage, request)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.sheets.batch_rows import BundleName, Criteria, PlanId, Problem, WantedPlan
-from gateway.upstream.context import READ_TIMEOUT
+from gateway.upstream.calls import READ_TIMEOUT
 from gateway.upstream.peers import Peers
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client

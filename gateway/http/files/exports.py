@@ -12,7 +12,7 @@ from gateway.http.rest import Rest
 from gateway.sheets.exports.export import FORMATS, Export
 from gateway.sheets.exports.kinds import KINDS
 from gateway.upstream import export_links
-from gateway.upstream.context import READ_TIMEOUT
+from gateway.upstream.calls import READ_TIMEOUT
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind, invalid

@@ -13,7 +13,7 @@ from gateway.http.files.rendering import Renderer
 from gateway.http.rest import Rest
 from gateway.sheets import writing
 from gateway.sheets.report import Report, Table
-from gateway.upstream.context import READ_TIMEOUT
+from gateway.upstream.calls import READ_TIMEOUT
 from gateway.upstream.peers import Peers
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind

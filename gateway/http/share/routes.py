@@ -12,7 +12,7 @@ from gateway.http.share import page
 from gateway.schema.esims import qr
 from gateway.schema.esims.types import activation_code
 from gateway.schema.organizations.share_links import PATH
-from gateway.upstream.context import READ_TIMEOUT
+from gateway.upstream.calls import READ_TIMEOUT
 from gateway.upstream.peers import Peers
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes

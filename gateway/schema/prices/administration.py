@@ -14,7 +14,8 @@ from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.computed import PlanPrice, PlanPricePage, PriceExplanation, PricePreview
 from gateway.schema.prices.inputs import PriceListInput, PriceRuleInput
 from gateway.schema.prices.price_lists import PriceRuleSet, PriceRuleVersion, PriceRuleVersionPage
-from gateway.upstream.context import WRITE_TIMEOUT, Context, Info
+from gateway.upstream.calls import WRITE_TIMEOUT
+from gateway.upstream.context import Context, Info
 from kit.errors import Failure, invalid
 from protos.catalogue.v1 import prices_pb2
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.upstream.batches import MAX_BATCH, Loader
+from gateway.upstream.batches import MAX_BATCH, Loader, Progress
 
 
 class Source:
@@ -30,7 +30,7 @@ def source() -> Source:
 
 @pytest.fixture
 def loader(source: Source) -> Loader[str, int]:
-    return Loader(source.read)
+    return Loader(source.read, Progress())
 
 
 async def test_concurrent_loads_are_one_call(source: Source, loader: Loader[str, int]) -> None:

@@ -27,14 +27,6 @@ class Counting(Completing):
         EXECUTED[self.operation.operation.value] += 1
 
 
-class Called(Context):
-    """Counts the calls of services."""
-
-    async def call(self, method: Any, request: Any, timeout: float = 10.0) -> Any:
-        CALLS[type(request).__name__] += 1
-        return await super().call(method, request, timeout)
-
-
 SCHEMA = build(max_depth=12)
 SCHEMA.execution_context_class = Counting
 ORDER = """query One($id: ID!) {
@@ -45,10 +37,17 @@ UNKNOWN_STATE = 13
 VARIABLES = {"id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222"}
 
 
-def asking(seed: int, wild: float = 0.0) -> Called:
-    """Return a customer's context with stand-in services."""
-    played = context(seed, wild)
-    return Called(played.session, played.peers, None, 60.0)
+def asking(seed: int, wild: float = 0.0) -> Context:
+    """Return a customer's context with stand-in services; calls of resolvers are counted."""
+    asked = context(seed, wild)
+    call = asked.call
+
+    async def counted(method: Any, request: Any, timeout: float = 10.0) -> Any:
+        CALLS[type(request).__name__] += 1
+        return await call(method, request, timeout)
+
+    asked.call = counted
+    return asked
 
 
 async def ask(
@@ -93,10 +92,15 @@ async def test_every_caller_receives_their_own_data() -> None:
         assert answered.data == alone.data
 
 
+MINE = (
+    "query Mine($n: Int!) { myESIMs(first: $n) { id bundles { name } order { id esims { id } } } }"
+)
+
+
 @pytest.mark.parametrize(
     "query",
     [
-        "query Mine($n: Int!) { myESIMs(first: $n) { id bundles { name } order { id esims { id } } } }",
+        MINE,
         "query Several($n: Int!) { myESIMs(first: $n) { qrCode usage { asOf } } regions { name } }",
     ],
 )
@@ -108,6 +112,19 @@ async def test_no_reference_to_a_request_remains(query: str) -> None:
         del asked
         gc.collect()
         assert gone() is None
+
+
+async def test_a_request_is_freed_without_garbage_collection() -> None:
+    await ask(MINE, asking(seed=1), {"n": 3})
+    asked = asking(seed=1)
+    gone = weakref.ref(asked)
+    gc.disable()
+    try:
+        await ask(MINE, asked, {"n": 3})
+        del asked
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_caller_without_a_session_is_refused_after_a_signed_in_caller() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from gateway.upstream import kept_plans
+from gateway.upstream.batches import Loader, Progress
 from gateway.upstream.kept_plans import KeptPlans
 from protos.catalogue.v1 import catalogue_pb2 as pb
 
@@ -39,7 +41,10 @@ def plans() -> KeptPlans:
 
 
 async def titles(plans: KeptPlans, catalogue: Catalogue, *ids: str) -> list[str | None]:
-    found = await plans.find(ids, catalogue.read)
+    loader = Loader[str, pb.DataPlan | None](
+        partial(plans.read, catalogue.read), Progress(), plans.get
+    )
+    found = await loader.many(ids)
     return [None if plan is None else plan.title for plan in found]
 
 
