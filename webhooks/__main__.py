@@ -9,7 +9,7 @@ from kit.process import service
 from kit.process.run import run
 from kit.rpc.guard import Service
 from protos.webhooks.v1 import webhooks_pb2, webhooks_pb2_grpc
-from webhooks.access import ACCESS, ACTS
+from webhooks.access import ACCESS
 from webhooks.app import Callbacks, refusal_body
 from webhooks.callback import Owner
 from webhooks.deliver import DeliveryWorker
@@ -48,7 +48,6 @@ async def serve(
             webhooks_pb2.DESCRIPTOR.services_by_name["WebhooksService"],
             partial(webhooks_pb2_grpc.add_WebhooksServiceServicer_to_server, servicer),
             ACCESS,
-            ACTS,
         )
         callbacks = Callbacks(
             *(settings, database, metrics, lambda owner: workers[owner].loop.wake()),

@@ -1,17 +1,12 @@
-"""Who may call each method of the webhooks service, and which calls of operators are logged."""
+"""Who may call each method of the webhooks service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
+from kit.rpc.access import Access, Rule, Rules
 
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
-
-ACCESS: Mapping[str, Access] = {
-    "ListEvents": Access.ADMIN,
-    "GetEvent": Access.ADMIN,
-    "ReplayEvents": Access.ADMIN,
-    "GetStats": Access.ADMIN,
-    "ExportEvents": Access.SERVICE,
-    "EraseEvents": Access.SERVICE,
+ACCESS: Rules = {
+    "ListEvents": Rule(Access.ADMIN),
+    "GetEvent": Rule(Access.ADMIN),
+    "ReplayEvents": Rule(Access.ADMIN, logged=("event_ids", "filter")),
+    "GetStats": Rule(Access.ADMIN),
+    "ExportEvents": Rule(Access.SERVICE, logged=()),
+    "EraseEvents": Rule(Access.SERVICE, logged=()),
 }
-# Logged with these fields where an administrator or an operator makes the call.
-ACTS: Acts = {"ReplayEvents": ("event_ids", "filter"), "ExportEvents": (), "EraseEvents": ()}

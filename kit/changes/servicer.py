@@ -1,7 +1,6 @@
 """The gRPC service with which other owners read the changes of this one."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -12,7 +11,8 @@ from kit.changes.cursor import Cursor, parse
 from kit.changes.feed import Feed, Page
 from kit.db.database import Database
 from kit.db.notify import Listener, Notifications
-from kit.rpc.guard import Access, Service
+from kit.rpc.access import Access, Rule, Rules
+from kit.rpc.guard import Service
 from kit.values import timestamps
 from kit.values.checks import Checks
 from protos.changes.v1 import changes_pb2 as pb
@@ -20,7 +20,7 @@ from protos.changes.v1 import changes_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
-ACCESS: Mapping[str, Access] = {"ReadChanges": Access.SERVICE}
+ACCESS: Rules = {"ReadChanges": Rule(Access.SERVICE)}
 # What the trigger on the outbox notifies.
 OUTBOX = "outbox"
 DEFAULT_LIMIT = 100

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
@@ -15,12 +14,13 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from kit.auth import operator_log, tokens
 from kit.auth.caller import act_for
-from kit.auth.sessions import SUFFICIENT, Role, Session, Verifier
+from kit.auth.sessions import Session, Verifier
 from kit.errors import Failure, Kind
 from kit.logs import request_id
 from kit.rpc import call as rpc_call
-from kit.rpc import scopes, sessionless
+from kit.rpc import sessionless
 from kit.rpc import tracing as rpc_tracing
+from kit.rpc.access import Rules
 from kit.rpc.admission import too_many
 from kit.rpc.bounds import AdmittedCall, Bounds
 from kit.rpc.call import Context
@@ -38,27 +38,6 @@ _session: ContextVar[Session] = ContextVar("session")
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
-class Access(Enum):
-    """Who may call a method. FINANCE may call what SUPPORT may, administrators both, services everything."""
-
-    PUBLIC = "public"
-    SIGNED_IN = "signed in"
-    SUPPORT = "support"
-    FINANCE = "finance"
-    ADMIN = "admin"
-    SERVICE = "service"
-
-
-ALLOWED = {
-    Access.PUBLIC: frozenset(Role),
-    Access.SIGNED_IN: SUFFICIENT[Role.CUSTOMER],
-    Access.SUPPORT: SUFFICIENT[Role.SUPPORT],
-    Access.FINANCE: SUFFICIENT[Role.FINANCE],
-    Access.ADMIN: SUFFICIENT[Role.ADMIN],
-    Access.SERVICE: SUFFICIENT[Role.SERVICE],
-}
-
-
 def session() -> Session:
     """Return the verified session of the current call."""
     return _session.get()
@@ -74,24 +53,18 @@ def time_left() -> float | None:
 class Service:
     """A gRPC service: its descriptor, how to add it to a server, and who may call each method.
 
-    `acts` are the methods whose calls by staff and operators are logged. `scopes` are the methods that API
-    keys may call, each with the scope that the key needs; they may call no other. Raises ValueError if
-    `access` does not declare every method, or `scopes` declares another.
+    Raises ValueError unless `access` has a rule for each method, and for no other.
     """
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
-    access: Mapping[str, Access]
-    acts: operator_log.Acts = field(default_factory=dict)
-    scopes: Mapping[str, str] = field(default_factory=dict)
+    access: Rules
 
     def __post_init__(self) -> None:
         declared = set(self.access)
         existing = {method.name for method in self.descriptor.methods}
         if declared != existing:
             raise ValueError(f"access of {self.name}: {sorted(declared ^ existing)} differ")
-        if unknown := set(self.scopes) - existing:
-            raise ValueError(f"scopes of {self.name}: there is no method {sorted(unknown)}")
 
     @property
     def name(self) -> str:
@@ -105,17 +78,11 @@ class Guard(grpc.aio.ServerInterceptor):
     def __init__(
         self, services: Sequence[Service], verifier: Verifier, limits: Limits = DEFAULTS
     ) -> None:
-        self._access = {
+        self._rules = {
             f"/{service.name}/{name}": rule
             for service in services
             for name, rule in service.access.items()
         }
-        self._scopes = {
-            f"/{service.name}/{name}": scope
-            for service in services
-            for name, scope in service.scopes.items()
-        }
-        self._acts = {name: fields for one in services for name, fields in one.acts.items()}
         self._verifier = verifier
         self._metrics = ServerMetrics()
         self.bounds = Bounds(limits)
@@ -151,7 +118,7 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> bytes:
         request = rpc_call.decoded(handler, await admitted.request(context))
         async with admitted.slot() as work:
-            with operator_log.logged(self._acts, method, session(), request):
+            with operator_log.logged(method, self._rules[method].logged, session(), request):
                 response = await handler.unary_unary(request, context)
             body = bytes(handler.response_serializer(response))
             del response
@@ -174,7 +141,9 @@ class Guard(grpc.aio.ServerInterceptor):
                 sending = asyncio.create_task(_send(handler, request, context, span, admitted))
                 self._streams.add(sending)
                 try:
-                    with operator_log.logged(self._acts, method, session(), request):
+                    with operator_log.logged(
+                        method, self._rules[method].logged, session(), request
+                    ):
                         left = self._verifier.seconds_left(session())
                         await asyncio.wait({sending}, timeout=left)
                         if not sending.done():
@@ -251,31 +220,8 @@ class Guard(grpc.aio.ServerInterceptor):
     async def _admit(self, method: str, context: Context, header: str | None) -> Session:
         request_id.adopt(rpc_call.header(context, request_id.HEADER) or "")
         caller = await self._verifier.session(header)
-        rule = self._access[method]
-        if caller.role in ALLOWED[rule]:
-            scopes.check(caller, self._scopes.get(method))
-            return caller
-        if caller.role is Role.ANONYMOUS:
-            raise Failure(
-                Kind.UNAUTHENTICATED,
-                "UNAUTHENTICATED",
-                "Not authenticated: send the metadata `authorization: Bearer <access token>`",
-            )
-        raise Failure(
-            Kind.FORBIDDEN,
-            "FORBIDDEN",
-            f"Not allowed: this call requires the session of {REQUIRED_SESSION[rule]}",
-        )
-
-
-REQUIRED_SESSION = {
-    Access.PUBLIC: "any caller",
-    Access.SIGNED_IN: "a signed-in user",
-    Access.SUPPORT: "the support or finance staff or an administrator",
-    Access.FINANCE: "the finance staff or an administrator",
-    Access.ADMIN: "an administrator",
-    Access.SERVICE: "a service of this system",
-}
+        self._rules[method].check(caller)
+        return caller
 
 
 async def _send(

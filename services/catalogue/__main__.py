@@ -9,7 +9,7 @@ from kit.process.run import run
 from kit.rpc.guard import Service
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2, prices_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
-from services.catalogue.access import ACCESS, ACTS, PRICES_ACCESS, PRICES_ACTS, SCOPES
+from services.catalogue.access import ACCESS, PRICES_ACCESS
 from services.catalogue.live import CHANNEL
 from services.catalogue.settings import Settings
 from services.catalogue.wiring import wired
@@ -38,14 +38,11 @@ async def serve(
             catalogue_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             partial(catalogue_pb2_grpc.add_CatalogueServiceServicer_to_server, servicer),
             ACCESS,
-            ACTS,
-            SCOPES,
         )
         prices = Service(
             prices_pb2.DESCRIPTOR.services_by_name["PricesService"],
             partial(prices_pb2_grpc.add_PricesServiceServicer_to_server, prices_servicer),
             PRICES_ACCESS,
-            PRICES_ACTS,
         )
         async with opened.serving(catalogue, prices, variables="CATALOGUE", grace=GRACE) as port:
             started(port)

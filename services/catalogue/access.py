@@ -1,58 +1,38 @@
-"""Who may call each method of the catalogue's services, and which calls of operators are logged."""
+"""Who may call each method of the catalogue's services, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
+from kit.rpc.access import Access, Rule, Rules
 
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
-
-ACCESS: Mapping[str, Access] = {
-    "ListPlans": Access.PUBLIC,
-    "GetPlan": Access.PUBLIC,
-    "BatchGetPlans": Access.PUBLIC,
-    "BatchListTopUpPlans": Access.PUBLIC,
-    "ListFeaturedPlans": Access.PUBLIC,
-    "ListRegions": Access.PUBLIC,
-    "ListCountries": Access.PUBLIC,
-    "GetPlanFacets": Access.PUBLIC,
-    "WatchRevision": Access.PUBLIC,
-    "BatchListNetworks": Access.PUBLIC,
-    "SetFeaturedPlans": Access.ADMIN,
-    "SetPlanHidden": Access.ADMIN,
-    "SetPlanTexts": Access.ADMIN,
-    "SetPlanDisplay": Access.ADMIN,
-    "SyncCatalogue": Access.ADMIN,
-    "GetSyncStatus": Access.ADMIN,
-}
-# Logged with these fields where an administrator or an operator makes the call.
-ACTS: Acts = {
-    "SetFeaturedPlans": ("plan_ids",),
-    "SetPlanHidden": ("plan_id", "hidden"),
-    "SetPlanTexts": ("plan_id", "locale"),
-    "SetPlanDisplay": ("plan_id",),
-    "SyncCatalogue": (),
-}
-# What API keys may call, and the scope that they need.
-SCOPES: Mapping[str, str] = {
-    name: "plans:read" for name, access in ACCESS.items() if access is Access.PUBLIC
+ACCESS: Rules = {
+    "ListPlans": Rule(Access.PUBLIC, "plans:read"),
+    "GetPlan": Rule(Access.PUBLIC, "plans:read"),
+    "BatchGetPlans": Rule(Access.PUBLIC, "plans:read"),
+    "BatchListTopUpPlans": Rule(Access.PUBLIC, "plans:read"),
+    "ListFeaturedPlans": Rule(Access.PUBLIC, "plans:read"),
+    "ListRegions": Rule(Access.PUBLIC, "plans:read"),
+    "ListCountries": Rule(Access.PUBLIC, "plans:read"),
+    "GetPlanFacets": Rule(Access.PUBLIC, "plans:read"),
+    "WatchRevision": Rule(Access.PUBLIC, "plans:read"),
+    "BatchListNetworks": Rule(Access.PUBLIC, "plans:read"),
+    "SetFeaturedPlans": Rule(Access.ADMIN, logged=("plan_ids",)),
+    "SetPlanHidden": Rule(Access.ADMIN, logged=("plan_id", "hidden")),
+    "SetPlanTexts": Rule(Access.ADMIN, logged=("plan_id", "locale")),
+    "SetPlanDisplay": Rule(Access.ADMIN, logged=("plan_id",)),
+    "SyncCatalogue": Rule(Access.ADMIN, logged=()),
+    "GetSyncStatus": Rule(Access.ADMIN),
 }
 
-PRICES_ACCESS: Mapping[str, Access] = {
-    "GetPriceRules": Access.FINANCE,
-    "ListPriceRuleVersions": Access.FINANCE,
-    "SetPriceRules": Access.FINANCE,
-    "PreviewPrices": Access.FINANCE,
-    "ExplainPrice": Access.FINANCE,
-    "ListPriceHistory": Access.FINANCE,
-    "ListPlanPrices": Access.FINANCE,
-    "GetExchangeRates": Access.FINANCE,
-    "SetExchangeRates": Access.FINANCE,
-    "ListTaxRates": Access.FINANCE,
-    "SetTaxRates": Access.FINANCE,
-    "QuotePlan": Access.SERVICE,
-    "BatchQuotePlans": Access.SERVICE,
-}
-PRICES_ACTS: Acts = {
-    "SetPriceRules": ("expected_version",),
-    "SetExchangeRates": ("rates", "accept_jump"),
-    "SetTaxRates": ("rates",),
+PRICES_ACCESS: Rules = {
+    "GetPriceRules": Rule(Access.FINANCE),
+    "ListPriceRuleVersions": Rule(Access.FINANCE),
+    "SetPriceRules": Rule(Access.FINANCE, logged=("expected_version",)),
+    "PreviewPrices": Rule(Access.FINANCE),
+    "ExplainPrice": Rule(Access.FINANCE),
+    "ListPriceHistory": Rule(Access.FINANCE),
+    "ListPlanPrices": Rule(Access.FINANCE),
+    "GetExchangeRates": Rule(Access.FINANCE),
+    "SetExchangeRates": Rule(Access.FINANCE, logged=("rates", "accept_jump")),
+    "ListTaxRates": Rule(Access.FINANCE),
+    "SetTaxRates": Rule(Access.FINANCE, logged=("rates",)),
+    "QuotePlan": Rule(Access.SERVICE),
+    "BatchQuotePlans": Rule(Access.SERVICE),
 }

@@ -10,7 +10,7 @@ from kit.rpc.guard import Service
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc, travelers_pb2, travelers_pb2_grpc
 from providers.esim_go.connect import connect as connect_provider
-from services.esims.access import ACCESS, ACTS, SCOPES
+from services.esims.access import ACCESS
 from services.esims.exports import wiring as exports
 from services.esims.live import CHANNEL
 from services.esims.reports import wiring as reports
@@ -49,8 +49,6 @@ async def serve(
             esims_pb2.DESCRIPTOR.services_by_name["ESIMsService"],
             partial(esims_pb2_grpc.add_ESIMsServiceServicer_to_server, ESIMsServicer(made.esims)),
             ACCESS,
-            ACTS,
-            SCOPES,
         )
         travelers = Service(
             travelers_pb2.DESCRIPTOR.services_by_name["TravelersService"],
@@ -59,8 +57,6 @@ async def serve(
                 TravelersServicer(made.travelers),
             ),
             travelers_access.ACCESS,
-            travelers_access.ACTS,
-            travelers_access.SCOPES,
         )
         reading, zone = reports.reading(opened, settings.reports), settings.reports.time_zone
         # A round of a loop that is cut off is due again when its lease expires.

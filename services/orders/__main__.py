@@ -18,7 +18,7 @@ from protos.orders.v1 import (
     payments_pb2_grpc,
 )
 from providers.esim_go.connect import connect as connect_provider
-from services.orders.access import ACCESS, ACTS, SCOPES
+from services.orders.access import ACCESS
 from services.orders.books import access as books_access
 from services.orders.coupons import access as coupons_access
 from services.orders.live import CHANNEL
@@ -43,28 +43,21 @@ async def serve(
             orders_pb2.DESCRIPTOR.services_by_name["OrdersService"],
             partial(orders_pb2_grpc.add_OrdersServiceServicer_to_server, made.orders),
             ACCESS,
-            ACTS,
-            SCOPES,
         )
         coupons = Service(
             coupons_pb2.DESCRIPTOR.services_by_name["CouponsService"],
             partial(coupons_pb2_grpc.add_CouponsServiceServicer_to_server, made.coupons),
             coupons_access.ACCESS,
-            coupons_access.ACTS,
-            coupons_access.SCOPES,
         )
         payments = Service(
             payments_pb2.DESCRIPTOR.services_by_name["PaymentsService"],
             partial(payments_pb2_grpc.add_PaymentsServiceServicer_to_server, made.payments),
             payments_access.ACCESS,
-            payments_access.ACTS,
-            payments_access.SCOPES,
         )
         books = Service(
             books_pb2.DESCRIPTOR.services_by_name["BooksService"],
             partial(books_pb2_grpc.add_BooksServiceServicer_to_server, made.books),
             books_access.ACCESS,
-            books_access.ACTS,
         )
         grace = settings.purchase_wait
         async with opened.serving(

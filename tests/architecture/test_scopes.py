@@ -1,13 +1,13 @@
 """Which methods API keys may call, with which scope: every method that people may call is decided on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from gateway.schema.organizations.api_keys import SCOPES as IN_SCHEMA
-from kit.rpc.guard import Access
+from kit.rpc.access import Access, Rules
 from services.orders.api_keys.api_key import INCLUDED, Scope, effective
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +28,16 @@ PEOPLE_ONLY = {
 READS = ("List", "Get", "BatchList", "BatchGet", "Watch", "Validate", "Check", "Quote", "Refresh")
 
 
-def tables(path: Path) -> Iterator[tuple[Mapping[str, Access], Mapping[str, str]]]:
-    """Yield each table of access of a module, with the scopes of the same service."""
+def tables(path: Path) -> Iterator[Rules]:
+    """Yield the rules of each service in a module."""
     name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    module = import_module(name)
-    for key, value in vars(module).items():
+    for key, value in vars(import_module(name)).items():
         if key.endswith("ACCESS"):
-            yield value, getattr(module, key.replace("ACCESS", "SCOPES"), {})
+            yield value
+
+
+def scopes(rules: Rules) -> dict[str, str]:
+    return {name: rule.scope for name, rule in rules.items() if rule.scope is not None}
 
 
 def test_every_service_was_found() -> None:
@@ -43,21 +46,22 @@ def test_every_service_was_found() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.parent.name)
 def test_each_method_for_people_has_a_scope_or_is_closed_to_api_keys(path: Path) -> None:
-    for access, scopes in tables(path):
-        open_ = {name for name, one in access.items() if one in (Access.SIGNED_IN, Access.PUBLIC)}
-        assert set(scopes) == open_ - PEOPLE_ONLY
+    for rules in tables(path):
+        for_people = (Access.SIGNED_IN, Access.PUBLIC)
+        open_ = {name for name, rule in rules.items() if rule.access in for_people}
+        assert set(scopes(rules)) == open_ - PEOPLE_ONLY
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.parent.name)
 def test_a_change_needs_a_scope_to_write(path: Path) -> None:
-    for _, scopes in tables(path):
-        for name, scope in scopes.items():
+    for rules in tables(path):
+        for name, scope in scopes(rules).items():
             assert scope in set(Scope)
             assert scope.endswith(":write") or name.startswith(READS), name
 
 
 def test_methods_that_are_closed_exist() -> None:
-    methods = {name for path in MODULES for access, _ in tables(path) for name in access}
+    methods = {name for path in MODULES for rules in tables(path) for name in rules}
     assert methods >= PEOPLE_ONLY
 
 

@@ -37,5 +37,4 @@ def service(database: Database, reading: ReportsDatabase, time_zone: str) -> Ser
         reports_pb2.DESCRIPTOR.services_by_name["ReportsService"],
         partial(reports_pb2_grpc.add_ReportsServiceServicer_to_server, servicer),
         access.ACCESS,
-        access.ACTS,
     )

@@ -1,23 +1,14 @@
-"""Who may call each method of the API keys service, and which calls of operators are logged."""
+"""Who may call each method of the API keys service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
-
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
+from kit.rpc.access import Access, Rule, Rules
 
 # API keys manage no keys, so none of these methods has a scope.
-ACCESS: Mapping[str, Access] = {
-    "CreateAPIKey": Access.SIGNED_IN,
-    "ListAPIKeys": Access.SIGNED_IN,
-    "RevokeAPIKey": Access.SIGNED_IN,
-    "ExchangeAPIKey": Access.SERVICE,
-    "ReplaceSigningKey": Access.SERVICE,
-}
-# Logged with these fields where an administrator or an operator makes the call.
-ACTS: Acts = {
-    "CreateAPIKey": ("organization_id", "scopes"),
-    "RevokeAPIKey": ("api_key_id",),
-    "ReplaceSigningKey": (),
+ACCESS: Rules = {
+    "CreateAPIKey": Rule(Access.SIGNED_IN, logged=("organization_id", "scopes")),
+    "ListAPIKeys": Rule(Access.SIGNED_IN),
+    "RevokeAPIKey": Rule(Access.SIGNED_IN, logged=("api_key_id",)),
+    "ExchangeAPIKey": Rule(Access.SERVICE),
+    "ReplaceSigningKey": Rule(Access.SERVICE, logged=()),
 }
 
-ISSUER_ACCESS: Mapping[str, Access] = {"GetKeySet": Access.SERVICE}
+ISSUER_ACCESS: Rules = {"GetKeySet": Rule(Access.SERVICE)}

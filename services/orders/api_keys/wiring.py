@@ -35,7 +35,6 @@ def services(opened: Opened, propagation: Propagation, *, live: bool) -> list[Se
             api_keys_pb2.DESCRIPTOR.services_by_name["APIKeysService"],
             partial(api_keys_pb2_grpc.add_APIKeysServiceServicer_to_server, servicer),
             access.ACCESS,
-            access.ACTS,
         ),
         Service(
             issuer_pb2.DESCRIPTOR.services_by_name["IssuerService"],

@@ -10,7 +10,7 @@ from kit.db.notify import Notifications
 from kit.rpc.guard import Service
 from protos.orders.v1 import batches_pb2, batches_pb2_grpc
 from services.orders.batches.accept import Acceptance
-from services.orders.batches.access import ACCESS, ACTS, SCOPES
+from services.orders.batches.access import ACCESS
 from services.orders.batches.change import BatchChanges
 from services.orders.batches.live import LiveBatches
 from services.orders.batches.members import Buyers
@@ -62,7 +62,5 @@ def parts(
         batches_pb2.DESCRIPTOR.services_by_name["BatchesService"],
         partial(batches_pb2_grpc.add_BatchesServiceServicer_to_server, servicer),
         ACCESS,
-        ACTS,
-        SCOPES,
     )
     return BatchParts(service, worker.loop())

@@ -1,13 +1,9 @@
 """Who may call each method of the books service; none of them changes anything."""
 
-from collections.abc import Mapping
+from kit.rpc.access import Access, Rule, Rules
 
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
-
-ACCESS: Mapping[str, Access] = {
-    "ListLedger": Access.FINANCE,
-    "ListAccounts": Access.FINANCE,
-    "CheckBooks": Access.FINANCE,
+ACCESS: Rules = {
+    "ListLedger": Rule(Access.FINANCE),
+    "ListAccounts": Rule(Access.FINANCE),
+    "CheckBooks": Rule(Access.FINANCE),
 }
-ACTS: Acts = {}

@@ -15,6 +15,4 @@ def service(database: Database) -> Service:
         budgets_pb2.DESCRIPTOR.services_by_name["BudgetsService"],
         partial(budgets_pb2_grpc.add_BudgetsServiceServicer_to_server, BudgetsServicer(database)),
         access.ACCESS,
-        access.ACTS,
-        access.SCOPES,
     )

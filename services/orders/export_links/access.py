@@ -1,13 +1,9 @@
 """Who may call each method of the export links service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
-
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
+from kit.rpc.access import Access, Rule, Rules
 
 # The servicer admits the finance staff, and members of the organization by their roles.
-ACCESS: Mapping[str, Access] = {
-    "CreateExportLink": Access.SIGNED_IN,
-    "TakeExportLink": Access.SERVICE,
+ACCESS: Rules = {
+    "CreateExportLink": Rule(Access.SIGNED_IN, logged=("organization_id",)),
+    "TakeExportLink": Rule(Access.SERVICE),
 }
-ACTS: Acts = {"CreateExportLink": ("organization_id",)}

@@ -5,7 +5,7 @@ from functools import partial
 from kit.db.database import Database
 from kit.rpc.guard import Service
 from protos.orders.v1 import export_links_pb2, export_links_pb2_grpc
-from services.orders.export_links.access import ACCESS, ACTS
+from services.orders.export_links.access import ACCESS
 from services.orders.export_links.servicer import ExportLinksServicer
 
 
@@ -18,5 +18,4 @@ def service(database: Database) -> Service:
             ExportLinksServicer(database),
         ),
         ACCESS,
-        ACTS,
     )

@@ -1,20 +1,11 @@
 """Who may call each method of the exports service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
+from kit.rpc.access import Access, Rule, Rules
 
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
-
-ACCESS: Mapping[str, Access] = {
+ACCESS: Rules = {
     # Members may export the orders of their organization; the servicer checks their roles.
-    "ExportOrders": Access.SIGNED_IN,
-    "ExportSales": Access.FINANCE,
-    "ExportLedger": Access.FINANCE,
-    "ExportCustomers": Access.FINANCE,
-}
-ACTS: Acts = {
-    "ExportOrders": ("range", "organization_id"),
-    "ExportSales": ("range",),
-    "ExportLedger": ("range",),
-    "ExportCustomers": ("range",),
+    "ExportOrders": Rule(Access.SIGNED_IN, logged=("range", "organization_id")),
+    "ExportSales": Rule(Access.FINANCE, logged=("range",)),
+    "ExportLedger": Rule(Access.FINANCE, logged=("range",)),
+    "ExportCustomers": Rule(Access.FINANCE, logged=("range",)),
 }

@@ -18,5 +18,4 @@ def service(database: Database, reading: ReportsDatabase, time_zone: str) -> Ser
         exports_pb2.DESCRIPTOR.services_by_name["ExportsService"],
         partial(exports_pb2_grpc.add_ExportsServiceServicer_to_server, servicer),
         access.ACCESS,
-        access.ACTS,
     )

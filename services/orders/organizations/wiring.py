@@ -28,6 +28,4 @@ def service(
         organizations_pb2.DESCRIPTOR.services_by_name["OrganizationsService"],
         partial(organizations_pb2_grpc.add_OrganizationsServiceServicer_to_server, servicer),
         access.ACCESS,
-        access.ACTS,
-        access.SCOPES,
     )

@@ -1,16 +1,12 @@
 """Who may call each method of the reports service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
+from kit.rpc.access import Access, Rule, Rules
 
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
-
-ACCESS: Mapping[str, Access] = {
-    "GetSales": Access.FINANCE,
+ACCESS: Rules = {
+    "GetSales": Rule(Access.FINANCE),
     # For members of an organization; the servicer checks their roles.
-    "GetSpending": Access.SIGNED_IN,
-    "GetFunnel": Access.FINANCE,
-    "GetCohorts": Access.FINANCE,
-    "RebuildSales": Access.FINANCE,
+    "GetSpending": Rule(Access.SIGNED_IN),
+    "GetFunnel": Rule(Access.FINANCE),
+    "GetCohorts": Rule(Access.FINANCE),
+    "RebuildSales": Rule(Access.FINANCE, logged=("from_day", "check")),
 }
-ACTS: Acts = {"RebuildSales": ("from_day", "check")}

@@ -67,5 +67,4 @@ def service(
         reports_pb2.DESCRIPTOR.services_by_name["ReportsService"],
         partial(reports_pb2_grpc.add_ReportsServiceServicer_to_server, servicer),
         access.ACCESS,
-        access.ACTS,
     )

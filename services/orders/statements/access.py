@@ -1,22 +1,14 @@
 """Who may call each method of the statements service, and which calls of the staff are logged."""
 
-from collections.abc import Mapping
-
-from kit.auth.operator_log import Acts
-from kit.rpc.guard import Access
+from kit.rpc.access import Access, Rule, Rules
 
 # The servicer admits the finance staff, and members whose role deals with money.
-ACCESS: Mapping[str, Access] = {
-    "GetCreditAccount": Access.SIGNED_IN,
-    "ListStatements": Access.SIGNED_IN,
-    "GetStatement": Access.SIGNED_IN,
-    "ListStatementLines": Access.SIGNED_IN,
-    "IssueStatement": Access.FINANCE,
-    "RecordStatementPayment": Access.FINANCE,
-    "CreditStatement": Access.FINANCE,
-}
-ACTS: Acts = {
-    "IssueStatement": ("organization_id",),
-    "RecordStatementPayment": ("statement_id", "amount", "paid_on"),
-    "CreditStatement": ("statement_id", "amount"),
+ACCESS: Rules = {
+    "GetCreditAccount": Rule(Access.SIGNED_IN),
+    "ListStatements": Rule(Access.SIGNED_IN),
+    "GetStatement": Rule(Access.SIGNED_IN),
+    "ListStatementLines": Rule(Access.SIGNED_IN),
+    "IssueStatement": Rule(Access.FINANCE, logged=("organization_id",)),
+    "RecordStatementPayment": Rule(Access.FINANCE, logged=("statement_id", "amount", "paid_on")),
+    "CreditStatement": Rule(Access.FINANCE, logged=("statement_id", "amount")),
 }

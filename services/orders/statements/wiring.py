@@ -7,7 +7,7 @@ from kit.background import Loop
 from kit.db.database import Database
 from kit.rpc.guard import Service
 from protos.orders.v1 import statements_pb2, statements_pb2_grpc
-from services.orders.statements.access import ACCESS, ACTS
+from services.orders.statements.access import ACCESS
 from services.orders.statements.issue import Statements
 from services.orders.statements.metrics import StatementMetrics
 from services.orders.statements.servicer import StatementsServicer
@@ -26,6 +26,5 @@ def service(
             StatementsServicer(database, statements),
         ),
         ACCESS,
-        ACTS,
     )
     return served, statements.loop(stop)

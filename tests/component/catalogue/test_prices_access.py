@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from kit.errors import Failure, Kind
-from kit.rpc.guard import Access
+from kit.rpc.access import Access
 from protos.catalogue.v1 import prices_pb2 as pb
 from services.catalogue.access import PRICES_ACCESS
 from tests.component.catalogue.conftest import OpenShop, Shop
@@ -35,11 +35,11 @@ async def test_every_method_is_for_the_finance_staff_or_services(open_shop: Open
             for role in ("finance", "support")
         }
         tokens["customer"] = await shop.auth.token("ada@example.com")
-        for method, access in PRICES_ACCESS.items():
+        for method, rule in PRICES_ACCESS.items():
             request = getattr(pb, f"{method}Request")()
-            assert access in (Access.FINANCE, Access.SERVICE)
+            assert rule.access in (Access.FINANCE, Access.SERVICE)
             for role, token in tokens.items():
-                allowed = role == "finance" and access is Access.FINANCE
+                allowed = role == "finance" and rule.access is Access.FINANCE
                 kind = await failed(shop, method, request, token)
                 assert (kind is not Kind.FORBIDDEN) is allowed, (method, role)
 

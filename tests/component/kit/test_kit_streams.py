@@ -13,14 +13,15 @@ from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc import guard as rpc_guard
-from kit.rpc.guard import Access, Service
+from kit.rpc.access import Access, Rule
+from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.neighbours import Auth
 from tests.fixtures.stepped_clock import ManualClock
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
-ACCESS = {method.name: Access.SIGNED_IN for method in DESCRIPTOR.methods}
+ACCESS = {method.name: Rule(Access.SIGNED_IN) for method in DESCRIPTOR.methods}
 
 
 class StreamServicer(orders_pb2_grpc.OrdersServiceServicer):

@@ -9,7 +9,8 @@ from gateway.http.socket_protocol import MAX_OPERATIONS
 from gateway.http.socket_settings import SocketSettings
 from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
-from kit.rpc.guard import Access, Service
+from kit.rpc.access import Access, Rule
+from kit.rpc.guard import Service
 from kit.rpc.server import start
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
@@ -115,7 +116,7 @@ async def test_changes_during_a_service_outage_are_sent_after_it(
                 lambda server: orders_pb2_grpc.add_OrdersServiceServicer_to_server(
                     gateway.orders, server
                 ),
-                {method.name: Access.SIGNED_IN for method in descriptor.methods},
+                {method.name: Rule(Access.SIGNED_IN) for method in descriptor.methods},
             ),
             host="127.0.0.1",
             port=gateway.servers["orders"].port,

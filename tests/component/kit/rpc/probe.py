@@ -6,16 +6,16 @@ from typing import Any
 from kit.auth.sessions import Role
 from kit.logs import request_id
 from kit.rpc import guard as rpc_guard
-from kit.rpc.guard import Access
+from kit.rpc.access import Access, Rule
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
-ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Access.SIGNED_IN) | {
-    "CancelOrder": Access.ADMIN,
-    "ListOrders": Access.SERVICE,
-    "BatchGetOrders": Access.SUPPORT,
-    "QuoteOrder": Access.FINANCE,
-    "ValidateOrder": Access.PUBLIC,
+ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Rule(Access.SIGNED_IN)) | {
+    "CancelOrder": Rule(Access.ADMIN),
+    "ListOrders": Rule(Access.SERVICE),
+    "BatchGetOrders": Rule(Access.SUPPORT),
+    "QuoteOrder": Rule(Access.FINANCE),
+    "ValidateOrder": Rule(Access.PUBLIC),
 }
 Behaviour = Callable[[], Awaitable[None]]
 

@@ -81,7 +81,6 @@ async def exporting(
             pb.DESCRIPTOR.services_by_name["ExportsService"],
             partial(exports_pb2_grpc.add_ExportsServiceServicer_to_server, servicer),
             access.ACCESS,
-            access.ACTS,
         )
         server = await start(
             service, host="127.0.0.1", port=0, verifier=verifier, connection_age=connection_age

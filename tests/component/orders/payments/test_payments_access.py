@@ -15,7 +15,7 @@ from tests.fixtures.rpc.refusals import refused
 
 METHODS = payments_pb2.DESCRIPTOR.services_by_name["PaymentsService"].methods_by_name
 STAFF_ONLY = [
-    name for name, rule in ACCESS.items() if rule.name in ("FINANCE", "SUPPORT", "SERVICE")
+    name for name, rule in ACCESS.items() if rule.access.name in ("FINANCE", "SUPPORT", "SERVICE")
 ]
 
 

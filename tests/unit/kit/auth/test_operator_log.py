@@ -21,8 +21,8 @@ def test_an_enum_is_logged_by_its_name(
 ) -> None:
     caplog.set_level(logging.INFO)
     request = pb.InviteMemberRequest(organization_id="acme", role=role)
-    acts = {"InviteMember": ("organization_id", "role")}
-    with logged(acts, "/orders.v1.OrganizationsService/InviteMember", OPERATOR, request):
+    method = "/orders.v1.OrganizationsService/InviteMember"
+    with logged(method, ("organization_id", "role"), OPERATOR, request):
         pass
     [record] = caplog.records
     assert record.getMessage() == (
