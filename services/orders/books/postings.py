@@ -166,10 +166,11 @@ def cost_returned(order: Order, returned: int, before: Decimal) -> Posting | Non
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What earlier postings gave back of a sale, with the tax in it; without refunds that failed."""
+    """What was given back of a sale, and the tax in it, without failed refunds; what tax is left at most."""
 
     amount: Decimal = NONE
     tax: Decimal = NONE
+    tax_left: Decimal | None = None
 
 
 def sale_returned(order: Order, returned: int, before: GivenBack) -> Posting | None:
@@ -199,6 +200,7 @@ def refunded(
     if sold and order.tax_amount:
         share = (before.amount + refund.amount) / order.total_price
         tax = currencies.rounded(order.tax_amount * share, refund.currency) - before.tax
+        tax = tax if before.tax_left is None else min(tax, before.tax_left)
     posting = build(
         PostingKind.REFUND,
         f"refund:{refund.id}",

@@ -100,12 +100,11 @@ async def _credit(connection: Connection, statement: Statement, wanted: Wanted, 
             " credited: the rest was credited or refunded, or a cancellation that is under way refunds it",
             details={"left": f"{money.plain(possible):f}", "currency": statement.currency},
         )
-    whole, given = await settle_store.taxes(connection, statement.id)
-    share = (before + wanted.amount) / statement.total
-    # What was credited in all is rounded, not the share of each credit note.
+    # If all of the rest is credited, exactly the tax in it is given back.
+    left = await billed.taxes(connection, statement.id)
     taxes = {
-        country: currencies.rounded(tax * share, statement.currency) - given.get(country, 0)
-        for country, tax in whole.items()
+        country: currencies.rounded(tax * wanted.amount / found.rest, statement.currency)
+        for country, tax in left.items()
     }
     settled = await _record(connection, statement, wanted, actor)
     await books.post(

@@ -72,25 +72,3 @@ async def opposite(connection: Connection, statement: Statement) -> list[Stateme
     sign = Decimal(-1 if statement.left > 0 else 1)
     rows = await connection.fetch(OTHERS, statement.organization_id, statement.id, sign)
     return [store.read_row(row) for row in rows]
-
-
-TAXES = """
-select tax_country, sum(tax) as tax from orders.statement_lines
-where statement_id = $1 group by tax_country having sum(tax) <> 0 order by tax_country
-"""
-CREDITED = """
-select split_part(e.account, ':', 2) as tax_country, sum(e.amount) as tax
-from orders.statement_settlements t
-join orders.ledger_transactions l on l.key = 'credit_note:' || t.id
-join orders.ledger_entries e on e.transaction_id = l.id and e.account like 'tax:%'
-where t.statement_id = $1 and t.kind = 'CREDIT_NOTE' group by 1
-"""
-
-
-async def taxes(
-    connection: Connection, statement_id: UUID
-) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """Return the tax of a statement by country, and what credit notes gave back of it."""
-    whole = {row["tax_country"]: row["tax"] for row in await connection.fetch(TAXES, statement_id)}
-    rows = await connection.fetch(CREDITED, statement_id)
-    return whole, {row["tax_country"]: row["tax"] for row in rows}

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from kit.values import money
+from services.orders.order import Order
 from services.orders.payment import Payment, PaymentMethod
 from services.orders.payments.policy import Limit, due
 
@@ -70,6 +71,29 @@ left join lateral (
 ) c on true
 where l.statement_id = any($1::uuid[]) and o.status = 'COMPLETED' and o.cancel_requested_at is not null
 """
+# The tax in what did not go back so far: of the orders that a statement charges for, less what their refunds
+# gave back of it, wherever these are billed, and what its credit notes did.
+TAXES = """
+with charged as (
+    select l.order_id, l.tax_country, l.tax from orders.statement_lines l
+    join orders.ledger_transactions t on t.id = l.ledger_transaction_id and t.kind = 'TAKE'
+    where l.statement_id = $1
+),
+given_back as (
+    select t.id from orders.ledger_transactions t
+    where t.order_id in (select order_id from charged) and t.kind in ('REFUND', 'REFUND_FAILURE')
+    union all
+    select t.id from orders.statement_settlements s
+    join orders.ledger_transactions t on t.key = 'credit_note:' || s.id
+    where s.statement_id = $1 and s.kind = 'CREDIT_NOTE'
+)
+select country, sum(tax) as tax from (
+    select tax_country, tax from charged
+    union all
+    select split_part(e.account, ':', 2), - e.amount
+    from given_back g join orders.ledger_entries e on e.transaction_id = g.id and e.account like 'tax:%'
+) taxes (country, tax) group by country having sum(tax) <> 0 order by country
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,11 @@ class Billed:
     cancelling: dict[UUID, Decimal] = field(default_factory=dict, hash=False)
 
     @property
+    def rest(self) -> Decimal:
+        """Return what did not go back so far, with what is promised to cancellations under way."""
+        return self.charged - self.refunded - self.credited
+
+    @property
     def left(self) -> Decimal:
         """Return what can still be credited."""
         return self.left_for(None)
@@ -98,7 +127,7 @@ class Billed:
         promised = sum(
             (amount for of, amount in self.cancelling.items() if of != order_id), NOTHING
         )
-        return max(self.charged - self.refunded - self.credited - promised, NOTHING)
+        return max(self.rest - promised, NOTHING)
 
     def limit(self, order_id: UUID) -> Limit:
         """Return the most that can go back of one of its orders."""
@@ -135,6 +164,22 @@ async def locked(connection: Connection, payment: Payment, order_id: UUID) -> Bi
 async def of_statement(connection: Connection, statement_id: UUID) -> Billed:
     """Return what went back of a statement; the caller has locked its organization."""
     return (await _of(connection, [statement_id]))[statement_id]
+
+
+async def taxes(connection: Connection, statement_id: UUID) -> dict[str, Decimal]:
+    """Return the tax in the `rest` of a statement, by country."""
+    return {row["country"]: row["tax"] for row in await connection.fetch(TAXES, statement_id)}
+
+
+async def tax_left(connection: Connection, order: Order) -> Decimal | None:
+    """Return the most tax that a refund of an order gives back; None if no credit note limits it."""
+    if order.organization_id is None:
+        return None
+    found = await connection.fetch(CREDITED, [order.id])
+    if not found:
+        return None
+    left = await taxes(connection, found[0]["statement_id"])
+    return left.get(order.tax_country or "unknown", NOTHING)
 
 
 async def _of(connection: Connection, statement_ids: Sequence[UUID]) -> dict[UUID, Billed]:

@@ -1,6 +1,7 @@
 """Records refunds, and their outcomes with the wallet and the ledger in the same transaction."""
 
 import logging
+from dataclasses import replace
 from uuid import UUID
 
 from kit.db.database import Connection, after_commit
@@ -10,7 +11,7 @@ from services.orders.order import Order
 from services.orders.payment import Payment, Refund, RefundDestination, RefundReason, RefundState
 from services.orders.payments import order_store, state_store
 from services.orders.payments.metrics import RefundMetrics
-from services.orders.payments.refunds import refund_store
+from services.orders.payments.refunds import billed, refund_store
 from services.orders.payments.refunds.shares import Shares
 from services.orders.payments.wallets import wallet_store
 
@@ -81,7 +82,10 @@ class Refunding:
                 order,
                 wallet_id,
                 sold=await books.is_sold(connection, order.id),
-                before=await books.given_back(connection, refund.payment_id),
+                before=replace(
+                    await books.given_back(connection, refund.payment_id),
+                    tax_left=await billed.tax_left(connection, order),
+                ),
             ),
             actor=actor,
         )
