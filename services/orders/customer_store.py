@@ -106,7 +106,11 @@ where order_id = any($1::uuid[]) and organization_id is null order by 1
 """
 # Parameters: the ids of the orders, their new owner, and their former owner.
 ERASE = (
-    "update orders.coupon_redemptions set customer_id = $2 where order_id = any($1::uuid[])",
+    # Those of organizations have the id of the organization, whose limits they count for.
+    """
+    update orders.coupon_redemptions set customer_id = $2
+    where order_id = any($1::uuid[]) and customer_id = $3::text::uuid
+    """,
     """
     update orders.order_esims
     set customer_id = $2, matching_id = case when organization_id is null then '' else matching_id end,

@@ -54,7 +54,8 @@ class CouponInput:
         default=None, description="Number of orders that can use it. Omit for no limit."
     )
     max_uses_per_customer: int | None = strawberry.field(
-        default=None, description="Number of orders of one customer that can use it."
+        default=None,
+        description="Number of orders of one customer that can use it. An organization is one customer.",
     )
     budget: str | None = strawberry.field(
         default=None, description="Maximum sum of all discounts. Omit for no limit."

@@ -81,7 +81,8 @@ class Coupon(View):
     )
     max_uses_per_customer: int | None = read(
         _limit("max_uses_per_customer"),
-        description="Number of orders of one customer that can use it; null if unlimited.",
+        description="Number of orders of one customer that can use it; null if unlimited. An organization is"
+        " one customer, whichever of its members buys.",
     )
     budget: str | None = read(
         _amount("budget"), description="Maximum sum of all discounts; null if unlimited."

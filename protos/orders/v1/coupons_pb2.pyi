@@ -55,7 +55,7 @@ class Coupon(_message.Message):
     percent: _builtins.str
     """Percent of the order, above 0 and at most 100, such as "15"."""
     max_uses: _builtins.int
-    """Number of orders that can use it, in all and for each customer; 0: no limit."""
+    """Number of orders that can use it, in all and for each customer; 0: no limit. An organization is one customer."""
     max_uses_per_customer: _builtins.int
     first_purchase_only: _builtins.bool
     """True: only for customers without an earlier order; failed orders don't count."""

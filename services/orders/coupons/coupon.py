@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from kit.errors import Failure, Kind
@@ -32,7 +33,7 @@ MESSAGE_FIRST_PURCHASE = (
     "This coupon is for the first purchase of a customer only; order without it"
 )
 MESSAGE_USED_BY_CUSTOMER = (
-    "This account has used this coupon as often as is allowed; order without it"
+    "This customer has used this coupon as often as is allowed; order without it"
 )
 # For staff only: it reveals how the price relates to the cost.
 MESSAGE_BELOW_LEAST_PRICE = (
@@ -84,6 +85,35 @@ class Coupon:
     reserved_amount: Decimal
     created_at: datetime
     created_by: str
+
+
+class Purchase(Protocol):
+    """An order, or a request for one."""
+
+    @property
+    def customer_id(self) -> UUID: ...
+
+    @property
+    def organization_id(self) -> UUID | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Whose purchases count for the limits of a coupon: an organization, or a person for themself.
+
+    An organization is one customer, whichever of its members and API keys buys.
+    """
+
+    id: UUID
+    is_organization: bool
+
+    @classmethod
+    def of(cls, purchase: Purchase) -> "Customer":
+        """Return the customer of a purchase."""
+        organization_id = purchase.organization_id
+        if organization_id is None:
+            return cls(purchase.customer_id, is_organization=False)
+        return cls(organization_id, is_organization=True)
 
 
 @dataclass(frozen=True, slots=True)

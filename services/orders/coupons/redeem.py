@@ -14,6 +14,7 @@ from services.orders.coupons.coupon import (
     MESSAGE_FIRST_PURCHASE,
     MESSAGE_USED_BY_CUSTOMER,
     Coupon,
+    Customer,
     Sale,
     discount_of,
     not_applicable,
@@ -57,9 +58,10 @@ class Discounts:
         async with self._database.system() as connection:
             coupon = await store.find(connection, request.coupon_code)
             amount = discount_of(coupon, sale, datetime.now(UTC))
+            customer = Customer.of(request)
             # A service that asks for a quote names no customer.
-            if coupon is not None and request.customer_id.int:
-                await _check_customer(connection, coupon, request.customer_id)
+            if coupon is not None and customer.id.int:
+                await _check_customer(connection, coupon, customer)
         return Discount(amount, coupon)
 
     async def check(self, code: str, sale: Sale, *, staff: bool) -> Decimal:
@@ -75,9 +77,9 @@ class Discounts:
     async def reserve(self, connection: Connection, order: Order, discount: Discount) -> None:
         """Reserve the coupon of an order that was claimed in the same transaction.
 
-        The caller holds the lock of the customer's purchases. Raises Failure REFUSED as `find` does;
-        the transaction must then be rolled back. The discount that counts is that of the order, which is
-        less than `discount` if the provider confirmed a price below the discount.
+        The caller holds the lock of the customer's purchases, and `lock`. Raises Failure REFUSED as `find`
+        does; the transaction must then be rolled back. The discount that counts is that of the order, which
+        is less than `discount` if the provider confirmed a price below the discount.
         """
         coupon = discount.coupon
         if coupon is None:
@@ -85,24 +87,35 @@ class Discounts:
         # The coupon's row first, so that purchases with the same coupon wait before they count its uses.
         if not await store.reserve(connection, coupon.id, order.discount):
             raise not_valid()
+        customer = Customer.of(order)
         recorded = await store.record(
-            connection, order.id, order.customer_id, coupon, order.discount, order.currency
+            connection, order.id, customer.id, coupon, order.discount, order.currency
         )
         if not recorded:
             raise not_applicable(MESSAGE_USED_BY_CUSTOMER)
         if coupon.rules.first_purchase_only and await store.has_bought(
-            connection, order.customer_id, order.id
+            connection, customer, order.id
         ):
             raise not_applicable(MESSAGE_FIRST_PURCHASE)
 
+    @staticmethod
+    def lock(request: OrderRequest, discount: Discount) -> list[str]:
+        """Return the lock that orders of an organization need besides those of their buyers, if any.
 
-async def _check_customer(connection: Connection, coupon: Coupon, customer_id: UUID) -> None:
+        Two members could otherwise both make the organization's first purchase.
+        """
+        if discount.coupon is None or request.organization_id is None:
+            return []
+        return [f"coupons of organization {request.organization_id}"]
+
+
+async def _check_customer(connection: Connection, coupon: Coupon, customer: Customer) -> None:
     """Raise Failure REFUSED (COUPON_NOT_APPLICABLE) if the customer can't use the coupon any more."""
     rules = coupon.rules
     limit = rules.max_uses_per_customer
-    if limit is not None and await store.uses(connection, coupon.id, customer_id) >= limit:
+    if limit is not None and await store.uses(connection, coupon.id, customer.id) >= limit:
         raise not_applicable(MESSAGE_USED_BY_CUSTOMER)
-    if rules.first_purchase_only and await store.has_bought(connection, customer_id, None):
+    if rules.first_purchase_only and await store.has_bought(connection, customer, None):
         raise not_applicable(MESSAGE_FIRST_PURCHASE)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
-from services.orders.coupons.coupon import Coupon, Rules
+from services.orders.coupons.coupon import Coupon, Customer, Rules
 
 RULES = (
     *(
@@ -137,8 +137,8 @@ async def record(
 ) -> bool:
     """Record the use of a coupon by an order; False if the customer has no use left.
 
-    The caller holds the lock of the customer's purchases. Two uses with one number would violate a unique
-    index.
+    `customer_id` is the id of a `Customer`. The caller holds the lock of the customer's purchases. Two uses
+    with one number would violate a unique index.
     """
     limit = coupon.rules.max_uses_per_customer
     done = await connection.execute(
@@ -161,11 +161,14 @@ async def uses(connection: Connection, coupon_id: UUID, customer_id: UUID) -> in
 HAS_BOUGHT = """
 select exists (
     select from orders.esim_orders o
-    where o.customer_id = $1 and o.status <> 'FAILED' and o.id is distinct from $2
+    where {} and o.status <> 'FAILED' and o.id is distinct from $2
 )
 """
+ORGANIZATION_HAS_BOUGHT = HAS_BOUGHT.format("o.organization_id = $1")
+PERSON_HAS_BOUGHT = HAS_BOUGHT.format("o.customer_id = $1 and o.organization_id is null")
 
 
-async def has_bought(connection: Connection, customer_id: UUID, except_order: UUID | None) -> bool:
+async def has_bought(connection: Connection, customer: Customer, except_order: UUID | None) -> bool:
     """Return whether the customer has another order that has not failed."""
-    return bool(await connection.fetchval(HAS_BOUGHT, customer_id, except_order))
+    statement = ORGANIZATION_HAS_BOUGHT if customer.is_organization else PERSON_HAS_BOUGHT
+    return bool(await connection.fetchval(statement, customer.id, except_order))

@@ -177,6 +177,7 @@ class Claims:
     async def _commit(self, payer: Payer, request: OrderRequest, sale: Sale) -> Claimed | None:
         """Record the order and start its purchase, or return a duplicate; None as `_new` does."""
         locks = self._limits.locks(request.customer_id)
+        locks += self._discounts.lock(request, sale.discount)
         if request.prevent_duplicates:
             locks.insert(0, claim_store.duplicates_lock(request))
         async with self._database.system(locks=locks) as connection:
