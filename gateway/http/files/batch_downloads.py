@@ -62,7 +62,8 @@ class BatchDownloads:
             raise Failure(
                 Kind.REFUSED,
                 "NOTHING_DELIVERED",
-                "No eSIM of this batch has been delivered yet; try again later",
+                "No eSIM of this batch can be installed now: none is delivered yet, or all were cancelled;"
+                " list its rows for their status",
             )
         esims = self._esims(session, batch_id, first)
         if kind == "csv":

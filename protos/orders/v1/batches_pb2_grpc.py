@@ -142,8 +142,9 @@ class BatchesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBatchESIMs(self, request, context):
-        """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Each
-        call is logged with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
+        """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Left
+        out are eSIMs whose bundle was cancelled, and existing ones to which a row has added a plan. Each call is logged
+        with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

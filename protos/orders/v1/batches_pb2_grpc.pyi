@@ -60,8 +60,9 @@ class BatchesServiceStub:
     ListBatchItems: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListBatchItemsRequest, _batches_pb2.ListBatchItemsResponse]
     """Lists the rows of a batch by position; for support and finance staff without eSIMs and travelers."""
     ListBatchESIMs: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListBatchESIMsRequest, _batches_pb2.ListBatchESIMsResponse]
-    """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Each
-    call is logged with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
+    """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Left
+    out are eSIMs whose bundle was cancelled, and existing ones to which a row has added a plan. Each call is logged
+    with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
     """
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]
     """Stops a batch: no further order is placed, and the reservations of what is not ordered are released. Orders that the
@@ -109,8 +110,9 @@ class BatchesServiceAsyncStub(BatchesServiceStub):
     ListBatchItems: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListBatchItemsRequest, _batches_pb2.ListBatchItemsResponse]  # type: ignore[assignment]
     """Lists the rows of a batch by position; for support and finance staff without eSIMs and travelers."""
     ListBatchESIMs: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListBatchESIMsRequest, _batches_pb2.ListBatchESIMsResponse]  # type: ignore[assignment]
-    """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Each
-    call is logged with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
+    """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Left
+    out are eSIMs whose bundle was cancelled, and existing ones to which a row has added a plan. Each call is logged
+    with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
     """
     CancelBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]  # type: ignore[assignment]
     """Stops a batch: no further order is placed, and the reservations of what is not ordered are released. Orders that the
@@ -191,8 +193,9 @@ class BatchesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batches_pb2.ListBatchESIMsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batches_pb2.ListBatchESIMsResponse, _abc.Awaitable[_batches_pb2.ListBatchESIMsResponse]]:
-        """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Each
-        call is logged with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
+        """Lists the delivered eSIMs of a batch by position, with their activation details, for sheets and printed pages. Left
+        out are eSIMs whose bundle was cancelled, and existing ones to which a row has added a plan. Each call is logged
+        with the caller. PERMISSION_DENIED (STAFF_MAY_ONLY_READ) for the support and finance staff.
         """
 
     @_abc_1.abstractmethod

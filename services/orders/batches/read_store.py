@@ -219,6 +219,8 @@ class BatchESIM:
     order_id: UUID
 
 
+# Those that are to be installed: not the eSIMs that rows add plans to, which travelers have already, and not
+# those whose bundle was revoked, which would give no service.
 ESIMS = """
 select i.position, e.iccid, e.matching_id, e.smdp_address, i.traveler_id, i.traveler_name, i.traveler_email,
     i.traveler_user_id, i.reference, i.plan_id, i.plan_title, e.order_id,
@@ -228,7 +230,11 @@ from orders.batch_items i
 join orders.esim_orders o on o.batch_order_id = i.batch_order_id
 join orders.order_esims e on e.order_id = o.id and e.batch_position = i.position
 where i.batch_id = $1 and (i.position, e.iccid) > ($2, $3)
-    and o.status in ('COMPLETED', 'CANCELLED', 'REFUNDED')
+    and o.status = 'COMPLETED' and i.target_esim_id is null
+    and not exists (
+        select from orders.order_revocations r
+        where r.order_id = e.order_id and r.iccid = e.iccid and r.state = 'REVOKED'
+    )
 order by i.position, e.iccid limit $4
 """
 
@@ -236,7 +242,10 @@ order by i.position, e.iccid limit $4
 async def esims(
     connection: Connection, batch_id: UUID, after: tuple[int, str], limit: int
 ) -> list[BatchESIM]:
-    """Return delivered eSIMs with their secrets, by position and ICCID; `connection` is the system's."""
+    """Return the eSIMs to hand out, with their secrets, by position and ICCID.
+
+    `connection` is the system's.
+    """
     return [
         BatchESIM(
             row["position"],
