@@ -66,13 +66,13 @@ def main(items: int, esims: int) -> None:
 
 async def _main(items: int, esims: int) -> int:
     settings = {"LOG_LEVEL": "warning", "PAYMENTS": "off"}
-    async with running(settings, mortals=("orders", "esims"), say=click.echo) as machine:
+    async with running(settings, killable=("orders", "esims"), say=click.echo) as machine:
         await machine.control("POST", "/switches", {"tokens_per_second": 0})
         await machine.control("POST", "/balance", {"set": 10_000_000})
         buyers = Buyers(machine, [await machine.token("somebody@example.com")], 1)
         plans = await buyers.plans(PLANS)
         async with grpc.aio.insecure_channel(machine.addresses["orders"]) as channel:
-            acme = await company.found(machine, channel)
+            acme = await company.create(machine, channel)
             rows = [
                 batches_pb2.BatchItemInput(
                     plan_id=plans[n % PLANS].id,

@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import click
 
-from tests.chaos.callbacks.events import Story
-from tests.chaos.callbacks.run import PENDING, SETTINGS, open_stage
-from tests.chaos.callbacks.sender import Post
-from tests.chaos.callbacks.stage import Stage
-from tests.chaos.callbacks.subjects import gather_cast
+from tests.chaos.callbacks.events import CallbackGenerator
+from tests.chaos.callbacks.run import PENDING, SETTINGS, open_testbed
+from tests.chaos.callbacks.scenario import create_scenario
+from tests.chaos.callbacks.sender import CallbackSender
+from tests.chaos.callbacks.testbed import Testbed
 
 DATABASE = "bench"
 ESIMS, ORDERS = 50, 5
@@ -55,62 +55,64 @@ def main(seconds: float, rate: float, burst: float) -> None:
 
 async def _bench(seconds: float, rate: float, burst: float) -> None:
     click.echo(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    stage = await open_stage(1, durable=True)
+    testbed = await open_testbed(1, durable=True)
     try:
-        await stage.make_database(DATABASE)
-        await stage.run(("catalogue", "esims", "orders"), DATABASE, settings=SETTINGS)
-        cast = await gather_cast(stage, DATABASE, ESIMS, ORDERS)
-        await stage.halt()
-        await stage.run(("esims", "orders", "webhooks"), DATABASE, settings=SETTINGS)
+        await testbed.make_database(DATABASE)
+        await testbed.start(("catalogue", "esims", "orders"), DATABASE, settings=SETTINGS)
+        scenario = await create_scenario(testbed, DATABASE, ESIMS, ORDERS)
+        await testbed.stop()
+        await testbed.start(("esims", "orders", "webhooks"), DATABASE, settings=SETTINGS)
         count = round(seconds * rate + 4 * burst * MOST_A_SECOND)
         began = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-        bodies = iter([c.body for c in Story(cast, random.Random(1), began).write(count)])
-        await _measure(stage, bodies, seconds, rate, burst)
+        bodies = iter(
+            [c.body for c in CallbackGenerator(scenario, random.Random(1), began).generate(count)]
+        )
+        await _measure(testbed, bodies, seconds, rate, burst)
     finally:
-        await stage.close()
+        await testbed.close()
 
 
 async def _measure(
-    stage: Stage, bodies: Iterator[bytes], seconds: float, rate: float, burst: float
+    testbed: Testbed, bodies: Iterator[bytes], seconds: float, rate: float, burst: float
 ) -> None:
-    post = Post(
-        f"http://{stage.address('webhooks')}/webhooks/esim-go",
-        stage.sandbox.world.settings.api_key,
-        stage.http,
+    sender = CallbackSender(
+        f"http://{testbed.address('webhooks')}/webhooks/esim-go",
+        testbed.sandbox.world.settings.api_key,
+        testbed.http,
     )
-    admin = await asyncpg.connect(stage.url(DATABASE))
+    admin = await asyncpg.connect(testbed.url(DATABASE))
     await admin.execute("create table bench_rows (id bigserial primary key, body bytea not null)")
     click.echo(f"{'':<58}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for workers in (1, 16):
-        plain = await _plain_commits(stage, bodies, burst, workers)
+        plain = await _plain_commits(testbed, bodies, burst, workers)
         click.echo(plain.line())
-        both = await _full_speed(post, bodies, burst, workers, "esims running")
+        both = await _full_speed(sender, bodies, burst, workers, "esims running")
         click.echo(both.line())
         await _drained(admin)
-    await stage.processes["esims"].hold()
-    alone = await _full_speed(post, bodies, burst, 16, "esims stopped")
+    await testbed.processes["esims"].shut_down()
+    alone = await _full_speed(sender, bodies, burst, 16, "esims stopped")
     click.echo(alone.line())
-    click.echo((await _steady(post, bodies, seconds, rate)).line())
+    click.echo((await _steady(sender, bodies, seconds, rate)).line())
     waiting = await admin.fetchval(PENDING)
     clock = asyncio.get_running_loop().time
     returned = clock()
-    await stage.processes["esims"].let_go()
+    await testbed.processes["esims"].start_again()
     started = clock() - returned
     await _drained(admin)
     took = clock() - returned
     click.echo(f"backlog at its return: {waiting:,}; the service took {started:.1f} s to start")
     click.echo(f"drained {took:.1f} s after its return: {waiting / took:,.0f} a second")
-    if post.statuses:
-        click.echo(f"answers other than 2xx: {post.statuses}")
+    if sender.statuses:
+        click.echo(f"answers other than 2xx: {sender.statuses}")
     await admin.close()
 
 
 async def _plain_commits(
-    stage: Stage, bodies: Iterator[bytes], seconds: float, workers: int
+    testbed: Testbed, bodies: Iterator[bytes], seconds: float, workers: int
 ) -> Measured:
     """Commit one row at a time, as fast as the server can."""
     sample = list(itertools.islice(bodies, 200))
-    connections = [await asyncpg.connect(stage.url(DATABASE)) for _ in range(workers)]
+    connections = [await asyncpg.connect(testbed.url(DATABASE)) for _ in range(workers)]
     found = Measured(f"one row, one commit; {workers} connections", seconds)
 
     async def insert(worker: int) -> None:
@@ -123,14 +125,14 @@ async def _plain_commits(
 
 
 async def _full_speed(
-    post: Post, bodies: Iterator[bytes], seconds: float, workers: int, state: str
+    sender: CallbackSender, bodies: Iterator[bytes], seconds: float, workers: int, state: str
 ) -> Measured:
     """Let each worker post the next callback when the last one was answered."""
     found = Measured(f"acknowledged; {workers} connections, {state}", seconds)
 
     async def one(_worker: int) -> None:
-        if not await post.once(next(bodies)):
-            raise RuntimeError(f"a callback was not acknowledged: {post.statuses}")
+        if not await sender.post(next(bodies)):
+            raise RuntimeError(f"a callback was not acknowledged: {sender.statuses}")
 
     await _repeat(one, found, workers)
     return found
@@ -149,17 +151,19 @@ async def _repeat(step: Callable[[int], Awaitable[None]], found: Measured, worke
     found.seconds = clock() - begun
 
 
-async def _steady(post: Post, bodies: Iterator[bytes], seconds: float, rate: float) -> Measured:
+async def _steady(
+    sender: CallbackSender, bodies: Iterator[bytes], seconds: float, rate: float
+) -> Measured:
     """Post at a fixed rate, whether or not earlier callbacks were answered."""
     clock = asyncio.get_running_loop().time
-    begun, before = clock(), len(post.latencies)
+    begun, before = clock(), len(sender.latencies)
     async with asyncio.TaskGroup() as group:
         for number in range(round(seconds * rate)):
             if (early := begun + number / rate - clock()) > 0:
                 await asyncio.sleep(early)
-            group.create_task(post.once(next(bodies)))
+            group.create_task(sender.post(next(bodies)))
     name = f"acknowledged; {rate:g} a second for {seconds:g} s, esims stopped"
-    return Measured(name, clock() - begun, post.latencies[before:])
+    return Measured(name, clock() - begun, sender.latencies[before:])
 
 
 async def _drained(admin: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -84,13 +84,13 @@ class Shop:
     async def _page(
         self, request: pb.ListPlansRequest, snapshot: Snapshot | None, connection: Any
     ) -> paging.Page:
-        wanted = requests.plan_filter(Checks(), request.filter)
+        plan_filter = requests.plan_filter(Checks(), request.filter)
         order = messages.ORDERS[request.order_by]
         after = page_token.read(_bare(request), request.page_token, paging.key_length(order))
         return await list_plans.list_plans(
             connection,
             self.current.source,
-            wanted,
+            plan_filter,
             order,
             snapshot=snapshot,
             size=request.page_size,
@@ -102,12 +102,12 @@ class Shop:
         """Call ListPlans."""
         return len((await self.stub.ListPlans(request)).plans)
 
-    async def graphql(self, request: pb.ListPlansRequest, given: str) -> int:
+    async def graphql(self, request: pb.ListPlansRequest, where: str) -> int:
         """Query a page of `plans` over GraphQL."""
         order = pb.PlanOrder.Name(request.order_by).removeprefix("PLAN_ORDER_")
         after = f', after: "{request.page_token}"' if request.page_token else ""
         query = (
-            f"{{ plans(first: {request.page_size}, filter: {given}, orderBy: {order}{after})"
+            f"{{ plans(first: {request.page_size}, filter: {where}, orderBy: {order}{after})"
             " { edges { cursor node { id name price } } } }"
         )
         async with self.http.post(self.gateway_url, json={"query": query}) as answer:
@@ -117,23 +117,23 @@ class Shop:
         return len(body["data"]["plans"]["edges"])
 
     async def deep(self, request: pb.ListPlansRequest) -> pb.ListPlansRequest:
-        """Return the requests for a page in the middle of the list."""
+        """Return the request for a page in the middle of the list."""
         half = pb.ListPlansRequest()
         half.CopyFrom(request)
         half.without_total = False
         total = (await self.stub.ListPlans(half)).total_size
         half.without_total = True
-        left = total // 2 - 1
-        while left > 0:
-            half.page_size = min(left, 10_000)
+        remaining = total // 2 - 1
+        while remaining > 0:
+            half.page_size = min(remaining, 10_000)
             half.page_token = (await self.stub.ListPlans(half)).next_page_token
-            left -= half.page_size
+            remaining -= half.page_size
         half.page_size = request.page_size
         return half
 
 
 def _bare(request: pb.ListPlansRequest) -> pb.ListPlansRequest:
-    """Read a page token as the service does."""
+    """Return the request without what its page token doesn't depend on, as the service reads it."""
     bare = pb.ListPlansRequest()
     bare.CopyFrom(request)
     bare.ClearField("without_total")
@@ -157,7 +157,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int, *, priced: bool) -
     port = await _serve(stack, services.catalogue.__main__.serve, settings)
     channel = rpc_client.channel(f"127.0.0.1:{port}")
     stack.push_async_callback(channel.close)
-    door = GatewaySettings(
+    gateway_settings = GatewaySettings(
         host="127.0.0.1",
         port=0,
         catalogue_address=f"127.0.0.1:{port}",
@@ -170,7 +170,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int, *, priced: bool) -
         drain_seconds=0,
         defence=DefenceSettings(user_rate=0, address_rate=0, work=UNLIMITED),
     )
-    gateway_port = await _serve(stack, gateway.__main__.serve, door)
+    gateway_port = await _serve(stack, gateway.__main__.serve, gateway_settings)
     stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
     database = await Database.open(
         url, owner="catalogue", needs=services.catalogue.__main__.NEEDS, stop=asyncio.Event()
@@ -182,7 +182,7 @@ async def _open(stack: AsyncExitStack, base: str, count: int, *, priced: bool) -
 
 
 async def _current(stack: AsyncExitStack, database: Database) -> Current:
-    """Load all plans. The service started to load its own earlier, and so has it by now."""
+    """Load all plans. The service began to load its snapshot earlier, so it has one by then."""
     snapshots = Snapshots(database, asyncio.Event())
     await stack.enter_async_context(background.running(snapshots.loop, grace=0))
     while True:
@@ -215,20 +215,20 @@ async def _measure(base: str, rounds: int, only: str, *, priced: bool) -> None:
                 for how in ("memory", "SQL", "RPC", "GraphQL")
             )
         )
-        for name, (wanted, given) in FILTERS.items():
+        for name, (proto_filter, graphql_filter) in FILTERS.items():
             if only not in name:
                 continue
             for by, order in ORDERS.items():
                 first = pb.ListPlansRequest(
-                    filter=wanted,
+                    filter=proto_filter,
                     order_by=order,
                     page_size=PAGE,
                     with_row_tokens=True,
                     without_total=True,
                 )
                 pages = {"first": [first] * 3, "deep": [await shop.deep(first) for shop in shops]}
-                for page, asked in pages.items():
-                    line = await _row(shops, asked, given, rounds)
+                for page, page_requests in pages.items():
+                    line = await _row(shops, page_requests, graphql_filter, rounds)
                     click.echo(f"| {name:<23}| {by:<15}| {page:<6}|{line}")
         if only in "facets":
             await _facets(shops, rounds)
@@ -237,7 +237,7 @@ async def _measure(base: str, rounds: int, only: str, *, priced: bool) -> None:
 async def _facets(shops: list[Shop], rounds: int) -> None:
     click.echo(
         f"| {'facets, chosen':<25}| statements |"
-        " SQL 1k |    10k |   100k | memory 1k | 10k |  100k | kept 1k |   10k |  100k |"
+        " SQL 1k |    10k |   100k | memory 1k | 10k |  100k | cached 1k |   10k |  100k |"
     )
     for name, chosen in CHOSEN.items():
         computed, statements = await fastest(
@@ -245,43 +245,43 @@ async def _facets(shops: list[Shop], rounds: int) -> None:
             rounds,
             time.perf_counter,
         )
-        quick, _ = await fastest(
+        from_memory, _ = await fastest(
             [partial(in_memory, shop.current, chosen) for shop in shops], rounds
         )
-        again, _ = await fastest([partial(cached, shop.stub, chosen) for shop in shops], rounds)
+        hits, _ = await fastest([partial(cached, shop.stub, chosen) for shop in shops], rounds)
         cells = "".join(f"{ms:>7.1f} |" for ms in computed)
-        cells += "".join(f"{ms:>7.2f}|" for ms in (*quick, *again))
+        cells += "".join(f"{ms:>7.2f}|" for ms in (*from_memory, *hits))
         click.echo(f"| {name:<25}|{statements[0]:>11} |{cells}")
 
 
-async def _row(shops: list[Shop], asked: list[pb.ListPlansRequest], given: str, rounds: int) -> str:
-    pairs = list(zip(shops, asked, strict=True))
-    ways: list[tuple[list[Call], Callable[[], float]]] = [
+async def _row(shops: list[Shop], pages: list[pb.ListPlansRequest], where: str, rounds: int) -> str:
+    pairs = list(zip(shops, pages, strict=True))
+    variants: list[tuple[list[Call], Callable[[], float]]] = [
         ([partial(shop.memory, request) for shop, request in pairs], time.process_time),
         ([partial(shop.sql, request) for shop, request in pairs], time.perf_counter),
         ([partial(shop.rpc, request) for shop, request in pairs], time.process_time),
-        ([partial(shop.graphql, request, given) for shop, request in pairs], time.process_time),
+        ([partial(shop.graphql, request, where) for shop, request in pairs], time.process_time),
     ]
     cells, plans = "", ""
-    for asks, clock in ways:
-        taken, counts = await fastest(asks, rounds, clock)
+    for calls, clock in variants:
+        times, counts = await fastest(calls, rounds, clock)
         plans = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)}-{max(counts)}"
         cells += "".join(
-            f"{ms:>11.2f} |" if n == 0 else f"{ms:>7.2f} |" for n, ms in enumerate(taken)
+            f"{ms:>11.2f} |" if n == 0 else f"{ms:>7.2f} |" for n, ms in enumerate(times)
         )
-        cells += f"{taken[-1] / taken[0]:>7.2f} |"
+        cells += f"{times[-1] / times[0]:>7.2f} |"
     return f" {plans:>5} |{cells}"
 
 
 @click.command()
-@click.option("--rounds", default=40, show_default=True, help="Times that each page is asked for.")
-@click.option("--only", default="", help="A part of the name of those filters that count.")
+@click.option("--rounds", default=40, show_default=True, help="Number of requests for each page.")
+@click.option("--only", default="", help="Only filters whose name contains this text.")
 @click.option(
     "--priced", envvar="PRICED", is_flag=True, help="Sell by three price lists and 200 rules."
 )
 def main(rounds: int, only: str, priced: bool) -> None:
-    """Print the minimum milliseconds of each, and how they grow from the smallest to the largest."""
-    logging.disable(logging.CRITICAL)  # about the missing provider
+    """Print the minimum milliseconds of each, and the growth from the smallest to the largest catalogue."""
+    logging.disable(logging.CRITICAL)  # the provider is not running
     click.echo(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" load before the run {os.getloadavg()[0]:.1f}"

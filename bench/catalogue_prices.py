@@ -46,8 +46,8 @@ async def set_prices(url: str, needs: str) -> None:
             for currency, rate in RATES.items():
                 await connection.execute(RATE, currency, rate)
             _, result = await change.set_rules(connection, request(), None)
-        taken = time.perf_counter() - began
-        click.echo(f"{result.changed} prices by {RULES} rules computed in {taken:.1f} s")
+        seconds = time.perf_counter() - began
+        click.echo(f"{result.changed} prices by {RULES} rules computed in {seconds:.1f} s")
     finally:
         await database.close()
 

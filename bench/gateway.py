@@ -1,7 +1,7 @@
 """Throughput of the gateway beside other GraphQL servers over the same services.
 
 `make bench-gateway` uses one machine and real processes. Every server runs on the same core, and the load
-and the services on the others. The servers take turns in each round.
+and the services on the others. The servers alternate in each round.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import click
 
 from bench import gateway_counts, gateway_cpu, gateway_report, gateway_servers, gateway_shop
 from bench.catalogue_prices import set_prices_of
-from bench.gateway_load import Question, Run, put_load
+from bench.gateway_load import Request, Run, put_load
 from bench.gateway_servers import ADDRESSES, Server, Starter
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
@@ -42,7 +42,7 @@ SETTINGS = {
     f"{name}_METRICS_PORT": "0"
     for name in ("CATALOGUE", "ESIMS", "ORDERS", "WEBHOOKS", "GATEWAY")
 }
-REPLAYED, REAL = "kept", "real"
+REPLAYED, REAL = "replayed", "real"
 # Seconds of load before the first round, in which servers compile and fill caches.
 WARM_UP = 2
 # Connections of the warm-up.
@@ -72,44 +72,42 @@ async def comparing(
     before: Path | None = None,
     *,
     priced: bool = False,
-) -> AsyncIterator[tuple[Machine, list[Server], list[Question]]]:
-    """Yield the servers over one platform, after all of them answered each question with equal data."""
+) -> AsyncIterator[tuple[Machine, list[Server], list[Request]]]:
+    """Yield the servers over one platform, after all of them answered each request with equal data."""
     async with running(SETTINGS) as machine:
         if priced:
-            key = machine.mortals["orders"].program.environment["SUPABASE_SERVICE_ROLE_KEY"]
+            key = machine.killable["orders"].program.environment["SUPABASE_SERVICE_ROLE_KEY"]
             await set_prices_of(machine.addresses["catalogue"], key)
-        questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
-        gateway = machine.mortals["gateway"]
+        requests = [r for r in await gateway_shop.stock(machine) if r.name in queries]
+        gateway = machine.killable["gateway"]
         environment = gateway.program.environment
         addresses = {name: environment[name] for name in ADDRESSES}
         with tempfile.TemporaryDirectory() as folder:
-            answers = await _answers(machine, questions, Path(folder))
+            answers = await _answers(machine, requests, Path(folder))
             await gateway.stop()
             async with _services(services, addresses, machine) as behind:
                 starter = Starter(
-                    environment, behind, core, machine.http, machine.lines.say, before
+                    environment, behind, core, machine.http, machine.log.write, before
                 )
                 async with starter.running(only, Path(folder)) as servers:
-                    for question in questions:
+                    for request in requests:
                         await gateway_servers.check_equal(
                             machine.http,
-                            [s for s in servers if gateway_servers.measured(s.name, question)],
-                            question,
-                            answers[question.name],
+                            [s for s in servers if gateway_servers.measured(s.name, request)],
+                            request,
+                            answers[request.name],
                         )
-                    yield machine, servers, questions
+                    yield machine, servers, requests
 
 
-async def _answers(
-    machine: Machine, questions: Sequence[Question], folder: Path
-) -> dict[str, bytes]:
+async def _answers(machine: Machine, requests: Sequence[Request], folder: Path) -> dict[str, bytes]:
     """Return our answers, and write them to files for the bare server."""
     gateway = Server(gateway_servers.OURS, 0, machine.gateway_url.removesuffix("/graphql"))
     found = {}
-    for question in questions:
-        answer = await gateway_servers.answer_of(machine.http, gateway, question)
-        found[question.name] = answer
-        (folder / question.name).write_bytes(answer)
+    for request in requests:
+        answer = await gateway_servers.answer_of(machine.http, gateway, request)
+        found[request.name] = answer
+        (folder / request.name).write_bytes(answer)
     return found
 
 
@@ -121,7 +119,7 @@ async def _services(
     if how == REAL:
         yield addresses
         return
-    supervisor = Supervisor(machine.lines.say)
+    supervisor = Supervisor(machine.log.write)
     port = free_ports(1)[0]
     replay = (sys.executable, "-m", "bench.gateway_replay", str(port), *addresses.values())
     program = Program("replay", replay, surroundings(os.environ), ready=_always_ready)
@@ -139,41 +137,43 @@ async def _always_ready() -> bool:
 async def _measure(options: Options, core: int | None) -> None:
     chosen = (options.only, options.queries, options.services)
     async with comparing(*chosen, core, options.before, priced=options.priced) as found:
-        machine, servers, questions = found
+        machine, servers, requests = found
         names = gateway_cpu.children() | {server.pid: server.name for server in servers}
-        for question in questions:
-            measured = [s for s in servers if gateway_servers.measured(s.name, question)]
+        for request in requests:
+            measured = [s for s in servers if gateway_servers.measured(s.name, request)]
             for server in measured:
                 await put_load(
-                    server.url_of(question), question, WARM_UP_CONNECTIONS, WARM_UP, names, core
+                    server.url_of(request), request, WARM_UP_CONNECTIONS, WARM_UP, names, core
                 )
-            # Checked again, as now caches and compiled code answer.
-            expected = await gateway_servers.answer_of(machine.http, measured[0], question)
-            await gateway_servers.check_equal(machine.http, measured, question, expected)
-            click.echo(gateway_report.heading(question.name))
+            # Checked again, as now caches and compiled code serve the responses.
+            expected = await gateway_servers.answer_of(machine.http, measured[0], request)
+            await gateway_servers.check_equal(machine.http, measured, request, expected)
+            click.echo(gateway_report.heading(request.name))
             for connections in options.connections:
                 runs: dict[str, list[Run]] = defaultdict(list)
                 for _ in range(options.rounds):
                     for server in measured:
-                        url = server.url_of(question)
+                        url = server.url_of(request)
                         run = await put_load(
-                            url, question, connections, options.seconds, names, core
+                            url, request, connections, options.seconds, names, core
                         )
                         runs[server.name].append(run)
                 click.echo(gateway_report.table(connections, runs))
-        if machine.lines.alarms:
-            raise RuntimeError("the platform had trouble:\n" + "\n".join(machine.lines.alarms))
+        if machine.log.errors:
+            raise RuntimeError(
+                "the platform logged unexpected errors:\n" + "\n".join(machine.log.errors)
+            )
 
 
 def available(names: Sequence[str]) -> list[str]:
     """Return the servers that can run here; print which can't, and why."""
     known = (*gateway_servers.SERVERS, gateway_servers.BEFORE)
     found = [name for name in known if name in names]
-    rivals = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
-    if any(name in rivals for name in found):
+    others = (gateway_servers.APOLLO, gateway_servers.APOLLO_CACHED, gateway_servers.MERCURIUS)
+    if any(name in others for name in found):
         if reason := gateway_servers.node_is_missing():
-            click.echo(f"without the rivals: {reason}")
-            found = [name for name in found if name not in rivals]
+            click.echo(f"without the other servers: {reason}")
+            found = [name for name in found if name not in others]
         else:
             gateway_servers.install_rivals()
     if gateway_servers.HTTP_CACHE in found and http_cache.find_nginx() is None:
@@ -208,7 +208,7 @@ class Names(click.ParamType[list[str]]):
         names = str(value).split(",")
         for name in names:
             if name not in self._allowed:
-                self.fail(f"{name!r} is none of {', '.join(self._allowed)}", param, ctx)
+                self.fail(f"{name!r} is not one of {', '.join(self._allowed)}", param, ctx)
         return names
 
 
@@ -239,7 +239,7 @@ class Names(click.ParamType[list[str]]):
     type=click.Choice((REPLAYED, REAL)),
     default=REPLAYED,
     show_default=True,
-    help="kept: the services' answers are cached, so that only the servers are busy; or real.",
+    help="replayed: the services' responses are cached, so that only the servers are busy; or real.",
 )
 @click.option(
     "--quick", envvar="QUICK", is_flag=True, help="ours and apollo, public queries, 16 connections."

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench import gateway_servers, gateway_shop
-from bench.gateway_load import Question
+from bench.gateway_load import Request
 from bench.gateway_servers import ADDRESSES, Server, Starter
 from bench.purchase import COUNTING, LOGGING, counted, log_statements
 from tests.chaos.purchase.machine import Machine, running
@@ -24,35 +24,35 @@ async def count(settings: Mapping[str, str], only: Sequence[str], queries: Seque
     """Return the table."""
     lines = [f"{'a request makes':<32}{'RPCs':>10}{'SQL':>10}{'begin and commit':>24}"]
     async with running(settings, modules=COUNTING, postgres_options=LOGGING) as machine:
-        questions = [q for q in await gateway_shop.stock(machine) if q.name in queries]
+        requests = [r for r in await gateway_shop.stock(machine) if r.name in queries]
         await log_statements(machine)
-        gateway = machine.mortals["gateway"].program
+        gateway = machine.killable["gateway"].program
         addresses = {name: gateway.environment[name] for name in ADDRESSES}
-        starter = Starter(gateway.environment, addresses, None, machine.http, machine.lines.say)
+        starter = Starter(gateway.environment, addresses, None, machine.http, machine.log.write)
         names = [n for n in only if n not in (gateway_servers.BARE, gateway_servers.HTTP_CACHE)]
         with tempfile.TemporaryDirectory() as folder:
             async with starter.running(names, Path(folder)) as servers:
                 idle = await _kinds(machine, lambda: asyncio.sleep(IDLE_SECONDS))
-                for question in questions:
+                for request in requests:
                     for server in servers:
-                        if gateway_servers.measured(server.name, question):
-                            lines.append(await _line(machine, server, question, idle))
+                        if gateway_servers.measured(server.name, request):
+                            lines.append(await _line(machine, server, request, idle))
     return "\n" + "\n".join(lines)
 
 
-async def _line(machine: Machine, server: Server, question: Question, idle: Counter[str]) -> str:
-    async def ask(times: int) -> None:
+async def _line(machine: Machine, server: Server, request: Request, idle: Counter[str]) -> str:
+    async def repeat(times: int) -> None:
         for _ in range(times):
-            await gateway_servers.answer_of(machine.http, server, question)
+            await gateway_servers.answer_of(machine.http, server, request)
 
-    await ask(BEFORE)
+    await repeat(BEFORE)
     clock = asyncio.get_running_loop().time
     began = clock()
-    found = await _kinds(machine, lambda: ask(COUNTED))
+    found = await _kinds(machine, lambda: repeat(COUNTED))
     share = (clock() - began) / IDLE_SECONDS
     each = [max(0.0, found[kind] - idle[kind] * share) / COUNTED for kind in KINDS]
     return (
-        f"{question.name + ', ' + server.name:<32}{each[0]:>10.1f}{each[1]:>10.1f}{each[2]:>24.1f}"
+        f"{request.name + ', ' + server.name:<32}{each[0]:>10.1f}{each[1]:>10.1f}{each[2]:>24.1f}"
     )
 
 

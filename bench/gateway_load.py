@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).with_suffix(".lua")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """A request of a client, which is anonymous without a token."""
 
     name: str
@@ -39,7 +39,7 @@ class Run:
 
 async def put_load(
     url: str,
-    question: Question,
+    request: Request,
     connections: int,
     seconds: int,
     names: Mapping[int, str],
@@ -50,9 +50,9 @@ async def put_load(
     A URL with a query string gets GETs without a body. `names` are the processes whose time is reported,
     `core` is the one reserved for servers. Raises RuntimeError if wrk fails.
     """
-    variables = {} if "?" in url else {"BENCH_BODY": question.body}
-    if question.token:
-        variables["BENCH_TOKEN"] = question.token
+    variables = {} if "?" in url else {"BENCH_BODY": request.body}
+    if request.token:
+        variables["BENCH_TOKEN"] = request.token
     before, busy = gateway_cpu.seconds_by_name(names), _busy_seconds(core)
     wrk = await asyncio.create_subprocess_exec(
         *("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"),

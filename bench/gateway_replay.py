@@ -1,6 +1,6 @@
 """A gRPC proxy that calls the services once for each different request, then replays the response.
 
-The stream of the catalogue's revision is passed on, so that the gateway keeps what it keeps elsewhere.
+The stream of the catalogue's revision is passed on, so that the gateway caches as usual.
 
 `python -m bench.gateway_replay PORT CATALOGUE ORDERS ESIMS`, with addresses as `host:port`. A replayed
 response costs a fraction of a real one, so that the gateways are busy and not the services behind them.

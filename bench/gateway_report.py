@@ -14,7 +14,7 @@ NAMES = (
     "cpu ms",
     "behind ms",
     "core %",
-    "taken %",
+    "stolen %",
     "others %",
     "errors",
 )
@@ -32,19 +32,20 @@ def table(connections: int, runs: Mapping[str, Sequence[Run]]) -> str:
 
     - "cpu" is the server's processor time for a request, "behind" that of all other processes except
       the load.
-    - "core" is how busy the server was, "taken" how much of its core other programs used.
+    - "core" is how busy the server was, "stolen" how much of its core other programs used.
     - "others" is how busy all our other processes were, with the load: near 100 on a machine of two
       cores, they are the bottleneck.
     - "x Apollo" compares requests in a second, "core x" requests in a second of processor time, which
       other programs on the core don't distort.
     """
-    marks = runs.get(APOLLO)
+    apollo_runs = runs.get(APOLLO)
     return "\n".join(
-        _line(f"{server}, {connections}", server, found, marks) for server, found in runs.items()
+        _line(f"{server}, {connections}", server, found, apollo_runs)
+        for server, found in runs.items()
     )
 
 
-def _line(title: str, server: str, runs: Sequence[Run], marks: Sequence[Run] | None) -> str:
+def _line(title: str, server: str, runs: Sequence[Run], apollo_runs: Sequence[Run] | None) -> str:
     rate, own = _rate(runs), _own(server, runs)
     figures = (
         f"{rate:>10,.0f}{_median(runs, lambda r: r.p50):>10.2f}{_median(runs, lambda r: r.p99):>10.2f}"
@@ -53,8 +54,8 @@ def _line(title: str, server: str, runs: Sequence[Run], marks: Sequence[Run] | N
         f"{_median(runs, lambda r: max(0.0, r.core - r.cpu[server]) / r.seconds * 100):>10.0f}"
         f"{_median(runs, lambda r: _others(server, r)):>10.0f}{sum(r.errors for r in runs):>10}"
     )
-    if marks:
-        figures += f"{_times(rate, _rate(marks)):>10.2f}{_times(_own(APOLLO, marks), own):>10.2f}"
+    if apollo_runs:
+        figures += f"{_ratio(rate, _rate(apollo_runs)):>10.2f}{_ratio(_own(APOLLO, apollo_runs), own):>10.2f}"
     return f"{title:<20}{figures}"
 
 
@@ -66,8 +67,8 @@ def _rate(runs: Sequence[Run]) -> float:
     return _median(runs, lambda run: run.requests / run.seconds)
 
 
-def _times(figure: float, mark: float) -> float:
-    return figure / mark if mark else math.nan
+def _ratio(figure: float, reference: float) -> float:
+    return figure / reference if reference else math.nan
 
 
 def _own(server: str, runs: Sequence[Run]) -> float:

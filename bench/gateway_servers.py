@@ -1,4 +1,4 @@
-"""The servers that are compared, all on the same core: ours, the rivals, an HTTP cache, bare aiohttp."""
+"""The servers that are compared on one core: ours, other GraphQL servers, an HTTP cache, bare aiohttp."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bench.gateway_load import Question
+from bench.gateway_load import Request
 from cli.config.environment import surroundings
 from cli.local.supervisor import Program, Supervisor
-from tests.chaos.purchase.machine import elsewhere
+from tests.chaos.purchase.machine import command_in
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.programs import http_cache
 
@@ -33,8 +33,8 @@ WITH_CACHE = (CACHED, HTTP_CACHE, APOLLO_CACHED)
 ADDRESSES = ("CATALOGUE_ADDRESS", "ORDERS_ADDRESS", "ESIMS_ADDRESS")
 RIVALS = Path(__file__).parent / "rivals"
 MIN_NODE = 20
-# Seconds for a server to answer after its start, on a machine with other work.
-PATIENCE = 60
+# Seconds until a server must be ready after its start, on a busy machine.
+START_TIMEOUT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class Server:
     pid: int
     url: str
 
-    def url_of(self, question: Question) -> str:
-        """Return the URL to which the question is posted; with a query string, the one of a GET."""
+    def url_of(self, request: Request) -> str:
+        """Return the URL to which the request is posted; with a query string, the one of a GET."""
         if self.name == HTTP_CACHE:  # it caches GETs only
-            return f"{self.url}/graphql?{urlencode(json.loads(question.body))}"
-        return f"{self.url}/{question.name if self.name == BARE else 'graphql'}"
+            return f"{self.url}/graphql?{urlencode(json.loads(request.body))}"
+        return f"{self.url}/{request.name if self.name == BARE else 'graphql'}"
 
 
-def measured(server: str, question: Question) -> bool:
-    """Return True if the server is measured with the question: caches only with public ones."""
-    return server not in WITH_CACHE or question.token is None
+def measured(server: str, request: Request) -> bool:
+    """Return True if the server is measured with the request: caches only with public ones."""
+    return server not in WITH_CACHE or request.token is None
 
 
 def node_is_missing() -> str | None:
@@ -116,7 +116,7 @@ class Starter:
                 name: supervisor.start(self._program(name, ports, answers, folder))
                 for name in started
             }
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(START_TIMEOUT):
                 await asyncio.gather(*(keeper.ready.wait() for keeper in keepers.values()))
             yield [
                 Server(name, keepers[name].pid or 0, f"http://127.0.0.1:{ports[name]}")
@@ -154,7 +154,7 @@ class Starter:
             }
             command: tuple[str, ...] = (sys.executable, "-m", "gateway")
             if name == BEFORE and self.before:
-                command = elsewhere(self.before, command)
+                command = command_in(self.before, command)
             return command, environment
         environment = {
             **surroundings(os.environ),
@@ -178,29 +178,29 @@ class Starter:
         return True
 
 
-async def answer_of(http: aiohttp.ClientSession, server: Server, question: Question) -> bytes:
+async def answer_of(http: aiohttp.ClientSession, server: Server, request: Request) -> bytes:
     """Return the body of a server's response; raise RuntimeError for an error."""
     headers = {"Content-Type": "application/json"}
-    headers |= {"Authorization": f"Bearer {question.token}"} if question.token else {}
-    url = server.url_of(question)
-    sent = http.get(url) if "?" in url else http.post(url, data=question.body, headers=headers)
+    headers |= {"Authorization": f"Bearer {request.token}"} if request.token else {}
+    url = server.url_of(request)
+    sent = http.get(url) if "?" in url else http.post(url, data=request.body, headers=headers)
     async with sent as answer:
         body = await answer.read()
     content: Any = json.loads(body)
     if answer.status != 200 or "errors" in content:
-        raise RuntimeError(f"{server.name} refused {question.name}: {body.decode()}")
+        raise RuntimeError(f"{server.name} refused {request.name}: {body.decode()}")
     return body
 
 
 async def check_equal(
-    http: aiohttp.ClientSession, servers: Sequence[Server], question: Question, expected: bytes
+    http: aiohttp.ClientSession, servers: Sequence[Server], request: Request, expected: bytes
 ) -> None:
     """Raise RuntimeError unless every server answers with the expected data."""
     data = json.loads(expected)["data"]
     for server in servers:
-        found = json.loads(await answer_of(http, server, question))["data"]
+        found = json.loads(await answer_of(http, server, request))["data"]
         if found != data:
             raise RuntimeError(
-                f"{server.name} answers {question.name} otherwise:\n{json.dumps(found)}\nnot\n"
+                f"{server.name} returns different data for {request.name}:\n{json.dumps(found)}\nnot\n"
                 f"{json.dumps(data)}"
             )

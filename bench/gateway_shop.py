@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from bench.gateway_load import Question
+from bench.gateway_load import Request
 from tests.chaos.purchase.machine import Machine
 
 PLAN = "esim_1GB_7D_GB_V2"
@@ -62,8 +62,8 @@ PLAN_COUNT, ESIM_COUNT = 20, 10
 TIMEOUT, POLL_INTERVAL = 30, 0.2
 
 
-async def stock(machine: Machine) -> list[Question]:
-    """Buy what the queries read; return the questions in the order of QUERIES."""
+async def stock(machine: Machine) -> list[Request]:
+    """Buy what the queries read; return the requests in the order of QUERIES."""
     await machine.control("POST", "/switches", {"tokens_per_second": 0})
     await machine.control("POST", "/balance", {"set": 10_000_000})
     token = await machine.token("bench@example.com")
@@ -72,26 +72,26 @@ async def stock(machine: Machine) -> list[Question]:
     order = await _bought(machine, token, plan, 1)
     for esim in many["esims"][::2]:  # every other one has used data
         await machine.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 250})
-    questions = [
-        Question("featuredPlans", json.dumps({"query": FEATURED})),
-        Question("dataPlans", json.dumps({"query": PLANS})),
-        Question("myESIMs", json.dumps({"query": ESIMS}), token),
-        Question("orderDetails", _body(ORDER, {"id": order["id"]}), token),
+    requests = [
+        Request("featuredPlans", json.dumps({"query": FEATURED})),
+        Request("dataPlans", json.dumps({"query": PLANS})),
+        Request("myESIMs", json.dumps({"query": ESIMS}), token),
+        Request("orderDetails", _body(ORDER, {"id": order["id"]}), token),
     ]
-    plans = (await ask(machine, None, PLANS))["dataPlans"]
+    plans = (await query(machine, None, PLANS))["dataPlans"]
     if len(plans) != PLAN_COUNT:
-        raise RuntimeError(f"the catalogue gives {len(plans)} plans, not {PLAN_COUNT}")
+        raise RuntimeError(f"the catalogue has {len(plans)} plans, not {PLAN_COUNT}")
     async with asyncio.timeout(TIMEOUT):
         while not await _settled(machine, token, len(many["esims"][::2])):  # noqa: ASYNC110 - a row is polled
             await asyncio.sleep(POLL_INTERVAL)
-    return questions
+    return requests
 
 
 async def _plan_on_sale(machine: Machine) -> str:
     """Wait until the catalogue is synced, and return the id of the plan to buy."""
     async with asyncio.timeout(TIMEOUT):
         while True:
-            for plan in (await ask(machine, None, FIND))["dataPlans"]:
+            for plan in (await query(machine, None, FIND))["dataPlans"]:
                 if plan["name"] == PLAN:
                     return str(plan["id"])
             await asyncio.sleep(POLL_INTERVAL)
@@ -99,7 +99,7 @@ async def _plan_on_sale(machine: Machine) -> str:
 
 async def _settled(machine: Machine, token: str, used: int) -> bool:
     """Return True if all eSIMs have their bundle, and `used` of them show used data."""
-    bundles = [e["bundles"] or [] for e in (await ask(machine, token, ESIMS))["myESIMs"]]
+    bundles = [e["bundles"] or [] for e in (await query(machine, token, ESIMS))["myESIMs"]]
     first = [found[0] for found in bundles if found]
     return len(first) == ESIM_COUNT and sum(bool(b["dataUsed"]) for b in first) == used
 
@@ -107,25 +107,25 @@ async def _settled(machine: Machine, token: str, used: int) -> bool:
 async def _bought(machine: Machine, token: str, plan: str, quantity: int) -> Any:
     """Buy, and return the completed order."""
     variables = {"plan": plan, "input": {"quantity": quantity}}
-    order = (await ask(machine, token, BUY, variables))["purchaseESIM"]["order"]
+    order = (await query(machine, token, BUY, variables))["purchaseESIM"]["order"]
     if order is None or order["status"] != "COMPLETED":
         raise RuntimeError(f"not bought: {order}")
     return order
 
 
-async def ask(
-    machine: Machine, token: str | None, query: str, variables: dict[str, Any] | None = None
+async def query(
+    machine: Machine, token: str | None, document: str, variables: dict[str, Any] | None = None
 ) -> Any:
     """Return the data of our gateway's response; raise RuntimeError for errors."""
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     async with machine.http.post(
-        machine.gateway_url, data=_body(query, variables), headers=headers
+        machine.gateway_url, data=_body(document, variables), headers=headers
     ) as answer:
         content = await answer.json()
     if content.get("errors"):
-        alarms = "\n".join(machine.lines.alarms)
-        raise RuntimeError(f"refused: {content['errors']}\n{alarms}")
+        errors = "\n".join(machine.log.errors)
+        raise RuntimeError(f"refused: {content['errors']}\n{errors}")
     return content["data"]
 
 

@@ -38,11 +38,11 @@ Sample = dict[str, int]
 class Mix:
     """Load of one run. Requests that fail are counted, and the first is printed."""
 
-    def __init__(self, machine: Machine, bench: Bench, tokens: list[str], chance: random.Random):
+    def __init__(self, machine: Machine, bench: Bench, tokens: list[str], rng: random.Random):
         self._machine = machine
         self._bench = bench
         self._tokens = tokens
-        self._chance = chance
+        self._rng = rng
         self._iccids: list[str] = []
         self._numbers = itertools.count()
         self.counts = dict.fromkeys(("purchases", "public", "personal", "callbacks", "failed"), 0)
@@ -64,7 +64,7 @@ class Mix:
     ) -> None:
         due = time.monotonic()
         while due < end:
-            due += self._chance.expovariate(rate)
+            due += self._rng.expovariate(rate)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             group.create_task(self._once(once))
 
@@ -78,22 +78,22 @@ class Mix:
 
     async def _purchase(self) -> None:
         purchase = {"quantity": 1, "idempotencyKey": f"mixed-{next(self._numbers)}"}
-        await self._ask(BUY, self._token(), plan=self._bench.plan, input=purchase)
+        await self._query(BUY, self._token(), plan=self._bench.plan, input=purchase)
         self.counts["purchases"] += 1
 
     async def _public(self) -> None:
-        query = self._chance.choice((*LISTS, FEATURED))
+        query = self._rng.choice((*LISTS, FEATURED))
         if query == LISTS[0]:
             # As people type: mostly prefixes of words, and few twice.
-            await self._ask(query, None, t="".join(self._chance.choices(LETTERS, k=3)))
+            await self._query(query, None, t="".join(self._rng.choices(LETTERS, k=3)))
         elif query == LISTS[1]:
-            await self._ask(query, None, t=self._chance.choice(COUNTRIES))
+            await self._query(query, None, t=self._rng.choice(COUNTRIES))
         else:
-            await self._ask(query, None)
+            await self._query(query, None)
         self.counts["public"] += 1
 
     async def _personal(self) -> None:
-        await self._ask(self._chance.choice(PERSONAL_QUERIES), self._token())
+        await self._query(self._rng.choice(PERSONAL_QUERIES), self._token())
         self.counts["personal"] += 1
 
     async def _callback(self) -> None:
@@ -105,14 +105,14 @@ class Mix:
                 )
             self._iccids = [row["iccid"] for row in rows]
         if self._iccids:
-            iccid = self._chance.choice(self._iccids)
+            iccid = self._rng.choice(self._iccids)
             await self._machine.control("POST", f"/esims/{iccid}/use-data", {"megabytes": 10})
         self.counts["callbacks"] += 1
 
     def _token(self) -> str:
-        return self._chance.choice(self._tokens)
+        return self._rng.choice(self._tokens)
 
-    async def _ask(self, query: str, token: str | None, **variables: Any) -> None:
+    async def _query(self, query: str, token: str | None, **variables: Any) -> None:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         async with self._machine.http.post(
             self._machine.gateway_url,

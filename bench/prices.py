@@ -1,7 +1,7 @@
 """Time to recompute all prices after a change of the rules, and how lists are answered meanwhile.
 
 `make bench-prices` runs the catalogue service as a process on a catalogue of PLANS plans with three price
-lists and 200 rules. Callers ask for pages of plans all the time: before a change, and while it is made.
+lists and 200 rules. Callers request pages of plans all the time: before a change, and while it is made.
 """
 
 import asyncio
@@ -43,24 +43,24 @@ PAGE = pb.ListPlansRequest(page_size=10, without_total=True)
 
 
 class Callers:
-    """Ask for pages of plans one after the other, and keep how long each took, in milliseconds."""
+    """Requests pages of plans one after the other, and records the duration of each in milliseconds."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: Any = catalogue_pb2_grpc.CatalogueServiceStub(channel)
-        self._taken: list[float] = []
+        self._durations: list[float] = []
 
     async def call(self) -> None:
-        """Ask until cancelled."""
+        """Send requests until cancelled."""
         while True:
             began = time.perf_counter()
             await self._stub.ListPlans(PAGE, timeout=CALL_TIMEOUT)
-            self._taken.append((time.perf_counter() - began) * 1000)
+            self._durations.append((time.perf_counter() - began) * 1000)
             await asyncio.sleep(EVERY)
 
-    def taken(self) -> list[float]:
-        """Return the times since the last call."""
-        taken, self._taken = self._taken, []
-        return taken
+    def take_durations(self) -> list[float]:
+        """Return the durations since the last call of this method."""
+        durations, self._durations = self._durations, []
+        return durations
 
 
 @asynccontextmanager
@@ -98,12 +98,12 @@ async def _measure(url: str) -> None:
         tasks = [asyncio.create_task(callers.call()) for _ in range(CALLERS)]
         try:
             await asyncio.sleep(WARM_UP)
-            callers.taken()
+            callers.take_durations()
             await asyncio.sleep(QUIET)
-            quiet = callers.taken()
+            quiet = callers.take_durations()
             for number in range(1, CHANGES + 1):
                 await asyncio.sleep(WARM_UP)  # until the service has loaded the prices before
-                callers.taken()
+                callers.take_durations()
                 change = request()
                 for rule in change.rules:  # so that every price changes
                     rule.value = f"{float(rule.value) + number:.2f}"
@@ -112,7 +112,9 @@ async def _measure(url: str) -> None:
                 answer: Any = await rpc_client.call(
                     prices.SetPriceRules, change, token=KEY, timeout=CALL_TIMEOUT
                 )
-                _report(answer.changed, time.perf_counter() - began, quiet, callers.taken())
+                _report(
+                    answer.changed, time.perf_counter() - began, quiet, callers.take_durations()
+                )
         finally:
             for task in tasks:
                 task.cancel()

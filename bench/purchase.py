@@ -26,7 +26,7 @@ FIND = '{ dataPlans(filter: {text: "esim_1GB_7D_GB_V2"}) { id name } }'
 # Seconds that the provider takes in the second half, typical of such an API.
 PROVIDER_SECONDS = 0.3
 WARM_UP = 20
-# Both ways take turns, so that other work on the machine affects both alike.
+# Both variants alternate, so that other work on the machine affects both alike.
 TURNS = 5
 # Purchases that are counted, one by one, and seconds without purchases, to count background work.
 COUNTED, IDLE_SECONDS = 50, 10
@@ -86,10 +86,10 @@ class Bench:
 async def _times(buy: Buy, numbers: "itertools.count[int]", buyers: int, count: int) -> list[float]:
     """Return the seconds of each purchase, by buyers who don't pause."""
     found: list[float] = []
-    left = itertools.islice(numbers, count)
+    remaining = itertools.islice(numbers, count)
 
     async def buyer() -> None:
-        for number in left:
+        for number in remaining:
             began = time.perf_counter()
             await buy(number)
             found.append(time.perf_counter() - began)
@@ -183,11 +183,11 @@ async def log_statements(machine: Machine) -> None:
 
 async def counted(machine: Machine, work: Callable[[], Awaitable[object]]) -> Counter[str]:
     """Count the calls that the services served and their statements during `work`, by name."""
-    before = len(machine.lines.path.read_text())
+    before = len(machine.log.path.read_text())
     await work()
     await asyncio.sleep(1)  # seconds until the last lines have been written
     found: Counter[str] = Counter()
-    for line in machine.lines.path.read_text()[before:].splitlines():
+    for line in machine.log.path.read_text()[before:].splitlines():
         if match := LOGGED.search(line):
             control = match["how"] == "statement"
             what = "transaction and pool commands" if control else "SQL statements"

@@ -28,7 +28,7 @@ COMPLETED = "select status = 'COMPLETED' from orders.esim_orders where id = $1::
 
 @dataclass(slots=True)
 class Completions:
-    """Listens for changes of orders, and notes when each is completed."""
+    """Listens for changes of orders, and records when each is completed."""
 
     connection: "asyncpg.Connection[asyncpg.Record]"
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,12 +48,12 @@ class Completions:
 async def paid(bench: Bench, completions: Completions, number: int) -> float:
     """Buy and pay one eSIM; return the seconds that count."""
     machine = bench.machine
-    wanted = {
+    input_ = {
         "quantity": 1,
         "idempotencyKey": f"paid-{number}",
         "payment": {"method": "CARD"},
     }
-    body = {"query": BUY, "variables": {"plan": bench.plan, "input": wanted}}
+    body = {"query": BUY, "variables": {"plan": bench.plan, "input": input_}}
     headers = {"Authorization": f"Bearer {bench.token}"}
     began = time.perf_counter()
     async with machine.http.post(machine.gateway_url, json=body, headers=headers) as answer:
@@ -108,16 +108,16 @@ async def measure() -> None:
             await paid(bench, completions, next(numbers))
             await _directly(bench, next(numbers))
         direct: list[float] = []
-        taken: list[float] = []
+        platform: list[float] = []
         for _ in range(PURCHASES // TURN):
             direct += [await _directly(bench, next(numbers)) for _ in range(TURN)]
-            taken += [await paid(bench, completions, next(numbers)) for _ in range(TURN)]
+            platform += [await paid(bench, completions, next(numbers)) for _ in range(TURN)]
     title = f"milliseconds, {PURCHASES} purchases by card, 1 buyer"
     click.echo(f"\n{title:<52}{'p50':>8}{'p99':>8}")
-    rows = [("both providers", direct), ("platform, without the buyer's own time", taken)]
+    rows = [("both providers", direct), ("platform, without the buyer's own time", platform)]
     for name, times in rows:
         click.echo(f"{name:<52}{percentile(times, 50):>8.1f}{percentile(times, 99):>8.1f}")
-    added = [percentile(taken, p) - percentile(direct, p) for p in (50, 99)]
+    added = [percentile(platform, p) - percentile(direct, p) for p in (50, 99)]
     click.echo(f"{'added':<52}{added[0]:>8.1f}{added[1]:>8.1f}")
 
 

@@ -53,7 +53,7 @@ class Readers:
         """Buy their eSIMs."""
         purchase = {"quantity": ESIMS_OF_EACH, "idempotencyKey": "reader"}
         for token in self._tokens:
-            await ask(self._bench, BUY, token, plan=self._bench.plan, input=purchase)
+            await query(self._bench, BUY, token, plan=self._bench.plan, input=purchase)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
@@ -67,15 +67,15 @@ class Readers:
 
     async def _read(self, token: str) -> None:
         while True:
-            await ask(self._bench, READ, token)
+            await query(self._bench, READ, token)
             self.reads += 1
 
 
-async def ask(bench: Bench, query: str, token: str, **variables: Any) -> Any:
+async def query(bench: Bench, document: str, token: str, **variables: Any) -> Any:
     """Return the data of a response; raise RuntimeError for an error."""
     async with bench.machine.http.post(
         bench.machine.gateway_url,
-        json={"query": query, "variables": variables},
+        json={"query": document, "variables": variables},
         headers={"Authorization": f"Bearer {token}"},
     ) as answer:
         content = await answer.json()
@@ -92,7 +92,7 @@ async def buy(
     for _ in range(PURCHASES):
         purchase = {"quantity": 1, "idempotencyKey": f"beside-{next(numbers)}", **extra}
         began = time.perf_counter()
-        result = (await ask(bench, BUY, bench.token, plan=bench.plan, input=purchase))[
+        result = (await query(bench, BUY, bench.token, plan=bench.plan, input=purchase))[
             "purchaseESIM"
         ]
         row.times.append(time.perf_counter() - began)

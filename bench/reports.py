@@ -68,29 +68,29 @@ def reports(last: date) -> dict[str, pb.GetSalesRequest]:
     month, year = (_range(last - timedelta(days=days - 1), last) for days in (30, 365))
     country, plan = pb.SALES_DIMENSION_COUNTRY, pb.SALES_DIMENSION_PLAN
     day, monthly = days_pb2.INTERVAL_DAY, days_pb2.INTERVAL_MONTH
-    made = pb.GetSalesRequest
+    get_sales = pb.GetSalesRequest
     return {
         # As GraphQL requests it: the first 100 countries, and one row for the others.
-        "30 days by day and country": made(
+        "30 days by day and country": get_sales(
             range=month, interval=day, group_by=[country], currency="EUR", first=100
         ),
-        "30 days by day and country, all 200": made(
+        "30 days by day and country, all 200": get_sales(
             range=month, interval=day, group_by=[country], currency="EUR", first=1000
         ),
-        "a year by month": made(range=year, interval=monthly, currency="EUR"),
-        "twelve whole months by month": made(
+        "a year by month": get_sales(range=year, interval=monthly, currency="EUR"),
+        "twelve whole months by month": get_sales(
             range=_whole_months(last), interval=monthly, currency="EUR"
         ),
-        "a year by month, beside the year before": made(
+        "a year by month, beside the year before": get_sales(
             range=year, interval=monthly, currency="EUR", compare_to=pb.COMPARISON_YEAR_BEFORE
         ),
-        "a year by month and country": made(
+        "a year by month and country": get_sales(
             range=year, interval=monthly, group_by=[country], currency="EUR", first=50
         ),
-        "30 days, the first 20 plans": made(
+        "30 days, the first 20 plans": get_sales(
             range=month, interval=days_pb2.INTERVAL_RANGE, group_by=[plan], currency="EUR", first=20
         ),
-        "30 days by day and country, another zone": made(
+        "30 days by day and country, another zone": get_sales(
             range=month,
             interval=day,
             group_by=[country],
@@ -149,13 +149,13 @@ async def _filled(machine: Machine, token: str, rows: int) -> dict[str, Measured
     async with rpc_client.channel(machine.addresses["orders"]) as channel:
         stub: Any = reports_pb2_grpc.ReportsServiceStub(channel)
         for name, request in reports(last).items():
-            taken = []
+            durations = []
             for _ in range(ROUNDS + 1):
                 began = time.perf_counter()
                 await rpc_client.call(stub.GetSales, request, token=token, timeout=TIMEOUT)
-                taken.append((time.perf_counter() - began) * 1000)
+                durations.append((time.perf_counter() - began) * 1000)
             # The first call plans the statement.
-            found[name] = await _measured(machine, request, taken[1:])
+            found[name] = await _measured(machine, request, durations[1:])
     return found
 
 
@@ -171,7 +171,9 @@ async def _storage(connection: Any) -> None:
     click.echo(f"storage of a million facts with their sums: {total / MB * 1e6 / facts:,.0f} MB")
 
 
-async def _measured(machine: Machine, request: pb.GetSalesRequest, taken: list[float]) -> Measured:
+async def _measured(
+    machine: Machine, request: pb.GetSalesRequest, durations: list[float]
+) -> Measured:
     """Add the number of rows that the statement of a report reads."""
     wanted = requests.sales(request)
     zone = wanted.time_zone or reports_facts.ZONE
@@ -189,7 +191,7 @@ async def _measured(machine: Machine, request: pb.GetSalesRequest, taken: list[f
         most = None
         if source is Source.AREAS:
             most = await connection.fetchval(CELLS) * sum(map(_summed, sales.ranges_of(wanted)))
-    return Measured(source, statistics.median(taken), max(taken), explained.read, most)
+    return Measured(source, statistics.median(durations), max(durations), explained.read, most)
 
 
 def _summed(ranged: Ranged) -> int:

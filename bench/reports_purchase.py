@@ -44,15 +44,15 @@ async def measure(machine: Machine, purchases: int, bound: float) -> bool:
     posted = await _posted(machine)
     click.echo(f"{'milliseconds, in turns':<44}{'without':>10}{'with':>10}{'added':>10}")
     failed = False
-    for name, taken in (
+    for name, times in (
         (f"{purchases} purchases by card, 1 buyer", purchased),
         (f"{POSTED} transactions that post a sale", posted),
     ):
         for percent in (50, 99):
-            without, recorded = (percentile(taken[which], percent) for which in (False, True))
+            without, recorded = (percentile(times[which], percent) for which in (False, True))
             note = ""
             if percent == 50:
-                error = _error(taken)
+                error = _error(times)
                 exceeded = recorded - without - error > bound
                 failed = failed or exceeded
                 note = f" +- {error:.2f}   (bound {bound:.1f}){' EXCEEDED' if exceeded else ''}"
@@ -63,12 +63,12 @@ async def measure(machine: Machine, purchases: int, bound: float) -> bool:
     return failed
 
 
-def _error(taken: Times) -> float:
+def _error(times: Times) -> float:
     """Return twice the standard error of the difference of the medians, in milliseconds."""
     draw = random.Random(1)
 
     def median(recorded: bool) -> float:
-        return statistics.median(draw.choices(taken[recorded], k=len(taken[recorded])))
+        return statistics.median(draw.choices(times[recorded], k=len(times[recorded])))
 
     return 2000 * statistics.stdev(median(True) - median(False) for _ in range(DRAWS))
 

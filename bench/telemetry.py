@@ -1,7 +1,7 @@
 """Cost of telemetry in the gateway and in the webhooks' intake, and memory of every process.
 
 `make bench-telemetry` runs `esimgo up`, and beside it one more gateway or webhook process for each
-configuration. They are measured in turns. Spans go to a receiver on the same machine.
+configuration. They are measured alternately. Spans go to a receiver on the same machine.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ QUERY = json.dumps(
     {"query": "{ dataPlans(first: 20) { id name price countries { name iso region } } }"}
 )
 # Additional settings of each configuration.
-WAYS = {
+VARIANTS = {
     "without": {},
     "metrics": {"metrics": "0"},
     "metrics, 10 % of traces": {"metrics": "0", "ratio": "0.1"},
@@ -46,7 +46,7 @@ UNLIMITED = {f"GATEWAY_{rate}": "0" for rate in RATES}
 
 
 @dataclass(slots=True)
-class Way:
+class Variant:
     """A process in one configuration, and the results of its rounds."""
 
     name: str
@@ -66,7 +66,7 @@ Send = Callable[[aiohttp.ClientSession, str], Awaitable[int]]
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Of each way, in turns.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each variant, alternating.")
 @click.option("--seconds", default=4.0, show_default=True, help="Of each round.")
 def main(rounds: int, seconds: float) -> None:
     """Print requests in a second, processor time, and their ratios."""
@@ -77,21 +77,23 @@ async def _bench(rounds: int, seconds: float) -> None:
     async with _receiver() as endpoint, _machine() as up, aiohttp.ClientSession() as http:
         idle = _memory(up)
         for subject, path, send, settings in (
-            ("gateway", "/graphql", _ask, {"GATEWAY_RESPONSE_CACHE_SECONDS": "0"}),
-            ("gateway, cached answers", "/graphql", _ask, {}),
-            ("webhooks", "/webhooks/esim-go", _call_back, {}),
+            ("gateway", "/graphql", _query, {"GATEWAY_RESPONSE_CACHE_SECONDS": "0"}),
+            ("gateway, cached answers", "/graphql", _query, {}),
+            ("webhooks", "/webhooks/esim-go", _post_callback, {}),
         ):
-            ways = await _start(subject.split(",")[0], path, up, endpoint, settings, http)
+            variants = await _start(subject.split(",")[0], path, up, endpoint, settings, http)
             try:
                 for _ in range(rounds):
-                    for way in ways:
-                        await _round(way, send, http, seconds)
+                    for variant in variants:
+                        await _round(variant, send, http, seconds)
             finally:
-                for way in ways:
-                    way.process.terminate()
+                for variant in variants:
+                    variant.process.terminate()
                 # In a thread, as the receiver of their last spans runs in this event loop.
-                await asyncio.to_thread(psutil.wait_procs, [way.process for way in ways], 60)
-            _print(subject, ways)
+                await asyncio.to_thread(
+                    psutil.wait_procs, [variant.process for variant in variants], 60
+                )
+            _print(subject, variants)
         _print_memory(idle, _memory(up))
 
 
@@ -113,7 +115,7 @@ def _print_memory(idle: dict[str, int], loaded: dict[str, int]) -> None:
         click.echo(f"{name:<28}{before / 1e6:>9,.0f}{loaded[name] / 1e6:>8,.0f}")
 
 
-async def _ask(http: aiohttp.ClientSession, url: str) -> int:
+async def _query(http: aiohttp.ClientSession, url: str) -> int:
     async with http.post(url, data=QUERY, headers={"Content-Type": "application/json"}) as answer:
         body = await answer.read()
         assert b'"errors"' not in body, body[:500]
@@ -123,7 +125,7 @@ async def _ask(http: aiohttp.ClientSession, url: str) -> int:
 _numbers = count()
 
 
-async def _call_back(http: aiohttp.ClientSession, url: str) -> int:
+async def _post_callback(http: aiohttp.ClientSession, url: str) -> int:
     """Post a callback of an unknown eSIM, so that only its commit is measured."""
     iccid = f"89{next(_numbers):017}"
     body = json.dumps({"alertType": "FirstAttachment", "iccid": iccid}).encode()
@@ -134,29 +136,29 @@ async def _call_back(http: aiohttp.ClientSession, url: str) -> int:
         return answer.status
 
 
-async def _round(way: Way, send: Send, http: aiohttp.ClientSession, seconds: float) -> None:
-    answered, used, began = 0, way.used(), time.perf_counter()
+async def _round(variant: Variant, send: Send, http: aiohttp.ClientSession, seconds: float) -> None:
+    answered, used, began = 0, variant.used(), time.perf_counter()
 
-    async def keep_on() -> None:
+    async def repeat() -> None:
         nonlocal answered
         while time.perf_counter() - began < seconds:
-            assert await send(http, way.url) == 200
+            assert await send(http, variant.url) == 200
             answered += 1
 
-    await asyncio.gather(*(keep_on() for _ in range(CONNECTIONS)))
-    way.rates.append(answered / (time.perf_counter() - began))
-    way.processor.append((way.used() - used) / answered * 1e6)
-    way.memory = _resident(way.process)
+    await asyncio.gather(*(repeat() for _ in range(CONNECTIONS)))
+    variant.rates.append(answered / (time.perf_counter() - began))
+    variant.processor.append((variant.used() - used) / answered * 1e6)
+    variant.memory = _resident(variant.process)
 
 
-def _print(subject: str, ways: list[Way]) -> None:
+def _print(subject: str, variants: list[Variant]) -> None:
     click.echo(f"\n{subject:<28}{'per s':>9}{'ratio':>8}{'cpu µs':>9}{'ratio':>8}{'MB':>7}")
-    rate, processor = (statistics.median(x) for x in (ways[0].rates, ways[0].processor))
-    for way in ways:
-        mine, used = statistics.median(way.rates), statistics.median(way.processor)
+    rate, processor = (statistics.median(x) for x in (variants[0].rates, variants[0].processor))
+    for variant in variants:
+        own_rate, used = statistics.median(variant.rates), statistics.median(variant.processor)
         click.echo(
-            f"{way.name:<28}{mine:>9,.0f}{mine / rate:>8.2f}{used:>9,.0f}{used / processor:>8.2f}"
-            f"{way.memory / 1e6:>7,.0f}"
+            f"{variant.name:<28}{own_rate:>9,.0f}{own_rate / rate:>8.2f}{used:>9,.0f}{used / processor:>8.2f}"
+            f"{variant.memory / 1e6:>7,.0f}"
         )
 
 
@@ -167,14 +169,14 @@ async def _start(
     endpoint: str,
     settings: dict[str, str],
     http: aiohttp.ClientSession,
-) -> list[Way]:
+) -> list[Variant]:
     """Start the process in each configuration, with the environment of that of `up` and `settings`."""
-    (like,) = [child for child in up.children() if child.cmdline()[-1] == module]
-    ways = []
-    for name, options in WAYS.items():
+    (original,) = [child for child in up.children() if child.cmdline()[-1] == module]
+    variants = []
+    for name, options in VARIANTS.items():
         port, admin = free_ports(2)
         environment = (
-            like.environ()
+            original.environ()
             | UNLIMITED
             | settings
             | {
@@ -192,14 +194,14 @@ async def _start(
             }
         process = psutil.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment)
         url = f"http://127.0.0.1:{port}"
-        ways.append(Way(name, url + path, process))
+        variants.append(Variant(name, url + path, process))
         while True:
             try:
                 async with http.get(f"{url}/healthz"):
                     break
             except aiohttp.ClientConnectionError:
                 await asyncio.sleep(0.1)
-    return ways
+    return variants
 
 
 @asynccontextmanager
@@ -222,7 +224,7 @@ async def _machine() -> AsyncIterator[psutil.Process]:
                 break
         else:
             raise RuntimeError("`esimgo up` ended: run it by hand to see why")
-        reading = asyncio.create_task(_swallow(up.stdout))
+        reading = asyncio.create_task(_discard(up.stdout))
         try:
             yield psutil.Process(up.pid)
         finally:
@@ -231,7 +233,7 @@ async def _machine() -> AsyncIterator[psutil.Process]:
             await reading
 
 
-async def _swallow(lines: asyncio.StreamReader) -> None:
+async def _discard(lines: asyncio.StreamReader) -> None:
     async for _ in lines:
         pass
 

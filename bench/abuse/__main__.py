@@ -1,8 +1,8 @@
-"""Attacks on the gateway, the webhooks process and a gRPC service, each beside a polite client.
+"""Attacks on the gateway, the webhooks process and a gRPC service, each beside a well-behaved client.
 
 `make bench-abuse` uses one machine, real processes, default settings and the sandbox as the provider. SECONDS
 is the duration of each attack, ONLY a comma-separated list of attacks. OFF=1 runs each attack with its bounds
-switched off, and fails if that does no harm: then they are useless.
+switched off, and fails if that does no harm, because then the bounds are useless.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sys
 import click
 
 from bench.abuse.attacks import ATTACKS, Attack
-from bench.abuse.stage import Result, run_attack
+from bench.abuse.run import Result, run_attack
 from bench.abuse.verdict import Bounds, harm
 from tests.chaos.purchase.machine import running
 
@@ -56,7 +56,7 @@ async def main(attacks: list[Attack], seconds: float, *, off: bool) -> int:
     if off:
         for attack in attacks:
             if not attack.off:
-                click.echo(f"{attack.name:<44}no setting switches its bound off")
+                click.echo(f"{attack.name:<44}no setting switches off its bound")
                 continue
             async with running({**SETTINGS, **DEFAULTS, **attack.off}) as machine:
                 failed += await report(attack, await run_attack(machine, attack, seconds), off=True)
@@ -66,21 +66,23 @@ async def main(attacks: list[Attack], seconds: float, *, off: bool) -> int:
                 failed += await report(
                     attack, await run_attack(machine, attack, seconds), off=False
                 )
-            failed += [f"the log says: {alarm}" for alarm in machine.lines.alarms]
+            failed += [f"the log has: {error}" for error in machine.log.errors]
     for problem in failed:
         click.echo(problem)
-    click.echo("FAILED" if failed else "every attack was held" if not off else "no bound is idle")
+    click.echo(
+        "FAILED" if failed else "every attack was contained" if not off else "every bound is needed"
+    )
     return 1 if failed else 0
 
 
 async def report(attack: Attack, result: Result, *, off: bool) -> list[str]:
     """Print one row, and return what is wrong about it."""
     click.echo(line(attack, result))
-    done = harm(result, Bounds())
+    problems = harm(result, Bounds())
     if off:
         without = ", ".join(attack.off)
-        return [] if done else [f"{attack.name}: no harm is done without its bound ({without})"]
-    return [f"{attack.name}: {problem}" for problem in done]
+        return [] if problems else [f"{attack.name}: no harm is done without its bound ({without})"]
+    return [f"{attack.name}: {problem}" for problem in problems]
 
 
 if __name__ == "__main__":

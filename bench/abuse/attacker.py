@@ -7,7 +7,7 @@ import sys
 
 from bench.abuse.attacks import ATTACKS
 
-# A low priority: a real attacker has another machine, and would not slow the others down.
+# A low priority, as a real attacker has another machine and takes no CPU from this one.
 NICE = 15
 
 

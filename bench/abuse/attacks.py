@@ -78,7 +78,7 @@ ATTACKS = (
     _attack("gateway", connections.many_sockets, **SOCKETS, **PER_ADDRESS),
     _attack("catalogue", grpc_server.unread_answers, "GRPC_MAX_UNREAD_BYTES", "GRPC_SEND_SECONDS"),
     _attack(
-        *("catalogue", grpc_server.unread_answers_in_turn),
+        *("catalogue", grpc_server.unread_answers_on_many_connections),
         *("GRPC_MAX_UNREAD_BYTES", "GRPC_SEND_SECONDS"),
     ),
     _attack("catalogue", grpc_server.heavy_calls, "GRPC_MAX_WORK_WITHOUT_SESSION"),

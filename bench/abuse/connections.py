@@ -6,7 +6,7 @@ Each is bounded in time and count. An address is host:port of an HTTP server.
 import asyncio
 from collections import Counter
 
-from bench.abuse.http_wire import Wire, attack
+from bench.abuse.raw_http import Connection, attack
 
 # More than one address may open.
 MANY = 1_000
@@ -23,8 +23,8 @@ async def slow_heads(address: str, seconds: float) -> Counter[str]:
     HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
     """
 
-    async def act(wire: Wire) -> None:
-        await _byte_by_byte(wire, b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 10_000)
+    async def act(connection: Connection) -> None:
+        await _byte_by_byte(connection, b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 10_000)
 
     return await attack(address, seconds, MANY, act)
 
@@ -39,9 +39,11 @@ async def slow_bodies(address: str, seconds: float) -> Counter[str]:
         b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n"
     )
 
-    async def act(wire: Wire) -> None:
-        await wire.send(b"POST " + (b"/graphql", b"/webhooks/esim-go")[wire.number % 2] + head)
-        await _byte_by_byte(wire, b" " * 10_000)
+    async def act(connection: Connection) -> None:
+        await connection.send(
+            b"POST " + (b"/graphql", b"/webhooks/esim-go")[connection.number % 2] + head
+        )
+        await _byte_by_byte(connection, b" " * 10_000)
 
     return await attack(address, seconds, MANY, act)
 
@@ -53,10 +55,10 @@ async def idle_connections(address: str, seconds: float) -> Counter[str]:
     HTTP_IDLE_SECONDS=86400 switches it off.
     """
 
-    async def act(wire: Wire) -> None:
-        await wire.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        await wire.answer()
-        await wire.closed()
+    async def act(connection: Connection) -> None:
+        await connection.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await connection.answer()
+        await connection.closed()
 
     return await attack(address, seconds, MANY, act)
 
@@ -68,11 +70,11 @@ async def flood_of_requests(address: str, seconds: float) -> Counter[str]:
     HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches the first off.
     """
 
-    async def act(wire: Wire) -> None:
-        path = (b"/readyz", b"/nothing")[wire.number % 2]
+    async def act(connection: Connection) -> None:
+        path = (b"/readyz", b"/nothing")[connection.number % 2]
         while True:
-            await wire.send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
-            await wire.answer()
+            await connection.send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            await connection.answer()
 
     return await attack(address, seconds, MANY, act)
 
@@ -84,12 +86,12 @@ async def socket_pings(address: str, seconds: float) -> Counter[str]:
     switches it off.
     """
 
-    async def act(wire: Wire) -> None:
-        await wire.upgrade()
-        reading = asyncio.create_task(wire.closed())
+    async def act(connection: Connection) -> None:
+        await connection.upgrade()
+        reading = asyncio.create_task(connection.closed())
         try:
             while not reading.done():
-                await wire.send((PING, PING_FRAME)[wire.number % 2] * 5_000)
+                await connection.send((PING, PING_FRAME)[connection.number % 2] * 5_000)
                 await asyncio.sleep(0)
         finally:
             reading.cancel()
@@ -103,11 +105,11 @@ async def socket_frames(address: str, seconds: float) -> Counter[str]:
     Bound: bytes read from a WebSocket. HTTP_WEBSOCKET_RATE=1000000000 switches it off.
     """
 
-    async def act(wire: Wire) -> None:
-        await wire.upgrade()
-        await wire.send(b"\x01\x80\0\0\0\0")
+    async def act(connection: Connection) -> None:
+        await connection.upgrade()
+        await connection.send(b"\x01\x80\0\0\0\0")
         while True:
-            await wire.send(CONTINUATION * 40_000)
+            await connection.send(CONTINUATION * 40_000)
             await asyncio.sleep(0)
 
     return await attack(address, seconds, 50, act)
@@ -121,19 +123,19 @@ async def many_sockets(address: str, seconds: float) -> Counter[str]:
     GATEWAY_ADDRESS_RATE=0 and GATEWAY_SOCKET_INIT_SECONDS=60 switches it off.
     """
 
-    async def act(wire: Wire) -> None:
-        await wire.upgrade()
-        await wire.closed()
+    async def act(connection: Connection) -> None:
+        await connection.upgrade()
+        await connection.closed()
 
     return await attack(address, seconds, MANY, act)
 
 
-async def _byte_by_byte(wire: Wire, data: bytes) -> None:
+async def _byte_by_byte(connection: Connection, data: bytes) -> None:
     """Send two bytes a second until there is an answer."""
-    reading = asyncio.create_task(wire.answer())
+    reading = asyncio.create_task(connection.answer())
     try:
         for byte in data:
-            await wire.send(bytes([byte]))
+            await connection.send(bytes([byte]))
             done, _ = await asyncio.wait({reading}, timeout=0.5)
             if done:
                 return reading.result()

@@ -27,27 +27,27 @@ async def unread_answers(address: str, seconds: float) -> Counter[str]:
     switches it off; GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 with them, as it makes such answers rarer.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         for number in range(STREAMS):
             stream = 2 * number + 1
             await caller.send(http2.headers(stream, LIST_PLANS) + http2.request(stream, EVERYTHING))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, CONNECTIONS, 1, ask)
+    return await _attack(address, seconds, CONNECTIONS, 1, act)
 
 
-async def unread_answers_in_turn(address: str, seconds: float) -> Counter[str]:
+async def unread_answers_on_many_connections(address: str, seconds: float) -> Counter[str]:
     """The same, on a hundred connections with eight calls each.
 
     Bound: the same, when no connection has more than its share.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         for stream in range(1, 17, 2):
             await caller.send(http2.headers(stream, LIST_PLANS) + http2.request(stream, EVERYTHING))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 100, 1, ask)
+    return await _attack(address, seconds, 100, 1, act)
 
 
 async def heavy_calls(address: str, seconds: float) -> Counter[str]:
@@ -57,7 +57,7 @@ async def heavy_calls(address: str, seconds: float) -> Counter[str]:
     GRPC_MAX_WORK_WITHOUT_SESSION=1000000000 switches it off.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         stream = 1
         while not caller.closed.is_set():
             for _ in range(STREAMS // 4):
@@ -67,7 +67,7 @@ async def heavy_calls(address: str, seconds: float) -> Counter[str]:
                 stream += 2
             await asyncio.sleep(1)
 
-    return await _attack(address, seconds, CONNECTIONS, http2.LARGEST_WINDOW, ask)
+    return await _attack(address, seconds, CONNECTIONS, http2.LARGEST_WINDOW, act)
 
 
 async def silent_calls(address: str, seconds: float) -> Counter[str]:
@@ -77,12 +77,12 @@ async def silent_calls(address: str, seconds: float) -> Counter[str]:
     GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 with GRPC_REQUEST_SECONDS=1000000000 switches it off.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         for number in range(STREAMS):
             await caller.send(http2.headers(2 * number + 1, LIST_PLANS))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 20 * CONNECTIONS, 65_535, ask)
+    return await _attack(address, seconds, 20 * CONNECTIONS, 65_535, act)
 
 
 async def large_requests(address: str, seconds: float) -> Counter[str]:
@@ -99,11 +99,11 @@ async def large_requests(address: str, seconds: float) -> Counter[str]:
         for _ in range(size // len(part) - 1):
             await caller.send_part(stream, part)
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         await asyncio.gather(*(one(caller, 2 * number + 1) for number in range(STREAMS)))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+    return await _attack(address, seconds, CONNECTIONS, 65_535, act)
 
 
 async def large_metadata(address: str, seconds: float) -> Counter[str]:
@@ -113,7 +113,7 @@ async def large_metadata(address: str, seconds: float) -> Counter[str]:
     """
     extra = [(f"x-{number}", "a" * 16_000) for number in range(60)]
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         for number in range(STREAMS):
             stream = 2 * number + 1
             whole = http2.headers(stream, LIST_PLANS, extra=extra)[9:]
@@ -124,7 +124,7 @@ async def large_metadata(address: str, seconds: float) -> Counter[str]:
                 await caller.send(http2.frame(kind, flags, stream, part))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+    return await _attack(address, seconds, CONNECTIONS, 65_535, act)
 
 
 async def rapid_resets(address: str, seconds: float) -> Counter[str]:
@@ -134,7 +134,7 @@ async def rapid_resets(address: str, seconds: float) -> Counter[str]:
     GRPC_MAX_STREAMS_PER_CONNECTION=1000000000 switches it off.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         stream = 1
         while not caller.closed.is_set():
             burst = b"".join(
@@ -145,7 +145,7 @@ async def rapid_resets(address: str, seconds: float) -> Counter[str]:
             await caller.send(burst)
             await asyncio.sleep(PAUSE)
 
-    return await _attack(address, seconds, CONNECTIONS, 65_535, ask)
+    return await _attack(address, seconds, CONNECTIONS, 65_535, act)
 
 
 async def endless_streams(address: str, seconds: float) -> Counter[str]:
@@ -154,13 +154,13 @@ async def endless_streams(address: str, seconds: float) -> Counter[str]:
     Bound: unfinished calls without a session. GRPC_MAX_CALLS_WITHOUT_SESSION=1000000000 switches it off.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         for number in range(STREAMS):
             stream = 2 * number + 1
             await caller.send(http2.headers(stream, WATCH_REVISION) + http2.request(stream, b""))
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 20 * CONNECTIONS, 0, ask)
+    return await _attack(address, seconds, 20 * CONNECTIONS, 0, act)
 
 
 async def idle_connections(address: str, seconds: float) -> Counter[str]:
@@ -169,23 +169,10 @@ async def idle_connections(address: str, seconds: float) -> Counter[str]:
     Bound: connections of a process. GRPC_MAX_CONNECTIONS=1000000000 switches it off.
     """
 
-    async def ask(caller: Caller) -> None:
+    async def act(caller: Caller) -> None:
         await caller.closed.wait()
 
-    return await _attack(address, seconds, 8_000, 65_535, ask)
-
-
-ATTACKS = (
-    unread_answers,
-    unread_answers_in_turn,
-    heavy_calls,
-    silent_calls,
-    large_requests,
-    large_metadata,
-    rapid_resets,
-    endless_streams,
-    idle_connections,
-)
+    return await _attack(address, seconds, 8_000, 65_535, act)
 
 
 async def _attack(
@@ -195,7 +182,7 @@ async def _attack(
     answers = Counter[str]()
     stop = asyncio.get_running_loop().time() + seconds
 
-    async def keep_on() -> None:
+    async def repeat() -> None:
         while True:
             try:
                 caller = await Caller.connect(address, window=window)
@@ -214,7 +201,7 @@ async def _attack(
     async def bounded() -> None:
         try:
             async with asyncio.timeout_at(stop):
-                await keep_on()
+                await repeat()
         except TimeoutError:
             pass
 

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from itertools import count
 
-from bench.abuse.http_wire import Wire, attack, post
+from bench.abuse.raw_http import Connection, attack, post
 
 EVERYTHING = (
     "dataPlans(first: 10000) { id name description features countries { iso name region } }"
@@ -28,15 +28,15 @@ async def unread_answers(address: str, seconds: float) -> Counter[str]:
     numbers = count()
     many = " ".join(f"a{alias}: description" for alias in range(20))
 
-    async def act(wire: Wire) -> None:
-        wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has the write side only
+    async def act(connection: Connection) -> None:
+        connection.writer.transport.pause_reading()  # type: ignore[attr-defined] # not in typeshed
         number = next(numbers)
         fields = many if number % 2 else "id name description"
         query = f"query($f: DataPlanFilter) {{ dataPlans(filter: $f) {{ {fields} }} }}"
-        await wire.send(post(query, variables={"f": {"maxPrice": 1_000_000 + number}}))
-        while not wire.writer.is_closing():
+        await connection.send(post(query, variables={"f": {"maxPrice": 1_000_000 + number}}))
+        while not connection.writer.is_closing():
             await asyncio.sleep(1)
-            await wire.send(b"\r\n")  # fails once the server has closed it
+            await connection.send(b"\r\n")  # fails once the server has closed it
 
     return await attack(address, seconds, 2 * CONNECTIONS, act)
 
@@ -48,11 +48,11 @@ async def undeclared_variables(address: str, seconds: float) -> Counter[str]:
     """
     numbers = count()
 
-    async def act(wire: Wire) -> None:
+    async def act(connection: Connection) -> None:
         while True:
             given = {f"a{next(numbers)}": "x" * 200_000}
-            await wire.send(post("{ featuredPlans(first: 1) { id } }", variables=given))
-            await wire.answer()
+            await connection.send(post("{ featuredPlans(first: 1) { id } }", variables=given))
+            await connection.answer()
 
     return await attack(address, seconds, CONNECTIONS, act)
 
@@ -65,10 +65,12 @@ async def many_answers(address: str, seconds: float) -> Counter[str]:
     """
     numbers = count()
 
-    async def act(wire: Wire) -> None:
+    async def act(connection: Connection) -> None:
         while True:
-            await wire.send(post(f"{{ a{next(numbers)}: dataPlans(first: 500) {{ id name }} }}"))
-            await wire.answer()
+            await connection.send(
+                post(f"{{ a{next(numbers)}: dataPlans(first: 500) {{ id name }} }}")
+            )
+            await connection.answer()
 
     return await attack(address, seconds, CONNECTIONS, act)
 
@@ -80,7 +82,7 @@ async def long_documents(address: str, seconds: float) -> Counter[str]:
     """
     numbers = count()
 
-    async def act(wire: Wire) -> None:
+    async def act(connection: Connection) -> None:
         while True:
             number = next(numbers)
             field = "id" if number % 2 else "nothing"
@@ -88,8 +90,8 @@ async def long_documents(address: str, seconds: float) -> Counter[str]:
             query += "x" * (LONG - len(query))
             sha256 = hashlib.sha256(query.encode()).hexdigest()
             named = {"persistedQuery": {"version": 1, "sha256Hash": sha256}}
-            await wire.send(post(query, extensions=named if number % 4 < 2 else {}))
-            await wire.answer()
+            await connection.send(post(query, extensions=named if number % 4 < 2 else {}))
+            await connection.answer()
 
     return await attack(address, seconds, CONNECTIONS, act)
 
@@ -101,11 +103,11 @@ async def large_heads(address: str, seconds: float) -> Counter[str]:
     off.
     """
 
-    async def act(wire: Wire) -> None:
-        await wire.send(b"GET /healthz HTTP/1.1\r\n")
+    async def act(connection: Connection) -> None:
+        await connection.send(b"GET /healthz HTTP/1.1\r\n")
         for number in range(120):
-            await wire.send(b"X-%d: %b\r\n" % (number, b"x" * 24_000))
-        await wire.answer()
+            await connection.send(b"X-%d: %b\r\n" % (number, b"x" * 24_000))
+        await connection.answer()
 
     return await attack(address, seconds, 200, act)
 
@@ -118,10 +120,10 @@ async def pipelined_bodies(address: str, seconds: float) -> Counter[str]:
     """
     query = post("{ featuredPlans { id } }", variables={"a": "x" * 100_000})
 
-    async def act(wire: Wire) -> None:
-        wire.writer.transport.pause_reading()  # type: ignore[attr-defined] # typeshed has the write side only
-        await wire.send(post(f"{{ {EVERYTHING} }}"))
+    async def act(connection: Connection) -> None:
+        connection.writer.transport.pause_reading()  # type: ignore[attr-defined] # not in typeshed
+        await connection.send(post(f"{{ {EVERYTHING} }}"))
         while True:
-            await wire.send(query)
+            await connection.send(query)
 
     return await attack(address, seconds, 100, act)

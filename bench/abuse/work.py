@@ -15,10 +15,10 @@ import aiohttp
 
 # Concurrent requests.
 CONNECTIONS = 16
-# Seconds between a refusal and the next request of a connection, or most of the work would be sending.
+# Seconds between a refusal and the next request of a connection; otherwise most of the work would be sending.
 PAUSE = 0.02
-# Seconds after which a request counts as not answered.
-PATIENCE = 60.0
+# Seconds after which a request counts as failed.
+REQUEST_TIMEOUT = 60.0
 
 ENTITIES = "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }"
 PLANS = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 1) { id } }"
@@ -45,7 +45,7 @@ async def long_documents(address: str, seconds: float) -> Counter[str]:
 
 
 async def lines_and_errors(address: str, seconds: float) -> Counter[str]:
-    """Send 90,000 line ends and 900 faulty representations, whose places have to be found.
+    """Send 90,000 line ends and 3,000 faulty representations, whose source positions have to be found.
 
     Bound: the characters of a document, the values of variables and the errors of an answer.
     GATEWAY_MAX_DOCUMENT, GATEWAY_MAX_VALUES, GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch it off.
@@ -59,7 +59,7 @@ async def lines_and_errors(address: str, seconds: float) -> Counter[str]:
 
 
 async def equal_names(address: str, seconds: float) -> Counter[str]:
-    """Select one field with a selection of its own 240 times.
+    """Select one field 240 times, each time with a separate selection set.
 
     Bound: the comparisons of fields with one name, and an address's work. GATEWAY_MAX_COMPARISONS and
     GATEWAY_ADDRESS_WORK switch it off.
@@ -86,7 +86,7 @@ async def many_values(address: str, seconds: float) -> Counter[str]:
 
 
 async def faulty_entities(address: str, seconds: float) -> Counter[str]:
-    """Ask for 1,900 entities that are none, each of which is an error.
+    """Request 1,900 entities that don't exist, each of which is an error.
 
     Bound: the errors of an answer, and an address's work. GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch
     it off.
@@ -99,7 +99,7 @@ async def faulty_entities(address: str, seconds: float) -> Counter[str]:
 
 
 async def unseen_documents(address: str, seconds: float) -> Counter[str]:
-    """Send valid documents as large as they may be, each of them for the first time.
+    """Send valid documents of the maximum size, each only once.
 
     Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
     """
@@ -112,7 +112,7 @@ async def unseen_documents(address: str, seconds: float) -> Counter[str]:
 
 
 async def whole_catalogues(address: str, seconds: float) -> Counter[str]:
-    """Ask for all plans with their countries, each time by another filter that holds for all.
+    """Request all plans with their countries, each time with another filter that all plans match.
 
     Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
     """
@@ -124,7 +124,7 @@ async def whole_catalogues(address: str, seconds: float) -> Counter[str]:
 
 
 async def aliased_values(address: str, seconds: float) -> Counter[str]:
-    """Ask for a name of every plan under fifty names.
+    """Request the name of every plan under fifty aliases.
 
     Bound: the cost of an operation, and an address's work. GATEWAY_MAX_COST_ANONYMOUS and
     GATEWAY_ADDRESS_WORK switch it off.
@@ -142,18 +142,18 @@ async def _attack(address: str, seconds: float, body: Body) -> Counter[str]:
     """Send bodies one after another on each connection until the time is over."""
     answers: Counter[str] = Counter()
     numbers, end = itertools.count(), time.monotonic() + seconds
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
 
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
 
         async def send() -> None:
             while True:
-                answered = await _answer(http, address, body(next(numbers)))
-                answers[answered] += 1
+                outcome = await _answer(http, address, body(next(numbers)))
+                answers[outcome] += 1
                 if time.monotonic() >= end:
                     return
-                if answered != "answered":
+                if outcome != "answered":
                     await asyncio.sleep(PAUSE)
 
         await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
@@ -162,8 +162,8 @@ async def _attack(address: str, seconds: float, body: Body) -> Counter[str]:
 
 async def _answer(http: aiohttp.ClientSession, address: str, body: dict[str, Any]) -> str:
     try:
-        async with http.post(f"http://{address}/graphql", json=body) as answer:
-            text = await answer.read()
+        async with http.post(f"http://{address}/graphql", json=body) as response:
+            text = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         return type(error).__name__
     errors = json.loads(text).get("errors")

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from kit.values import money
 from protos.orders.v1 import batches_pb2 as pb
-from tests.chaos.batch.books import Books, Placed
+from tests.chaos.batch.books import Books, ProviderOrder
 from tests.chaos.purchase.audit import Finding
 
-MOST = 10
+MAX_ESIMS = 10
 # The provider stamps an order when it takes effect, a moment after the request arrived.
 TOLERANCE = timedelta(milliseconds=150)
 DELIVERED = pb.BATCH_ITEM_STATUS_DELIVERED
@@ -19,9 +19,9 @@ FAILED = pb.BATCH_ITEM_STATUS_FAILED
 
 def audit(books: Books, poisoned: Sequence[int], pause: timedelta) -> list[Finding]:
     """Apply all rules; `poisoned` are the positions of the rows that can't be bought."""
-    rows, placed = books.rows, books.placed
+    rows, provider_orders = books.rows, books.provider_orders
     of_rows = [iccid for row in rows for iccid in row.iccids]
-    of_provider = [iccid for order in placed for iccid in order.iccids]
+    of_provider = [iccid for order in provider_orders for iccid in order.iccids]
     delivered = [row for row in rows if row.status == DELIVERED]
     return [
         Finding(
@@ -39,10 +39,16 @@ def audit(books: Books, poisoned: Sequence[int], pause: timedelta) -> list[Findi
                 if len(row.iccids) != row.quantity
             ],
         ),
-        Finding("a poisoned row failed alone, with its reason", len(rows), _fates(rows, poisoned)),
+        Finding(
+            "a poisoned row failed alone, with its reason", len(rows), _statuses(rows, poisoned)
+        ),
         Finding("esims knows the travelers of the rows", len(delivered), _travelers(books)),
-        Finding("no order has more than ten eSIMs", len(placed), _large(placed)),
-        Finding("no two orders came closer than the pause", len(placed), _close(placed, pause)),
+        Finding("no order has more than ten eSIMs", len(provider_orders), _large(provider_orders)),
+        Finding(
+            "no two orders came closer than the pause",
+            len(provider_orders),
+            _close(provider_orders, pause),
+        ),
         Finding("the counts of the batch are those of its rows", len(rows), _counts(books)),
         Finding("nothing is open, and no reservation is left", len(rows), _open(books)),
         Finding("what was spent equals the orders, the wallet and the budget", 1, _money(books)),
@@ -53,14 +59,14 @@ def _twice(iccids: Sequence[str]) -> list[str]:
     return [f"{iccid}: {n} times" for iccid, n in Counter(iccids).items() if n > 1]
 
 
-def _fates(rows: Sequence[pb.BatchItem], poisoned: Sequence[int]) -> list[str]:
-    broken = []
+def _statuses(rows: Sequence[pb.BatchItem], poisoned: Sequence[int]) -> list[str]:
+    violations = []
     for row in rows:
-        wanted = FAILED if row.position in poisoned else DELIVERED
-        if row.status != wanted or (wanted == FAILED) != bool(row.code and row.error):
+        expected = FAILED if row.position in poisoned else DELIVERED
+        if row.status != expected or (expected == FAILED) != bool(row.code and row.error):
             status = pb.BatchItemStatus.Name(row.status)
-            broken.append(f"row {row.position} is {status} {row.code}: {row.error}")
-    return broken
+            violations.append(f"row {row.position} is {status} {row.code}: {row.error}")
+    return violations
 
 
 def _travelers(books: Books) -> list[str]:
@@ -72,20 +78,24 @@ def _travelers(books: Books) -> list[str]:
     ]
 
 
-def _large(placed: Sequence[Placed]) -> list[str]:
-    return [f"{order.reference}: {order.quantity}" for order in placed if order.quantity > MOST]
+def _large(provider_orders: Sequence[ProviderOrder]) -> list[str]:
+    return [
+        f"{order.reference}: {order.quantity}"
+        for order in provider_orders
+        if order.quantity > MAX_ESIMS
+    ]
 
 
-def _close(placed: Sequence[Placed], pause: timedelta) -> list[str]:
+def _close(provider_orders: Sequence[ProviderOrder], pause: timedelta) -> list[str]:
     return [
         f"{one.reference} and {other.reference}: {(other.at - one.at).total_seconds():.3f} s"
-        for one, other in pairwise(placed)
+        for one, other in pairwise(provider_orders)
         if other.at - one.at < pause - TOLERANCE
     ]
 
 
 def _counts(books: Books) -> list[str]:
-    shown, rows = books.batch.counts, books.rows
+    reported, rows = books.batch.counts, books.rows
     counted = {
         "items": len(rows),
         "delivered": sum(row.status == DELIVERED for row in rows),
@@ -94,29 +104,29 @@ def _counts(books: Books) -> list[str]:
         "esims_delivered": sum(len(row.iccids) for row in rows),
     }
     return [
-        f"{name}: {getattr(shown, name)} instead of {number}"
+        f"{name}: {getattr(reported, name)} instead of {number}"
         for name, number in counted.items()
-        if getattr(shown, name) != number
+        if getattr(reported, name) != number
     ]
 
 
 def _open(books: Books) -> list[str]:
-    found = []
+    violations = []
     if books.open:
-        found.append(f"{books.open} planned orders are open")
+        violations.append(f"{books.open} planned orders are unfinished")
     if books.reserved or books.budget_reserved:
-        found.append(f"{books.reserved} reservations of {books.budget_reserved} are left")
-    return found
+        violations.append(f"{books.reserved} reservations of {books.budget_reserved} are left")
+    return violations
 
 
 def _money(books: Books) -> list[str]:
-    shown = money.from_proto(books.batch.spent_total)
+    spent = money.from_proto(books.batch.spent_total)
     amounts = {
-        "the batch": shown,
+        "the batch": spent,
         "its orders": books.spent,
         "the wallet": books.paid,
         "the budget": books.budget_spent,
     }
-    if len(set(amounts.values())) == 1 and shown > 0:
+    if len(set(amounts.values())) == 1 and spent > 0:
         return []
     return [", ".join(f"{name}: {amount}" for name, amount in amounts.items())]

@@ -1,4 +1,4 @@
-"""Records of a batch after a run: the provider's orders, our rows, and what the esims service knows."""
+"""Records of a batch after a run: the provider's orders, our rows, and the travelers in the esims service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from kit.values import timestamps
 from protos.orders.v1 import batches_pb2 as pb
 from tests.chaos.purchase.machine import Machine
 
-# How the rows of a batch stand, counted without the service.
+# Numbers of delivered and failed rows of a batch, counted without the service.
 COUNTS = """
 select count(*) filter (where o.status in ('COMPLETED', 'CANCELLED', 'REFUNDED'))::int as delivered,
     count(*) filter (where i.code <> '' or b.state = 'REFUSED' or o.status = 'FAILED')::int as failed,
@@ -26,7 +26,7 @@ SPENT = """
 select coalesce(sum(o.total_price), 0) from orders.esim_orders o
 where o.batch_order_id is not null and o.status = 'COMPLETED'
 """
-# What the wallet has paid, by its own entries.
+# What the wallet paid, according to the payments.
 PAID = """
 select coalesce(sum(p.captured - p.refunded), 0) from orders.payments p
 join orders.esim_orders o on o.id = p.order_id where o.batch_order_id is not null
@@ -41,7 +41,7 @@ where b.state = 'PENDING' or o.status in ('PROCESSING', 'NEEDS_REVIEW')
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class ProviderOrder:
     """An order at the provider for one of the batch's plans."""
 
     reference: str
@@ -53,9 +53,9 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Everything that the audit compares; `names` are the travelers by ICCID, as esims knows them."""
+    """Everything that the audit compares; `names` are the travelers by ICCID, from the esims service."""
 
-    placed: Sequence[Placed]
+    provider_orders: Sequence[ProviderOrder]
     rows: Sequence[pb.BatchItem]
     batch: pb.Batch
     names: Mapping[str, str]
@@ -67,14 +67,14 @@ class Books:
     budget_reserved: Decimal
 
 
-async def placed(machine: Machine, bundles: Sequence[str]) -> list[Placed]:
+async def provider_orders(machine: Machine, bundles: Sequence[str]) -> list[ProviderOrder]:
     """Return the provider's orders for these bundles, oldest first."""
-    found = []
+    orders = []
     for order in (await machine.control("GET", "/orders"))["orders"]:
         (line,) = order["order"]
         if line["item"] in bundles:
-            found.append(
-                Placed(
+            orders.append(
+                ProviderOrder(
                     order["orderReference"],
                     line["item"],
                     line["quantity"],
@@ -82,7 +82,7 @@ async def placed(machine: Machine, bundles: Sequence[str]) -> list[Placed]:
                     timestamps.from_iso(order["createdDate"]),
                 )
             )
-    return sorted(found, key=lambda order: order.at)
+    return sorted(orders, key=lambda order: order.at)
 
 
 async def counts(machine: Machine, batch_id: str) -> tuple[int, int]:
@@ -94,8 +94,8 @@ async def counts(machine: Machine, batch_id: str) -> tuple[int, int]:
 
 async def value(machine: Machine, query: str) -> Decimal | int:
     async with machine.database() as connection:
-        found: Decimal | int = await connection.fetchval(query)
-    return found
+        result: Decimal | int = await connection.fetchval(query)
+    return result
 
 
 async def travelers(machine: Machine) -> dict[str, str]:

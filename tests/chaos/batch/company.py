@@ -24,12 +24,12 @@ from protos.orders.v1 import (
     payments_pb2_grpc,
 )
 from tests.chaos.purchase.machine import Machine
-from tests.chaos.purchase.wishes import Plan
+from tests.chaos.purchase.workload import Plan
 
 # More than any run costs.
-RICH = Decimal(1_000_000)
-# Seconds; calls meet processes that are restarting.
-PATIENCE = 20.0
+WALLET_AMOUNT = Decimal(1_000_000)
+# Seconds until a call is given up, as processes restart meanwhile.
+CALL_TIMEOUT = 20.0
 NAMES = ("Zoë Müller", "山田 太郎", "Иван Петров", "محمد علي", "Ann O'Neill", "=HYPERLINK(1)")
 # Shares of rows with several eSIMs, and without a traveler.
 SEVERAL, NAMELESS = 0.1, 0.2
@@ -51,7 +51,7 @@ class Company:
         return batches_pb2_grpc.BatchesServiceStub(self.channel)
 
     async def create(self, items: list[batches_pb2.BatchItemInput]) -> batches_pb2.Batch:
-        """Create the batch; a repeat after a lost answer returns the same one."""
+        """Create the batch; a repetition after a lost response returns the same one."""
         request = batches_pb2.CreateBatchRequest(
             batch=batches_pb2.BatchInput(organization_id=self.id, items=items, name="Everybody"),
             idempotency_key=str(uuid.uuid4()),
@@ -77,15 +77,15 @@ class Company:
     async def differences(self) -> tuple[int, list[str]]:
         """Return how many orders CheckBooks compares, and the differences that it finds."""
         stub = books_pb2_grpc.BooksServiceStub(self.channel)
-        found, checked = [], 0
+        differences, checked = [], 0
         answers = stub.CheckBooks(books_pb2.CheckBooksRequest(), metadata=self.service)
         async for answer in answers:
             if answer.HasField("difference"):
                 one = answer.difference
-                found.append(f"{one.books} {one.code} {one.subject}: {one.message}")
+                differences.append(f"{one.books} {one.code} {one.subject}: {one.message}")
             else:
                 checked = answer.summary.orders
-        return checked, found
+        return checked, differences
 
     @property
     def service(self) -> Metadata:
@@ -97,10 +97,12 @@ class Company:
 
 
 async def call(method: Any, request: Any, metadata: Metadata) -> Any:
-    """Call until there is an answer: each of these calls can be repeated."""
+    """Call until there is a response; each of these calls can be repeated."""
     while True:
         try:
-            return await method(request, metadata=metadata, timeout=PATIENCE, wait_for_ready=True)
+            return await method(
+                request, metadata=metadata, timeout=CALL_TIMEOUT, wait_for_ready=True
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() not in (
                 grpc.StatusCode.UNAVAILABLE,
@@ -111,8 +113,10 @@ async def call(method: Any, request: Any, metadata: Metadata) -> Any:
                 raise
 
 
-async def found(machine: Machine, channel: grpc.aio.Channel, limit: Decimal = RICH) -> Company:
-    """Make an organization that pays in advance, with a manager, a full wallet and a budget."""
+async def create(
+    machine: Machine, channel: grpc.aio.Channel, limit: Decimal = WALLET_AMOUNT
+) -> Company:
+    """Create an organization that pays in advance, with a manager, a full wallet and a budget."""
     service = (("authorization", f"Bearer {machine.service_key}"),)
     organizations = organizations_pb2_grpc.OrganizationsServiceStub(channel)
     created = await call(
@@ -141,7 +145,7 @@ async def found(machine: Machine, channel: grpc.aio.Channel, limit: Decimal = RI
         payments_pb2_grpc.PaymentsServiceStub(channel).CorrectWallet,
         payments_pb2.CorrectWalletRequest(
             organization_id=company,
-            amount=money.to_proto(RICH, "USD"),
+            amount=money.to_proto(WALLET_AMOUNT, "USD"),
             note="paid in advance",
             idempotency_key=str(uuid.uuid4()),
             received=True,
@@ -162,26 +166,26 @@ async def found(machine: Machine, channel: grpc.aio.Channel, limit: Decimal = RI
 
 
 def rows(
-    count: int, plans: list[Plan], poison: Plan, chance: random.Random
+    count: int, plans: list[Plan], poison: Plan, rng: random.Random
 ) -> list[batches_pb2.BatchItemInput]:
-    """Return the rows of a batch, one of which is for a plan that can't be bought when its turn comes."""
-    poisoned = chance.randrange(count)
-    found = []
+    """Return the rows of a batch, one of them for the plan `poison`, which is withdrawn before its turn."""
+    poisoned = rng.randrange(count)
+    items = []
     for number in range(count):
-        plan = poison if number == poisoned else chance.choice(plans)
+        plan = poison if number == poisoned else rng.choice(plans)
         traveler = None
-        if chance.random() >= NAMELESS:
-            name = f"{chance.choice(NAMES)} {number}"
+        if rng.random() >= NAMELESS:
+            name = f"{rng.choice(NAMES)} {number}"
             traveler = batches_pb2.BatchTraveler(name=name, email=f"p{number}@example.com")
-        found.append(
+        items.append(
             batches_pb2.BatchItemInput(
                 plan_id=plan.id,
-                quantity=chance.randint(2, 4) if chance.random() < SEVERAL else 1,
+                quantity=rng.randint(2, 4) if rng.random() < SEVERAL else 1,
                 traveler=traveler,
                 reference=f"row {number + 1}",
             )
         )
-    return found
+    return items
 
 
 async def buy_one(channel: grpc.aio.Channel, buyer: Metadata, plan: Plan) -> str:
@@ -190,5 +194,5 @@ async def buy_one(channel: grpc.aio.Channel, buyer: Metadata, plan: Plan) -> str
     request = orders_pb2.CreateOrderRequest(
         plan_id=plan.id, quantity=1, idempotency_key=str(uuid.uuid4())
     )
-    answer = await stub.CreateOrder(request, metadata=buyer, timeout=PATIENCE)
+    answer = await stub.CreateOrder(request, metadata=buyer, timeout=CALL_TIMEOUT)
     return orders_pb2.OrderStatus.Name(answer.order.status)

@@ -17,7 +17,7 @@ from tests.chaos.purchase import broken_orders
 
 
 def no_pause() -> None:
-    """Every order of a batch is placed at once, however many others are."""
+    """Place every order of a batch at once, without a pause after the previous one."""
 
     async def peek(self: BatchTurn, batch_order_id: UUID) -> Peek:
         return Peek(0.0, cancelled=False)
@@ -29,12 +29,12 @@ def no_pause() -> None:
 
 
 def repeats() -> None:
-    """A call whose outcome is unclear is repeated, as if it had not been sent."""
-    broken_orders.break_it()
+    """Repeat a call of unclear outcome, as if it had not been sent."""
+    broken_orders.repeat_unclear_purchases()
 
 
 def leaks() -> None:
-    """Orders don't take over what their batch has reserved, so it is never settled."""
+    """Don't move the reservation of a batch to its orders, so that it is never settled."""
 
     async def move(
         connection: Connection, from_purchase: UUID, to_purchase: UUID, amount: Decimal

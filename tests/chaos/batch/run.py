@@ -20,28 +20,27 @@ from protos.orders.v1 import batches_pb2 as pb
 from tests.chaos.batch import books, company
 from tests.chaos.batch.audit import audit
 from tests.chaos.batch.company import Company, Metadata, buy_one
-from tests.chaos.fleet.sales import recounted
+from tests.chaos.fleet.sales import check_sales
 from tests.chaos.purchase import faults
-from tests.chaos.purchase import machine as machines
 from tests.chaos.purchase.audit import Finding
 from tests.chaos.purchase.buyers import Buyers
-from tests.chaos.purchase.machine import Machine
+from tests.chaos.purchase.machine import Machine, running
 from tests.chaos.purchase.report import Report
 from tests.chaos.purchase.run import SETTINGS
-from tests.chaos.purchase.wishes import Plan
+from tests.chaos.purchase.workload import Plan
 
 Say = Callable[[str], None]
-MORTALS = ("orders", "esims")
+KILLABLE = ("orders", "esims")
 DATABASE = "database connections"
 PLANS = 5
 BALANCE, TOKENS_PER_SECOND = 10_000_000, 500
-# A fault that refuses an order fails its rows rightly, and one that takes effect after the platform gave up
-# would arrive within the pause of the next order.
+# A refused order makes its rows fail, which is correct. An order that takes effect after the platform gave up
+# may come within the pause before the next order.
 EXCLUDED = frozenset({"refused", "took effect too late"})
-# Seconds: between two single purchases, and between two looks.
-SINGLE_EVERY, LOOK_EVERY = 0.4, 0.25
+# Seconds between two single purchases, and between two polls.
+SINGLE_EVERY, POLL_INTERVAL = 0.4, 0.25
 # Seconds until a batch must be finished: a base, and an amount for each order and each kill.
-BOUND, BOUND_OF_ORDER, BOUND_OF_KILL = 180, 3, 15
+TIMEOUT, TIMEOUT_PER_ORDER, TIMEOUT_PER_KILL = 180, 3, 15
 FINISHED = (
     pb.BATCH_STATUS_COMPLETED,
     pb.BATCH_STATUS_PARTIAL,
@@ -67,18 +66,18 @@ class Shop:
     seconds: float = 0.0
 
     async def run(
-        self, items: int, kills: int, seed: int, *, timed: int = 0, patience: float = BOUND
+        self, items: int, kills: int, seed: int, *, timed: int = 0, patience: float = TIMEOUT
     ) -> None:
-        """Buy a batch under kills and faults, and audit it; `timed` single purchases are timed before.
+        """Buy a batch under kills and faults, and audit it; first `timed` single purchases are timed, twice.
 
-        `patience` is for how many seconds it waits for the end, beyond the pauses of its orders.
+        `patience` is the time limit in seconds, in addition to the pauses between orders.
         """
-        chance = random.Random(seed)
+        rng = random.Random(seed)
         *of_batch, poison, single = self.plans
-        rows = company.rows(items, of_batch, poison, chance)
+        rows = company.rows(items, of_batch, poison, rng)
         poisoned = [n for n, row in enumerate(rows, 1) if row.plan_id == poison.id]
         bundles = [plan.name for plan in (*of_batch, poison)]
-        before = len(await books.placed(self.machine, bundles))
+        before = len(await books.provider_orders(self.machine, bundles))
         alone = await self._time(timed, single)
         began = time.monotonic()
         batch = await self.company.create(rows)
@@ -88,23 +87,23 @@ class Shop:
         beside = await self._time(timed, single)
         if timed:
             self.findings.append(self._slower(alone, beside))
-        await self._disturb(batch, orders, kills, chance)
-        done = await self._end(batch.id, patience + (BOUND_OF_ORDER + self.pause) * orders)
+        await self._disturb(batch, orders, kills, rng)
+        done = await self._end(batch.id, patience + (TIMEOUT_PER_ORDER + self.pause) * orders)
         self.seconds += time.monotonic() - began
         recorded = await self._books(done, bundles, before)
         self.findings += audit(recorded, poisoned, timedelta(seconds=self.pause))
 
     async def _time(self, count: int, plan: Plan) -> list[float]:
         """Buy single eSIMs and return how long each purchase took, in seconds."""
-        found = []
+        times = []
         for _ in range(count):
             began = time.monotonic()
             status = await buy_one(self.company.channel, self.single, plan)
-            found.append(time.monotonic() - began)
+            times.append(time.monotonic() - began)
             if status != "ORDER_STATUS_COMPLETED":
                 raise RuntimeError(f"a single purchase is {status}")
             await asyncio.sleep(SINGLE_EVERY)
-        return found
+        return times
 
     def _slower(self, alone: list[float], beside: list[float]) -> Finding:
         before, after = p99(alone), p99(beside)
@@ -120,43 +119,46 @@ class Shop:
             [text] if slow else [],
         )
 
-    async def _disturb(
-        self, batch: pb.Batch, orders: int, kills: int, chance: random.Random
-    ) -> None:
+    async def _disturb(self, batch: pb.Batch, orders: int, kills: int, rng: random.Random) -> None:
         """Kill processes while the batch is bought, and compare its counts right after each kill."""
-        weather = faults.Weather(self.machine)
-        kinds = faults.plan(orders, chance) if kills else []
-        await weather.begin(one for one in kinds if one.kind not in EXCLUDED)
-        placed = await self._ordered(batch.id)
-        places = sorted(chance.uniform(placed, orders * 0.9) for _ in range(kills))
-        victims = [v for _ in range(kills) for v in chance.sample((*MORTALS, DATABASE), k=3)]
-        wrong, looks = [], 0
-        for place, victim in zip(places, victims, strict=False):
-            while await self._ordered(batch.id) < place and not await self._finished(batch.id):
-                await asyncio.sleep(LOOK_EVERY)
-            await self._kill(victim, chance)
+        injected = faults.InjectedFaults(self.machine)
+        planned = faults.plan(orders, rng) if kills else []
+        await injected.inject(one for one in planned if one.kind not in EXCLUDED)
+        ordered = await self._ordered(batch.id)
+        positions = sorted(rng.uniform(ordered, orders * 0.9) for _ in range(kills))
+        victims = [v for _ in range(kills) for v in rng.sample((*KILLABLE, DATABASE), k=3)]
+        wrong, polls = [], 0
+        for position, victim in zip(positions, victims, strict=False):
+            while await self._ordered(batch.id) < position and not await self._finished(batch.id):
+                await asyncio.sleep(POLL_INTERVAL)
+            await self._kill(victim, rng)
             before = await books.counts(self.machine, batch.id)
-            shown = (await self.company.get(batch.id)).counts
+            reported = (await self.company.get(batch.id)).counts
             after = await books.counts(self.machine, batch.id)
-            looks += 1
+            polls += 1
             if not (
-                before[0] <= shown.delivered <= after[0] and before[1] <= shown.failed <= after[1]
+                before[0] <= reported.delivered <= after[0]
+                and before[1] <= reported.failed <= after[1]
             ):
-                wrong.append(f"{shown.delivered}, {shown.failed} between {before} and {after}")
-        if kills:  # otherwise the caller's own faults stay
-            self.faults += await weather.end()
-        self.findings.append(Finding("the counts are right after each kill", looks, wrong))
+                wrong.append(
+                    f"{reported.delivered}, {reported.failed} between {before} and {after}"
+                )
+        if kills:  # otherwise the caller's own faults stay set
+            self.faults += await injected.remove()
+        self.findings.append(Finding("the counts are right after each kill", polls, wrong))
 
-    async def _kill(self, victim: str, chance: random.Random) -> None:
+    async def _kill(self, victim: str, rng: random.Random) -> None:
         if victim == DATABASE:
             await self.machine.cut_database()
         else:
-            mortal = self.machine.mortals[victim]
-            await mortal.ready()
-            await mortal.kill()
-            await asyncio.sleep(chance.uniform(0, 1))  # until its supervisor starts it again
-            await mortal.start()
-            await mortal.ready()
+            process = self.machine.killable[victim]
+            await process.ready()
+            await process.kill()
+            await asyncio.sleep(
+                rng.uniform(0, 1)
+            )  # the downtime until a supervisor would restart it
+            await process.start()
+            await process.ready()
         self.kills[victim] += 1
 
     async def _ordered(self, batch_id: str) -> int:
@@ -172,13 +174,13 @@ class Shop:
         return (await self.company.get(batch_id)).status in FINISHED
 
     async def _end(self, batch_id: str, seconds: float) -> pb.Batch:
-        """Wait, within bounds, for the end of the batch and of what its orders still do."""
-        ends = time.monotonic() + seconds + BOUND_OF_KILL * self.kills.total()
+        """Wait, within the time limit, until the batch and all its orders are finished."""
+        ends = time.monotonic() + seconds + TIMEOUT_PER_KILL * self.kills.total()
         while time.monotonic() < ends:
             open_orders = await books.value(self.machine, books.OPEN)
             if await self._finished(batch_id) and not open_orders:
                 break
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
         return await self.company.get(batch_id)
 
     async def _books(self, batch: pb.Batch, bundles: list[str], before: int) -> books.Books:
@@ -189,7 +191,7 @@ class Shop:
         of_budget = money.from_proto(budget.spent) - self.spent
         self.spent += spent
         return books.Books(
-            placed=(await books.placed(self.machine, bundles))[before:],
+            provider_orders=(await books.provider_orders(self.machine, bundles))[before:],
             rows=await self.company.items(batch.id),
             batch=batch,
             names=await books.travelers(self.machine),
@@ -204,7 +206,9 @@ class Shop:
     async def report(self) -> Report:
         """Return the results of all batches of this shop."""
         checked, differences = await self.company.differences()
-        own_ends = [m.program.name for m in self.machine.mortals.values() if m.own_ends]
+        unexpected_exits = [
+            m.program.name for m in self.machine.killable.values() if m.unexpected_exits
+        ]
         return Report(
             seconds=self.seconds,
             tail_seconds=0.0,
@@ -215,11 +219,11 @@ class Shop:
             findings=[
                 *self.findings,
                 Finding("CheckBooks finds no difference", checked, differences),
-                await recounted(self.company.channel, self.company.service),
+                await check_sales(self.company.channel, self.company.service),
                 Finding(
-                    "no process ended by itself, or met what it did not foresee",
-                    len(self.machine.mortals),
-                    own_ends + self.machine.lines.alarms,
+                    "no process exited or logged an unexpected error",
+                    len(self.machine.killable),
+                    unexpected_exits + self.machine.log.errors,
                 ),
             ],
         )
@@ -235,13 +239,13 @@ def median(times: list[float]) -> float:
 
 
 @asynccontextmanager
-async def shop(
+async def open_shop(
     *, pause: float = 3.0, module: str = "", say: Say = lambda text: None
 ) -> AsyncIterator[Shop]:
     """A platform with an organization; `module` runs another orders service, with a built-in fault."""
     settings = SETTINGS | {"PAYMENTS": "off", "BATCH_ORDER_PAUSE_SECONDS": str(pause)}
     modules = {"orders": module} if module else {}
-    async with machines.running(settings, modules=modules, mortals=MORTALS, say=say) as machine:
+    async with running(settings, modules=modules, killable=KILLABLE, say=say) as machine:
         await machine.control("POST", "/switches", {"tokens_per_second": TOKENS_PER_SECOND})
         await machine.control("POST", "/balance", {"set": BALANCE})
         single = await machine.token("single@example.com")
@@ -249,7 +253,7 @@ async def shop(
         async with grpc.aio.insecure_channel(machine.addresses["orders"]) as channel:
             yield Shop(
                 machine,
-                await company.found(machine, channel),
+                await company.create(machine, channel),
                 (("authorization", f"Bearer {single}"),),
                 plans,
                 pause,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.chaos.callbacks.subjects import Cast, Role, Subject
+from tests.chaos.callbacks.scenario import Case, InitialESIM, Scenario
 
 # Progress of a bundle; a late callback never reverts it.
 STEPS = ("queued", "active", "depleted", "expired")
@@ -16,7 +16,7 @@ BALANCE_KINDS = ("Topup", "AutoTopup", "eSIMGoTopup", "LowBalance", "Insufficien
 
 
 @dataclass(slots=True)
-class BundleEnd:
+class FinalBundle:
     state: str
     remaining: int
     started: datetime | None = None
@@ -27,7 +27,7 @@ class BundleEnd:
 
 
 @dataclass(slots=True)
-class ESIMEnd:
+class FinalESIM:
     """The final state of an eSIM; `status` as customers see it."""
 
     status: str = "ASSIGNED"
@@ -35,116 +35,120 @@ class ESIMEnd:
     country: str = ""
     profile_status: str = ""
     msisdn: str = ""
-    announced: datetime | None = None
+    deletion_announced: datetime | None = None
     message_failed: datetime | None = None
     attached: bool = False
     code: str = ""
-    bundles: dict[str, BundleEnd] = field(default_factory=dict)
+    bundles: dict[str, FinalBundle] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class End:
+class FinalState:
     """The observable final state."""
 
-    esims: dict[str, ESIMEnd] = field(default_factory=dict)
+    esims: dict[str, FinalESIM] = field(default_factory=dict)
     completed: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    balance_news: int = 0
+    balance_events: int = 0
 
 
-def expected(cast: Cast, bodies: Iterable[bytes]) -> End:
+def expected(scenario: Scenario, bodies: Iterable[bytes]) -> FinalState:
     """Return the final state after these bodies, given in the order in which the events happened."""
-    end = End()
-    subjects = {subject.iccid: subject for subject in cast.esims}
-    for subject in cast.esims:
-        bundles = {b.assignment: BundleEnd("queued", b.initial) for b in subject.bundles}
-        end.esims[subject.iccid] = ESIMEnd(bundles=bundles)
-    for iccid in cast.late_iccids:
-        end.esims[iccid] = ESIMEnd()
-        subjects[iccid] = Subject(iccid, Role.TRAVELLER, ())
-    known = set(end.esims)
-    references = {order.reference for order in cast.orders}
+    state = FinalState()
+    initial = {esim.iccid: esim for esim in scenario.esims}
+    for esim in scenario.esims:
+        bundles = {b.assignment: FinalBundle("queued", b.initial) for b in esim.bundles}
+        state.esims[esim.iccid] = FinalESIM(bundles=bundles)
+    for iccid in scenario.late_iccids:
+        state.esims[iccid] = FinalESIM()
+        initial[iccid] = InitialESIM(iccid, Case.TRAVELER, ())
+    known = set(state.esims)
+    references = {order.reference for order in scenario.orders}
     for body in bodies:
         try:
-            told = json.loads(body)
+            callback = json.loads(body)
         except ValueError:
             continue
-        kind = told.get("alertType") or told.get("event")
+        kind = callback.get("alertType") or callback.get("event")
         if kind in BALANCE_KINDS:
-            end.balance_news += 1
+            state.balance_events += 1
         elif kind == "order.completed":
-            if told["data"]["order_reference"] in references:
-                iccids = tuple(esim["iccid"] for esim in told["data"]["esims"])
-                end.completed[told["data"]["order_reference"]] = iccids
-        elif (iccid := str(told.get("iccid") or told.get("data", {}).get("iccid"))) in known:
-            _tell(end.esims[iccid], subjects[iccid], kind, told)
-    for subject in subjects.values():
-        _settle(end.esims[subject.iccid], subject)
-    return end
+            if callback["data"]["order_reference"] in references:
+                iccids = tuple(esim["iccid"] for esim in callback["data"]["esims"])
+                state.completed[callback["data"]["order_reference"]] = iccids
+        elif (
+            iccid := str(callback.get("iccid") or callback.get("data", {}).get("iccid"))
+        ) in known:
+            _apply(state.esims[iccid], initial[iccid], kind, callback)
+    for iccid, esim in initial.items():
+        _set_status(state.esims[iccid], esim)
+    return state
 
 
-def _tell(esim: ESIMEnd, subject: Subject, kind: str | None, told: dict[str, Any]) -> None:
-    data = told.get("data", {})
+def _apply(
+    esim: FinalESIM, initial: InitialESIM, kind: str | None, callback: dict[str, Any]
+) -> None:
+    data = callback.get("data", {})
     if kind == "FirstAttachment":
         esim.attached = True
     elif kind in ("Utilisation", "FirstUse"):
-        _use(esim, subject, told["bundle"])
+        _apply_usage(esim, initial, callback["bundle"])
     elif kind == "CountryChange":
-        esim.country = told["country"]["code"]
+        esim.country = callback["country"]["code"]
     elif kind == "esim.deletion_scheduled":
-        esim.announced = _believed(told["date"])
+        esim.deletion_announced = _plausible(callback["date"])
     elif kind == "esim.deleted":
         esim.deleted = True
     elif kind == "MSISDNEnabled":
-        esim.msisdn = told["msisdn"]
+        esim.msisdn = callback["msisdn"]
     elif kind == "MSISDNDisabled":
         esim.msisdn = ""
     elif kind == "SMSFailed":
-        esim.message_failed = _believed(told["timestamp"])
+        esim.message_failed = _plausible(callback["timestamp"])
     elif kind == "esim.assigned":
         esim.code = data["qr_code"]
     elif kind == "bundle.activated":
-        bundle = _named(esim, subject, data["bundle_name"])
+        bundle = _bundle_named(esim, initial, data["bundle_name"])
         bundle.reach("active")
         bundle.started, bundle.ends = _time(data["start_date"]), _time(data["end_date"])
     elif kind == "bundle.expired":
-        _named(esim, subject, data["bundle_name"]).reach("expired")
-    elif kind is None and "profileStatus" in told:
-        esim.profile_status = told["profileStatus"]
+        _bundle_named(esim, initial, data["bundle_name"]).reach("expired")
+    elif kind is None and "profileStatus" in callback:
+        esim.profile_status = callback["profileStatus"]
 
 
-def _use(esim: ESIMEnd, subject: Subject, told: dict[str, Any]) -> None:
-    if subject.role is Role.ODD:
+def _apply_usage(esim: FinalESIM, initial: InitialESIM, usage: dict[str, Any]) -> None:
+    if initial.case is Case.INVALID_VALUES:
         # Minutes are not data, and the years 1 and 9999 are no event times.
-        if told["unit"] == "MB":
-            esim.bundles[told["id"]].reach("active")
-            esim.bundles[told["id"]].remaining = told["remainingQuantity"] * 10**6
+        if usage["unit"] == "MB":
+            esim.bundles[usage["id"]].reach("active")
+            esim.bundles[usage["id"]].remaining = usage["remainingQuantity"] * 10**6
         return
-    if subject.role is Role.AMBIGUOUS:
-        # Only the provider knows which: it uses up the oldest bundle first.
+    if initial.case is Case.AMBIGUOUS:
+        # Only the provider knows which bundle is meant: it uses up the oldest one first.
         assignment = min(esim.bundles, key=int)
         esim.bundles[assignment].reach("active")
-        esim.bundles[assignment].remaining = told["remainingQuantity"]
+        esim.bundles[assignment].remaining = usage["remainingQuantity"]
         return
-    named = _named(esim, subject, told["name"])
-    bundle = esim.bundles[told["id"]] if "id" in told else named
-    bundle.reach("depleted" if told["remainingQuantity"] == 0 else "active")
-    bundle.remaining = min(bundle.remaining, told["remainingQuantity"])
-    bundle.started, bundle.ends = _time(told["startTime"]), _time(told["endTime"])
+    named = _bundle_named(esim, initial, usage["name"])
+    bundle = esim.bundles[usage["id"]] if "id" in usage else named
+    bundle.reach("depleted" if usage["remainingQuantity"] == 0 else "active")
+    bundle.remaining = min(bundle.remaining, usage["remainingQuantity"])
+    bundle.started, bundle.ends = _time(usage["startTime"]), _time(usage["endTime"])
 
 
-def _named(esim: ESIMEnd, subject: Subject, name: str) -> BundleEnd:
-    [bundle] = [b for b in subject.bundles if b.name == name][:1]
+def _bundle_named(esim: FinalESIM, initial: InitialESIM, name: str) -> FinalBundle:
+    [bundle] = [b for b in initial.bundles if b.name == name][:1]
     return esim.bundles[bundle.assignment]
 
 
-def _settle(esim: ESIMEnd, subject: Subject) -> None:
+def _set_status(esim: FinalESIM, initial: InitialESIM) -> None:
     states = [bundle.state for bundle in esim.bundles.values()]
     if esim.deleted:
         esim.status = "CANCELLED"
-        esim.announced = None
+        esim.deletion_announced = None
     elif states and not any(state in ("queued", "active") for state in states):
         esim.status = "EXPIRED"
-    elif subject.role is Role.SUSPENDED:
+    elif initial.case is Case.SUSPENDED:
         esim.status = "SUSPENDED"
     elif "active" in states or esim.attached:
         esim.status = "ACTIVE"
@@ -154,7 +158,7 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _believed(text: str) -> datetime:
-    """Return the date unless it is in the year 1, 2099 or 9999, which no event has."""
+def _plausible(text: str) -> datetime:
+    """Return the date, or RECEIVED if it is in the year 1, 2099 or 9999, which no event has."""
     at = _time(text)
     return at if 2020 < at.year < 2099 else RECEIVED

@@ -16,12 +16,12 @@ from tests.chaos.callbacks.events import Callback
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 # Random seconds between two attempts: a killed process restarts in two or three, and faster retries would
 # take the CPU from it.
-PAUSES = (0.2, 0.8)
+RETRY_PAUSES = (0.2, 0.8)
 
 
 @dataclass(slots=True)
 class Sent:
-    """How often one body was posted, and how often that was answered 2xx."""
+    """How often one body was posted, and how often the response was 2xx; `first` is set by the first one."""
 
     attempts: int = 0
     acknowledged: int = 0
@@ -29,7 +29,7 @@ class Sent:
 
 
 @dataclass(slots=True)
-class Post:
+class CallbackSender:
     """The webhook address, the key, and statistics of everything posted to it.
 
     `latencies` are the seconds of each acknowledged post; `statuses` count the other responses. `on_response`
@@ -39,28 +39,28 @@ class Post:
     url: str
     key: str
     http: aiohttp.ClientSession
-    account: dict[bytes, Sent] = field(default_factory=dict)
+    sent: dict[bytes, Sent] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
-    on_response: Callable[[str, float], None] = lambda what, seconds: None
+    on_response: Callable[[str, float], None] = lambda outcome, seconds: None
 
-    async def once(self, body: bytes) -> bool:
+    async def post(self, body: bytes) -> bool:
         """Post the body once; True if the response was 2xx."""
-        sent = self.account.setdefault(body, Sent())
+        count = self.sent.setdefault(body, Sent())
         signature = hmac.digest(self.key.encode(), body, hashlib.sha256)
         headers = {
             "Content-Type": "application/json",
             "X-Signature-SHA256": base64.b64encode(signature).decode(),
         }
-        sent.attempts += 1
+        count.attempts += 1
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
             async with self.http.post(
                 self.url, data=body, headers=headers, timeout=TIMEOUT
-            ) as answer:
-                status = answer.status
-                await answer.read()
+            ) as response:
+                status = response.status
+                await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._count(type(error).__name__)
             self.on_response(type(error).__name__, clock() - started)
@@ -70,21 +70,21 @@ class Post:
             self._count(str(status))
             return False
         self.latencies.append(clock() - started)
-        sent.acknowledged += 1
-        sent.first.set()
+        count.acknowledged += 1
+        count.first.set()
         return True
 
-    async def until_acknowledged(self, body: bytes, chance: random.Random) -> None:
+    async def until_acknowledged(self, body: bytes, rng: random.Random) -> None:
         """Post it until it is acknowledged; attempts without a response may have been stored."""
-        while not await self.once(body):
-            await asyncio.sleep(chance.uniform(*PAUSES))
+        while not await self.post(body):
+            await asyncio.sleep(rng.uniform(*RETRY_PAUSES))
 
-    def _count(self, what: str) -> None:
-        self.statuses[what] = self.statuses.get(what, 0) + 1
+    def _count(self, outcome: str) -> None:
+        self.statuses[outcome] = self.statuses.get(outcome, 0) + 1
 
 
 async def send(
-    post: Post,
+    sender: CallbackSender,
     callbacks: Sequence[Callback],
     *,
     rate: float,
@@ -95,14 +95,14 @@ async def send(
 
     A callback with a predecessor waits until that was acknowledged.
     """
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     clock = asyncio.get_running_loop().time
     begun = clock()
 
     async def deliver(callback: Callback) -> None:
         if callback.after is not None:
-            await post.account.setdefault(callback.after, Sent()).first.wait()
-        await post.until_acknowledged(callback.body, chance)
+            await sender.sent.setdefault(callback.after, Sent()).first.wait()
+        await sender.until_acknowledged(callback.body, rng)
 
     async with asyncio.TaskGroup() as group:
         for number, callback in enumerate(callbacks):

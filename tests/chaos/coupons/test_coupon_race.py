@@ -1,4 +1,4 @@
-"""A coupon with a limit, 200 buyers at once, two orders processes, and the death of one of them."""
+"""A coupon with a limit, 200 concurrent buyers, and two orders processes, one of which is killed."""
 
 import asyncio
 from collections import Counter
@@ -20,14 +20,14 @@ from kit.rpc.errors import from_error
 from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
-from tests.chaos.purchase.machine import Machine, Mortal, running
+from tests.chaos.purchase.machine import KillableProcess, Machine, running
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.patience import PATIENCE, until
 
 BUYERS = 200
 USES = 10
-# Uses that are reserved when the process dies.
-HALF_WAY = 5
+# Uses that are reserved when the process is killed.
+KILL_AT = 5
 SETTINGS = {
     # An unclear purchase is settled soon after the process died.
     "ORDERS_SETTLING_SECONDS": "5",
@@ -45,7 +45,7 @@ class Race:
     """The two orders processes, by their channels, and the outcomes of all buyers."""
 
     machine: Machine
-    processes: list[Mortal]
+    processes: list[KillableProcess]
     channels: list[grpc.aio.Channel]
     plan: catalogue_pb2.DataPlan
     key: str
@@ -57,23 +57,23 @@ class Race:
         )
 
     async def buy(self, process: int) -> None:
-        """Buy for a new customer, and repeat the call with the same key until it has an answer."""
+        """Buy for a new customer, and repeat the call with the same key until there is a response."""
         order = orders_pb2.CreateOrderRequest(
             plan_id=self.plan.id, quantity=1, idempotency_key="once", coupon_code=CODE
         )
-        wanted = orders_pb2.CreateOrderForCustomerRequest(customer_id=str(uuid4()), order=order)
+        request = orders_pb2.CreateOrderForCustomerRequest(customer_id=str(uuid4()), order=order)
         metadata = (("authorization", f"Bearer {self.key}"),)
         while True:
             stub = orders_pb2_grpc.OrdersServiceStub(self.channels[process])
             try:
-                await stub.CreateOrderForCustomer(wanted, metadata=metadata, timeout=PATIENCE)
+                await stub.CreateOrderForCustomer(request, metadata=metadata, timeout=PATIENCE)
             except grpc.aio.AioRpcError as error:
                 reason = from_error(error).reason
                 if reason == "COUPON_NOT_VALID":
                     self.outcomes[reason] += 1
                     return
                 self.outcomes["repeated"] += 1
-                await asyncio.sleep(0.2)  # the process is dead, or too busy
+                await asyncio.sleep(0.2)  # the process was killed, or is too busy
             else:
                 self.outcomes["bought"] += 1
                 return
@@ -87,7 +87,7 @@ class Race:
                     (select count(*) from orders.coupon_redemptions where state = 'COMMITTED')
                         as committed,
                     (select count(*) from orders.coupon_redemptions where state = 'RESERVED')
-                        as held,
+                        as reserved_redemptions,
                     (select coalesce(sum(amount), 0) from orders.coupon_redemptions
                         where state = 'COMMITTED') as amount,
                     (select count(*) from orders.esim_orders where status = 'COMPLETED')
@@ -106,7 +106,7 @@ class Race:
 async def racing() -> AsyncIterator[Race]:
     """Run the platform with a second orders process."""
     async with running(SETTINGS) as machine:
-        first = machine.mortals["orders"]
+        first = machine.killable["orders"]
         port, metrics_port = free_ports(2)
         own = {"ORDERS_PORT": str(port), "ORDERS_METRICS_PORT": str(metrics_port)}
         program = replace(
@@ -115,7 +115,7 @@ async def racing() -> AsyncIterator[Race]:
             environment={**first.program.environment, **own},
             ready=partial(probes.rpc, f"127.0.0.1:{port}"),
         )
-        second = Mortal(program, machine.lines.say)
+        second = KillableProcess(program, machine.log.write)
         await second.start()
         try:
             await second.ready()
@@ -132,7 +132,7 @@ async def racing() -> AsyncIterator[Race]:
 
 
 async def _plan(catalogue: Any) -> catalogue_pb2.DataPlan:
-    """Return a plan on sale, as soon as the catalogue is read."""
+    """Return a plan on sale, as soon as the catalogue is synced."""
     request = catalogue_pb2.ListPlansRequest(page_size=1)
     found: list[catalogue_pb2.DataPlan] = []
 
@@ -144,12 +144,12 @@ async def _plan(catalogue: Any) -> catalogue_pb2.DataPlan:
     return found[0]
 
 
-async def _death_half_way(race: Race) -> None:
+async def _kill_first_process(race: Race) -> None:
     """Kill the first process when half of the uses are reserved, and start it again."""
     connection = await asyncpg.connect(race.machine.database_url)
     try:
         query = "select count(*) >= $1 from orders.coupon_redemptions"
-        while not await connection.fetchval(query, HALF_WAY):
+        while not await connection.fetchval(query, KILL_AT):
             await asyncio.sleep(0.005)
     finally:
         await connection.close()
@@ -168,16 +168,16 @@ async def test_a_coupon_for_ten_orders_is_used_by_exactly_ten_of_200_despite_a_k
             coupons_pb2.CreateCouponRequest(coupon=coupon),
             1,
         )
-        # The provider takes a while, so that the process dies with purchases in flight.
+        # The provider takes a while, so that the process is killed with purchases in flight.
         await race.machine.control(
             "POST", "/faults", {"method": "POST", "path": "/orders", "delay_seconds": 1, "count": 0}
         )
         await asyncio.gather(
-            _death_half_way(race), *(race.buy(number % 2) for number in range(BUYERS))
+            _kill_first_process(race), *(race.buy(number % 2) for number in range(BUYERS))
         )
         assert race.outcomes["bought"] == USES
         assert race.outcomes["COUPON_NOT_VALID"] == BUYERS - USES
-        assert race.outcomes["repeated"] > 0  # by buyers of the process that died
+        assert race.outcomes["repeated"] > 0  # by buyers of the process that was killed
 
         async def is_finished() -> bool:
             return bool((await race.coupon())["unfinished"] == 0)
@@ -185,7 +185,11 @@ async def test_a_coupon_for_ten_orders_is_used_by_exactly_ten_of_200_despite_a_k
         await until(is_finished)
         found = await race.coupon()
         assert (found["used"], found["reserved"]) == (USES, 0)
-        assert (found["committed"], found["held"], found["completed"]) == (USES, 0, USES)
+        assert (found["committed"], found["reserved_redemptions"], found["completed"]) == (
+            USES,
+            0,
+            USES,
+        )
         assert found["spent"] == found["amount"] == money.from_proto(tenth) * USES
         assert found["reserved_amount"] == 0
-        assert not race.machine.lines.alarms
+        assert not race.machine.log.errors

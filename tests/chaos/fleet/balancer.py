@@ -1,4 +1,4 @@
-"""HAProxy in front of the HTTP processes, configured as little as a cloud's load balancer."""
+"""HAProxy in front of the HTTP processes, configured as simply as a cloud's load balancer."""
 
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,14 +32,14 @@ defaults
 """
 
 
-def found() -> bool:
+def is_installed() -> bool:
     return _path() is not None
 
 
-def write(file: Path, doors: Mapping[str, tuple[int, Sequence[str]]]) -> None:
+def write(file: Path, endpoints: Mapping[str, tuple[int, Sequence[str]]]) -> None:
     """Write the configuration: for each endpoint its port on 127.0.0.1 and its possible servers."""
     parts = [CONFIGURATION]
-    for name, (port, hosts) in doors.items():
+    for name, (port, hosts) in endpoints.items():
         servers = [f"    server {name}-{n} {host}:{port}" for n, host in enumerate(hosts)]
         parts.append("\n".join([f"listen {name}", f"    bind 127.0.0.1:{port}", *servers, ""]))
     file.write_text("\n".join(parts))

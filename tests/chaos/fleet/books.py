@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.callbacks import found
+from tests.chaos.callbacks import final_state
 from tests.chaos.fleet.load import CUSTOMERS, Load
 from tests.chaos.purchase import books
 from tests.chaos.purchase.audit import Finding, audit
@@ -13,11 +13,11 @@ from tests.chaos.purchase.machine import Machine
 
 # Seconds until the last order must have ended and the last callback been delivered: the longest pause of
 # the delivery, and twice the time of an interrupted order.
-TAIL = 120.0
+FINISH_TIMEOUT = 120.0
 # Seconds between two checks meanwhile.
-LOOK_EVERY = 0.5
-# `found` also counts callbacks of the sandbox that this load never sent.
-OF_OTHERS = "stored and never sent"
+POLL_INTERVAL = 0.5
+# Callbacks that the sandbox sent, not this load.
+SENT_BY_SANDBOX = "stored and never sent"
 WIDTH = 64
 
 
@@ -29,14 +29,14 @@ async def close_books(load: Load) -> list[Finding]:
     seen: dict[str, tuple[str, frozenset[str]]] = {}
     of_customer: list[frozenset[str]] = []
     for customer in range(CUSTOMERS):
-        shown = await load.buyers.seen(customer)
-        seen |= shown
-        of_customer.append(frozenset(i for _, iccids in shown.values() for i in iccids))
-    missed = await _followed(load, of_customer)
+        orders_seen = await load.buyers.seen(customer)
+        seen |= orders_seen
+        of_customer.append(frozenset(i for _, iccids in orders_seen.values() for i in iccids))
+    missed = await _missed_esims(load, of_customer)
     async with machine.database() as connection:
-        faults = await found.inbox_faults(connection, load.post.account)
-    faults.pop(OF_OTHERS, None)
-    acknowledged = sum(sent.acknowledged > 0 for sent in load.post.account.values())
+        faults = await final_state.inbox_faults(connection, load.sender.sent)
+    faults.pop(SENT_BY_SANDBOX, None)
+    acknowledged = sum(sent.acknowledged > 0 for sent in load.sender.sent.values())
     return [
         *audit(await books.charges(machine), orders, load.buyers.results, seen, lambda *_: None),
         Finding(
@@ -45,7 +45,7 @@ async def close_books(load: Load) -> list[Finding]:
             [f"{count} {fault}" for fault, count in faults.items()],
         ),
         Finding(
-            "every callback was handed over to its owner",
+            "every callback was delivered to its owner",
             sum(states.values()),
             [f"{count} {state}" for state, count in states.items() if state != "DELIVERED"],
         ),
@@ -55,38 +55,38 @@ async def close_books(load: Load) -> list[Finding]:
 
 def lines(findings: Sequence[Finding]) -> list[str]:
     """Return a table of the rules, with a few examples of violations."""
-    lines = [f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}"]
+    lines = [f"{'rule':<{WIDTH}} {'checked':>9} {'broken':>7}"]
     for finding in findings:
-        lines.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
-        lines += [f"    {text}" for text in finding.broken[:5]]
+        lines.append(f"{finding.rule:<{WIDTH}} {finding.checked:>9} {len(finding.violations):>7}")
+        lines += [f"    {text}" for text in finding.violations[:5]]
     return lines
 
 
 async def _settled(machine: Machine) -> Counter[str]:
     """Return the deliveries by state, once none is pending or the time is up."""
-    ends = time.monotonic() + TAIL
+    ends = time.monotonic() + FINISH_TIMEOUT
     while True:
         async with machine.database() as connection:
             rows = await connection.fetch(
                 "select state, count(*) as count from webhooks.deliveries group by 1"
             )
         states = Counter({row["state"]: row["count"] for row in rows})
-        going_on = states["PENDING"] or await books.processing(machine)
-        if not going_on or time.monotonic() > ends:
+        unfinished = states["PENDING"] or await books.processing(machine)
+        if not unfinished or time.monotonic() > ends:
             return +states
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
 
 
-async def _followed(load: Load, of_customer: Sequence[frozenset[str]]) -> list[str]:
+async def _missed_esims(load: Load, of_customer: Sequence[frozenset[str]]) -> list[str]:
     """Return the subscribers that haven't seen everything in time."""
     each = len(load.followers) // CUSTOMERS
-    ends = time.monotonic() + TAIL
+    ends = time.monotonic() + FINISH_TIMEOUT
     while True:
         missed = [
-            f"follower {n} misses {len(lacking)} eSIMs"
+            f"follower {n} misses {len(missing)} eSIMs"
             for n, follower in enumerate(load.followers)
-            if (lacking := of_customer[n // each] - follower.iccids)
+            if (missing := of_customer[n // each] - follower.iccids)
         ]
         if not missed or time.monotonic() > ends:
             return missed
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)

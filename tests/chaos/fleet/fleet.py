@@ -22,9 +22,9 @@ from cli.local import postgres, probes, programs
 from cli.local.supervisor import Program
 from kit.values.env import Env
 from migrations import runner
-from tests.chaos.callbacks.kept import Kept
-from tests.chaos.fleet import balancer, names
-from tests.chaos.purchase.machine import Lines, Machine
+from tests.chaos.callbacks.supervised import SupervisedProcess
+from tests.chaos.fleet import balancer, name_server
+from tests.chaos.purchase.machine import Machine, ProcessLog
 from tests.fixtures.free_ports import free_ports
 
 PORTS = (
@@ -36,11 +36,11 @@ PORTS = (
 # must learn it.
 SLOTS = 6
 # Seconds that a process may take to stop: longer than the longest of its grace periods.
-LONGEST_STOP = 60.0
+STOP_TIMEOUT = 60.0
 # Seconds in which callers learn that a process is stopping; the balancer needs one at most.
 DRAIN = 2
-# Enough balance and rate limit for any run.
-RICH = ("--balance", "10000000", "--set", "tokens_per_second=500")
+# Enough balance and a high enough rate limit for any run.
+PROVIDER_OPTIONS = ("--balance", "10000000", "--set", "tokens_per_second=500")
 BY_NAME = {process.name: process for process in PROCESSES}
 
 
@@ -51,7 +51,7 @@ class Replica:
     process: Process
     host: str
     metrics: str
-    kept: Kept
+    supervised: SupervisedProcess
 
     @property
     def name(self) -> str:
@@ -60,18 +60,18 @@ class Replica:
 
 @dataclass(slots=True)
 class Fleet:
-    """All running replicas; `around` holds postgres, redis, auth, sandbox and balancer."""
+    """All running replicas; `dependencies` are postgres, redis, auth, sandbox and balancer."""
 
     machine: Machine
-    around: dict[str, Kept]
+    dependencies: dict[str, SupervisedProcess]
     collector_port: int
-    _names: names.Names
+    _dns: name_server.NameServer
     _values: Mapping[str, str]
     replicas: dict[str, list[Replica]] = field(default_factory=dict)
-    _begun: dict[str, int] = field(default_factory=dict)
+    _last_slots: dict[str, int] = field(default_factory=dict)
 
     async def add(self, name: str) -> Replica:
-        """Start a replica and return when it answers and is in DNS."""
+        """Start a replica and return when it is ready and in DNS."""
         process = BY_NAME[name]
         host = self._free_host(process)
         values = dict(self._values)
@@ -83,20 +83,20 @@ class Fleet:
             environment=surroundings(values) | process.environment(values),
             ready=self._probe(process, host),
         )
-        kept = Kept(program, partial(self.machine.lines.say, name))
+        supervised = SupervisedProcess(program, partial(self.machine.log.write, name))
         metrics = f"http://{host}:{values[f'{name.upper()}_METRICS_PORT']}/metrics"
-        replica = Replica(process, host, metrics, kept)
+        replica = Replica(process, host, metrics, supervised)
         self.replicas.setdefault(name, []).append(replica)
-        await kept.answers()
-        self._names.addresses.setdefault(name, []).append(host)
+        await supervised.until_ready()
+        self._dns.addresses.setdefault(name, []).append(host)
         return replica
 
     async def remove(self, replica: Replica) -> None:
         """Stop a replica after removing it from DNS, and return when it has ended."""
-        self._names.addresses[replica.process.name].remove(replica.host)
-        self.machine.lines.say("fleet", f"{replica.name} is to stop")
-        await replica.kept.stop(LONGEST_STOP)
-        self.machine.lines.say("fleet", f"{replica.name} ended with {replica.kept.status}")
+        self._dns.addresses[replica.process.name].remove(replica.host)
+        self.machine.log.write("fleet", f"{replica.name} is being stopped")
+        await replica.supervised.stop(STOP_TIMEOUT)
+        self.machine.log.write("fleet", f"{replica.name} exited with {replica.supervised.status}")
         self.replicas[replica.process.name].remove(replica)
 
     def address(self, name: str) -> str:
@@ -108,16 +108,16 @@ class Fleet:
         return self._values[BY_NAME[name].port]
 
     async def stop(self) -> None:
-        every = [replica for found in self.replicas.values() for replica in found]
-        for replica in every:
-            replica.kept.thaw()
-        await asyncio.gather(*(replica.kept.stop() for replica in every))
+        replicas = [replica for some in self.replicas.values() for replica in some]
+        for replica in replicas:
+            replica.supervised.thaw()
+        await asyncio.gather(*(replica.supervised.stop() for replica in replicas))
 
     def _free_host(self, process: Process) -> str:
         used = {replica.host for replica in self.replicas.get(process.name, ())}
         while True:
-            begun = self._begun[process.name] = self._begun.get(process.name, -1) + 1
-            if (host := hosts(process)[begun % SLOTS]) not in used:
+            slot = self._last_slots[process.name] = self._last_slots.get(process.name, -1) + 1
+            if (host := hosts(process)[slot % SLOTS]) not in used:
                 return host
 
     def _probe(self, process: Process, host: str) -> Callable[[], Awaitable[bool]]:
@@ -154,20 +154,20 @@ async def running(
         # Not in pytest's folder, which PostgreSQL's user may not enter.
         folder = Path(tempfile.mkdtemp(prefix="esimgo-f-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        lines = Lines(folder / "lines.log")
+        log = ProcessLog(folder / "lines.log")
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        asked = await stack.enter_async_context(names.serving())
-        local = _settings(folder, asked, settings, traced=traced)
+        dns = await stack.enter_async_context(name_server.serving())
+        local = _settings(folder, dns, settings, traced=traced)
         say("making the database and starting the processes")
         secrets = local_secrets.load(local.home)
         database = await asyncio.to_thread(postgres.prepare, local.home)
         values = complete(local, secrets, str(database.socket_folder))
-        around = _around(folder, local, values, database, http)
-        kept = {p.name: Kept(p, partial(lines.say, p.name)) for p in around}
-        for one in kept.values():
-            stack.push_async_callback(one.stop)
-        await asyncio.gather(*(one.answers() for one in kept.values()))
+        external = _dependencies(folder, local, values, database, http)
+        dependencies = {p.name: SupervisedProcess(p, partial(log.write, p.name)) for p in external}
+        for process in dependencies.values():
+            stack.push_async_callback(process.stop)
+        await asyncio.gather(*(process.until_ready() for process in dependencies.values()))
         database_url = f"postgresql://postgres@/postgres?host={database.socket_folder}"
         await runner.migrate(database_url)
         machine = Machine(
@@ -178,17 +178,17 @@ async def running(
             auth_url=values["SUPABASE_URL"],
             anon_key=secrets.anon_key,
             database_url=database_url,
-            mortals={},
-            lines=lines,
+            killable={},
+            log=log,
         )
-        fleet = Fleet(machine, kept, int(local.values["COLLECTOR_PORT"]), asked, values)
+        fleet = Fleet(machine, dependencies, int(local.values["COLLECTOR_PORT"]), dns, values)
         stack.push_async_callback(fleet.stop)
         await asyncio.gather(*(fleet.add(p.name) for p in PROCESSES for _ in range(each)))
         yield fleet
 
 
 def _settings(
-    folder: Path, asked: names.Names, settings: Mapping[str, str], *, traced: bool
+    folder: Path, dns: name_server.NameServer, settings: Mapping[str, str], *, traced: bool
 ) -> LocalSettings:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     values = {
@@ -196,7 +196,7 @@ def _settings(
         **surroundings(os.environ),
         **{name: str(port) for name, port in ports.items()},
         **{
-            f"{process.name.upper()}_ADDRESS": asked.target(process.name, ports[process.port])
+            f"{process.name.upper()}_ADDRESS": dns.target(process.name, ports[process.port])
             for process in PROCESSES
             if process.speaks == "grpc"
         },
@@ -208,7 +208,7 @@ def _settings(
         "GATEWAY_USER_RATE": "100000",
         "GATEWAY_ADDRESS_WORK": "0",
         "GATEWAY_USER_WORK": "0",
-        # As in a deployment; the default on one machine is smaller.
+        # The default of a deployment; that of `esimgo up` is smaller.
         "ESIMS_FRESH_SECONDS": "300",
         # Public queries must reach the services.
         "GATEWAY_RESPONSE_CACHE_SECONDS": "0",
@@ -222,14 +222,14 @@ def _settings(
     return found
 
 
-def _around(
+def _dependencies(
     folder: Path,
     local: LocalSettings,
     values: Mapping[str, str],
     database: postgres.LocalPostgres,
     http: aiohttp.ClientSession,
 ) -> list[Program]:
-    """Run the services around the platform."""
+    """Return the programs that the platform depends on."""
     environment = surroundings(local.values)
     server = database.program(environment)
     # Ten connections of each replica, one more replica of a kind during a roll, and the listeners: more than
@@ -246,15 +246,15 @@ def _around(
         ready=partial(_listens, int(redis_port)),
     )
     auth, provider = programs.sandboxes(local, values, http)
-    provider = replace(provider, command=(*provider.command, *RICH))
+    provider = replace(provider, command=(*provider.command, *PROVIDER_OPTIONS))
     file = folder / "haproxy.cfg"
-    doors = {
+    endpoints = {
         process.name: (int(values[process.port]), hosts(process))
         for process in PROCESSES
         if process.speaks == "http"
     }
-    balancer.write(file, doors)
-    proxy = balancer.program(file, environment, partial(_listens, doors["gateway"][0]))
+    balancer.write(file, endpoints)
+    proxy = balancer.program(file, environment, partial(_listens, endpoints["gateway"][0]))
     return [server, redis, auth, provider, proxy]
 
 

@@ -8,33 +8,36 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos.fleet.account import Account
+from tests.chaos.fleet.response_log import ResponseLog
 
 PROTOCOL = "graphql-transport-ws"
 FOLLOW = "subscription { myESIMsUpdated { id iccid status } }"
-# Close codes that ask for a reconnect: going away, and service restart.
-COME_BACK = frozenset({1001, 1012})
-# Seconds before reconnecting: at once where that was asked for, otherwise as polite clients do.
+# Close codes that request a reconnect: going away, and service restart.
+RECONNECT = frozenset({1001, 1012})
+# Seconds before reconnecting, unless the close code requests it at once.
 PAUSE = 0.5
 # Seconds between a client's pings: nothing else detects that a quiet connection is dead.
 HEARTBEAT = 4.0
-# Seconds to wait for a new connection's first event.
-PATIENCE = 20.0
+# Seconds to wait for the first event of a new connection.
+EVENT_TIMEOUT = 20.0
 
 
 @dataclass(slots=True)
 class Follower:
-    """One subscriber; `iccids` are all that it ever saw, `closes` the close codes it received."""
+    """One subscriber, with the ICCIDs and close codes that it received.
+
+    `gaps` are its interruptions in seconds.
+    """
 
     http: aiohttp.ClientSession
     url: str
     token: str = field(repr=False)
-    account: Account
+    log: ResponseLog
     iccids: set[str] = field(default_factory=set)
     closes: list[int | None] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     received: asyncio.Event = field(default_factory=asyncio.Event)
-    _away_since: float | None = None
+    _disconnected_at: float | None = None
     _task: "asyncio.Task[None] | None" = None
 
     def start(self) -> None:
@@ -51,12 +54,12 @@ class Follower:
             try:
                 code = await self._connection()
                 self.closes.append(code)
-                what = f"closed {code}"
+                outcome = f"closed {code}"
             except (aiohttp.ClientError, TimeoutError) as error:
-                code, what = None, type(error).__name__
-            self._away_since = self._away_since or time.monotonic()
-            if code not in COME_BACK:
-                self.account.add("subscription", what, 0)
+                code, outcome = None, type(error).__name__
+            self._disconnected_at = self._disconnected_at or time.monotonic()
+            if code not in RECONNECT:
+                self.log.add("subscription", outcome, 0)
                 await asyncio.sleep(PAUSE)
 
     async def _connection(self) -> int | None:
@@ -69,7 +72,7 @@ class Follower:
             subscribe = {"id": "1", "type": "subscribe", "payload": {"query": FOLLOW}}
             first = True
             while True:
-                async with asyncio.timeout(PATIENCE if first else None):
+                async with asyncio.timeout(EVENT_TIMEOUT if first else None):
                     message = await socket.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return socket.close_code
@@ -81,18 +84,18 @@ class Follower:
                     first = False
                 elif frame["type"] == "error":
                     code = frame["payload"][0]["extensions"]["code"]
-                    self.account.add("subscription", code, 0)
+                    self.log.add("subscription", code, 0)
                     return None
 
     def _event(self, payload: Any, *, first: bool) -> None:
         now = time.monotonic()
         if errors := payload.get("errors"):
-            self.account.add("subscription", errors[0]["extensions"]["code"], 0)
+            self.log.add("subscription", errors[0]["extensions"]["code"], 0)
             return
         self.iccids |= {esim["iccid"] for esim in payload["data"]["myESIMsUpdated"]}
-        gap = now - self._away_since if first and self._away_since is not None else 0.0
-        if first and self._away_since is not None:
+        gap = now - self._disconnected_at if first and self._disconnected_at is not None else 0.0
+        if first and self._disconnected_at is not None:
             self.gaps.append(gap)
-        self._away_since = None
-        self.account.add("subscription", "event", gap)
+        self._disconnected_at = None
+        self.log.add("subscription", "event", gap)
         self.received.set()

@@ -10,13 +10,13 @@ from functools import partial
 
 import aiohttp
 
-from tests.chaos.callbacks.sender import Post
-from tests.chaos.fleet.account import Account
+from tests.chaos.callbacks.sender import CallbackSender
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.followers import Follower
-from tests.chaos.purchase import wishes
-from tests.chaos.purchase.buyers import ANSWER_PATIENCE, Buyers
-from tests.chaos.purchase.wishes import Manner, Wish
+from tests.chaos.fleet.response_log import ResponseLog
+from tests.chaos.purchase import workload
+from tests.chaos.purchase.buyers import REQUEST_TIMEOUT, Buyers
+from tests.chaos.purchase.workload import Behavior, Purchase
 
 PUBLIC = (
     "{ dataPlans(first: 20) { id name price countries { iso } } }",
@@ -47,44 +47,48 @@ class Rates:
 
 @dataclass(slots=True)
 class Load:
-    """A steady load from `start` to `end`; `account` holds the outcome of every request."""
+    """A steady load from `start` to `end`; `log` holds the outcome of every request."""
 
     fleet: Fleet
     rates: Rates
-    account: Account
+    log: ResponseLog
     buyers: Buyers
     tokens: list[str]
-    plans: list[wishes.Plan]
+    plans: list[workload.Plan]
     iccids: list[str]
     followers: list[Follower]
-    post: Post
-    chance: random.Random
-    _made: int = 0
-    _steady: list["asyncio.Task[None]"] = field(default_factory=list)
-    _going: set["asyncio.Task[None]"] = field(default_factory=set)
+    sender: CallbackSender
+    rng: random.Random
+    _count: int = 0
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _running: set["asyncio.Task[None]"] = field(default_factory=set)
 
     @classmethod
     async def prepare(cls, fleet: Fleet, rates: Rates, seed: int) -> "Load":
         """Create customers with an eSIM each, before the load."""
-        machine, account = fleet.machine, Account()
+        machine, log = fleet.machine, ResponseLog()
         tokens = [await machine.token(f"customer-{n}@example.com") for n in range(CUSTOMERS)]
         buyers = Buyers(machine, tokens, AT_ONCE)
         plans = await buyers.plans(PLANS)
-        await asyncio.gather(*(buyers.buy(wish) for wish in wishes.first(plans, CUSTOMERS)))
+        await asyncio.gather(
+            *(buyers.buy(purchase) for purchase in workload.first(plans, CUSTOMERS))
+        )
         seen = [await buyers.seen(customer) for customer in range(CUSTOMERS)]
         iccids = sorted(i for orders in seen for _, found in orders.values() for i in found)
         buyers.tally.calls.clear()
-        buyers.tally.on_outcome = partial(account.add, "purchase")
+        buyers.tally.on_outcome = partial(log.add, "purchase")
         webhooks = fleet.address("webhooks")
-        post = Post(f"http://{webhooks}/webhooks/esim-go", machine.api_key, machine.http)
-        post.on_response = partial(account.add, "callback")
+        sender = CallbackSender(
+            f"http://{webhooks}/webhooks/esim-go", machine.api_key, machine.http
+        )
+        sender.on_response = partial(log.add, "callback")
         followers = [
-            Follower(machine.http, machine.gateway_url, token, account)
+            Follower(machine.http, machine.gateway_url, token, log)
             for token in tokens
             for _ in range(FOLLOWERS)
         ]
-        chance = random.Random(seed)
-        return cls(fleet, rates, account, buyers, tokens, plans, iccids, followers, post, chance)
+        rng = random.Random(seed)
+        return cls(fleet, rates, log, buyers, tokens, plans, iccids, followers, sender, rng)
 
     async def start(self) -> None:
         """Start the load and return when every subscriber has received an event."""
@@ -97,17 +101,17 @@ class Load:
             (self.rates.purchases, self._purchase),
             (self.rates.callbacks, self._callback),
         ):
-            self._steady.append(asyncio.create_task(self._repeat(rate, once)))
+            self._tasks.append(asyncio.create_task(self._repeat(rate, once)))
 
     async def end(self, patience: float) -> None:
-        """Start no more requests, and give running ones so many seconds to end."""
-        for task in self._steady:
+        """Start no more requests, and cancel those that still run after `patience` seconds."""
+        for task in self._tasks:
             task.cancel()
-        if self._going:
-            _, late = await asyncio.wait(self._going, timeout=patience)
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=patience)
             for task in late:
                 task.cancel()
-                self.account.add("at the end", f"still going after {patience:g} s", patience)
+                self.log.add("at the end", f"still running after {patience:g} s", patience)
 
     async def stop_following(self) -> None:
         await asyncio.gather(*(follower.stop() for follower in self.followers))
@@ -117,55 +121,55 @@ class Load:
         due = loop.time()
         while True:
             # New requests start at the same rate, however slow responses are.
-            due += self.chance.expovariate(rate)
+            due += self.rng.expovariate(rate)
             await asyncio.sleep(max(0.0, due - loop.time()))
             task = asyncio.ensure_future(once())
-            self._going.add(task)
-            task.add_done_callback(self._going.discard)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
     async def _public(self) -> None:
-        await self._ask("public query", self.chance.choice(PUBLIC), None)
+        await self._send("public query", self.rng.choice(PUBLIC), None)
 
     async def _personal(self) -> None:
-        token = self.chance.choice(self.tokens)
-        await self._ask("personal query", self.chance.choice(PERSONAL), token)
+        token = self.rng.choice(self.tokens)
+        await self._send("personal query", self.rng.choice(PERSONAL), token)
 
     async def _purchase(self) -> None:
-        self._made += 1
-        wish = Wish(
-            key=f"load-{self._made}",
-            customer=self.chance.randrange(CUSTOMERS),
-            plan=self.chance.choice(self.plans),
-            quantity=self.chance.choice(QUANTITIES),
-            manner=Manner.PATIENT,
+        self._count += 1
+        purchase = Purchase(
+            key=f"load-{self._count}",
+            customer=self.rng.randrange(CUSTOMERS),
+            plan=self.rng.choice(self.plans),
+            quantity=self.rng.choice(QUANTITIES),
+            behavior=Behavior.PATIENT,
         )
-        await self.buyers.buy(wish)
+        await self.buyers.buy(purchase)
 
     async def _callback(self) -> None:
-        self._made += 1
+        self._count += 1
         bundle = {"name": self.plans[0].name, "initialQuantity": 10**9}
-        bundle["remainingQuantity"] = 10**9 - self._made
-        iccid = self.chance.choice(self.iccids)
+        bundle["remainingQuantity"] = 10**9 - self._count
+        iccid = self.rng.choice(self.iccids)
         body = {"iccid": iccid, "alertType": "Utilisation", "bundle": bundle}
-        await self.post.until_acknowledged(json.dumps(body).encode(), self.chance)
+        await self.sender.until_acknowledged(json.dumps(body).encode(), self.rng)
 
-    async def _ask(self, kind: str, query: str, token: str | None) -> None:
+    async def _send(self, kind: str, query: str, token: str | None) -> None:
         machine = self.fleet.machine
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         began = asyncio.get_running_loop().time()
-        what = "answered"
+        outcome = "answered"
         try:
             async with machine.http.post(
                 machine.gateway_url,
                 json={"query": query},
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=ANSWER_PATIENCE),
-            ) as answer:
-                what = str(answer.status)
+                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT),
+            ) as response:
+                outcome = str(response.status)
                 with suppress(ValueError):  # the balancer's error page is not JSON
-                    body = await answer.json(content_type=None)
+                    body = await response.json(content_type=None)
                     errors = body.get("errors")
-                    what = errors[0]["extensions"]["code"] if errors else "answered"
+                    outcome = errors[0]["extensions"]["code"] if errors else "answered"
         except (aiohttp.ClientError, TimeoutError) as error:
-            what = type(error).__name__
-        self.account.add(kind, what, asyncio.get_running_loop().time() - began)
+            outcome = type(error).__name__
+        self.log.add(kind, outcome, asyncio.get_running_loop().time() - began)

@@ -1,4 +1,4 @@
-"""The count of sales after a run: reports say what the ledger says."""
+"""Compares the sales reports with the ledger after a run."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from protos.orders.v1 import reports_pb2, reports_pb2_grpc
 from tests.chaos.purchase.audit import Finding
 
 
-async def recounted(channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> Finding:
-    """Count all sales again from the ledger; each difference breaks the rule."""
+async def check_sales(channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]]) -> Finding:
+    """Recompute all sales facts from the ledger; each difference is a violation."""
     stub = reports_pb2_grpc.ReportsServiceStub(channel)
-    found, facts = [], 0
+    differences, facts = [], 0
     request = reports_pb2.RebuildSalesRequest(check=True)
     async for answer in stub.RebuildSales(request, metadata=tuple(metadata)):
         if answer.HasField("difference"):
             one = answer.difference
-            found.append(f"{one.code} {one.subject}: {one.message}")
+            differences.append(f"{one.code} {one.subject}: {one.message}")
         else:
             facts = answer.summary.facts
-    return Finding("sales facts and their sums say what the ledger says", facts, found)
+    return Finding("sales facts and their sums agree with the ledger", facts, differences)

@@ -1,4 +1,4 @@
-"""`make outages`: each dependency fails for a while; prints figures, exit status 0 if all rules held."""
+"""`make outages`: each dependency fails for a while; exit status 0 only if every rule held."""
 
 import asyncio
 import shutil
@@ -8,30 +8,31 @@ from pathlib import Path
 
 import click
 
-from tests.chaos.fleet import balancer, fleet
+from tests.chaos.fleet import balancer
+from tests.chaos.fleet.fleet import running
 from tests.chaos.outages.run import SETTINGS, run
 
 
 @click.command()
-@click.option("--seconds", envvar="SECONDS", default=60.0, help="How long each is away.")
-@click.option("--seed", envvar="SEED", default=1, help="Decides what is asked for.")
+@click.option("--seconds", envvar="SECONDS", default=60.0, help="Duration of each outage.")
+@click.option("--seed", envvar="SEED", default=1, help="Decides the requests.")
 def main(seconds: float, seed: int) -> None:
-    """Take Redis, PostgreSQL, the provider and the collector away under load."""
-    if not balancer.found():
+    """Make Redis, PostgreSQL, the provider and the collector unavailable under load."""
+    if not balancer.is_installed():
         raise click.ClickException(balancer.MISSING)
     sys.exit(asyncio.run(_run(seconds, seed)))
 
 
 async def _run(seconds: float, seed: int) -> int:
-    async with fleet.running(SETTINGS, traced=True, say=click.echo) as opened:
+    async with running(SETTINGS, traced=True, say=click.echo) as fleet:
         try:
-            report = await run(opened, seconds, seed, click.echo)
+            report = await run(fleet, seconds, seed, click.echo)
         finally:
-            kept = Path(tempfile.gettempdir()) / "outages.log"
-            shutil.copyfile(opened.machine.lines.path, kept)
+            log = Path(tempfile.gettempdir()) / "outages.log"
+            shutil.copyfile(fleet.machine.log.path, log)
         click.echo(f"\n{report}")
         if not report.holds:
-            click.echo(f"what the processes said: {kept}")
+            click.echo(f"output of the processes: {log}")
     return 0 if report.holds else 1
 
 

@@ -11,9 +11,9 @@ import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 
 from tests.chaos.fleet import books
-from tests.chaos.fleet.account import Response, table
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.load import Load, Rates
+from tests.chaos.fleet.response_log import Response, table
 from tests.chaos.outages import states
 from tests.chaos.purchase.audit import Finding
 from tests.chaos.rolling import run as rolling
@@ -25,52 +25,52 @@ SETTINGS = rolling.SETTINGS | {
     "ESIM_GO_MAX_HOLD_SECONDS": "5"
 }
 # Seconds of load before the first outage.
-CALM = 3.0
+WARM_UP = 3.0
 # Seconds without a failure after which the platform counts as recovered.
-WELL = 5.0
+QUIET_SECONDS = 5.0
 # Seconds within which it must recover: circuits and connections are retried every few.
 RECOVERED_WITHIN = 30.0
 # Seconds within which spans must arrive again: a channel refused for a minute retries at growing
 # intervals, of two minutes at most.
 SPANS_WITHIN = 150.0
-# Seconds within which health, metrics and doctor must show a state: write checks are 15 s apart.
-SHOWN_WITHIN = 30.0
+# Seconds within which health, metrics and doctor must report a state: write checks are 15 s apart.
+REPORTED_WITHIN = 30.0
 # Seconds between two checks.
-LOOK_EVERY = 0.5
-AWAY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
+POLL_INTERVAL = 0.5
+TEMPORARY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
 # Allowed outcomes by outage. Without Redis every process uses its own memory, and the collector is
 # optional. The webhooks answer 503, so that the provider posts again.
 ALLOWED = {
     "redis": frozenset[str](),
     "collector": frozenset[str](),
-    "postgres": AWAY | {"503"},
-    "sandbox": AWAY,
+    "postgres": TEMPORARY | {"503"},
+    "sandbox": TEMPORARY,
 }
 # Allowed outcomes by state of the database and of the provider: temporary error codes.
-ALLOWED_IN_STATES = {"database": AWAY | {"503"}, "provider": AWAY | {"RATE_LIMITED"}}
-# Kinds that must not notice an outage of the provider: stored data is shown, callbacks are stored.
-UNTOUCHED_BY_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
+ALLOWED_IN_STATES = {"database": TEMPORARY | {"503"}, "provider": TEMPORARY | {"RATE_LIMITED"}}
+# Kinds of requests that an outage of the provider must not affect: they use stored data, or are stored.
+INDEPENDENT_OF_PROVIDER = frozenset({"public query", "personal query", "callback", "subscription"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One outage, the outcomes during it, and how long after its end the last request failed."""
+    """One outage: the responses during it, the seconds until recovery, and what was not reported."""
 
     victim: str
     during: Sequence[Response]
     recovery: float | None
-    unseen: Sequence[str] = ()
+    unreported: Sequence[str] = ()
 
     @property
     def faults(self) -> list[str]:
-        bad = Counter((one.kind, one.what) for one in self.during if not one.good)
-        strange = [
-            f"without {self.victim}, {kind}: {count} {what}"
-            for (kind, what), count in bad.items()
-            if what not in self._allowed or (self._provider and kind in UNTOUCHED_BY_PROVIDER)
+        bad = Counter((one.kind, one.outcome) for one in self.during if not one.good)
+        unexpected = [
+            f"without {self.victim}, {kind}: {count} {outcome}"
+            for (kind, outcome), count in bad.items()
+            if outcome not in self._allowed or (self._provider and kind in INDEPENDENT_OF_PROVIDER)
         ]
-        late = [f"without {self.victim}: not well again"] if self.recovery is None else []
-        return [*strange, *late, *(f"without {self.victim}: {text}" for text in self.unseen)]
+        late = [f"without {self.victim}: not recovered"] if self.recovery is None else []
+        return [*unexpected, *late, *(f"without {self.victim}: {text}" for text in self.unreported)]
 
     @property
     def _allowed(self) -> frozenset[str]:
@@ -83,7 +83,9 @@ class Outage:
         return self.victim == "sandbox" or "provider" in self.victim
 
     def __str__(self) -> str:
-        after = "not recovered" if self.recovery is None else f"well after {self.recovery:.1f} s"
+        after = (
+            "not recovered" if self.recovery is None else f"recovered after {self.recovery:.1f} s"
+        )
         return "\n".join([f"without {self.victim}; {after}", *table(self.during)])
 
 
@@ -94,46 +96,46 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        return not any(finding.broken for finding in self.findings)
+        return not any(finding.violations for finding in self.findings)
 
     def __str__(self) -> str:
-        told = [f"{outage}\n" for outage in self.outages]
+        outages = [f"{outage}\n" for outage in self.outages]
         return "\n".join(
-            [*told, *books.lines(self.findings), "ALL HOLDS" if self.holds else "BROKEN"]
+            [*outages, *books.lines(self.findings), "ALL HOLDS" if self.holds else "BROKEN"]
         )
 
 
 @dataclass(slots=True)
-class Collecting:
+class RestartableCollector:
     """A collector of traces that can stop and start again on the same port."""
 
     port: int
-    kept: Collector = field(default_factory=Collector)
+    spans: Collector = field(default_factory=Collector)
     _server: grpc.aio.Server | None = None
     _before: int = 0
 
-    async def begin(self) -> None:
+    async def start(self) -> None:
         self._server = grpc.aio.server()
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self.kept, self._server)  # type: ignore[no-untyped-call]  # generated so
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self.spans, self._server)  # type: ignore[no-untyped-call]  # generated so
         self._server.add_insecure_port(f"127.0.0.1:{self.port}")
-        self._before = len(self.kept.received)
+        self._before = len(self.spans.received)
         await self._server.start()
 
-    async def again(self) -> bool:
+    async def receives_again(self) -> bool:
         """Wait for a span since the restart; False if none arrives."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SPANS_WITHIN):
-                while len(self.kept.received) == self._before:
-                    await asyncio.sleep(LOOK_EVERY)
-        return len(self.kept.received) > self._before
+                while len(self.spans.received) == self._before:
+                    await asyncio.sleep(POLL_INTERVAL)
+        return len(self.spans.received) > self._before
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         if self._server is not None:
             await self._server.stop(None)
 
 
 async def run(
-    opened: Fleet,
+    fleet: Fleet,
     seconds: float,
     seed: int = 1,
     say: Say = lambda text: None,
@@ -143,46 +145,50 @@ async def run(
 ) -> Report:
     """Run every outage for that many seconds, on a fleet that sends traces.
 
-    It must have recovered `within` seconds. `only` selects among the states that are tried after that.
+    The platform must recover within `within` seconds. `only` selects the states to try after the outages.
     """
     report = Report()
     async with AsyncExitStack() as stack:
-        collecting = Collecting(opened.collector_port)
-        await collecting.begin()
-        stack.push_async_callback(collecting.end)
-        load = await Load.prepare(opened, Rates(), seed)
+        collector = RestartableCollector(fleet.collector_port)
+        await collector.start()
+        stack.push_async_callback(collector.stop)
+        load = await Load.prepare(fleet, Rates(), seed)
         await load.start()
         stack.push_async_callback(load.stop_following)
-        await asyncio.sleep(CALM)
+        await asyncio.sleep(WARM_UP)
         for name in ("redis", "postgres", "sandbox"):
-            kept = opened.around[name]
-            outage = await _without(load, name, kept.hold, kept.let_go, seconds, within)
+            process = fleet.dependencies[name]
+            outage = await _without(
+                load, name, process.shut_down, process.start_again, seconds, within
+            )
             report.outages.append(outage)
             say(f"{report.outages[-1]}\n")
         report.outages.append(
-            await _without(load, "collector", collecting.end, collecting.begin, seconds, within)
+            await _without(load, "collector", collector.stop, collector.start, seconds, within)
         )
         say(f"{report.outages[-1]}\n")
-        async with states.every(opened, say) as found:
-            for state in (one for one in found if only(one.name)):
+        async with states.every(fleet, say) as all_states:
+            for state in (one for one in all_states if only(one.name)):
                 outage = await _without(
-                    load, state.name, state.begin, state.end, seconds, within, state.shown
+                    load, state.name, state.begin, state.end, seconds, within, state.unreported
                 )
                 report.outages.append(outage)
                 say(f"{outage}\n")
-        came = await collecting.again()
+        spans_received = await collector.receives_again()
         await load.end(PATIENCE)
         report.findings = [
             Finding(
-                "what failed, failed with its code, and all was well again by itself",
+                "failures had allowed codes, and the platform recovered",
                 len(report.outages),
                 [fault for outage in report.outages for fault in outage.faults],
             ),
             *await books.close_books(load),
             Finding(
-                "spans came again to the collector that was away", 1, [] if came else ["none came"]
+                "spans reach the collector again after its outage",
+                1,
+                [] if spans_received else ["none arrived"],
             ),
-            _ends(opened),
+            _unexpected_errors(fleet),
         ]
     return report
 
@@ -190,36 +196,40 @@ async def run(
 async def _without(
     load: Load,
     victim: str,
-    away: Callable[[], Awaitable[None]],
-    back: Callable[[], Awaitable[None]],
+    begin: Callable[[], Awaitable[None]],
+    end: Callable[[], Awaitable[None]],
     seconds: float,
     within: float,
-    shown: Callable[[], Awaitable[Sequence[str]]] | None = None,
+    unreported_now: Callable[[], Awaitable[Sequence[str]]] | None = None,
 ) -> Outage:
     began = time.monotonic()
-    await away()
+    await begin()
     await asyncio.sleep(seconds)
-    unseen: Sequence[str] = ()
-    if shown is not None:
-        until = time.monotonic() + max(within, SHOWN_WITHIN)
-        while (unseen := await shown()) and time.monotonic() < until:
-            await asyncio.sleep(LOOK_EVERY)
-    await back()
-    returned = time.monotonic()
-    while (now := time.monotonic()) < returned + within:
-        bad = [one.at for one in load.account.between(returned) if not one.good]
-        last = max(bad, default=returned)
-        if now - last >= WELL:
-            return Outage(victim, load.account.between(began), last - returned, unseen)
-        await asyncio.sleep(LOOK_EVERY)
-    return Outage(victim, load.account.between(began), None, unseen)
+    unreported: Sequence[str] = ()
+    if unreported_now is not None:
+        until = time.monotonic() + max(within, REPORTED_WITHIN)
+        while (unreported := await unreported_now()) and time.monotonic() < until:
+            await asyncio.sleep(POLL_INTERVAL)
+    await end()
+    ended = time.monotonic()
+    while (now := time.monotonic()) < ended + within:
+        bad = [one.at for one in load.log.between(ended) if not one.good]
+        last = max(bad, default=ended)
+        if now - last >= QUIET_SECONDS:
+            return Outage(victim, load.log.between(began), last - ended, unreported)
+        await asyncio.sleep(POLL_INTERVAL)
+    return Outage(victim, load.log.between(began), None, unreported)
 
 
-def _ends(opened: Fleet) -> Finding:
-    every = [replica for found in opened.replicas.values() for replica in found]
-    ends = [f"{replica.name} ended by itself" for replica in every if replica.kept.ends]
+def _unexpected_errors(fleet: Fleet) -> Finding:
+    replicas = [replica for some in fleet.replicas.values() for replica in some]
+    exits = [
+        f"{replica.name} exited unexpectedly"
+        for replica in replicas
+        if replica.supervised.unexpected_exits
+    ]
     return Finding(
-        "no process ended by itself, or met what it did not foresee",
-        len(every),
-        ends + opened.machine.lines.alarms,
+        "no process exited or logged an unexpected error",
+        len(replicas),
+        exits + fleet.machine.log.errors,
     )

@@ -36,73 +36,76 @@ HOT = (
 DISK_MB = 256
 # The statement timeout in a slow database.
 STATEMENT_TIMEOUT = "300ms"
-# A pause of a day.
+# A pause of one day.
 DAY = {"Retry-After": "86400"}
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One state: how it begins and ends, the allowed outcomes, and what must be visible.
+    """One state: how it begins and ends, and what health, metrics and doctor report.
 
-    `shown` returns what is not visible as it should be.
+    `unreported` returns what they should report and don't.
     """
 
     name: str
     begin: Callable[[], Awaitable[None]]
     end: Callable[[], Awaitable[None]]
-    shown: Callable[[], Awaitable[list[str]]]
+    unreported: Callable[[], Awaitable[list[str]]]
 
 
 @asynccontextmanager
-async def every(opened: Fleet, say: Callable[[str], None]) -> AsyncIterator[list[State]]:
+async def every(fleet: Fleet, say: Callable[[str], None]) -> AsyncIterator[list[State]]:
     """Return all states that can be produced on this machine."""
-    admin = await asyncpg.connect(opened.machine.database_url)
+    admin = await asyncpg.connect(fleet.machine.database_url)
     await admin.execute("set default_transaction_read_only = off; set statement_timeout = 0")
     try:
         disk = await _disk(admin)
         if disk is None:
-            say("not tried: a full disk, as only root may mount one to fill")
-        database = _Database(opened, admin, disk)
-        provider = _Provider(opened)
+            say("not tried: a full disk, as only root may mount a small one")
+        database = _Database(fleet, admin, disk)
+        provider = _Provider(fleet)
         yield [
             State(
                 "a database that only reads",
                 database.read_only,
                 database.writable,
-                database.shown("DATABASE_READ_ONLY"),
+                database.unreported("DATABASE_READ_ONLY"),
             ),
             State(
-                "a slow database", database.slow, database.quick, database.shown("DATABASE_SLOW")
+                "a slow database",
+                database.slow,
+                database.unlock,
+                database.unreported("DATABASE_SLOW"),
             ),
             *(
                 [
                     State(
                         "a full database",
                         database.full,
-                        database.roomy,
-                        database.shown("DATABASE_FULL"),
+                        database.free_space,
+                        database.unreported("DATABASE_FULL"),
                     )
                 ]
                 if disk is not None
                 else []
             ),
             State(
-                "a provider that asks for a pause of a day",
+                "a provider that requests a pause of a day",
                 provider.fails(status=429, headers=DAY),
-                provider.well,
-                provider.shown("accepts no calls"),
+                provider.recover,
+                provider.unreported("accepts no calls"),
             ),
             State(
                 "a provider that sends a gzip bomb",
                 provider.fails(status=200, bomb_mb=200),
-                provider.well,
-                provider.shown(None),
+                provider.recover,
+                provider.unreported(None),
             ),
             State(
-                "a provider that says nothing",
+                "a provider that never responds",
                 provider.fails(delay_seconds=3600),
-                provider.well,
-                provider.shown("does not answer"),
+                provider.recover,
+                provider.unreported("does not answer"),
             ),
         ]
         if disk is not None:
@@ -130,12 +133,12 @@ async def _disk(admin: "asyncpg.Connection[asyncpg.Record]") -> Path | None:
     if not await _command("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", folder):
         shutil.rmtree(folder)
         return None
-    place = _hand_over(folder, await admin.fetchval("show data_directory"))
+    place = _folder_for_postgres(folder, await admin.fetchval("show data_directory"))
     await admin.execute(f"create tablespace small location '{place}'")
     return Path(folder)
 
 
-def _hand_over(folder: str, data: str) -> str:
+def _folder_for_postgres(folder: str, data: str) -> str:
     """Create a folder on it with the owner of PostgreSQL's data."""
     owner, place = Path(data).stat(), Path(folder) / "tables"
     place.mkdir()
@@ -146,9 +149,9 @@ def _hand_over(folder: str, data: str) -> str:
 
 class _Database:
     def __init__(
-        self, opened: Fleet, admin: "asyncpg.Connection[asyncpg.Record]", disk: Path | None
+        self, fleet: Fleet, admin: "asyncpg.Connection[asyncpg.Record]", disk: Path | None
     ) -> None:
-        self._opened = opened
+        self._fleet = fleet
         self._admin = admin
         self._disk = disk
         self._locks: Any = None
@@ -174,16 +177,18 @@ class _Database:
                 self._locks = transaction
             except asyncpg.DeadlockDetectedError:  # with the running load
                 await transaction.rollback()
-        await self._alone(f"alter system set statement_timeout = '{STATEMENT_TIMEOUT}'")
+        await self._on_other_connection(
+            f"alter system set statement_timeout = '{STATEMENT_TIMEOUT}'"
+        )
 
-    async def quick(self) -> None:
-        await self._alone("alter system reset statement_timeout")
+    async def unlock(self) -> None:
+        await self._on_other_connection("alter system reset statement_timeout")
         await self._locks.rollback()
         self._locks = None
 
-    async def _alone(self, statement: str) -> None:
+    async def _on_other_connection(self, statement: str) -> None:
         """Execute on another connection, as this one's transaction holds the locks."""
-        async with self._opened.machine.database() as other:
+        async with self._fleet.machine.database() as other:
             await other.execute("set statement_timeout = 0")
             await other.execute(statement)
             await other.execute("select pg_reload_conf()")
@@ -201,86 +206,88 @@ class _Database:
         """Fill the disk that holds the tables."""
         assert self._disk is not None
         await self.move("small")
-        await asyncio.to_thread(_fill, self._disk / "somebody-elses")
+        await asyncio.to_thread(_fill, self._disk / "other-data")
 
-    async def roomy(self) -> None:
+    async def free_space(self) -> None:
         assert self._disk is not None
-        (self._disk / "somebody-elses").unlink()
+        (self._disk / "other-data").unlink()
 
-    def shown(self, reason: str) -> Callable[[], Awaitable[list[str]]]:
+    def unreported(self, reason: str) -> Callable[[], Awaitable[list[str]]]:
         async def missing() -> list[str]:
-            opened = self._opened
+            fleet = self._fleet
             found = []
-            ready = await _json(opened, "webhooks", "/readyz")
+            ready = await _json(fleet, "webhooks", "/readyz")
             if ready.get("database") != reason:
-                found.append(f"/readyz of the webhooks says {ready}")
-            services = (await _json(opened, "gateway", "/readyz")).get("services", {})
+                found.append(f"/readyz of the webhooks reports {ready}")
+            services = (await _json(fleet, "gateway", "/readyz")).get("services", {})
             if services.get("orders") != "DATABASE_TAKES_NO_WRITES":
-                found.append(f"/readyz of the gateway says {services}")
-            found += await _unseen(opened, db_health.NAME, r"esimgo_db_writable\S* 0", "orders")
-            settings: Any = SimpleNamespace(database_url=opened.machine.database_url)
+                found.append(f"/readyz of the gateway reports {services}")
+            found += await _not_reported(
+                fleet, db_health.NAME, r"esimgo_db_writable\S* 0", "orders"
+            )
+            settings: Any = SimpleNamespace(database_url=fleet.machine.database_url)
             finding = await neighbours.database(settings, None, running=True)
             if finding.remedy is None or reason not in finding.text:
-                found.append(f"doctor says {finding.text}")
+                found.append(f"doctor reports {finding.text}")
             return found
 
         return missing
 
 
 class _Provider:
-    def __init__(self, opened: Fleet) -> None:
-        self._opened = opened
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
 
     def fails(self, **how: Any) -> Callable[[], Awaitable[None]]:
         async def begin() -> None:
-            wanted = {"method": "*", "path": "/*", "count": 0, **how}
-            await self._opened.machine.control("POST", "/faults", wanted)
+            fault = {"method": "*", "path": "/*", "count": 0, **how}
+            await self._fleet.machine.control("POST", "/faults", fault)
 
         return begin
 
-    async def well(self) -> None:
-        await self._opened.machine.control("DELETE", "/faults")
+    async def recover(self) -> None:
+        await self._fleet.machine.control("DELETE", "/faults")
 
-    def shown(self, said: str | None) -> Callable[[], Awaitable[list[str]]]:
-        """`said` is the doctor's line about the provider itself; None if only services detect it."""
+    def unreported(self, doctor_text: str | None) -> Callable[[], Awaitable[list[str]]]:
+        """`doctor_text` is part of the doctor's text; None if only services detect the state."""
 
         async def missing() -> list[str]:
-            opened = self._opened
+            fleet = self._fleet
             metric = r"esimgo_provider_(circuit\S* 2|held_seconds\S* [1-9])"
-            found = await _unseen(opened, provider_health.NAME, metric, "orders")
+            found = await _not_reported(fleet, provider_health.NAME, metric, "orders")
             values = {
-                "ESIM_GO_BASE_URL": f"{opened.machine.sandbox_url}/v2.5",
-                "ESIM_GO_API_KEY": opened.machine.api_key,
+                "ESIM_GO_BASE_URL": f"{fleet.machine.sandbox_url}/v2.5",
+                "ESIM_GO_API_KEY": fleet.machine.api_key,
             }
-            findings = await neighbours.provider(opened.machine.http, values)
+            findings = await neighbours.provider(fleet.machine.http, values)
             texts = [finding.text for finding in findings if finding.remedy is not None]
-            if said is not None and not any(said in text for text in texts):
-                found.append(f"doctor says {[finding.text for finding in findings]}")
+            if doctor_text is not None and not any(doctor_text in text for text in texts):
+                found.append(f"doctor reports {[finding.text for finding in findings]}")
             return found
 
         return missing
 
 
-async def _unseen(opened: Fleet, part: str, metric: str, name: str) -> list[str]:
-    """Return what a service's health, which the doctor reads, and its metrics fail to show."""
+async def _not_reported(fleet: Fleet, part: str, metric: str, name: str) -> list[str]:
+    """Return what a service's health, which the doctor reads, and its metrics don't report."""
     found = []
-    for replica in opened.replicas[name]:
-        if await probes.rpc(_address(opened, replica), part=part):
-            found.append(f"the health of {replica.name} says that its {part} is well")
-        async with opened.machine.http.get(replica.metrics) as answer:
-            text = await answer.text()
+    for replica in fleet.replicas[name]:
+        if await probes.rpc(_address(fleet, replica), part=part):
+            found.append(f"the health of {replica.name} reports that its {part} is healthy")
+        async with fleet.machine.http.get(replica.metrics) as response:
+            text = await response.text()
         if not re.search(rf"^{metric}", text, re.MULTILINE):
-            found.append(f"the metrics of {replica.name} show nothing")
+            found.append(f"the metrics of {replica.name} don't report it")
     return found
 
 
-def _address(opened: Fleet, replica: Replica) -> str:
-    return f"{replica.host}:{opened.port(replica.process.name)}"
+def _address(fleet: Fleet, replica: Replica) -> str:
+    return f"{replica.host}:{fleet.port(replica.process.name)}"
 
 
-async def _json(opened: Fleet, name: str, path: str) -> dict[str, Any]:
-    async with opened.machine.http.get(f"http://{opened.address(name)}{path}") as answer:
-        return dict(await answer.json())
+async def _json(fleet: Fleet, name: str, path: str) -> dict[str, Any]:
+    async with fleet.machine.http.get(f"http://{fleet.address(name)}{path}") as response:
+        return dict(await response.json())
 
 
 def _fill(path: Path) -> None:

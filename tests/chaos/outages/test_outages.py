@@ -2,19 +2,20 @@
 
 import pytest
 
-from tests.chaos.fleet import balancer, fleet
+from tests.chaos.fleet import balancer
+from tests.chaos.fleet.fleet import running
 from tests.chaos.outages.run import SETTINGS, run
 from tests.fixtures.patience import PATIENCE
 
-pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
+pytestmark = pytest.mark.skipif(not balancer.is_installed(), reason=balancer.NEEDED)
 
 
-# The others take long to be detected; the whole run has them.
-SMALL = ("a database that only reads", "a provider that asks for a pause of a day")
+# The other states take long to be detected; the whole run has them.
+SMALL = ("a database that only reads", "a provider that requests a pause of a day")
 
 
 async def test_an_outage_fails_with_the_expected_code_and_recovers_automatically() -> None:
-    async with fleet.running(SETTINGS, each=1, traced=True) as opened:
+    async with running(SETTINGS, each=1, traced=True) as fleet:
         # The time of recovery is measured by the whole run only.
-        report = await run(opened, seconds=3, within=PATIENCE, only=SMALL.__contains__)
+        report = await run(fleet, seconds=3, within=PATIENCE, only=SMALL.__contains__)
     assert report.holds, str(report)

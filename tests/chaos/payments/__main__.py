@@ -9,18 +9,18 @@ from pathlib import Path
 import click
 
 from tests.chaos.payments.mutants import DROPPED, MUTANTS
-from tests.chaos.payments.run import shop
+from tests.chaos.payments.run import open_shop
 
 
 @click.command()
-@click.option("--orders", envvar="ORDERS", default=1000, help="How many are bought.")
-@click.option("--kills", envvar="KILLS", default=20, help="How often something is killed.")
-@click.option("--seed", envvar="SEED", default=1, help="Decides wishes, faults and kills.")
+@click.option("--orders", envvar="ORDERS", default=1000, help="Number of purchases.")
+@click.option("--kills", envvar="KILLS", default=20, help="Number of kills.")
+@click.option("--seed", envvar="SEED", default=1, help="Decides purchases, faults and kills.")
 @click.option(
     "--mutant",
     envvar="MUTANT",
     type=click.Choice(list(MUTANTS)),
-    help="Run the orders service with this built-in fault, which the rules must find.",
+    help="Run the orders service with this built-in fault, which the audit must detect.",
 )
 def main(orders: int, kills: int, seed: int, mutant: str | None) -> None:
     """Buy and pay while everything fails, and compare all records of the money."""
@@ -28,14 +28,14 @@ def main(orders: int, kills: int, seed: int, mutant: str | None) -> None:
 
 
 async def _run(orders: int, kills: int, seed: int, mutant: str) -> int:
-    async with shop(mutant=mutant, without=DROPPED.get(mutant, ""), say=click.echo) as opened:
-        await opened.run(orders, kills, seed)
-        report = await opened.close_books()
+    async with open_shop(mutant=mutant, without=DROPPED.get(mutant, ""), say=click.echo) as shop:
+        await shop.run(orders, kills, seed)
+        report = await shop.close_books()
         click.echo(f"\n{report}")
         if not report.holds:
-            kept = Path(tempfile.gettempdir()) / f"chaos-payments-{seed}.log"
-            shutil.copyfile(opened.machine.lines.path, kept)
-            click.echo(f"what the processes said: {kept}")
+            log = Path(tempfile.gettempdir()) / f"chaos-payments-{seed}.log"
+            shutil.copyfile(shop.machine.log.path, log)
+            click.echo(f"output of the processes: {log}")
     return 0 if report.holds else 1
 
 

@@ -1,33 +1,33 @@
-"""Compares what the payment provider, the provider of eSIMs and our tables recorded of the same orders."""
+"""Compares the records of the payment provider, the eSIM provider and our tables about the same orders."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from tests.chaos.payments.books import Books, Intent, Recorded
-from tests.chaos.payments.shoppers import POOR, Result, Seen
+from tests.chaos.payments.books import Books, Intent, RecordedOrder
+from tests.chaos.payments.shoppers import WALLET_TOO_LOW, CustomerView, Result
 from tests.chaos.purchase.audit import Finding
 from tests.chaos.purchase.books import Charge
 
-NOTHING = Decimal(0)
+ZERO = Decimal(0)
 # Times of the payment provider are full seconds, rounded down.
 SECOND = timedelta(seconds=1)
 # Statuses of orders that were delivered and paid.
 SOLD = ("COMPLETED", "CANCELLED", "REFUNDED")
-# Refusals of a purchase before it is recorded: too little in the wallet, or a fault of the provider of eSIMs.
-REFUSALS = frozenset({POOR, "PRICE_CHANGED", "NOT_SOLD_NOW"})
+# Refusals of a purchase before it is recorded: too little in the wallet, or a fault of the eSIM provider.
+REFUSALS = frozenset({WALLET_TOO_LOW, "PRICE_CHANGED", "NOT_SOLD_NOW"})
 # The status of a payment that its customer sees, by its state, unless something was refunded.
 SHOWN = {"CAPTURED": "PAID", "RELEASED": "RELEASED"}
 # Returns what is wrong with an order; empty if nothing is.
-Rule = Callable[[Recorded], str]
+Rule = Callable[[RecordedOrder], str]
 
 
 def audit(
     books: Books,
     charges: Sequence[Charge],
     results: Mapping[str, Result],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, CustomerView],
 ) -> list[Finding]:
     """Apply all rules; `charges` are the provider's, `results` by idempotency key, `seen` by order id."""
     orders, intents = books.orders, books.intents
@@ -36,27 +36,27 @@ def audit(
         of_order[intent.order].append(intent)
     sold = [o for o in orders if o.status in SOLD]
     failed = [o for o in orders if o.status == "FAILED"]
-    taken = [i for i in intents if i.order and i.received > i.refunded]
+    captured = [i for i in intents if i.order and i.received > i.refunded]
     return [
         Finding(
             "every delivered order was captured once, for exactly its total",
             len(sold),
-            _each(sold, lambda o: _captured(o, of_order[o.id])),
+            _check_each(sold, lambda o: _captured(o, of_order[o.id])),
         ),
         Finding(
             "every FAILED order was released or refunded whole",
             len(failed),
-            _each(failed, lambda o: _given_back(o, of_order[o.id])),
+            _check_each(failed, lambda o: _given_back(o, of_order[o.id])),
         ),
         Finding(
             "no order has two intents, and no intent is without its payment",
             len(intents),
-            _strangers(books, of_order),
+            _unrelated_intents(books, of_order),
         ),
         Finding(
             "nothing is captured without an eSIM of the provider",
-            len(taken),
-            _without_esims(taken, orders, charges),
+            len(captured),
+            _without_esims(captured, orders, charges),
         ),
         Finding(
             "nothing was captured before its eSIMs were registered", *_too_early(orders, of_order)
@@ -77,7 +77,7 @@ def audit(
             [
                 f"{o.id}: {o.refunded} of {o.captured}"
                 for o in orders
-                if (o.refunded or NOTHING) > (o.captured or NOTHING)
+                if (o.refunded or ZERO) > (o.captured or ZERO)
             ],
         ),
         Finding("every paid top-up was credited once", *_top_ups(books)),
@@ -88,7 +88,7 @@ def audit(
         ),
         Finding("the ledger balances, and has what the payment provider has", *_ledger(books)),
         Finding(
-            "nothing waits any more, and no order needs an operator",
+            "no work is unfinished, and no order needs an operator",
             len(orders),
             [
                 f"{o.id} is {o.status} at {o.point}, its payment {o.state}"
@@ -102,11 +102,11 @@ def audit(
     ]
 
 
-def _each(orders: Iterable[Recorded], rule: Rule) -> list[str]:
+def _check_each(orders: Iterable[RecordedOrder], rule: Rule) -> list[str]:
     return [f"{o.id} ({o.outcome}): {why}" for o in orders if (why := rule(o))]
 
 
-def _captured(order: Recorded, intents: Sequence[Intent]) -> str:
+def _captured(order: RecordedOrder, intents: Sequence[Intent]) -> str:
     """Return what is wrong with the payment of a delivered order; empty if nothing is."""
     if (order.state, order.captured, order.amount) != ("CAPTURED", order.total, order.total):
         return f"{order.state}, {order.captured} of {order.amount} captured, the total is {order.total}"
@@ -116,20 +116,20 @@ def _captured(order: Recorded, intents: Sequence[Intent]) -> str:
     if len(captured) != 1 or captured[0].captures != 1:
         return f"{sum(i.captures for i in captured)} captures"
     (one,) = captured
-    if (one.received, one.currency, one.held) != (order.from_card, order.currency, NOTHING):
+    if (one.received, one.currency, one.held) != (order.from_card, order.currency, ZERO):
         return (
             f"captured {one.received} {one.currency} instead of {order.from_card} {order.currency}"
         )
     return ""
 
 
-def _given_back(order: Recorded, intents: Sequence[Intent]) -> str:
+def _given_back(order: RecordedOrder, intents: Sequence[Intent]) -> str:
     """Return what the shop keeps of a failed order's payment; empty if nothing."""
-    kept = sum((i.received - i.refunded for i in intents), NOTHING)
-    held = sum((i.held for i in intents), NOTHING)
+    retained = sum((i.received - i.refunded for i in intents), ZERO)
+    held = sum((i.held for i in intents), ZERO)
     still_open = [i.id for i in intents if i.status not in ("canceled", "succeeded")]
-    if kept or held:
-        return f"{kept} kept and {held} held at the payment provider"
+    if retained or held:
+        return f"{retained} retained and {held} held at the payment provider"
     if still_open:
         return f"{still_open[0]} can still be paid"
     if order.state != "RELEASED" or order.captured != order.refunded:
@@ -139,18 +139,18 @@ def _given_back(order: Recorded, intents: Sequence[Intent]) -> str:
     return ""
 
 
-def _strangers(books: Books, of_order: Mapping[str, Sequence[Intent]]) -> list[str]:
-    broken = [
+def _unrelated_intents(books: Books, of_order: Mapping[str, Sequence[Intent]]) -> list[str]:
+    wrong = [
         f"{order_id} has {', '.join(i.id for i in found)}"
         for order_id, found in of_order.items()
         if order_id and len(found) > 1
     ]
     payments = {o.payment for o in books.orders} | {t.id for t in books.top_ups}
-    broken += [f"{i.id} is of no payment" for i in books.intents if i.payment not in payments]
+    wrong += [f"{i.id} belongs to no payment" for i in books.intents if i.payment not in payments]
     top_ups = Counter(i.payment for i in books.intents if not i.order)
-    broken += [f"the top-up {id_} has {n} intents" for id_, n in top_ups.items() if n > 1]
+    wrong += [f"the top-up {id_} has {n} intents" for id_, n in top_ups.items() if n > 1]
     known = {o.id: o.intent for o in books.orders}
-    return broken + [
+    return wrong + [
         f"{i.id} is not the recorded {known.get(i.order)} of order {i.order}"
         for i in books.intents
         if i.order and i.received and known.get(i.order) != i.id
@@ -158,77 +158,77 @@ def _strangers(books: Books, of_order: Mapping[str, Sequence[Intent]]) -> list[s
 
 
 def _without_esims(
-    taken: Sequence[Intent], orders: Sequence[Recorded], charges: Sequence[Charge]
+    captured: Sequence[Intent], orders: Sequence[RecordedOrder], charges: Sequence[Charge]
 ) -> list[str]:
     of_id = {o.id: o for o in orders}
     bought = {charge.reference: charge for charge in charges}
-    broken = []
-    for intent in taken:
+    wrong = []
+    for intent in captured:
         order = of_id.get(intent.order)
         charge = bought.get(order.reference or "") if order else None
         if charge is None or order is None:
-            broken.append(f"{intent.id} took {intent.received} for {intent.order}, without an eSIM")
+            wrong.append(f"{intent.id} took {intent.received} for {intent.order}, without an eSIM")
         elif frozenset(order.registered) != charge.iccids:
-            broken.append(f"{order.id}: {len(order.registered)} of {len(charge.iccids)} eSIMs")
-    return broken
+            wrong.append(f"{order.id}: {len(order.registered)} of {len(charge.iccids)} eSIMs")
+    return wrong
 
 
 def _too_early(
-    orders: Sequence[Recorded], of_order: Mapping[str, Sequence[Intent]]
+    orders: Sequence[RecordedOrder], of_order: Mapping[str, Sequence[Intent]]
 ) -> tuple[int, list[str]]:
-    looked_at, broken = 0, []
+    checked, wrong = 0, []
     for order in orders:
         for at in (i.captured_at for i in of_order[order.id] if i.captured_at is not None):
-            looked_at += 1
+            checked += 1
             if order.registered_at is None or at + SECOND <= order.registered_at:
-                broken.append(f"{order.id}: captured at {at}, registered at {order.registered_at}")
-    return looked_at, broken
+                wrong.append(f"{order.id}: captured at {at}, registered at {order.registered_at}")
+    return checked, wrong
 
 
 def _unpaid(
     charges: Sequence[Charge],
-    orders: Sequence[Recorded],
+    orders: Sequence[RecordedOrder],
     of_order: Mapping[str, Sequence[Intent]],
 ) -> list[str]:
-    owners: defaultdict[str | None, list[Recorded]] = defaultdict(list)
+    owners: defaultdict[str | None, list[RecordedOrder]] = defaultdict(list)
     for order in orders:
         owners[order.reference].append(order)
-    broken = []
+    wrong = []
     for charge in charges:
         found = owners[charge.reference]
         if len(found) != 1:
-            broken.append(f"{charge.reference} belongs to {len(found)} orders")
+            wrong.append(f"{charge.reference} belongs to {len(found)} orders")
             continue
         (order,) = found
         first, paid = order.attempted_at, order.authorized_at
         if first is None or paid is None or paid > first:
-            broken.append(f"{order.id}: attempted at {first}, authorized at {paid}")
+            wrong.append(f"{order.id}: attempted at {first}, authorized at {paid}")
         if not order.from_card:
             continue
         held = min((i.authorized_at for i in of_order[order.id] if i.authorized_at), default=None)
         if held is None or first is None or held > first:
-            broken.append(f"{order.id}: attempted at {first}, the card was charged at {held}")
-    return broken
+            wrong.append(f"{order.id}: attempted at {first}, the card was charged at {held}")
+    return wrong
 
 
 def _refunds(books: Books) -> list[str]:
     recorded = {r.id: r for r in books.refunds}
-    made: defaultdict[str, list[Decimal]] = defaultdict(list)
-    broken = []
+    amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
+    wrong = []
     for one in books.provider_refunds:
         refund = recorded.get(one.ours)
         if refund is None:
-            broken.append(f"{one.id} of {one.amount} was never recorded")
+            wrong.append(f"{one.id} of {one.amount} was never recorded")
         elif one.created_at + SECOND <= refund.created_at:
-            broken.append(f"{one.id} was made before {refund.id} was recorded")
+            wrong.append(f"{one.id} was made before {refund.id} was recorded")
         if one.status != "failed":
-            made[one.ours].append(one.amount)
+            amounts[one.ours].append(one.amount)
     for refund in books.refunds:
         if refund.state != "SUCCEEDED":
-            broken.append(f"{refund.id} is {refund.state}")
-        elif refund.destination == "CARD" and made[refund.id] != [refund.amount]:
-            broken.append(f"{refund.id} of {refund.amount} was made as {made[refund.id]}")
-    return broken
+            wrong.append(f"{refund.id} is {refund.state}")
+        elif refund.destination == "CARD" and amounts[refund.id] != [refund.amount]:
+            wrong.append(f"{refund.id} of {refund.amount} was made as {amounts[refund.id]}")
+    return wrong
 
 
 def _top_ups(books: Books) -> tuple[int, list[str]]:
@@ -254,47 +254,47 @@ def _wallets(books: Books) -> list[str]:
 
 
 def _ledger(books: Books) -> tuple[int, list[str]]:
-    broken = [f"{id_} does not balance" for id_ in books.unbalanced]
+    wrong = [f"{id_} does not balance" for id_ in books.unbalanced]
     currencies = books.clearing.keys() | books.provider_totals.keys()
     for currency in currencies:
         totals = books.provider_totals.get(currency, {})
-        net = totals.get("received", NOTHING) - totals.get("refunded", NOTHING)
-        ours = books.clearing.get(currency, NOTHING) + books.fees.get(currency, NOTHING)
+        net = totals.get("received", ZERO) - totals.get("refunded", ZERO)
+        ours = books.clearing.get(currency, ZERO) + books.fees.get(currency, ZERO)
         if ours != net:
-            broken.append(f"clearing:stripe is {ours} {currency} before fees, received were {net}")
-    return len(currencies), broken
+            wrong.append(f"clearing:stripe is {ours} {currency} before fees, received were {net}")
+    return len(currencies), wrong
 
 
-def _keys(orders: Sequence[Recorded], results: Mapping[str, Result]) -> tuple[int, list[str]]:
+def _keys(orders: Sequence[RecordedOrder], results: Mapping[str, Result]) -> tuple[int, list[str]]:
     of_key: defaultdict[str | None, set[str]] = defaultdict(set)
     for order in orders:
         of_key[order.key].add(order.id)
-    broken = []
+    wrong = []
     for key, result in results.items():
         found = of_key[key]
         refused = result.refused in REFUSALS and not result.order_ids
         if len(found) > 1 or not result.order_ids <= found or (not found and not refused):
-            broken.append(f"{key}: {sorted(found)}, reported {result.order_ids} {result.refused}")
-    strangers = of_key.keys() - results.keys()
-    return len(results), broken + [f"{key} is the key of no buyer" for key in strangers]
+            wrong.append(f"{key}: {sorted(found)}, reported {result.order_ids} {result.refused}")
+    unknown = of_key.keys() - results.keys()
+    return len(results), wrong + [f"{key} is no buyer's key" for key in unknown]
 
 
-def _shown(orders: Sequence[Recorded], seen: Mapping[str, Seen]) -> list[str]:
-    broken = []
+def _shown(orders: Sequence[RecordedOrder], seen: Mapping[str, CustomerView]) -> list[str]:
+    wrong = []
     for order in orders:
-        expected = Seen(
+        expected = CustomerView(
             order.status,
             frozenset(order.registered),
             _status(order),
-            order.captured or NOTHING,
-            order.refunded or NOTHING,
+            order.captured or ZERO,
+            order.refunded or ZERO,
         )
         if seen.get(order.id) != expected:
-            broken.append(f"{order.id}: {expected}, shown {seen.get(order.id)}")
-    return broken
+            wrong.append(f"{order.id}: {expected}, shown {seen.get(order.id)}")
+    return wrong
 
 
-def _status(order: Recorded) -> str:
+def _status(order: RecordedOrder) -> str:
     if order.state == "CAPTURED" and order.refunded:
         return "REFUNDED" if order.refunded == order.captured else "PARTIALLY_REFUNDED"
     return SHOWN.get(order.state or "", order.state or "")

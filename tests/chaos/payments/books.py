@@ -1,4 +1,4 @@
-"""The records after a run: those of the payment provider, of the provider of eSIMs, and our tables."""
+"""The records after a run: of the payment provider, the eSIM provider, and our tables."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ FEES = """
 select currency, sum(amount) as balance from orders.ledger_entries
 where account = 'fees' group by currency
 """
-# Whatever a loop still has to do. A settled refund is looked at again days later.
+# Work that a loop still has to do. Settled refunds, which are polled again days later, don't count.
 UNFINISHED = """
 select
     (select count(*) from orders.esim_orders o
@@ -69,7 +69,7 @@ select
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedOrder:
     """An order in our tables, with its payment."""
 
     id: str
@@ -144,7 +144,7 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """An intent at the payment provider, with what was taken and given back. Its times are full seconds."""
+    """An intent at the payment provider, with captured and refunded amounts. Its times are full seconds."""
 
     id: str
     payment: str
@@ -162,7 +162,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRefund:
-    """A refund at the payment provider, with our id of it."""
+    """A refund at the payment provider; `ours` is its id in our tables."""
 
     id: str
     ours: str
@@ -176,7 +176,7 @@ class ProviderRefund:
 class Books:
     """Everything that the audit compares."""
 
-    orders: tuple[Recorded, ...]
+    orders: tuple[RecordedOrder, ...]
     refunds: tuple[Refund, ...]
     top_ups: tuple[TopUp, ...]
     wallets: tuple[Wallet, ...]
@@ -198,13 +198,13 @@ async def read(machine: Machine) -> Books:
         unbalanced = await connection.fetch(UNBALANCED)
         clearing = await connection.fetch(CLEARING)
         fees = await connection.fetch(FEES)
-    played = await machine.payments("GET", "/snapshot")
+    snapshot = await machine.payments("GET", "/snapshot")
     return Books(
-        tuple(Recorded(**{**row, "registered": tuple(row["registered"])}) for row in orders),
+        tuple(RecordedOrder(**{**row, "registered": tuple(row["registered"])}) for row in orders),
         tuple(Refund(**row) for row in refunds),
         tuple(TopUp(**row) for row in top_ups),
         tuple(Wallet(**row) for row in wallets),
-        _intents(played),
+        _intents(snapshot),
         tuple(
             ProviderRefund(
                 id=one["id"],
@@ -214,30 +214,30 @@ async def read(machine: Machine) -> Books:
                 status=one["status"],
                 created_at=_time(one["created"]),
             )
-            for one in played["refunds"]
+            for one in snapshot["refunds"]
         ),
         tuple(row["id"] for row in unbalanced),
         {row["currency"]: row["balance"] for row in clearing},
         {row["currency"]: row["balance"] for row in fees},
         {
             currency.upper(): {name: _major(value) for name, value in sums.items()}
-            for currency, sums in played["totals"].items()
+            for currency, sums in snapshot["totals"].items()
         },
     )
 
 
-def _intents(played: Any) -> tuple[Intent, ...]:
+def _intents(snapshot: Any) -> tuple[Intent, ...]:
     charges: defaultdict[str, list[Any]] = defaultdict(list)
-    for charge in played["charges"]:
+    for charge in snapshot["charges"]:
         if charge["status"] == "succeeded":
             charges[charge["payment_intent"]].append(charge)
-    booked = {one["id"]: one["created"] for one in played["balance_transactions"]}
-    found = []
-    for one in played["payment_intents"]:
+    booked = {one["id"]: one["created"] for one in snapshot["balance_transactions"]}
+    intents = []
+    for one in snapshot["payment_intents"]:
         own = charges[one["id"]]
         captured = [c for c in own if c["captured"]]
         times = [booked[c["balance_transaction"]] for c in captured if c["balance_transaction"]]
-        found.append(
+        intents.append(
             Intent(
                 id=one["id"],
                 payment=one["metadata"].get("payment_id", ""),
@@ -253,7 +253,7 @@ def _intents(played: Any) -> tuple[Intent, ...]:
                 authorized_at=_time(min(c["created"] for c in own)) if own else None,
             )
         )
-    return tuple(found)
+    return tuple(intents)
 
 
 async def unfinished(machine: Machine) -> int:

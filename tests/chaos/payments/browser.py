@@ -16,41 +16,41 @@ GOOD, DECLINED, RISKY, SECURE = (
 
 
 class Browser:
-    """Pays at the payment sandbox; `deeds` counts what happened."""
+    """Pays at the payment sandbox; `actions` counts the outcomes."""
 
-    def __init__(self, machine: Machine, deeds: Counter[str]) -> None:
+    def __init__(self, machine: Machine, actions: Counter[str]) -> None:
         self._machine = machine
-        self._deeds = deeds
+        self._actions = actions
 
     async def pay(self, path: str, body: dict[str, Any]) -> None:
-        """Pay at the payment sandbox as the buyer's browser does; a refusal is no fault of the run."""
+        """Pay at the payment sandbox as the buyer's browser does; a refusal is an expected outcome."""
         url = f"{self._machine.payments_url}/_control{path}"
-        async with self._machine.http.post(url, json=body) as answer:
-            content = await answer.json()
-            error = content.get("error") if answer.status < 400 else content["error"]
-        self._deeds["card payments" if error is None else f"refused: {error['code']}"] += 1
+        async with self._machine.http.post(url, json=body) as response:
+            content = await response.json()
+            error = content.get("error") if response.status < 400 else content["error"]
+        self._actions["card payments" if error is None else f"refused: {error['code']}"] += 1
 
     async def tamper(self, path: str) -> None:
-        """Change the amount of an intent by a cent, as a stolen key could."""
+        """Change the amount of an intent by a cent, as an attacker with a stolen key could."""
         _, kind, id_, _ = path.split("/")
         if kind != "payment_intents":
             return
         url = f"{self._machine.payments_url}/v1/payment_intents/{id_}"
         headers = {"Authorization": "Bearer sk_test_sandbox"}
         try:
-            async with self._machine.http.get(url, headers=headers) as answer:
-                amount = int((await answer.json())["amount"])
+            async with self._machine.http.get(url, headers=headers) as response:
+                amount = int((await response.json())["amount"])
             async with self._machine.http.post(
                 url, data={"amount": str(amount + 1)}, headers=headers
-            ) as answer:
-                await answer.read()
-                self._deeds["amounts changed"] += answer.status == 200
+            ) as response:
+                await response.read()
+                self._actions["amounts changed"] += response.status == 200
         except (aiohttp.ClientError, ValueError, KeyError):
-            self._deeds["amounts that a fault protected"] += 1
+            self._actions["amounts that a fault protected"] += 1
 
 
 def path_of(payment: dict[str, Any]) -> str | None:
-    """Return the path at which the sandbox pays a payment; None until its secret or page is there."""
+    """Return the path at which the sandbox pays a payment; None until its secret or page exists."""
     if payment["redirectUrl"]:
         return f"/checkout_sessions/{session_of(payment['redirectUrl'])}/pay"
     if payment["clientSecret"]:

@@ -1,4 +1,4 @@
-"""Built-in faults of the orders service, each of which the rules of a run must find.
+"""Built-in faults of the orders service; the audit of a run must detect each.
 
 Only for the harness: the service itself has no such options.
 """
@@ -37,7 +37,7 @@ def random_keys() -> None:
 
 
 def no_amount_check() -> None:
-    """Believe that whatever was paid is what the order costs."""
+    """Accept any paid amount as the price of the order."""
 
     def matches(payment: Payment, intent: object) -> str:
         return ""

@@ -13,7 +13,7 @@ from kit.process.run import run
 from kit.values.env import Env
 from services.orders.__main__ import serve
 from services.orders.payments import capture, holds, observe, release
-from services.orders.payments import run as looks
+from services.orders.payments import run as payment_run
 from services.orders.payments.opening import opening
 from services.orders.payments.refunds import refund_run
 from services.orders.payments.wallets import top_up
@@ -22,7 +22,7 @@ from tests.chaos.payments.mutants import MUTANTS
 
 # Time to pay an order by card. The shortest setting is a minute.
 CARD_TIME = timedelta(seconds=20)
-# Longer than all calls of one look at the timeout of these runs.
+# Longer than all calls of one poll with the timeout of these runs.
 LEASE = timedelta(seconds=16)
 SOON = timedelta(seconds=2)
 SHORT = 0.5
@@ -33,7 +33,7 @@ SHORTER: Mapping[Any, Mapping[str, Any]] = {
     observe: {"FIRST_PAUSE": SHORT, "MAX_PAUSE": 2.0, "PROCESSING_PAUSE": 2.0},
     opening: {"FIRST_LOOK": SOON},
     top_up: {"FIRST_LOOK": SOON, "FIRST_PAUSE": SHORT, "MAX_PAUSE": 2.0},
-    looks: {"LEASE": LEASE, "AFTER_FAILURE": SHORT, "AFTER_ERROR": 2.0},
+    payment_run: {"LEASE": LEASE, "AFTER_FAILURE": SHORT, "AFTER_ERROR": 2.0},
     refund_run: {
         "LEASE": LEASE,
         "AFTER_FAILURE": SHORT,
@@ -46,8 +46,8 @@ SHORTER: Mapping[Any, Mapping[str, Any]] = {
 }
 
 
-def hurry() -> None:
-    """Shorten the pauses between looks, so that a run doesn't last minutes after its last order."""
+def shorten_pauses() -> None:
+    """Shorten the pauses between polls, so that a run doesn't last minutes after its last order."""
     for module, values in SHORTER.items():
         for name, value in values.items():
             setattr(module, name, value)
@@ -60,7 +60,7 @@ def read(env: Env) -> Settings:
 
 
 if __name__ == "__main__":
-    hurry()
+    shorten_pauses()
     for name in sys.argv[1:]:
         MUTANTS[name]()
     run("orders", 9452, read, Settings.secrets, serve)

@@ -12,40 +12,40 @@ from decimal import Decimal
 import grpc
 
 from protos.orders.v1 import books_pb2, books_pb2_grpc
-from tests.chaos.fleet.sales import recounted
-from tests.chaos.payments import books, wishes
+from tests.chaos.fleet.sales import check_sales
+from tests.chaos.payments import books, workload
 from tests.chaos.payments.audit import audit
-from tests.chaos.payments.shoppers import Seen, Shoppers
-from tests.chaos.payments.weather import TIMEOUT, PaymentWeather
-from tests.chaos.payments.weather import plan as plan_faults
+from tests.chaos.payments.faults import TIMEOUT as STRIPE_TIMEOUT
+from tests.chaos.payments.faults import InjectedPaymentFaults
+from tests.chaos.payments.faults import plan as plan_faults
+from tests.chaos.payments.shoppers import CustomerView, Shoppers
 from tests.chaos.purchase import books as purchase_books
 from tests.chaos.purchase import faults, killer
-from tests.chaos.purchase import machine as machines
 from tests.chaos.purchase.audit import Finding
-from tests.chaos.purchase.machine import Machine
+from tests.chaos.purchase.machine import Machine, running
 from tests.chaos.purchase.report import Report
-from tests.chaos.purchase.wishes import Plan
+from tests.chaos.purchase.workload import Plan
 
 Say = Callable[[str], None]
 
 PLANS, CUSTOMERS, AT_ONCE = 6, 8, 12
-MORTALS = ("orders", "webhooks", "gateway")
-# What every second customer has in the wallet at first. The others top up a little now and then.
-RICH = Decimal("200.00")
+KILLABLE = ("orders", "webhooks", "gateway")
+# What every second customer has in the wallet at first. The others top up small amounts.
+WALLET_AMOUNT = Decimal("200.00")
 # Seconds until all purchases must be answered: a base, and an amount for each.
-BOUND, BOUND_OF_ORDER, BOUND_OF_KILL = 120, 3, 10
+TIMEOUT, TIMEOUT_PER_ORDER, TIMEOUT_PER_KILL = 120, 3, 10
 # Seconds until nothing is in progress any more: unpaid orders expire, and leases of killed processes end.
-TAIL = 180
-LOOK_EVERY = 0.25
+FINISH_TIMEOUT = 180
+POLL_INTERVAL = 0.25
 # Seconds for which the faults last after all purchases were answered.
-LATER = 6.0
+FAULTS_AFTER = 6.0
 BALANCE = 10_000_000
 TOKENS_PER_SECOND = 500
 SETTINGS = {
     "LOG_LEVEL": "info",
     "PAYMENTS": "required",
-    "STRIPE_TIMEOUT": str(TIMEOUT),
-    # Eight customers stand for many.
+    "STRIPE_TIMEOUT": str(STRIPE_TIMEOUT),
+    # Eight customers simulate many.
     "ORDERS_MAX_UNFINISHED": "100000",
     "ESIM_GO_TIMEOUT": str(faults.TIMEOUT),
     "ORDERS_SETTLING_SECONDS": "5",
@@ -67,7 +67,7 @@ class Shop:
     say: Say
     service_key: str = field(repr=False)
     began: float = field(default_factory=time.monotonic)
-    kills_wanted: int = 0
+    kills_planned: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     buying: "list[asyncio.Task[None]]" = field(default_factory=list)
@@ -77,130 +77,135 @@ class Shop:
         orders: int,
         kills: int,
         seed: int,
-        mix: wishes.Mix = wishes.EVERYTHING,
+        mix: workload.Mix = workload.EVERYTHING,
         *,
-        later: float = LATER,
+        faults_after: float = FAULTS_AFTER,
     ) -> None:
         """Buy under faults until each buyer has an order or the time is up.
 
-        The faults last up to `later` seconds more, so that they also meet cancellations and refunds.
+        The faults last up to `faults_after` seconds more, so that they also meet cancellations and refunds.
         """
-        chance = random.Random(seed)
-        wanted = wishes.make(orders, self.plans, CUSTOMERS, chance, f"seed-{seed}", mix)
-        weather, of_payments = faults.Weather(self.machine), PaymentWeather(self.machine)
-        await weather.begin(faults.plan(orders, chance))
-        await of_payments.begin(plan_faults(orders, chance))
-        planned = killer.plan(kills, orders, chance, MORTALS)
-        self.kills_wanted += kills
-        answered = self.shoppers.tally.answered
+        rng = random.Random(seed)
+        purchases = workload.make(orders, self.plans, CUSTOMERS, rng, f"seed-{seed}", mix)
+        injected = faults.InjectedFaults(self.machine)
+        injected_payments = InjectedPaymentFaults(self.machine)
+        await injected.inject(faults.plan(orders, rng))
+        await injected_payments.inject(plan_faults(orders, rng))
+        planned = killer.plan(kills, orders, rng, KILLABLE)
+        self.kills_planned += kills
+        before = self.shoppers.tally.answered
         self.say(f"seed {seed}: buying {orders} orders, with {kills} kills")
-        shopping = [asyncio.create_task(self.shoppers.shop(wish)) for wish in wanted]
+        shopping = [asyncio.create_task(self.shoppers.shop(purchase)) for purchase in purchases]
         self.buying += shopping
-        telling = asyncio.create_task(self._tell(answered, orders))
+        reporting = asyncio.create_task(self._report_progress(before, orders))
         try:
             async with (
-                of_payments.of_events(random.Random(seed)),
-                asyncio.timeout(BOUND + BOUND_OF_ORDER * orders + BOUND_OF_KILL * kills),
+                injected_payments.vary_deliveries(random.Random(seed)),
+                asyncio.timeout(TIMEOUT + TIMEOUT_PER_ORDER * orders + TIMEOUT_PER_KILL * kills),
             ):
-                self.kills += await killer.kill_all(planned, self.machine, self.shoppers, answered)
+                self.kills += await killer.kill_all(planned, self.machine, self.shoppers, before)
                 async with self.shoppers.progress:
                     await self.shoppers.progress.wait_for(
-                        lambda: self.shoppers.tally.answered - answered >= orders
+                        lambda: self.shoppers.tally.answered - before >= orders
                     )
-                await asyncio.wait(shopping, timeout=later)
+                await asyncio.wait(shopping, timeout=faults_after)
         except TimeoutError:
-            self.say("not all were answered in time: the table shows which")
+            self.say("not all purchases were answered in time: the table shows which")
         finally:
-            telling.cancel()
-        self.faults += await weather.end()
-        self.faults += await of_payments.end()
+            reporting.cancel()
+        self.faults += await injected.remove()
+        self.faults += await injected_payments.remove()
 
-    async def close_books(self, patience: float = TAIL) -> Report:
+    async def close_books(self, patience: float = FINISH_TIMEOUT) -> Report:
         """Wait for the remaining work, and audit everything that this shop ever did.
 
         `patience` is how many seconds it waits until nothing is in progress any more.
         """
-        asked = time.monotonic()
-        self.say(f"all asked for after {asked - self.began:.0f} s; waiting for the tail")
-        await self._tail(patience)
+        answered_at = time.monotonic()
+        self.say(
+            f"all answered after {answered_at - self.began:.0f} s; waiting for unfinished work"
+        )
+        await self._wait_for_unfinished(patience)
         ended = time.monotonic()
         recorded = await books.read(self.machine)
-        calls = self.shoppers.tally.calls + self.shoppers.deeds
+        calls = self.shoppers.tally.calls + self.shoppers.actions
         return Report(
             seconds=ended - self.began,
-            tail_seconds=ended - asked,
+            tail_seconds=ended - answered_at,
             faults=self.faults,
             kills=self.kills,
             calls=Counter(calls),
             outcomes=Counter(order.outcome for order in recorded.orders),
-            findings=await self._compared(recorded),
+            findings=await self._findings(recorded),
         )
 
-    async def _tail(self, patience: float) -> None:
+    async def _wait_for_unfinished(self, patience: float) -> None:
         """Wait, within bounds, until the buyers have ended and nothing is in progress."""
         ends = time.monotonic() + patience
         _, late = await asyncio.wait(self.buying, timeout=patience)
         while await books.unfinished(self.machine) and time.monotonic() < ends:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
         for task in late:
             task.cancel()
         for outcome in await asyncio.gather(*self.buying, return_exceptions=True):
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _compared(self, recorded: books.Books) -> list[Finding]:
+    async def _findings(self, recorded: books.Books) -> list[Finding]:
         charges = await purchase_books.charges(self.machine)
-        seen: dict[str, Seen] = {}
+        seen: dict[str, CustomerView] = {}
         for customer in range(CUSTOMERS):
             seen |= await self.shoppers.orders(customer)
         killed = self.kills.total()
-        own_ends = [m.program.name for m in self.machine.mortals.values() if m.own_ends]
+        unexpected_exits = [
+            m.program.name for m in self.machine.killable.values() if m.unexpected_exits
+        ]
         checked, differences = await self._check_books()
         return [
             *audit(recorded, charges, self.shoppers.paid, seen),
             Finding("CheckBooks finds no difference", checked, differences),
-            await self._recounted(),
+            await self._check_sales(),
             Finding(
-                "as many kills as asked for",
-                self.kills_wanted,
-                [] if killed >= self.kills_wanted else [f"{killed} were possible"],
+                "all requested kills were made",
+                self.kills_planned,
+                [] if killed >= self.kills_planned else [f"{killed} were made"],
             ),
             Finding(
-                "no process ended by itself, or met what it did not foresee",
-                len(self.machine.mortals),
-                own_ends + self.machine.lines.alarms,
+                "no process exited or logged an unexpected error",
+                len(self.machine.killable),
+                unexpected_exits + self.machine.log.errors,
             ),
         ]
 
-    async def _recounted(self) -> Finding:
+    async def _check_sales(self) -> Finding:
         async with grpc.aio.insecure_channel(self.machine.addresses["orders"]) as channel:
-            return await recounted(channel, (("authorization", f"Bearer {self.service_key}"),))
+            return await check_sales(channel, (("authorization", f"Bearer {self.service_key}"),))
 
     async def _check_books(self) -> tuple[int, list[str]]:
         """Return how much the platform's own comparison covers, and the differences that it finds."""
-        found, checked = [], 0
+        differences, checked = [], 0
         async with grpc.aio.insecure_channel(self.machine.addresses["orders"]) as channel:
             stub = books_pb2_grpc.BooksServiceStub(channel)
             metadata = (("authorization", f"Bearer {self.service_key}"),)
             async for answer in stub.CheckBooks(books_pb2.CheckBooksRequest(), metadata=metadata):
                 if answer.HasField("difference"):
                     one = answer.difference
-                    found.append(f"{one.books} {one.code} {one.subject}: {one.message}")
+                    differences.append(f"{one.books} {one.code} {one.subject}: {one.message}")
                 else:
                     checked = answer.summary.orders
                     self.say(
-                        f"CheckBooks left out: {', '.join(answer.summary.skipped) or 'nothing'}"
+                        f"CheckBooks skipped: {', '.join(answer.summary.skipped) or 'nothing'}"
                     )
-        return checked, found
+        return checked, differences
 
-    async def _tell(self, answered: int, orders: int) -> None:
+    async def _report_progress(self, before: int, orders: int) -> None:
         while True:
             await asyncio.sleep(20)  # seconds between two progress messages
-            self.say(f"{self.shoppers.tally.answered - answered} of {orders} answered")
+            self.say(f"{self.shoppers.tally.answered - before} of {orders} answered")
 
 
 @asynccontextmanager
-async def shop(
+async def open_shop(
     *, mutant: str = "", without: str = "", say: Say = lambda text: None
 ) -> AsyncIterator[Shop]:
     """A platform with plans and customers who pay.
@@ -210,9 +215,7 @@ async def shop(
     """
     async with AsyncExitStack() as stack:
         machine = await stack.enter_async_context(
-            machines.running(
-                SETTINGS, modules={"orders": f"{SERVICE} {mutant}"}, mortals=MORTALS, say=say
-            )
+            running(SETTINGS, modules={"orders": f"{SERVICE} {mutant}"}, killable=KILLABLE, say=say)
         )
         if without:
             table, _, trigger = without.partition(".")
@@ -225,7 +228,7 @@ async def shop(
         shoppers = Shoppers(machine, tokens, finance, AT_ONCE)
         plans = await shoppers.plans(PLANS)
         await asyncio.gather(
-            *(shoppers.top_up(n, RICH, f"first-{n}") for n in range(0, CUSTOMERS, 2))
+            *(shoppers.top_up(n, WALLET_AMOUNT, f"first-{n}") for n in range(0, CUSTOMERS, 2))
         )
         staff = asyncio.create_task(shoppers.staff())
         stack.callback(staff.cancel)

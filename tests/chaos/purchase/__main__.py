@@ -8,15 +8,15 @@ from pathlib import Path
 
 import click
 
-from tests.chaos.purchase.run import shop
+from tests.chaos.purchase.run import open_shop
 
 
 @click.command()
-@click.option("--orders", envvar="ORDERS", default=1000, help="How many are bought.")
-@click.option("--kills", envvar="KILLS", default=20, help="How often something is killed.")
-@click.option("--seed", envvar="SEED", default=1, help="Decides wishes, faults and kills.")
+@click.option("--orders", envvar="ORDERS", default=1000, help="Number of purchases.")
+@click.option("--kills", envvar="KILLS", default=20, help="Number of kills.")
+@click.option("--seed", envvar="SEED", default=1, help="Decides purchases, faults and kills.")
 @click.option(
-    "--broken", envvar="BROKEN", is_flag=True, help="The orders service buys again when in doubt."
+    "--broken", envvar="BROKEN", is_flag=True, help="Run a service that repeats unclear purchases."
 )
 def main(orders: int, kills: int, seed: int, broken: bool) -> None:
     """Buy while everything fails, and compare the provider's ledger with our tables."""
@@ -24,14 +24,14 @@ def main(orders: int, kills: int, seed: int, broken: bool) -> None:
 
 
 async def _run(orders: int, kills: int, seed: int, broken: bool) -> int:
-    async with shop(broken=broken, say=click.echo) as opened:
-        await opened.run(orders, kills, seed)
-        report = await opened.close_books()
+    async with open_shop(broken=broken, say=click.echo) as shop:
+        await shop.run(orders, kills, seed)
+        report = await shop.close_books()
         click.echo(f"\n{report}")
         if not report.holds:
-            kept = Path(tempfile.gettempdir()) / f"chaos-purchase-{seed}.log"
-            shutil.copyfile(opened.machine.lines.path, kept)
-            click.echo(f"what the processes said: {kept}")
+            log = Path(tempfile.gettempdir()) / f"chaos-purchase-{seed}.log"
+            shutil.copyfile(shop.machine.log.path, log)
+            click.echo(f"output of the processes: {log}")
     return 0 if report.holds else 1
 
 

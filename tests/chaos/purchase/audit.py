@@ -1,4 +1,4 @@
-"""Compares both sides' records of purchases."""
+"""Compares the provider's records of purchases with ours."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tests.chaos.purchase.books import Charge, Recorded
+from tests.chaos.purchase.books import Charge, RecordedOrder
 from tests.chaos.purchase.buyers import BuyerResult
 
-# The status shown to customers of an order that an operator must settle.
-SHOWN = {"NEEDS_REVIEW": "PROCESSING"}
+# The status that customers see of an order that an operator must settle.
+CUSTOMER_STATUS = {"NEEDS_REVIEW": "PROCESSING"}
 # Allowed refusals of a purchase with a limit before it is recorded, when the provider confirms its price:
-# the price itself, or a fault of the provider. Any other refusal is our fault.
+# the price itself, or a fault of the provider. Any other refusal is a fault.
 REFUSALS = frozenset({"PRICE_CHANGED", "NOT_SOLD_NOW"})
 # Maximum age of the price confirmation at an order's first attempt (Settings.price_holds), and a second
 # for clock differences.
 CONFIRMED_BEFORE = timedelta(seconds=4)
 # The default of ORDERS_PRICE_TOLERANCE_PERCENT.
 TOLERANCE = Decimal("0.02")
-Lowest = Callable[[str, datetime, datetime], Decimal | None]
+LowestPrice = Callable[[str, datetime, datetime], Decimal | None]
 Seen = Mapping[str, tuple[str, frozenset[str]]]
 
 
@@ -28,20 +28,20 @@ class Finding:
     """A rule, how many things it was applied to, and descriptions of the violations."""
 
     rule: str
-    looked_at: int
-    broken: Sequence[str]
+    checked: int
+    violations: Sequence[str]
 
 
 def audit(
     charges: Sequence[Charge],
-    orders: Sequence[Recorded],
+    orders: Sequence[RecordedOrder],
     results: Mapping[str, BuyerResult],
     seen: Seen,
-    lowest: Lowest,
+    lowest: LowestPrice,
 ) -> list[Finding]:
     """Apply all rules; `results` is by idempotency key, `seen` by order id.
 
-    `lowest` returns the lowest price of a bundle that may have held between two moments.
+    `lowest` returns the lowest price of a bundle that may have applied between two moments.
     """
     completed = [o for o in orders if o.status == "COMPLETED"]
     failed = [o for o in orders if o.status == "FAILED"]
@@ -93,112 +93,114 @@ def audit(
     ]
 
 
-def _owners(charges: Sequence[Charge], orders: Sequence[Recorded]) -> list[str]:
+def _owners(charges: Sequence[Charge], orders: Sequence[RecordedOrder]) -> list[str]:
     owners = Counter(o.reference for o in orders if o.reference)
-    broken = [
+    violations = [
         f"{c.reference}: {c.quantity} {c.bundle} for {c.amount} belongs to {owners[c.reference]} orders"
         for c in charges
         if owners[c.reference] != 1
     ]
     twice = [ref for ref, n in Counter(c.reference for c in charges).items() if n > 1]
-    return broken + [f"{reference} was charged twice" for reference in twice]
+    return violations + [f"{reference} was charged twice" for reference in twice]
 
 
-def _prices(charges: Sequence[Charge], orders: Sequence[Recorded]) -> tuple[int, list[str]]:
+def _prices(charges: Sequence[Charge], orders: Sequence[RecordedOrder]) -> tuple[int, list[str]]:
     by_reference = {c.reference: c for c in charges}
     owning = [o for o in orders if o.reference]
-    broken = []
+    violations = []
     for order in owning:
         charge = by_reference.get(order.reference or "")
         if charge is None:
-            broken.append(f"{order.id}: {order.reference} was never charged")
+            violations.append(f"{order.id}: {order.reference} was never charged")
         elif (charge.amount, charge.bundle, charge.quantity) != (
             order.total,
             order.bundle,
             order.quantity,
         ):
-            broken.append(
+            violations.append(
                 f"{order.id}: {order.quantity} {order.bundle} for {order.total}, charged were"
                 f" {charge.quantity} {charge.bundle} for {charge.amount}"
             )
-    return len(owning), broken
+    return len(owning), violations
 
 
-def _limits(orders: Sequence[Recorded], lowest: Lowest) -> tuple[int, list[str]]:
-    """The provider has no price limit: a price that rises after its confirmation is charged all the same."""
+def _limits(orders: Sequence[RecordedOrder], lowest: LowestPrice) -> tuple[int, list[str]]:
+    """Check price limits. The provider has none, so it charges a price that rises after its confirmation."""
     limited = [o for o in orders if o.reference and o.max_price is not None]
-    broken = []
+    violations = []
     for order in limited:
         if order.max_price is None or order.total <= order.max_price * order.quantity:
             continue
         began = order.placed_at
-        held = lowest(order.bundle, began - CONFIRMED_BEFORE, began) if began else None
-        if held is None or held > order.max_price:
-            broken.append(
+        price = lowest(order.bundle, began - CONFIRMED_BEFORE, began) if began else None
+        if price is None or price > order.max_price:
+            violations.append(
                 f"{order.id}: {order.quantity} {order.bundle} for {order.total}, above"
-                f" {order.max_price} each; it cost {held} or more when it was confirmed"
+                f" {order.max_price} each; it cost {price} or more when it was confirmed"
             )
-    return len(limited), broken
+    return len(limited), violations
 
 
-def _incidents(orders: Sequence[Recorded]) -> tuple[int, list[str]]:
-    broken = []
+def _incidents(orders: Sequence[RecordedOrder]) -> tuple[int, list[str]]:
+    violations = []
     placed = [o for o in orders if o.reference and o.unit is not None]
     for order in placed:
         expected = (order.unit or Decimal()) * order.quantity
         allowed = expected * (1 if order.max_price is not None else 1 + TOLERANCE)
         above = order.total - expected if order.total > allowed else None
         if order.charged_above != above:
-            broken.append(
+            violations.append(
                 f"{order.id}: expected {expected}, charged {order.total}, recorded as"
                 f" {order.charged_above} above"
             )
-    return len(placed), broken
+    return len(placed), violations
 
 
-def _deliveries(charges: Sequence[Charge], completed: Sequence[Recorded]) -> list[str]:
-    given = {c.reference: c.iccids for c in charges}
-    broken = []
+def _deliveries(charges: Sequence[Charge], completed: Sequence[RecordedOrder]) -> list[str]:
+    sold_iccids = {c.reference: c.iccids for c in charges}
+    violations = []
     for order in completed:
-        sold = given.get(order.reference or "", frozenset())
+        sold = sold_iccids.get(order.reference or "", frozenset())
         for where, iccids in (("orders", order.delivered), ("esims", order.registered)):
             if len(iccids) != order.quantity or frozenset(iccids) != sold:
-                broken.append(
+                violations.append(
                     f"{order.id}: {len(iccids)} eSIMs in {where}, {len(sold)} sold,"
                     f" {order.quantity} wanted"
                 )
         if order.target and order.delivered != (order.target,):
-            broken.append(f"{order.id}: a top-up that went to another eSIM")
-    return broken
+            violations.append(f"{order.id}: a top-up that went to another eSIM")
+    return violations
 
 
-def _shared(orders: Iterable[Recorded]) -> tuple[int, list[str]]:
+def _shared(orders: Iterable[RecordedOrder]) -> tuple[int, list[str]]:
     owners: defaultdict[str, set[str]] = defaultdict(set)
     for order in orders:
         if order.target:
             continue  # it adds a bundle to an eSIM of another order
         for iccid in (*order.delivered, *order.registered):
             owners[iccid].add(order.id)
-    broken = [
+    violations = [
         f"…{iccid[-4:]} is in {', '.join(ids)}" for iccid, ids in owners.items() if len(ids) > 1
     ]
-    return len(owners), broken
+    return len(owners), violations
 
 
-def _keys(orders: Sequence[Recorded], results: Mapping[str, BuyerResult]) -> tuple[int, list[str]]:
+def _keys(
+    orders: Sequence[RecordedOrder], results: Mapping[str, BuyerResult]
+) -> tuple[int, list[str]]:
     of_key: defaultdict[str | None, set[str]] = defaultdict(set)
     for order in orders:
         of_key[order.key].add(order.id)
-    broken = [
+    violations = [
         f"{key}: reported {len(result.order_ids)} orders {result.refused}, recorded are {len(of_key[key])}"
         for key, result in results.items()
-        if not _answered(result, of_key[key])
+        if not _matches(result, of_key[key])
     ]
-    strangers = of_key.keys() - results.keys()
-    return len(results), broken + [f"{key} is the key of no buyer" for key in strangers]
+    unknown = of_key.keys() - results.keys()
+    return len(results), violations + [f"{key} is no buyer's key" for key in unknown]
 
 
-def _answered(result: BuyerResult, recorded: set[str]) -> bool:
+def _matches(result: BuyerResult, recorded: set[str]) -> bool:
     """True if the buyer received the one order of the key.
 
     Of two concurrent requests with one key, one may be refused and the other recorded.
@@ -208,16 +210,22 @@ def _answered(result: BuyerResult, recorded: set[str]) -> bool:
     return len(recorded) == 1 and result.order_ids == recorded and not result.refused
 
 
-def _shown(orders: Sequence[Recorded], results: Mapping[str, BuyerResult], seen: Seen) -> list[str]:
-    broken = []
+def _shown(
+    orders: Sequence[RecordedOrder], results: Mapping[str, BuyerResult], seen: Seen
+) -> list[str]:
+    violations = []
     for order in orders:
-        status = SHOWN.get(order.status, order.status)
+        status = CUSTOMER_STATUS.get(order.status, order.status)
         # A top-up always shows the eSIM that it is for.
         iccids = frozenset({order.target} if order.target else order.registered)
         if seen.get(order.id) != (status, iccids):
-            shown, its = seen.get(order.id, ("nothing", frozenset()))
-            broken.append(f"{order.id} is {order.status}, shown {shown} with {len(its)} eSIMs")
+            shown, iccids_seen = seen.get(order.id, ("nothing", frozenset()))
+            violations.append(
+                f"{order.id} is {order.status}, shown {shown} with {len(iccids_seen)} eSIMs"
+            )
         result = results.get(order.key or "")
         if result is not None and result.order_ids and result.status != status:
-            broken.append(f"{order.id} is {order.status}, its buyer last received {result.status}")
-    return broken
+            violations.append(
+                f"{order.id} is {order.status}, its buyer last received {result.status}"
+            )
+    return violations

@@ -36,7 +36,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedOrder:
     """An order in our tables; `delivered` is from the orders service, `registered` from esims.
 
     `target` is the ICCID of the customer's eSIM in a top-up.
@@ -91,12 +91,12 @@ async def charges(machine: Machine) -> list[Charge]:
     return found
 
 
-async def recorded(machine: Machine) -> list[Recorded]:
+async def recorded(machine: Machine) -> list[RecordedOrder]:
     """Return every order of our tables."""
     async with machine.database() as connection:
         rows = await connection.fetch(ORDERS)
     return [
-        Recorded(
+        RecordedOrder(
             **{**row, "delivered": tuple(row["delivered"]), "registered": tuple(row["registered"])}
         )
         for row in rows

@@ -15,22 +15,22 @@ from services.orders.settings import Settings
 TRIES = 3
 
 
-def break_it() -> None:
+def repeat_unclear_purchases() -> None:
     """Make this process repeat every purchase with an unclear outcome."""
-    buy_once = OrdersDataSource.create_order
+    create_order = OrdersDataSource.create_order
 
-    async def buy_and_buy_again(self: OrdersDataSource, *wanted: Any, **options: Any) -> Any:
+    async def create_and_repeat(self: OrdersDataSource, *arguments: Any, **options: Any) -> Any:
         for _ in range(TRIES - 1):
             try:
-                return await buy_once(self, *wanted, **options)
+                return await create_order(self, *arguments, **options)
             except Failure as failure:
                 if failure.kind is not Kind.UNCLEAR:
                     raise
-        return await buy_once(self, *wanted, **options)
+        return await create_order(self, *arguments, **options)
 
-    OrdersDataSource.create_order = buy_and_buy_again  # type: ignore[method-assign] # the fault
+    OrdersDataSource.create_order = create_and_repeat  # type: ignore[method-assign] # the fault
 
 
 if __name__ == "__main__":
-    break_it()
+    repeat_unclear_purchases()
     run("orders", 9452, Settings.read, Settings.secrets, serve)

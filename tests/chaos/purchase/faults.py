@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos.purchase.machine import Machine
 
-# Seconds of the platform's provider timeout in these runs. "Late" is after that, "slow" within.
+# Seconds of the platform's provider timeout in these runs. "Late" is later than that, "slow" sooner.
 TIMEOUT = 3.0
 SLOW = 1.0
 LATE = TIMEOUT + 0.5
@@ -41,14 +41,14 @@ SHARE_OF_READING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A fault that strikes the request of that kind after `skip` others."""
+class PlannedFault:
+    """A fault of one request, with its kind; the sandbox lets `skip` other requests pass before it."""
 
     kind: str
     fault: Mapping[str, Any]
 
 
-def plan(orders: int, chance: random.Random) -> list[Planned]:
+def plan(orders: int, rng: random.Random) -> list[PlannedFault]:
     """Return the faults of a run with that many orders, every kind equally often."""
     found = []
     for kinds, method, path, share in (
@@ -56,38 +56,40 @@ def plan(orders: int, chance: random.Random) -> list[Planned]:
         (READING, "GET", "*", SHARE_OF_READING),
     ):
         count = max(len(kinds), round(orders * share))
-        # Later faults don't count a request that an earlier one strikes, hence the short distances.
-        places = sorted(chance.choices(range(max(1, orders - count)), k=count))
-        names = [name for name, _ in zip(rounds(kinds, chance), range(count), strict=False)]
+        # A fault doesn't count requests that hit an earlier fault, hence the short distances.
+        positions = sorted(rng.choices(range(max(1, orders - count)), k=count))
+        names = [name for name, _ in zip(rounds(kinds, rng), range(count), strict=False)]
         found += [
-            Planned(name, {"method": method, "path": path, "skip": skip, **kinds[name]})
-            for name, skip in zip(names, places, strict=True)
+            PlannedFault(name, {"method": method, "path": path, "skip": skip, **kinds[name]})
+            for name, skip in zip(names, positions, strict=True)
         ]
     return found
 
 
-def rounds(kinds: Iterable[str], chance: random.Random) -> Iterable[str]:
+def rounds(kinds: Iterable[str], rng: random.Random) -> Iterable[str]:
     """Yield all kinds in a random order, repeatedly."""
     while True:
-        yield from chance.sample(list(kinds), k=len(list(kinds)))
+        yield from rng.sample(list(kinds), k=len(list(kinds)))
 
 
-class Weather:
-    """The faults that are set at the sandbox, and which of them struck."""
+class InjectedFaults:
+    """The faults that are set at the sandbox, and which of them occurred."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._set: dict[int, str] = {}
 
-    async def begin(self, planned: Iterable[Planned]) -> None:
+    async def inject(self, planned: Iterable[PlannedFault]) -> None:
         for item in planned:
-            shown = await self._machine.control("POST", "/faults", item.fault)
-            self._set[shown["id"]] = item.kind
+            fault = await self._machine.control("POST", "/faults", item.fault)
+            self._set[fault["id"]] = item.kind
 
-    async def end(self) -> Counter[str]:
-        """Remove the remaining faults; returns how often each kind has struck."""
-        left = {item["id"] for item in (await self._machine.control("GET", "/faults"))["faults"]}
+    async def remove(self) -> Counter[str]:
+        """Remove the remaining faults; returns how often each kind occurred."""
+        remaining = {
+            item["id"] for item in (await self._machine.control("GET", "/faults"))["faults"]
+        }
         await self._machine.control("DELETE", "/faults")
-        struck = Counter(kind for id_, kind in self._set.items() if id_ not in left)
+        occurred = Counter(kind for id_, kind in self._set.items() if id_ not in remaining)
         self._set.clear()
-        return struck
+        return occurred

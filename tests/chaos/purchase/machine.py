@@ -37,41 +37,41 @@ PORTS = (
     "SANDBOX_AUTH_PORT",
     "SANDBOX_PAYMENTS_PORT",
 )
-# Processes that may be killed, unless the caller names others; the rest are external, or take no part in a
+# Processes that may be killed, unless the caller names others; the rest are external, or not involved in a
 # purchase.
-MORTALS = ("esims", "orders", "gateway")
-# Seconds until a process must answer after its start, on a busy machine.
-START_PATIENCE = 90
+KILLABLE = ("esims", "orders", "gateway")
+# Seconds until a process must be ready after its start, on a busy machine.
+START_TIMEOUT = 90
 # Seconds between two health checks.
-LOOK_EVERY = 0.1
+POLL_INTERVAL = 0.1
 # Log lines of unexpected errors. Known errors follow a colon.
-ALARM = re.compile(
+ERROR_LINE = re.compile(
     r" failed, fault |exception was never retrieved| CRITICAL | failed,? and is re(tried|peated) later(?!:)"
 )
-# Processes outside of the platform.
-SURROUNDINGS = ("sandbox", "payments", "auth", "postgres")
+# Processes that are not part of the platform.
+EXTERNAL = ("sandbox", "payments", "auth", "postgres")
 
 
 @dataclass(slots=True)
-class Lines:
-    """The output of the processes: stored in a file, with apparent faults counted."""
+class ProcessLog:
+    """The output of the processes, stored in a file; `errors` are its lines about unexpected errors."""
 
     path: Path
-    alarms: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
-    def say(self, name: str, text: str) -> None:
-        if name not in SURROUNDINGS and ALARM.search(text):
-            self.alarms.append(f"{name}: {text}")
+    def write(self, name: str, text: str) -> None:
+        if name not in EXTERNAL and ERROR_LINE.search(text):
+            self.errors.append(f"{name}: {text}")
         with self.path.open("a") as file:
             file.write(f"{name:<9} | {text}\n")
 
 
-class Mortal:
-    """A process that is killed on purpose, and restarted by its killer."""
+class KillableProcess:
+    """A process that a test kills and starts again."""
 
     def __init__(self, program: Program, say: Say) -> None:
         self.program = program
-        self.own_ends = 0  # exits without a kill
+        self.unexpected_exits = 0  # exits that no kill caused
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -83,21 +83,21 @@ class Mortal:
         )
 
     async def ready(self) -> None:
-        """Wait until it answers; raises TimeoutError when it takes too long."""
-        async with asyncio.timeout(START_PATIENCE):
+        """Wait until it is ready; raises TimeoutError after START_TIMEOUT."""
+        async with asyncio.timeout(START_TIMEOUT):
             while not await self.program.ready():
                 if self._process is not None and self._process.returncode is not None:
-                    self.own_ends += 1
-                    self._say("machine", f"{self.program.name} ended by itself")
+                    self.unexpected_exits += 1
+                    self._say("machine", f"{self.program.name} exited unexpectedly")
                     await self.start()
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL)
 
     async def kill(self) -> None:
         """Kill it with SIGKILL."""
         if self._process is None or self._reading is None:
             raise RuntimeError(f"{self.program.name} was never started")
         if self._process.returncode is not None:
-            self.own_ends += 1
+            self.unexpected_exits += 1
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
@@ -110,7 +110,7 @@ class Mortal:
             return
         self._process.terminate()
         try:
-            async with asyncio.timeout(5):  # seconds; a process that still runs is of no interest
+            async with asyncio.timeout(5):  # seconds; a process that takes longer is killed
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
@@ -118,7 +118,7 @@ class Mortal:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where everything runs; `database_url` is the superuser's, `addresses` are those of the processes."""
+    """The running platform; `database_url` is the superuser's, `addresses` are those of the processes."""
 
     http: aiohttp.ClientSession
     gateway_url: str
@@ -127,8 +127,8 @@ class Machine:
     auth_url: str
     anon_key: str
     database_url: str
-    mortals: Mapping[str, Mortal]
-    lines: Lines
+    killable: Mapping[str, KillableProcess]
+    log: ProcessLog
     addresses: Mapping[str, str] = field(default_factory=dict)
     payments_url: str = ""
     service_key: str = field(default="", repr=False)
@@ -147,9 +147,9 @@ class Machine:
 
     async def _control(self, base: str, method: str, path: str, body: Any) -> Any:
         url = f"{base}/_control{path}"
-        async with self.http.request(method, url, json=body) as answer:
-            text = await answer.text()
-            if answer.status >= 400:
+        async with self.http.request(method, url, json=body) as response:
+            text = await response.text()
+            if response.status >= 400:
                 raise RuntimeError(f"{method} {path}: {text}")
             return json.loads(text or "null", parse_float=Decimal)
 
@@ -169,7 +169,7 @@ class Machine:
                 """select count(pg_terminate_backend(pid)) from pg_stat_activity
                    where application_name like 'esimgo-%'"""
             )
-        self.lines.say("machine", f"{cut} database connections cut")
+        self.log.write("machine", f"{cut} database connections cut")
         return cut
 
 
@@ -180,14 +180,14 @@ async def running(
     modules: Mapping[str, str] | None = None,
     code: Path | None = None,
     postgres_options: Sequence[str] = (),
-    mortals: Sequence[str] = MORTALS,
+    killable: Sequence[str] = KILLABLE,
     say: Callable[[str], None] = lambda text: None,
 ) -> AsyncIterator[Machine]:
     """Start everything with those variables set, and stop and remove it at the end of the block.
 
     `modules` names another module to run for a process, with arguments if any. `code` is the folder of
     another version of the platform to run, with its own `.venv` if its packages differ; everything around
-    it is this version. `mortals` are the processes that may be killed. `say` receives progress.
+    it is this version. `killable` are the processes that may be killed. `say` receives progress.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
@@ -196,7 +196,7 @@ async def running(
                 tempfile.TemporaryDirectory(prefix="esimgo-chaos-", ignore_cleanup_errors=True)
             )
         )
-        lines = Lines(folder / "lines.log")
+        log = ProcessLog(folder / "lines.log")
         http = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         )
@@ -206,34 +206,34 @@ async def running(
         database = await asyncio.to_thread(postgres.prepare, local.home)
         socket_folder = str(database.socket_folder)
         values = complete(local, secrets, socket_folder)
-        supervisor = Supervisor(lines.say)
+        supervisor = Supervisor(log.write)
         stack.push_async_callback(supervisor.stop)
 
         server = database.program(surroundings(local.values))
         options = tuple(part for option in postgres_options for part in ("-c", option))
         keepers = [supervisor.start(replace(server, command=(*server.command, *options)))]
         keepers += [supervisor.start(p) for p in programs.sandboxes(local, values, http)]
-        async with asyncio.timeout(START_PATIENCE):
+        async with asyncio.timeout(START_TIMEOUT):
             await asyncio.gather(*(keeper.ready.wait() for keeper in keepers))
         migrations = for_migrations(local, secrets, socket_folder)
-        if await run_once(programs.migration(local, migrations), lines.say) != 0:
-            raise RuntimeError(f"the migrations failed:\n{lines.path.read_text()}")
-        killable: dict[str, Mortal] = {}
+        if await run_once(programs.migration(local, migrations), log.write) != 0:
+            raise RuntimeError(f"the migrations failed:\n{log.path.read_text()}")
+        processes: dict[str, KillableProcess] = {}
         for program in programs.platform(local, values, http):
             if module := (modules or {}).get(program.name):
                 program = replace(program, command=(*program.command[:-1], *module.split()))
             if code is not None:
-                program = replace(program, command=elsewhere(code, program.command))
-            if program.name in mortals:
-                killable[program.name] = Mortal(program, lines.say)
-                await killable[program.name].start()
-                stack.push_async_callback(killable[program.name].stop)
+                program = replace(program, command=command_in(code, program.command))
+            if program.name in killable:
+                processes[program.name] = KillableProcess(program, log.write)
+                await processes[program.name].start()
+                stack.push_async_callback(processes[program.name].stop)
             else:
                 keepers.append(supervisor.start(program))
-        async with asyncio.timeout(START_PATIENCE):
+        async with asyncio.timeout(START_TIMEOUT):
             await asyncio.gather(
                 *(keeper.ready.wait() for keeper in keepers),
-                *(m.ready() for m in killable.values()),
+                *(m.ready() for m in processes.values()),
             )
         yield Machine(
             http=http,
@@ -244,10 +244,10 @@ async def running(
             auth_url=values["SUPABASE_URL"],
             anon_key=secrets.anon_key,
             database_url=migrations["DATABASE_URL"],
-            mortals=killable,
+            killable=processes,
             service_key=values["SUPABASE_SERVICE_ROLE_KEY"],
             payments_url=f"http://{local.address('SANDBOX_PAYMENTS_PORT')}",
-            lines=lines,
+            log=log,
         )
 
 
@@ -274,7 +274,7 @@ def _free_ports() -> dict[str, str]:
     return dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
 
 
-def elsewhere(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
+def command_in(folder: Path, command: Sequence[str]) -> tuple[str, ...]:
     """Return the command that runs a Python command in another folder, with that folder's Python if any."""
     env = shutil.which("env")
     if env is None:

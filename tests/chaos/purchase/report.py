@@ -13,7 +13,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The results of all runs of a shop, and whether the rules held."""
+    """The results of all runs of a shop; `holds` is True if no rule was violated."""
 
     seconds: float
     tail_seconds: float
@@ -25,17 +25,17 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        return not any(finding.broken for finding in self.findings)
+        return not any(finding.violations for finding in self.findings)
 
-    def looked_at(self, rule: str) -> int:
+    def checked(self, rule: str) -> int:
         """Return how many things the rule with this text was applied to."""
         (finding,) = [f for f in self.findings if rule in f.rule]
-        return finding.looked_at
+        return finding.checked
 
-    def broken(self, rule: str) -> Sequence[str]:
+    def violations(self, rule: str) -> Sequence[str]:
         """Return the violations of the rule with this text."""
         (finding,) = [f for f in self.findings if rule in f.rule]
-        return finding.broken
+        return finding.violations
 
     def __str__(self) -> str:
         lines = [
@@ -46,12 +46,14 @@ class Report:
             *_counts("faults of the provider", self.faults),
             *_counts("kills", self.kills),
             "",
-            f"{'rule':<{WIDTH}} {'looked at':>9} {'broken':>7}",
+            f"{'rule':<{WIDTH}} {'checked':>9} {'broken':>7}",
             "-" * (WIDTH + 18),
         ]
         for finding in self.findings:
-            lines.append(f"{finding.rule:<{WIDTH}} {finding.looked_at:>9} {len(finding.broken):>7}")
-            lines += [f"    {text}" for text in finding.broken[:EXAMPLES]]
+            lines.append(
+                f"{finding.rule:<{WIDTH}} {finding.checked:>9} {len(finding.violations):>7}"
+            )
+            lines += [f"    {text}" for text in finding.violations[:EXAMPLES]]
         lines += ["-" * (WIDTH + 18), "ALL HOLDS" if self.holds else "BROKEN"]
         return "\n".join(lines)
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from cli.config.processes import PROCESSES
 from tests.chaos.fleet import books
-from tests.chaos.fleet.account import Response, table
 from tests.chaos.fleet.fleet import Fleet
 from tests.chaos.fleet.load import Load, Rates
+from tests.chaos.fleet.response_log import Response, table
 from tests.chaos.purchase.audit import Finding
-from tests.chaos.rolling import deaths, newcomers
-from tests.chaos.rolling.deaths import Death
-from tests.chaos.rolling.newcomers import Newcomer
+from tests.chaos.rolling import added_replicas, failures
+from tests.chaos.rolling.added_replicas import AddedReplica
+from tests.chaos.rolling.failures import ReplicaFailure
 
 Say = Callable[[str], None]
 
@@ -25,7 +25,7 @@ SETTINGS = {
     # A few customers simulate many.
     "ORDERS_MAX_UNFINISHED": "100000",
     "GRPC_MAX_CONNECTION_AGE_SECONDS": str(CONNECTION_AGE),
-    # As in the chaos of purchases: what a killed process leaves is settled within the run.
+    # As in the purchase runs: orders that a killed process left unfinished are settled within the run.
     "ESIM_GO_TIMEOUT": "5",
     "ORDERS_SETTLING_SECONDS": "5",
     "ORDERS_CLOCK_TOLERANCE_SECONDS": "1",
@@ -34,11 +34,11 @@ SETTINGS = {
     "ORDERS_PURCHASE_WAIT": "3",
 }
 # Seconds of load before the first action, and between two replacements.
-CALM, BETWEEN = 3.0, 1.0
+WARM_UP, BETWEEN = 3.0, 1.0
 # Seconds that requests in flight get at the end of the load, also on a slow machine.
 PATIENCE = 120.0
-# All processes that have callers, services and the balancer's, in both modes.
-DEATHS = (
+# Every process that has callers is killed or frozen.
+FAILURES = (
     ("orders", "kill -9"),
     ("catalogue", "frozen"),
     ("esims", "frozen"),
@@ -54,8 +54,8 @@ class Plan:
     """What to do: which replicas to replace, whether to add some, which to kill."""
 
     replaced: Sequence[str] = tuple(p.name for p in PROCESSES for _ in range(2))
-    newcomers: bool = True
-    deaths: Sequence[tuple[str, str]] = DEATHS
+    add_replicas: bool = True
+    failures: Sequence[tuple[str, str]] = FAILURES
     rates: Rates = field(default_factory=Rates)
     seed: int = 1
 
@@ -67,112 +67,112 @@ class Report:
     rolling: Sequence[Response] = ()
     closes: Counter[int | None] = field(default_factory=Counter)
     gaps: list[float] = field(default_factory=list)
-    newcomers: list[Newcomer] = field(default_factory=list)
-    deaths: list[Death] = field(default_factory=list)
+    added: list[AddedReplica] = field(default_factory=list)
+    failures: list[ReplicaFailure] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
-        return not any(finding.broken for finding in self.findings)
+        return not any(finding.violations for finding in self.findings)
 
     def __str__(self) -> str:
-        gap = f", the longest was away for {max(self.gaps):.1f} s" if self.gaps else ""
+        gap = f", the longest interruption was {max(self.gaps):.1f} s" if self.gaps else ""
         closes = ", ".join(f"{n} with {code}" for code, n in self.closes.items()) or "none"
         return "\n".join(
             [
                 *("replaced:", *(f"  {line}" for line in self.rolls)),
-                *("", "what clients heard meanwhile:", *table(self.rolling)),
+                *("", "responses to clients meanwhile:", *table(self.rolling)),
                 f"connections of followers closed: {closes}{gap}",
-                *(["", "added:"] if self.newcomers else []),
-                *(f"  {one}" for one in self.newcomers),
-                *(["", "dead or hung:"] if self.deaths else []),
-                *(f"  {one}" for one in self.deaths),
+                *(["", "added:"] if self.added else []),
+                *(f"  {one}" for one in self.added),
+                *(["", "killed or frozen:"] if self.failures else []),
+                *(f"  {one}" for one in self.failures),
                 *("", *books.lines(self.findings), "ALL HOLDS" if self.holds else "BROKEN"),
             ]
         )
 
 
-async def run(opened: Fleet, plan: Plan, say: Say = lambda text: None) -> Report:
-    """Execute the plan on a fleet of two of each."""
+async def run(fleet: Fleet, plan: Plan, say: Say = lambda text: None) -> Report:
+    """Execute the plan on a fleet with two replicas of each process."""
     report = Report()
-    load = await Load.prepare(opened, plan.rates, plan.seed)
+    load = await Load.prepare(fleet, plan.rates, plan.seed)
     await load.start()
-    await asyncio.sleep(CALM)
+    await asyncio.sleep(WARM_UP)
     for name in plan.replaced:
-        report.rolls.append(await _roll(opened, name, report.statuses))
+        report.rolls.append(await _roll(fleet, name, report.statuses))
         say(report.rolls[-1])
         await asyncio.sleep(BETWEEN)
     rolled = time.monotonic()
     report.closes = Counter(code for follower in load.followers for code in follower.closes)
     report.gaps = [gap for follower in load.followers for gap in follower.gaps]
-    if plan.newcomers:
-        report.newcomers = await newcomers.add_everywhere(opened, CONNECTION_AGE)
-        for newcomer in report.newcomers:
-            say(str(newcomer))
-    # So far nothing was killed, so no request may have failed although replicas were removed.
-    peaceful = time.monotonic()
-    for victim, manner in plan.deaths:
-        report.deaths.append(await deaths.strike(opened, load.account, victim, manner))
-        say(str(report.deaths[-1]))
+    if plan.add_replicas:
+        report.added = await added_replicas.add_everywhere(fleet, CONNECTION_AGE)
+        for added in report.added:
+            say(str(added))
+    # Until now nothing was killed, so no request may have failed, although replicas were removed.
+    failures_began = time.monotonic()
+    for victim, mode in plan.failures:
+        report.failures.append(await failures.fail(fleet, load.log, victim, mode))
+        say(str(report.failures[-1]))
     await load.end(PATIENCE)
-    # A request that hung in a kill may end late; it began later than `peaceful`.
-    before = [one for one in load.account.responses if one.at - one.seconds < peaceful]
+    # A request that hung because of a kill may end late, but began after `failures_began`.
+    before = [one for one in load.log.responses if one.at - one.seconds < failures_began]
     report.rolling = [one for one in before if one.at < rolled]
-    say("the load has ended; comparing the books")
+    say("the load has ended; auditing")
     report.findings = [
         _losses(before),
-        Finding("every replaced process ended well", len(report.rolls), report.statuses),
-        *_of_newcomers(report.newcomers),
-        *_of_deaths(report.deaths),
+        Finding("every replaced process exited with status 0", len(report.rolls), report.statuses),
+        *_of_added(report.added),
+        *_of_failures(report.failures),
         *await books.close_books(load),
-        _alarms(opened),
+        _unexpected_errors(fleet),
     ]
     await load.stop_following()
     return report
 
 
-async def _roll(opened: Fleet, name: str, statuses: list[str]) -> str:
+async def _roll(fleet: Fleet, name: str, statuses: list[str]) -> str:
     """Start a new replica and stop the oldest; returns a line about it."""
     begun = time.monotonic()
-    fresh = await opened.add(name)
+    new = await fleet.add(name)
     ready = time.monotonic()
-    old = opened.replicas[name][0]
-    await opened.remove(old)
-    if old.kept.status != 0:
-        statuses.append(f"{old.name} ended with {old.kept.status}")
+    old = fleet.replicas[name][0]
+    await fleet.remove(old)
+    if old.supervised.status != 0:
+        statuses.append(f"{old.name} exited with {old.supervised.status}")
     took = f"ready after {ready - begun:.1f} s, the old one ended after {time.monotonic() - ready:.1f} s"
-    return f"{name:<10} {old.host} by {fresh.host}: {took}"
+    return f"{name:<10} {old.host} by {new.host}: {took}"
 
 
 def _losses(responses: Sequence[Response]) -> Finding:
-    bad = Counter(f"{one.kind}: {one.what}" for one in responses if not one.good)
+    bad = Counter(f"{one.kind}: {one.outcome}" for one in responses if not one.good)
     return Finding(
         "not one request or callback was lost while processes were replaced",
         len(responses),
-        [f"{count} {what}" for what, count in bad.items()],
+        [f"{count} {outcome}" for outcome, count in bad.items()],
     )
 
 
-def _of_newcomers(found: Sequence[Newcomer]) -> list[Finding]:
-    faults = [fault for one in found for fault in one.faults]
-    return [Finding("every new replica got its share", len(found), faults)] if found else []
+def _of_added(replicas: Sequence[AddedReplica]) -> list[Finding]:
+    faults = [fault for one in replicas for fault in one.faults]
+    return [Finding("every new replica got its share", len(replicas), faults)] if replicas else []
 
 
-def _of_deaths(found: Sequence[Death]) -> list[Finding]:
+def _of_failures(found: Sequence[ReplicaFailure]) -> list[Finding]:
     faults = [fault for one in found for fault in one.faults]
-    rule = f"killed processes were out within {deaths.OUT_WITHIN:g} s, and their failures had codes"
+    rule = f"requests failed for at most {failures.MAX_OUTAGE:g} s after a kill, with known errors"
     return [Finding(rule, len(found), faults)] if found else []
 
 
-def _alarms(opened: Fleet) -> Finding:
-    ends = [
-        f"{replica.name} ended by itself"
-        for replicas in opened.replicas.values()
+def _unexpected_errors(fleet: Fleet) -> Finding:
+    exits = [
+        f"{replica.name} exited unexpectedly"
+        for replicas in fleet.replicas.values()
         for replica in replicas
-        if replica.kept.ends
+        if replica.supervised.unexpected_exits
     ]
     return Finding(
-        "no process ended by itself, or met what it did not foresee",
-        sum(map(len, opened.replicas.values())),
-        ends + opened.machine.lines.alarms,
+        "no process exited or logged an unexpected error",
+        sum(map(len, fleet.replicas.values())),
+        exits + fleet.machine.log.errors,
     )

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.chaos.fleet import balancer, fleet
+from tests.chaos.fleet import balancer
+from tests.chaos.fleet.fleet import running
 from tests.chaos.rolling.run import SETTINGS, Plan, run
 
-pytestmark = pytest.mark.skipif(not balancer.found(), reason=balancer.NEEDED)
+pytestmark = pytest.mark.skipif(not balancer.is_installed(), reason=balancer.NEEDED)
 
 
 async def test_replacing_replicas_loses_nothing() -> None:
@@ -13,10 +14,10 @@ async def test_replacing_replicas_loses_nothing() -> None:
         # Both replicas of one service within seconds, so that cached addresses are all gone.
         replaced=("catalogue", "catalogue", "orders", "webhooks", "gateway"),
         # The time of detection is measured by the whole run only.
-        newcomers=False,
-        deaths=[],
+        add_replicas=False,
+        failures=[],
     )
-    async with fleet.running(SETTINGS) as opened:
-        report = await run(opened, plan)
+    async with running(SETTINGS) as fleet:
+        report = await run(fleet, plan)
     assert report.holds, str(report)
     assert report.closes.keys() == {1001}

@@ -12,7 +12,7 @@ from tests.chaos.usage.run import MUTANTS, Outcome, Plan, chaos
 @click.option("--events", envvar="EVENTS", default=10_000, help="Different callbacks.")
 @click.option("--kills", envvar="KILLS", default=20, help="Kills and cut connections.")
 @click.option("--seed", envvar="SEED", default=1, help="Decides contents, order and kills.")
-@click.option("--rate", envvar="RATE", default=100.0, help="Callbacks a second, if it can.")
+@click.option("--rate", envvar="RATE", default=100.0, help="Maximum callbacks a second.")
 @click.option(
     "--mutant", envvar="MUTANT", default="", type=click.Choice(["", *MUTANTS]), help="A fault."
 )
@@ -21,11 +21,11 @@ def main(events: int, kills: int, seed: int, rate: float, mutant: str) -> None:
     outcome = asyncio.run(
         chaos(Plan(events=events, kills=kills, seed=seed, rate=rate, mutant=mutant))
     )
-    _show(outcome, events)
+    _print(outcome, events)
     sys.exit(1 if outcome.faults else 0)
 
 
-def _show(outcome: Outcome, events: int) -> None:
+def _print(outcome: Outcome, events: int) -> None:
     kills = ", ".join(f"{count} {name}" for name, count in sorted(outcome.kills.items()))
     rows = [
         ("callbacks", f"{events}"),

@@ -1,4 +1,4 @@
-"""What must be true of samples and sums at the end of a run, read from the tables by a superuser."""
+"""Checks samples and sums at the end of a run, read from the tables by a superuser."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from tests.chaos.usage.events import AT_PROVIDER, Script
+from tests.chaos.usage.events import AT_PROVIDER, Workload
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-LOOK_EVERY = 0.25
+POLL_INTERVAL = 0.25
 UNDELIVERED = "select count(*) from webhooks.deliveries where state = 'PENDING'"
 UNSUMMED = """
 select count(*) from (
@@ -18,12 +18,12 @@ select count(*) from (
     union all select v.xid, v.id, 'visits' from esims.visits v
 ) r join esims.usage_watermarks w using (source) where (r.xid, r.id) > (w.xid, w.id)
 """
-# The provider is queried about these, soon after their callbacks.
+# The provider is queried about these eSIMs soon after their callbacks.
 UNREAD = """
 select count(*) from esims.esims e
 where e.iccid = any($1::text[]) and not exists (select from esims.usage_samples s where s.esim_id = e.id)
 """
-# Of each assignment, the samples in the order of what was used.
+# The samples of each assignment, by increasing usage.
 CHAINS = """
 select e.iccid, s.assignment_id, s.used_bytes, s.previous_bytes,
     lag(s.used_bytes) over (partition by s.esim_id, s.assignment_id order by s.used_bytes) as before
@@ -35,7 +35,7 @@ select coalesce(sum(bytes), 0)::bigint as bytes, coalesce(sum(samples), 0)::int 
     coalesce(sum(visits), 0)::int as visits from esims.usage_by_day where time_zone = $1
 """
 BY_DAY = """
-with again as (
+with recomputed as (
     select (at at time zone $1)::date as day, coalesce(country, '') as country, bundle_name,
         sum(used_bytes - previous_bytes)::bigint as bytes, count(*)::int as samples, 0 as visits
     from esims.usage_samples group by 1, 2, 3
@@ -45,7 +45,7 @@ with again as (
 ), summed as (
     select day, country, bundle_name, sum(bytes)::bigint as bytes, sum(samples)::int as samples,
         sum(visits)::int as visits
-    from again group by 1, 2, 3
+    from recomputed group by 1, 2, 3
 ), stored as (
     select day, country, bundle_name, bytes, samples, visits from esims.usage_by_day
     where time_zone = $1
@@ -55,34 +55,34 @@ union all select * from (table stored except table summed) b
 """
 
 
-async def settled(admin: Connection, script: Script, patience: float) -> str:
+async def settled(admin: Connection, workload: Workload, patience: float) -> str:
     """Wait until all callbacks took effect and all samples are summed.
 
-    Returns what is left after `patience` without progress, or nothing.
+    Returns a description of the remaining work after `patience` seconds without progress, otherwise "".
     """
     clock = asyncio.get_running_loop().time
     least, since = None, clock()
     while True:
-        left = (
+        remaining = (
             await admin.fetchval(UNDELIVERED),
-            await admin.fetchval(UNREAD, list(script.ambiguous)),
+            await admin.fetchval(UNREAD, list(workload.ambiguous)),
             await admin.fetchval(UNSUMMED),
         )
-        if not any(left):
+        if not any(remaining):
             return ""
-        if least is None or left < least:
-            least, since = left, clock()
+        if least is None or remaining < least:
+            least, since = remaining, clock()
         if clock() - since > patience:
             return "not delivered, not read, not summed: {} callbacks, {} eSIMs, {} samples".format(
-                *left
+                *remaining
             )
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
 
 
-async def faults(admin: Connection, script: Script, zone: str) -> list[str]:
-    """Return what is wrong."""
+async def faults(admin: Connection, workload: Workload, zone: str) -> list[str]:
+    """Return a description of each fault."""
     wrong, last, first = [], dict[str, int](), dict[str, int]()
-    of_ambiguous = dict.fromkeys(script.ambiguous, 0)
+    of_ambiguous = dict.fromkeys(workload.ambiguous, 0)
     for row in await admin.fetch(CHAINS):
         if row["before"] is not None and row["before"] != row["previous_bytes"]:
             wrong.append(
@@ -92,10 +92,10 @@ async def faults(admin: Connection, script: Script, zone: str) -> list[str]:
         if row["iccid"] in of_ambiguous:
             of_ambiguous[row["iccid"]] += row["used_bytes"] - row["previous_bytes"]
         last[row["assignment_id"]] = row["used_bytes"]
-    for assignment, used in script.used.items():
+    for assignment, used in workload.used.items():
         if last.get(assignment, 0) != used:
             wrong.append(
-                f"{assignment} used {used} bytes, but its last sample says {last.get(assignment)}"
+                f"{assignment} used {used} bytes, but its last sample has {last.get(assignment)}"
             )
     wrong += [
         f"eSIM {iccid} used {AT_PROVIDER} bytes, but its samples have {found}"

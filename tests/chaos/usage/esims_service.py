@@ -1,11 +1,11 @@
-"""The esims service whose worker makes small rounds all the time, so that kills hit it at work."""
+"""The esims service with a worker that constantly runs small rounds, so that kills hit it at work."""
 
 from kit.process.run import run
 from services.esims.__main__ import serve
 from services.esims.settings import Settings
 from services.esims.usage import sums
 
-# Seconds between two rounds, and samples of one.
+# Seconds between two rounds, and samples of one round.
 EVERY, STEP = 0.05, 25
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Callbacks about data use with known contents, in the order in which they happen."""
+"""Callbacks about data use with known contents, in the order in which the events happen."""
 
 import json
 import random
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.chaos.callbacks.subjects import OnESIM, Role, Subject
+from tests.chaos.callbacks.scenario import Case, InitialBundle, InitialESIM
 
 COUNTRIES = (("FR", "France"), ("DE", "Germany"), ("IN", "India"), ("CA", "Canada"))
 # Callbacks of one bundle, and the share of callbacks that report a country instead.
@@ -19,42 +19,42 @@ BEFORE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """Bodies to post, and how much each assignment, or an ambiguous eSIM, has used then."""
+class Workload:
+    """Bodies to post, and how much each assignment has used after them; `ambiguous` are ICCIDs."""
 
     bodies: Sequence[bytes]
     used: Mapping[str, int]
     ambiguous: Sequence[str]
 
 
-def subjects_for(events: int) -> int:
-    """Return for how many eSIMs so many callbacks are."""
+def esims_for(events: int) -> int:
+    """Return the number of eSIMs for this many callbacks."""
     return max(12, events // (2 * PER_BUNDLE))
 
 
-def write(subjects: Sequence[Subject], events: int, chance: random.Random) -> Script:
+def generate(esims: Sequence[InitialESIM], events: int, rng: random.Random) -> Workload:
     """Return exactly this many different callbacks about these eSIMs."""
     began = datetime.now(UTC).replace(microsecond=0) - BEFORE
-    users = [subject for subject in subjects if subject.role is not Role.AMBIGUOUS]
-    bundles = [(subject, bundle) for subject in users for bundle in subject.bundles]
+    used_esims = [esim for esim in esims if esim.case is not Case.AMBIGUOUS]
+    bundles = [(esim, bundle) for esim in used_esims for bundle in esim.bundles]
     used = {bundle.assignment: 0 for _, bundle in bundles}
-    ambiguous = [subject.iccid for subject in subjects if subject.role is Role.AMBIGUOUS]
-    bodies = list(_ambiguous([s for s in subjects if s.role is Role.AMBIGUOUS]))
+    ambiguous = [esim for esim in esims if esim.case is Case.AMBIGUOUS]
+    bodies = list(_ambiguous(ambiguous))
     number = 0
     while len(bodies) < events:
-        subject, bundle = chance.choice(bundles)
-        if chance.random() < COUNTRY_SHARE:
+        esim, bundle = rng.choice(bundles)
+        if rng.random() < COUNTRY_SHARE:
             number += 1
-            bodies.append(_country(subject.iccid, chance.choice(COUNTRIES), number))
+            bodies.append(_country(esim.iccid, rng.choice(COUNTRIES), number))
             continue
-        # A step never reaches the end, so that each callback of a bundle has its own content.
-        left = bundle.initial - used[bundle.assignment]
-        used[bundle.assignment] += chance.randint(1, max(1, left // (PER_BUNDLE // 2)))
-        bodies.append(_usage(subject.iccid, bundle, used[bundle.assignment], began))
-    return Script(bodies, used, ambiguous)
+        # A step never uses all that remains, so that each callback of a bundle has different content.
+        remaining = bundle.initial - used[bundle.assignment]
+        used[bundle.assignment] += rng.randint(1, max(1, remaining // (PER_BUNDLE // 2)))
+        bodies.append(_usage(esim.iccid, bundle, used[bundle.assignment], began))
+    return Workload(bodies, used, [esim.iccid for esim in ambiguous])
 
 
-def _usage(iccid: str, bundle: OnESIM, used: int, began: datetime) -> bytes:
+def _usage(iccid: str, bundle: InitialBundle, used: int, began: datetime) -> bytes:
     report = {
         "id": bundle.assignment,
         "reference": bundle.reference,
@@ -76,12 +76,12 @@ def _country(iccid: str, place: tuple[str, str], number: int) -> bytes:
     return _json({"iccid": iccid, "alertType": "CountryChange", "country": country})
 
 
-def _ambiguous(subjects: Sequence[Subject]) -> Iterator[bytes]:
-    for subject in subjects:
-        bundle = subject.bundles[0]
+def _ambiguous(esims: Sequence[InitialESIM]) -> Iterator[bytes]:
+    for esim in esims:
+        bundle = esim.bundles[0]
         report = {"name": bundle.name, "initialQuantity": bundle.initial}
         report |= {"remainingQuantity": bundle.initial - AT_PROVIDER}
-        yield _json({"iccid": subject.iccid, "alertType": "Utilisation", "bundle": report})
+        yield _json({"iccid": esim.iccid, "alertType": "Utilisation", "bundle": report})
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """An esims service that commits the watermark after the sums, instead of together with them.
 
-It runs in place of the esims service to show that the harness detects what is counted twice.
+It runs in place of the esims service to show that the harness detects samples that are counted twice.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ SET_MARK = "update esims.usage_watermarks set xid = $2::text::xid8, id = $3 wher
 
 
 class TwoCommits(sums.UsageSums):
-    """The fault."""
+    """Commits each watermark separately from its sums, which is the fault."""
 
     async def round(self) -> bool:
         async with self._database.system() as connection:

@@ -12,13 +12,13 @@ import asyncpg
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from tests.chaos.callbacks.events import Callback
-from tests.chaos.callbacks.killer import END_CONNECTIONS, moments
-from tests.chaos.callbacks.sender import Post, send
+from tests.chaos.callbacks.killer import END_CONNECTIONS, kill_points
+from tests.chaos.callbacks.scenario import create_scenario
+from tests.chaos.callbacks.sender import CallbackSender, send
 from tests.chaos.callbacks.slow_postgres import delayed
-from tests.chaos.callbacks.stage import Stage
-from tests.chaos.callbacks.subjects import gather_cast
+from tests.chaos.callbacks.testbed import Testbed
 from tests.chaos.usage import audit
-from tests.chaos.usage.events import subjects_for, write
+from tests.chaos.usage.events import esims_for, generate
 
 SERVICE = "tests.chaos.usage.esims_service"
 # Modules that run in place of it, each with a fault.
@@ -32,12 +32,12 @@ SETTINGS = {
 }
 # Milliseconds added to each trip to the database, so that transactions last and kills hit them.
 DELAY = 4.0
-# Seconds without progress after which what is missing counts as lost.
+# Seconds without progress after which missing samples count as lost.
 STALLED = 120.0
 # Minimum seconds between two kills: the process must be at work when it is killed.
-APART = 0.5
-# Of three strikes, one ends connections at the server: there, a commit may still succeed.
-STRIKES = ("process", "process", "connections")
+MIN_PAUSE = 0.5
+# One of three kills ends connections at the server, where a commit may still succeed.
+VICTIMS = ("process", "process", "connections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,89 +62,89 @@ class Outcome:
 
 
 async def chaos(plan: Plan, *, durable: bool = True) -> Outcome:
-    """Run it in a new database, and audit the samples and their sums."""
-    rich = SandboxSettings(
+    """Run the plan in a new database, and audit the samples and their sums."""
+    provider = SandboxSettings(
         port=0, seed=plan.seed, balance=Decimal(10**9), switches=Switches(tokens_per_second=0)
     )
-    stage = await Stage.open(rich, durable=durable)
+    testbed = await Testbed.open(provider, durable=durable)
     try:
-        return await _run(stage, plan)
+        return await _run(testbed, plan)
     finally:
-        await stage.close()
+        await testbed.close()
 
 
-async def _run(stage: Stage, plan: Plan) -> Outcome:
-    chance = random.Random(plan.seed)
-    await stage.make_database(DATABASE)
-    await stage.run(("catalogue", "esims", "orders"), DATABASE, settings=SETTINGS)
-    cast = await gather_cast(stage, DATABASE, subjects_for(plan.events), 0)
-    await stage.halt()
-    script = write(cast.esims, plan.events, chance)
-    async with delayed(stage.socket_folder, DELAY) as socket:
-        await stage.run(
+async def _run(testbed: Testbed, plan: Plan) -> Outcome:
+    rng = random.Random(plan.seed)
+    await testbed.make_database(DATABASE)
+    await testbed.start(("catalogue", "esims", "orders"), DATABASE, settings=SETTINGS)
+    scenario = await create_scenario(testbed, DATABASE, esims_for(plan.events), 0)
+    await testbed.stop()
+    workload = generate(scenario.esims, plan.events, rng)
+    async with delayed(testbed.socket_folder, DELAY) as socket:
+        await testbed.start(
             ("esims", "webhooks"),
             DATABASE,
             settings=SETTINGS,
             socket_folder=socket,
-            instead={"esims": MUTANTS.get(plan.mutant, SERVICE)},
+            modules={"esims": MUTANTS.get(plan.mutant, SERVICE)},
         )
-        admin = await asyncpg.connect(stage.url(DATABASE))
+        admin = await asyncpg.connect(testbed.url(DATABASE))
         try:
-            outcome = await _strike_and_send(stage, plan, script.bodies, chance)
-            if left := await audit.settled(admin, script, STALLED):
-                outcome.faults.append(left)
-            outcome.faults += await audit.faults(admin, script, ZONE)
+            outcome = await _send_and_kill(testbed, plan, workload.bodies, rng)
+            if unfinished := await audit.settled(admin, workload, STALLED):
+                outcome.faults.append(unfinished)
+            outcome.faults += await audit.faults(admin, workload, ZONE)
             outcome.counts = await audit.counts(admin, ZONE)
         finally:
             await admin.close()
-            await stage.halt()
+            await testbed.stop()
     return outcome
 
 
-async def _strike_and_send(
-    stage: Stage, plan: Plan, bodies: Sequence[bytes], chance: random.Random
+async def _send_and_kill(
+    testbed: Testbed, plan: Plan, bodies: Sequence[bytes], rng: random.Random
 ) -> Outcome:
     outcome, sent, more = Outcome(), 0, asyncio.Event()
     clock = asyncio.get_running_loop().time
     begun = clock()
-    url = f"http://{stage.address('webhooks')}/webhooks/esim-go"
-    post = Post(url, stage.sandbox.world.settings.api_key, stage.http)
+    url = f"http://{testbed.address('webhooks')}/webhooks/esim-go"
+    sender = CallbackSender(url, testbed.sandbox.world.settings.api_key, testbed.http)
 
     def progress(number: int) -> None:
         nonlocal sent
         sent = number
         more.set()
 
-    async def strike() -> None:
-        for number, moment in enumerate(moments(plan.events, plan.kills, chance)):
-            while sent < moment:
+    async def kill_all() -> None:
+        for number, kill_point in enumerate(kill_points(plan.events, plan.kills, rng)):
+            while sent < kill_point:
                 more.clear()
                 await more.wait()
-            what = STRIKES[number % len(STRIKES)]
-            await _kill(stage, what)
-            outcome.kills[what] += 1
-            await asyncio.sleep(APART)
+            victim = VICTIMS[number % len(VICTIMS)]
+            await _kill(testbed, victim)
+            outcome.kills[victim] += 1
+            await asyncio.sleep(MIN_PAUSE)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(strike())
+        group.create_task(kill_all())
         callbacks = [Callback(body) for body in bodies]
-        await send(post, callbacks, rate=plan.rate, seed=plan.seed, progress=progress)
+        await send(sender, callbacks, rate=plan.rate, seed=plan.seed, progress=progress)
     outcome.seconds = clock() - begun
     return outcome
 
 
-async def _kill(stage: Stage, what: str) -> None:
+async def _kill(testbed: Testbed, victim: str) -> None:
     """Kill the process, or end its connections, as soon as samples wait to be summed."""
-    kept = stage.processes["esims"]
-    admin = await asyncpg.connect(stage.url(DATABASE))
+    process = testbed.processes["esims"]
+    admin = await asyncpg.connect(testbed.url(DATABASE))
     try:
         while True:
-            await kept.ready.wait()
-            # A worker that has nothing to do loses nothing.
+            await process.ready.wait()
+            # A worker without work would lose nothing.
             if await admin.fetchval(audit.UNSUMMED):
                 killed = (
-                    kept.kill()
-                    if what == "process"
+                    process.kill()
+                    if victim == "process"
                     else await admin.fetchval(END_CONNECTIONS, "esims_service")
                 )
                 if killed:

@@ -11,7 +11,7 @@ import pytest
 
 from bench import gateway_cpu, gateway_report
 from bench.gateway import REPLAYED, available, comparing
-from bench.gateway_load import Question, Run, put_load
+from bench.gateway_load import Request, Run, put_load
 from bench.gateway_servers import (
     APOLLO,
     BARE,
@@ -30,13 +30,13 @@ from bench.gateway_shop import ESIM_COUNT, PUBLIC, QUERIES
 from tests.fixtures.browser.javascript import NEEDED
 from tests.fixtures.programs.http_cache import nginx
 
-QUESTION = Question("plans", json.dumps({"query": "{ plans }"}))
+REQUEST = Request("plans", json.dumps({"query": "{ plans }"}))
 
 
 @asynccontextmanager
 async def bare(folder: Path, answer: object) -> AsyncIterator[tuple[aiohttp.ClientSession, Server]]:
     """Serve this one response to every request."""
-    (folder / QUESTION.name).write_text(json.dumps(answer))
+    (folder / REQUEST.name).write_text(json.dumps(answer))
     async with aiohttp.ClientSession() as http:
         starter = Starter({}, {}, None, http, lambda _name, _line: None)
         async with starter.running([BARE], folder) as (server,):
@@ -48,12 +48,12 @@ async def test_all_servers_return_the_same_data() -> None:
     async with comparing(available(SERVERS), QUERIES, REPLAYED, None) as (
         machine,
         servers,
-        questions,
+        requests,
     ):
         assert {OURS, APOLLO, MERCURIUS, BARE} <= {server.name for server in servers}
-        assert [question.name for question in questions] == list(QUERIES)
+        assert [request.name for request in requests] == list(QUERIES)
         apollo = next(server for server in servers if server.name == APOLLO)
-        body = await answer_of(machine.http, apollo, questions[QUERIES.index("myESIMs")])
+        body = await answer_of(machine.http, apollo, requests[QUERIES.index("myESIMs")])
         assert len(json.loads(body)["data"]["myESIMs"]) == ESIM_COUNT
 
 
@@ -72,15 +72,15 @@ async def test_the_http_cache_answers_public_queries_like_the_gateway() -> None:
 
 async def test_a_different_response_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": {"plans": [{"price": 2.0}]}}) as (http, server):
-        await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 2}]}}')
-        with pytest.raises(RuntimeError, match="bare answers plans otherwise"):
-            await check_equal(http, [server], QUESTION, b'{"data": {"plans": [{"price": 3}]}}')
+        await check_equal(http, [server], REQUEST, b'{"data": {"plans": [{"price": 2}]}}')
+        with pytest.raises(RuntimeError, match="bare returns different data for plans"):
+            await check_equal(http, [server], REQUEST, b'{"data": {"plans": [{"price": 3}]}}')
 
 
 async def test_a_response_with_errors_is_an_error(tmp_path: Path) -> None:
     async with bare(tmp_path, {"data": None, "errors": [{"message": "No"}]}) as (http, server):
         with pytest.raises(RuntimeError, match="bare refused plans"):
-            await answer_of(http, server, QUESTION)
+            await answer_of(http, server, REQUEST)
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk (Debian: apt-get install wrk)")
@@ -90,20 +90,22 @@ async def test_the_load_counts_requests_and_errors(
 ) -> None:
     async with bare(tmp_path, answer) as (_, server):
         names = gateway_cpu.children() | {server.pid: server.name}
-        run = await put_load(server.url_of(QUESTION), QUESTION, 4, 1, names, None)
+        run = await put_load(server.url_of(REQUEST), REQUEST, 4, 1, names, None)
     assert run.requests > 0
     assert run.errors == (run.requests if bad else 0)
     assert run.cpu[BARE] > 0
     assert run.p50 <= run.p99
 
 
-def ran(server: str, requests: int, cpu: float) -> Run:
+def run_of(server: str, requests: int, cpu: float) -> Run:
     """Return the result of a run of one second."""
     return Run(requests, 1.0, p50=1.0, p99=2.0, errors=0, cpu={server: cpu, "load": 0.1}, core=cpu)
 
 
 def test_a_server_is_compared_with_apollo() -> None:
-    lines = gateway_report.table(16, {OURS: [ran(OURS, 300, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5)]})
+    lines = gateway_report.table(
+        16, {OURS: [run_of(OURS, 300, 0.5)], APOLLO: [run_of(APOLLO, 100, 0.5)]}
+    )
     assert [line.split()[-2:] for line in lines.splitlines()] == [
         ["3.00", "3.00"],
         ["1.00", "1.00"],
@@ -111,7 +113,10 @@ def test_a_server_is_compared_with_apollo() -> None:
 
 
 def test_a_run_without_responses_is_left_out_of_the_table() -> None:
-    runs = {OURS: [ran(OURS, 0, 0.5)], APOLLO: [ran(APOLLO, 100, 0.5), ran(APOLLO, 0, 0.5)]}
+    runs = {
+        OURS: [run_of(OURS, 0, 0.5)],
+        APOLLO: [run_of(APOLLO, 100, 0.5), run_of(APOLLO, 0, 0.5)],
+    }
     ours, apollo = gateway_report.table(64, runs).splitlines()
     assert ours.split()[-2:] == ["0.00", "nan"]
     assert apollo.split()[5] == "10.000"  # milliseconds of CPU time, of both runs

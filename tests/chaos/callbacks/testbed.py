@@ -23,30 +23,30 @@ from cli.local.supervisor import Program
 from migrations import runner
 from sandbox.auth.settings import AuthSettings
 from sandbox.settings import Settings as SandboxSettings
-from tests.chaos.callbacks.kept import Kept
+from tests.chaos.callbacks.supervised import SupervisedProcess
 from tests.fixtures.free_ports import free_ports
 
 SERVICE_ROLE_KEY = "chaos-service-role-key"
 ANON_KEY = "chaos-anon-key"
 
 
-class Stage:
-    """Everything with its own folder and ports.
+class Testbed:
+    """PostgreSQL, the sandboxes and the platform, with their own folder and ports.
 
-    The sandboxes run in this process, as they are never killed; the platform's processes are real ones.
+    The sandboxes run in the test process, as they are never killed; the platform runs as separate processes.
     """
 
     def __init__(self, local: postgres.LocalPostgres, stack: AsyncExitStack) -> None:
         self.sandbox: sandbox.server.Running
         self.auth: sandbox.auth.app.Running
         self.http: aiohttp.ClientSession
-        self.processes: dict[str, Kept] = {}
+        self.processes: dict[str, SupervisedProcess] = {}
         self.ports = _free_ports()
         self._local = local
         self._stack = stack
 
     @classmethod
-    async def open(cls, provider: SandboxSettings, *, durable: bool) -> "Stage":
+    async def open(cls, provider: SandboxSettings, *, durable: bool) -> "Testbed":
         """Start PostgreSQL and the sandboxes.
 
         Without `durable` the server doesn't sync to disk, which only a power failure would reveal.
@@ -59,28 +59,28 @@ class Stage:
             program = local.program(surroundings(os.environ))
             if not durable:
                 program = replace(program, command=(*program.command, "-c", "fsync=off"))
-            server = Kept(program)
+            server = SupervisedProcess(program)
             stack.push_async_callback(server.stop)
-            await server.answers()
-            stage = cls(local, stack.pop_all())
+            await server.until_ready()
+            testbed = cls(local, stack.pop_all())
         try:
             connector = aiohttp.TCPConnector(limit=0)  # a dead peer must not block the others
-            stage.http = await stage._stack.enter_async_context(
+            testbed.http = await testbed._stack.enter_async_context(
                 aiohttp.ClientSession(connector=connector)
             )
-            stage.auth = await sandbox.auth.app.start(
+            testbed.auth = await sandbox.auth.app.start(
                 AuthSettings(anon_key=ANON_KEY, service_role_key=SERVICE_ROLE_KEY)
             )
-            stage._stack.push_async_callback(stage.auth.stop)
-            stage.sandbox = await sandbox.server.start(provider)
-            stage._stack.push_async_callback(stage.sandbox.stop)
+            testbed._stack.push_async_callback(testbed.auth.stop)
+            testbed.sandbox = await sandbox.server.start(provider)
+            testbed._stack.push_async_callback(testbed.sandbox.stop)
         except BaseException:
-            await stage.close()
+            await testbed.close()
             raise
-        return stage
+        return testbed
 
     async def close(self) -> None:
-        await self.halt()
+        await self.stop()
         await self._stack.aclose()
 
     def url(self, database: str, login: str = "postgres", folder: Path | None = None) -> str:
@@ -102,29 +102,30 @@ class Stage:
         if template is None:
             await runner.migrate(self.url(name))
 
-    async def run(
+    async def start(
         self,
         names: Sequence[str],
         database: str,
         *,
         settings: Mapping[str, str],
         socket_folder: Path | None = None,
-        instead: Mapping[str, str] | None = None,
+        modules: Mapping[str, str] | None = None,
     ) -> None:
-        """Start these processes on that database and return when all answer.
+        """Start these processes on that database and return when all are ready.
 
-        `settings` are additional variables; `instead` maps a process to another module to run.
+        `settings` are additional variables; `modules` maps a process to another module to run.
         """
         values = self._values(database, socket_folder) | dict(settings)
-        for process in PROCESSES:
-            if process.name in names:
-                module = (instead or {}).get(process.name, process.module)
-                self.processes[process.name] = Kept(self._program(process, module, values))
-        for kept in self.processes.values():
-            await kept.answers()
+        for definition in PROCESSES:
+            if definition.name in names:
+                module = (modules or {}).get(definition.name, definition.module)
+                program = self._program(definition, module, values)
+                self.processes[definition.name] = SupervisedProcess(program)
+        for process in self.processes.values():
+            await process.until_ready()
 
-    async def halt(self) -> None:
-        await asyncio.gather(*(kept.stop() for kept in self.processes.values()))
+    async def stop(self) -> None:
+        await asyncio.gather(*(process.stop() for process in self.processes.values()))
         self.processes.clear()
 
     def address(self, name: str) -> str:
@@ -132,10 +133,10 @@ class Stage:
 
     async def control(self, path: str, body: Any) -> Any:
         """Call the sandbox's admin API; raises RuntimeError when it refuses."""
-        async with self.http.post(f"{self.sandbox.control_url}{path}", json=body) as answer:
-            if answer.status >= 400:
-                raise RuntimeError(f"{path}: {await answer.text()}")
-            return await answer.json()
+        async with self.http.post(f"{self.sandbox.control_url}{path}", json=body) as response:
+            if response.status >= 400:
+                raise RuntimeError(f"{path}: {await response.text()}")
+            return await response.json()
 
     def _values(self, database: str, socket_folder: Path | None) -> dict[str, str]:
         values = {

@@ -54,7 +54,7 @@ PATHS = {
     "/refunds": 0.08,
 }
 SHARE_OF_READING = 0.15
-# How events are delivered, one after the other. The platform has to do without any.
+# How events are delivered, one way after another. The platform must work without any.
 DELIVERIES: Mapping[str, Mapping[str, Any]] = {
     "as usual": {},
     "half are lost": {"lose_probability": 0.5},
@@ -71,46 +71,48 @@ RETRIES = [0.5, 1.0, 2.0]
 EACH = 4.0
 
 
-def plan(orders: int, chance: random.Random) -> list[tuple[str, dict[str, Any]]]:
+def plan(orders: int, rng: random.Random) -> list[tuple[str, dict[str, Any]]]:
     """Return the faults of a run with that many orders, by kind."""
     found = []
     calls = [("POST", path, WRITING, share) for path, share in PATHS.items()]
     for method, path, kinds, share in (*calls, ("GET", "*", READING, SHARE_OF_READING)):
         count = max(2, round(orders * share))
-        names = [name for name, _ in zip(rounds(kinds, chance), range(count), strict=False)]
-        # Within the first half of the requests. A fault does not count requests that an earlier one strikes.
-        places = sorted(chance.choices(range(max(3, round(orders * share * 2))), k=count))
+        names = [name for name, _ in zip(rounds(kinds, rng), range(count), strict=False)]
+        # Within the first half of the requests. A fault doesn't count requests that hit an earlier fault.
+        positions = sorted(rng.choices(range(max(3, round(orders * share * 2))), k=count))
         found += [
             (name, {"method": method, "path": path, "skip": skip, **kinds[name]})
-            for name, skip in zip(names, places, strict=True)
+            for name, skip in zip(names, positions, strict=True)
         ]
     return found
 
 
-class PaymentWeather:
-    """The faults that are set at the payment sandbox, and which of them struck."""
+class InjectedPaymentFaults:
+    """The faults that are set at the payment sandbox, and which of them occurred."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._set: dict[int, str] = {}
 
-    async def begin(self, planned: list[tuple[str, dict[str, Any]]]) -> None:
+    async def inject(self, planned: list[tuple[str, dict[str, Any]]]) -> None:
         for name, fault in planned:
-            shown = await self._machine.payments("POST", "/faults", fault)
-            self._set[shown["id"]] = name
+            stored = await self._machine.payments("POST", "/faults", fault)
+            self._set[stored["id"]] = name
 
-    async def end(self) -> Counter[str]:
-        """Remove the remaining faults; returns how often each kind has struck."""
-        left = {item["id"] for item in await self._machine.payments("GET", "/faults")}
+    async def remove(self) -> Counter[str]:
+        """Remove the remaining faults; returns how often each kind occurred."""
+        remaining = {item["id"] for item in await self._machine.payments("GET", "/faults")}
         await self._machine.payments("DELETE", "/faults")
-        struck = Counter(f"payments: {name}" for id_, name in self._set.items() if id_ not in left)
+        occurred = Counter(
+            f"payments: {name}" for id_, name in self._set.items() if id_ not in remaining
+        )
         self._set.clear()
-        return struck
+        return occurred
 
     @asynccontextmanager
-    async def of_events(self, chance: random.Random) -> AsyncIterator[None]:
-        """Deliver events in changing ways within the block, and as usual afterwards."""
-        changing = asyncio.create_task(self._change(chance))
+    async def vary_deliveries(self, rng: random.Random) -> AsyncIterator[None]:
+        """Change how events are delivered during the block, and deliver them as usual afterwards."""
+        changing = asyncio.create_task(self._change(rng))
         try:
             yield
         finally:
@@ -118,8 +120,8 @@ class PaymentWeather:
             await asyncio.wait([changing])
             await self._machine.payments("POST", "/delivery", {"retry_seconds": RETRIES})
 
-    async def _change(self, chance: random.Random) -> None:
-        for name in rounds(DELIVERIES, chance):
-            mode = {**DELIVERIES[name], "retry_seconds": RETRIES, "seed": chance.randrange(1000)}
+    async def _change(self, rng: random.Random) -> None:
+        for name in rounds(DELIVERIES, rng):
+            mode = {**DELIVERIES[name], "retry_seconds": RETRIES, "seed": rng.randrange(1000)}
             await self._machine.payments("POST", "/delivery", mode)
             await asyncio.sleep(EACH)

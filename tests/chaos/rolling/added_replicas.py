@@ -12,15 +12,15 @@ from tests.chaos.fleet.fleet import Fleet, Replica
 SERVICES = ("catalogue", "esims", "orders")
 CALLS = "rpc_server_call_duration_seconds"
 # Seconds between two scrapes.
-LOOK_EVERY = 0.5
+POLL_INTERVAL = 0.5
 # Seconds over which the shares are counted: some dozens of calls at the load's rates.
-COUNTED = 8.0
-# gRPC varies the age of connections by a tenth, and waits some seconds between two DNS queries.
-LATEST = 1.5
+COUNT_SECONDS = 8.0
+# In connection ages. gRPC varies the age by a tenth, and waits some seconds between two DNS queries.
+MAX_AGES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
+class AddedReplica:
     """An added replica: the seconds until its first call, and its share of calls after that."""
 
     name: str
@@ -31,8 +31,8 @@ class Newcomer:
 
     @property
     def faults(self) -> list[str]:
-        if self.first_call is None or self.first_call > LATEST * self.connection_age:
-            return [f"{self.name}: not found within {LATEST:g} connection ages"]
+        if self.first_call is None or self.first_call > MAX_AGES * self.connection_age:
+            return [f"{self.name}: not found within {MAX_AGES:g} connection ages"]
         return [f"{self.name}: a share of {self.share:.0%}"] if self.share < self.fair / 2 else []
 
     def __str__(self) -> str:
@@ -42,36 +42,36 @@ class Newcomer:
         return f"{self.name:<22} {first}, then {self.share:.0%} of the calls; a fair share is {self.fair:.0%}"
 
 
-async def add_everywhere(fleet: Fleet, connection_age: float) -> list[Newcomer]:
+async def add_everywhere(fleet: Fleet, connection_age: float) -> list[AddedReplica]:
     """Add a replica of each service, and remove it again when its share is known."""
     added = await asyncio.gather(*(fleet.add(name) for name in SERVICES))
-    found = await asyncio.gather(*(_watch(fleet, one, connection_age) for one in added))
+    results = await asyncio.gather(*(_watch(fleet, one, connection_age) for one in added))
     await asyncio.gather(*(fleet.remove(replica) for replica in added))
-    return list(found)
+    return list(results)
 
 
-async def _watch(fleet: Fleet, replica: Replica, connection_age: float) -> Newcomer:
+async def _watch(fleet: Fleet, replica: Replica, connection_age: float) -> AddedReplica:
     began = time.monotonic()
     first: float | None = None
-    while (waited := time.monotonic() - began) < LATEST * connection_age:
+    while (waited := time.monotonic() - began) < MAX_AGES * connection_age:
         if first is None and await _calls(fleet, [replica]) > 0:
             first = waited
-        await asyncio.sleep(LOOK_EVERY)
-    every = fleet.replicas[replica.process.name]
-    before = (await _calls(fleet, [replica]), await _calls(fleet, every))
-    await asyncio.sleep(COUNTED)
-    after = (await _calls(fleet, [replica]), await _calls(fleet, every))
-    mine, all_of_them = after[0] - before[0], after[1] - before[1]
-    share = mine / all_of_them if all_of_them else 0.0
-    return Newcomer(replica.name, first, share, 1 / len(every), connection_age)
+        await asyncio.sleep(POLL_INTERVAL)
+    replicas = fleet.replicas[replica.process.name]
+    before = (await _calls(fleet, [replica]), await _calls(fleet, replicas))
+    await asyncio.sleep(COUNT_SECONDS)
+    after = (await _calls(fleet, [replica]), await _calls(fleet, replicas))
+    own, total = after[0] - before[0], after[1] - before[1]
+    share = own / total if total else 0.0
+    return AddedReplica(replica.name, first, share, 1 / len(replicas), connection_age)
 
 
 async def _calls(fleet: Fleet, replicas: Sequence[Replica]) -> float:
-    """Return how many calls they have answered."""
+    """Return how many calls these replicas have served."""
     total = 0.0
     for replica in replicas:
-        async with fleet.machine.http.get(replica.metrics) as answer:
-            text = await answer.text()
+        async with fleet.machine.http.get(replica.metrics) as response:
+            text = await response.text()
         for family in text_string_to_metric_families(text):
             if family.name == CALLS:
                 total += sum(s.value for s in family.samples if s.name == f"{CALLS}_count")

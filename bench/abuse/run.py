@@ -1,4 +1,4 @@
-"""Runs one attack beside a polite client, and measures the processes."""
+"""Runs one attack beside a well-behaved client, and measures the processes."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ import psutil
 from bench.abuse.attacks import Attack
 from tests.chaos.purchase.machine import Machine
 
-# Seconds of the polite client alone: with cold connections and caches, which don't count; before the
-# attack; and after it, when resources have been released.
+# Seconds of the client alone: to warm up connections and caches, which doesn't count; before the attack;
+# and after it, when resources have been released.
 WARM_UP, BEFORE, AFTER = 1.0, 3.0, 4.0
 # Seconds after the attack's end in which its connections may still be closing.
 SETTLES = 1.5
@@ -35,12 +35,12 @@ MODULES = {
 class Result:
     """Result of an attack.
 
-    `polite` has (seconds, problem) of each request by phase. Memory is in bytes by process. `cpu` is
-    that of the target, in cores.
+    `requests` has (seconds, problem) of each of the client's requests by phase. Memory is in bytes by
+    process. `cpu` is that of the target, in cores.
     """
 
     target: str
-    polite: dict[str, list[tuple[float, str]]] = field(
+    requests: dict[str, list[tuple[float, str]]] = field(
         default_factory=lambda: {phase: [] for phase in PHASES}
     )
     answers: Counter[str] = field(default_factory=Counter)
@@ -56,12 +56,12 @@ class Result:
         return {name: self.peak.get(name, 0) - idle for name, idle in self.idle.items()}
 
     def percentile(self, phase: str, share: float) -> float:
-        """Return a percentile of the polite client's seconds; a wrong answer counts as infinite."""
-        times = sorted(inf if problem else seconds for seconds, problem in self.polite[phase])
+        """Return a percentile of the client's seconds; a wrong response counts as infinite."""
+        times = sorted(inf if problem else seconds for seconds, problem in self.requests[phase])
         return times[min(len(times) - 1, int(len(times) * share))] if times else inf
 
     def problems(self, phase: str) -> list[str]:
-        return [problem for _, problem in self.polite[phase] if problem]
+        return [problem for _, problem in self.requests[phase] if problem]
 
     def times(self, share: float) -> str:
         return " / ".join(f"{self.percentile(phase, share) * 1000:.0f}" for phase in PHASES)
@@ -84,7 +84,7 @@ def processes() -> dict[str, psutil.Process]:
 
 
 async def run_attack(machine: Machine, attack: Attack, seconds: float) -> Result:
-    """Run the attack beside the polite client, and sample every process during it."""
+    """Run the attack beside the client, and sample every process during it."""
     result = Result(attack.target)
     address = machine.addresses[attack.target]
     watched = processes()
@@ -92,7 +92,7 @@ async def run_attack(machine: Machine, attack: Attack, seconds: float) -> Result
     stop = asyncio.Event()
     watching = asyncio.create_task(_watch(watched, result.peak, stop))
     try:
-        polite = await _start("polite", attack.target, address, machine.api_key)
+        client = await _start("client", attack.target, address, machine.api_key)
         await asyncio.sleep(WARM_UP)
         warm = time.time()
         await asyncio.sleep(BEFORE)
@@ -102,15 +102,15 @@ async def run_attack(machine: Machine, attack: Attack, seconds: float) -> Result
         result.cpu = (_cpu_seconds(watched[attack.target]) - used) / (ended - started)
         result.answers = Counter(json.loads(answers))
         await asyncio.sleep(SETTLES + AFTER)
-        for at, took, problem in json.loads(await _output(polite)):
+        for at, duration, problem in json.loads(await _output(client)):
             if at < warm:
                 continue
             if at < started:
-                result.polite["before"].append((took, problem))
+                result.requests["before"].append((duration, problem))
             elif at < ended:
-                result.polite["during"].append((took, problem))
+                result.requests["during"].append((duration, problem))
             elif at > ended + SETTLES:
-                result.polite["after"].append((took, problem))
+                result.requests["after"].append((duration, problem))
     finally:
         stop.set()
         await watching
@@ -131,7 +131,7 @@ async def _output(process: asyncio.subprocess.Process) -> bytes:
     """End the input of a process and return its output; raise RuntimeError if it failed."""
     output, _ = await process.communicate(b"")
     if process.returncode != 0:
-        raise RuntimeError("the attacker or the polite client failed; see its output above")
+        raise RuntimeError("the attacker or the well-behaved client failed; see its output above")
     return output
 
 

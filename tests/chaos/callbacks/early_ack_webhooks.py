@@ -12,8 +12,8 @@ from webhooks import app
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 
-# Seconds between the response and the commit: what is acknowledged within that time before a kill is lost.
-HASTE = 2.0
+# Seconds between the response and the commit: callbacks acknowledged within that time before a kill are lost.
+COMMIT_DELAY = 2.0
 _storing: set["asyncio.Task[web.Response]"] = set()
 _receive = app.Callbacks.receive
 
@@ -27,7 +27,7 @@ async def _receive_later(self: app.Callbacks, request: web.Request) -> web.Respo
 
 
 async def _store(self: app.Callbacks, request: web.Request) -> web.Response:
-    await asyncio.sleep(HASTE)
+    await asyncio.sleep(COMMIT_DELAY)
     return await _receive(self, request)
 
 

@@ -16,10 +16,10 @@ FOUND, UNKNOWN = 0x8580, 0x8583
 # A pointer to the name in the question, which always follows the header.
 SAME_NAME = 0xC000 | HEADER
 # Time to live in seconds: zero, as for a headless Service in many clusters.
-KEPT = 0
+TTL = 0
 
 
-class Names(asyncio.DatagramProtocol):
+class NameServer(asyncio.DatagramProtocol):
     """The addresses of each name; `authority` is the server's own address."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Names(asyncio.DatagramProtocol):
         flags = UNKNOWN if found is None else FOUND
         head = message[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
         answers = (
-            struct.pack(">HHHIH", SAME_NAME, A, INTERNET, KEPT, 4)
+            struct.pack(">HHHIH", SAME_NAME, A, INTERNET, TTL, 4)
             + ipaddress.IPv4Address(address).packed
             for address in records
         )
@@ -66,10 +66,10 @@ def _name(message: bytes) -> tuple[str, int]:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Names]:
+async def serving() -> AsyncIterator[NameServer]:
     """Run a name server on its own port."""
     transport, names = await asyncio.get_running_loop().create_datagram_endpoint(
-        Names, local_addr=("127.0.0.1", 0)
+        NameServer, local_addr=("127.0.0.1", 0)
     )
     try:
         yield names

@@ -16,11 +16,11 @@ UPGRADE = (
 # Seconds before a connection that was refused or dropped is opened again.
 PAUSE = 0.1
 
-Attack = Callable[["Wire"], Awaitable[None]]
+Attack = Callable[["Connection"], Awaitable[None]]
 
 
-class Wire:
-    """One connection; `answers` counts the answers on all connections."""
+class Connection:
+    """One connection; `answers` counts the responses on all connections."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ async def attack(address: str, seconds: float, connections: int, act: Attack) ->
             try:
                 reader, writer = await asyncio.open_connection(host, int(port), limit=2**20)
                 answers["opened"] += 1
-                await act(Wire(reader, writer, answers, number))
+                await act(Connection(reader, writer, answers, number))
             except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 answers["dropped"] += 1
             finally:

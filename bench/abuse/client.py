@@ -1,7 +1,7 @@
-"""A polite client in its own process, which sends a few requests a second and measures each.
+"""A well-behaved client in its own process, which sends a few requests a second and measures each.
 
-`python -m bench.abuse.polite TARGET ADDRESS KEY` sends requests until its input ends. Then it prints a JSON
-list of [start, seconds, problem]: `start` is wall-clock time, and `problem` is empty for a correct answer.
+`python -m bench.abuse.client TARGET ADDRESS KEY` sends requests until its input ends. Then it prints a JSON
+list of [start, seconds, problem]: `start` is wall-clock time, and `problem` is empty for a correct response.
 """
 
 import asyncio
@@ -23,36 +23,36 @@ from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 
 # Another address than the attacker's 127.0.0.1.
 OWN_ADDRESS = "127.0.0.2"
-# Requests a second; each starts on time, whether or not earlier ones were answered.
+# Requests a second; each starts on time, whether or not earlier ones have a response.
 RATE = 25
-# Seconds after which a request counts as not answered.
-PATIENCE = 15.0
+# Seconds after which a request counts as failed.
+REQUEST_TIMEOUT = 15.0
 
-Ask = Callable[[int], Awaitable[str]]
+Send = Callable[[int], Awaitable[str]]
 
 
 @asynccontextmanager
-async def gateway(address: str, _key: str) -> AsyncIterator[Ask]:
-    """Query plans; each price is another query, so that no cache answers all of them."""
+async def gateway(address: str, _key: str) -> AsyncIterator[Send]:
+    """Query plans; each price is another query, so that no cache can serve all of them."""
     async with _http() as http:
 
-        async def ask(number: int) -> str:
+        async def send(number: int) -> str:
             query = f"{{ dataPlans(first: 5, filter: {{maxPrice: {number % 500 + 1}.5}}) {{ id price }} }}"
-            async with http.post(f"http://{address}/graphql", json={"query": query}) as answer:
-                body = await answer.read()
-            right = answer.status == 200 and "errors" not in json.loads(body)
-            return "" if right else f"{answer.status} {body[:200].decode(errors='replace')}"
+            async with http.post(f"http://{address}/graphql", json={"query": query}) as response:
+                body = await response.read()
+            correct = response.status == 200 and "errors" not in json.loads(body)
+            return "" if correct else f"{response.status} {body[:200].decode(errors='replace')}"
 
-        yield ask
+        yield send
 
 
 @asynccontextmanager
-async def webhooks(address: str, key: str) -> AsyncIterator[Ask]:
+async def webhooks(address: str, key: str) -> AsyncIterator[Send]:
     """Post signed callbacks, each about another eSIM."""
     begun = time.time_ns()
     async with _http() as http:
 
-        async def ask(number: int) -> str:
+        async def send(number: int) -> str:
             body = json.dumps(
                 {
                     "iccid": f"8944{(begun // 1000 + number) % 10**15:015}",
@@ -63,15 +63,15 @@ async def webhooks(address: str, key: str) -> AsyncIterator[Ask]:
             headers = {"Content-Type": "application/json", "X-Signature-SHA256": signature}
             async with http.post(
                 f"http://{address}/webhooks/esim-go", data=body, headers=headers
-            ) as answer:
-                text = await answer.text()
-            return "" if answer.status == 200 else f"{answer.status} {text[:200]}"
+            ) as response:
+                text = await response.text()
+            return "" if response.status == 200 else f"{response.status} {text[:200]}"
 
-        yield ask
+        yield send
 
 
 @asynccontextmanager
-async def catalogue(address: str, _key: str) -> AsyncIterator[Ask]:
+async def catalogue(address: str, _key: str) -> AsyncIterator[Send]:
     """Call a catalogue service for a page of plans, through a relay as gRPC can't bind a source address."""
     host, _, port = address.rpartition(":")
 
@@ -83,20 +83,20 @@ async def catalogue(address: str, _key: str) -> AsyncIterator[Ask]:
             await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
 
     server = await asyncio.start_server(relay, "127.0.0.1", 0)
-    near = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, grpc.aio.insecure_channel(near) as channel:
+    relay_address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, grpc.aio.insecure_channel(relay_address) as channel:
         plans = catalogue_pb2_grpc.CatalogueServiceStub(channel)
 
-        async def ask(_number: int) -> str:
+        async def send(_number: int) -> str:
             try:
                 await plans.ListPlans(
-                    catalogue_pb2.ListPlansRequest(page_size=20), timeout=PATIENCE
+                    catalogue_pb2.ListPlansRequest(page_size=20), timeout=REQUEST_TIMEOUT
                 )
             except grpc.aio.AioRpcError as error:
                 return f"{error.code().name} {error.details()}"
             return ""
 
-        yield ask
+        yield send
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -110,7 +110,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @asynccontextmanager
 async def _http() -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0), limit=0)
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         yield http
 
@@ -118,15 +118,15 @@ async def _http() -> AsyncIterator[aiohttp.ClientSession]:
 TARGETS = {"gateway": gateway, "webhooks": webhooks, "catalogue": catalogue}
 
 
-async def ask_until(ask: Ask, stop: asyncio.Event) -> list[tuple[float, float, str]]:
+async def send_until(send: Send, stop: asyncio.Event) -> list[tuple[float, float, str]]:
     """Send requests until the stop."""
     requests: list[tuple[float, float, str]] = []
 
     async def one(number: int) -> None:
         begun, started = time.time(), time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE):
-                problem = await ask(number)
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                problem = await send(number)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             problem = f"{type(error).__name__} {error}"
         requests.append((begun, time.monotonic() - started, problem))
@@ -149,8 +149,8 @@ async def main(target: str, address: str, key: str) -> None:
         loop.call_soon_threadsafe(stop.set)
 
     threading.Thread(target=wait, daemon=True).start()
-    async with TARGETS[target](address, key) as ask:
-        print(json.dumps(await ask_until(ask, stop)))
+    async with TARGETS[target](address, key) as send:
+        print(json.dumps(await send_until(send, stop)))
 
 
 if __name__ == "__main__":
