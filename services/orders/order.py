@@ -212,6 +212,11 @@ class Order:
         return self.price_list is not None or self.has_payment
 
     @property
+    def capped(self) -> bool:
+        """True if the price follows the cost up to a limit of the buyer, or to the price of a batch's row."""
+        return not self.fixed_price and (self.limited or self.in_batch)
+
+    @property
     def is_top_up(self) -> bool:
         """True if its bundles were added to an eSIM that the customer had before."""
         return self.target_iccid is not None and not self.reassigned

@@ -30,9 +30,9 @@ class Charge:
 class Charges:
     """Compares every charge with the cost that the order expected.
 
-    A charge may exceed the cost by the fraction `tolerance`, except if the buyer set a limit, there is no
-    price list, and the order is not paid here: then the limit is about the cost. A charge in another currency
-    can't be compared, and is an incident too.
+    A charge may exceed the cost by the fraction `tolerance`, except if the buyer set a limit or the order is
+    of a batch, there is no price list, and it is not paid here: then the limit is about the cost. A charge in
+    another currency can't be compared, and is an incident too.
     """
 
     def __init__(self, metrics: Metrics, *, tolerance: Decimal) -> None:
@@ -63,8 +63,7 @@ class Charges:
         expected = order.expected_cost.expected
         if placed.total is None or placed.currency not in (None, order.expected_cost.currency):
             return None
-        exactly = order.limited and not order.fixed_price
-        allowed = expected if exactly else expected * (1 + self._tolerance)
+        allowed = expected if order.capped else expected * (1 + self._tolerance)
         return placed.total - expected if placed.total > allowed else None
 
 

@@ -55,7 +55,8 @@ class Prices:
     fraction `tolerance`, or up to the buyer's limit. With a price list, the buyer pays the shown price: the
     order is sold as long as the confirmed cost leaves the list's minimum margin to absorb, and the buyer's
     limit is compared with the price. The same applies without price lists to an order that its customer pays
-    here: once it is paid, its price is fixed, and its cost may not exceed it.
+    here: once it is paid, its price is fixed, and its cost may not exceed it. For an order of a batch, the
+    price at its claim is a limit.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Prices:
         return quote
 
     async def confirm(self, work: Work) -> Pause | Confirmed | None:
-        """Confirm the cost of an order with a price limit or a price list right before it is placed.
+        """Confirm the cost of an order with a limit, a price list or a batch right before it is placed.
 
         Fails the order if the provider would refuse it, or if its cost exceeds what the buyer or the price
         list allows. Returns the confirmed cost if it must be recorded with the attempt; a pause if the
@@ -196,7 +197,7 @@ class Prices:
 
     def _unconfirmed(self, subject: Order) -> bool:
         """Return whether the cost must be confirmed before the order is placed."""
-        if not subject.limited and not subject.fixed_price:
+        if not subject.capped and not subject.fixed_price:
             return False
         confirmed_at = subject.price_confirmed_at
         if confirmed_at is None:
@@ -211,7 +212,7 @@ class Prices:
         # cost is confirmed even if the last confirmation is recent.
         recent = recent and subject.price_list is not None
         waited = subject.has_payment and not new and not recent
-        return subject.limited or waited or age > self.ttl
+        return subject.capped or subject.limited or waited or age > self.ttl
 
     async def _decide(self, work: Work, confirmed: Confirmed) -> Confirmed | None:
         subject, expected, cost = work.order, work.order.expected_cost, confirmed.cost
@@ -219,7 +220,7 @@ class Prices:
             if not quotes.within_cost(expected.max_unit, subject.quantity, cost):
                 await _refuse_price(work, status_reasons.MESSAGE_PRICE_ROSE, expected, cost)
                 return None
-        elif subject.has_payment:
+        elif subject.has_payment or subject.in_batch:
             if cost - subject.discount > subject.total_price:
                 await _refuse_price(work, status_reasons.MESSAGE_PRICE_ROSE, expected, cost)
                 return None
