@@ -6,12 +6,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from aiohttp import web
-
 from gateway.http import answer, app
 from gateway.settings import Settings
-from kit.http.server import Runner
-from kit.net import listening
+from kit.http.server import Runner, listen
 from kit.process import garbage
 from kit.process.run import run
 
@@ -42,9 +39,7 @@ async def serve(
         )
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
-        with listening.at(settings.host, settings.port, "GATEWAY"):
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        started(runner.addresses[0][1])
+        started(await listen(runner, settings.host, settings.port, "GATEWAY"))
         await stop.wait()
         gateway.edge.stopping = True
         await asyncio.sleep(settings.drain_seconds)

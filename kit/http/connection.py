@@ -61,7 +61,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         *("_body", "_guard", "_head", "_head_since", "_has_request", "_payload", "_throttle"),
-        *("_stalled_bytes", "_stalled_since", "_wire", "client", "counted", "unsent"),
+        *("_stalled_bytes", "_stalled_since", "_wire", "client", "counted", "unsent", "unwritten"),
     )
 
     def __init__(self, body: ErrorBody, guard: Guard, manager: web.Server, **options: Any) -> None:
@@ -83,6 +83,7 @@ class Connection(web.RequestHandler):
         self.client: str | None = None
         self.counted = False
         self.unsent = 0
+        self.unwritten = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Reject a connection above the limits before reading from it."""
@@ -147,8 +148,8 @@ class Connection(web.RequestHandler):
         self._guard.clear_unsent(self)
 
     def waiting_bytes(self) -> int:
-        """Return the number of bytes buffered for the client."""
-        return 0 if self._wire is None else self._wire.get_write_buffer_size()
+        """Return the number of bytes that wait for the client."""
+        return 0 if self._wire is None else self._wire.get_write_buffer_size() + self.unwritten
 
     def enforce_timeouts(self, now: float) -> None:
         """End the connection or its request if the client is too slow. Called periodically."""

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from kit import background
 from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
 from kit.http.guard import Guard
+from kit.http.pieces import PIECE, Pieces
 from kit.http.settings import HTTPSettings
 from kit.http.turns import Turns
 from kit.net import listening
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 # Headers to copy from aiohttp's error responses.
 HEADERS = ("Allow", "Retry-After")
+# Connections that wait to be accepted. When there are more, new clients wait for a second or longer, as the
+# system then ignores their first attempts.
+BACKLOG = 4_096
 
 
 def plain_body(message: str, code: str) -> dict[str, Any]:
@@ -53,12 +57,10 @@ class Server(web.Server):
             if not request.headers.get(hdrs.EXPECT, "").isascii():
                 raise web.HTTPExpectationFailed  # aiohttp's own would quote the header
             if not (forwarded or self._guard.settings.trusted_proxies):
-                await self._turns.turn(connection.client)
-                return await self._handler(request)  # counted by its connection
+                return await self._response(request, connection)  # counted by its connection
             with self._guard.request(connection, request.remote, forwarded) as failure:
                 if failure is None:
-                    await self._turns.turn(connection.client)
-                    return await self._handler(request)
+                    return await self._response(request, connection)
             status = HTTPStatus.TOO_MANY_REQUESTS
             response = ErrorResponse(status, self._body(failure.message, failure.reason))
             response.headers["Retry-After"] = f"{failure.retry_after or 1:g}"
@@ -70,6 +72,17 @@ class Server(web.Server):
             for name in HEADERS:
                 if name in refusal.headers:
                     response.headers[name] = refusal.headers[name]
+        return response
+
+    async def _response(
+        self, request: web.BaseRequest, connection: Connection
+    ) -> web.StreamResponse:
+        await self._turns.turn(connection.client)
+        response: web.StreamResponse = await self._handler(request)
+        if isinstance(response, web.Response):
+            body = response.body
+            if isinstance(body, bytes) and len(body) > PIECE:
+                response.body = Pieces(body, connection)
         return response
 
 
@@ -109,13 +122,19 @@ async def serving(runner: Runner, host: str, port: int, variables: str) -> Async
     """
     await runner.setup()
     try:
-        with listening.at(host, port, variables):
-            await web.TCPSite(runner, host, port).start()
-        bound: int = runner.addresses[0][1]
+        bound = await listen(runner, host, port, variables)
         logger.info("%s ready on %s:%s", variables.lower(), host, bound)
         yield bound
     finally:
         await runner.cleanup()
+
+
+async def listen(runner: Runner, host: str, port: int, variables: str) -> int:
+    """Accept connections, and return the port, as `serving` does."""
+    with listening.at(host, port, variables):
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
+    bound: int = runner.addresses[0][1]
+    return bound
 
 
 async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:

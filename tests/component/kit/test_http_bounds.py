@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import uvloop
 
+from kit.http.connection import Connection
 from kit.http.guard import within_open_files
+from kit.http.pieces import PIECE
 from kit.http.settings import HTTPSettings
 from tests.fixtures.http_served import BYTES, GET, LARGE, Serve
 from tests.fixtures.patience import PATIENCE, until
@@ -209,6 +211,31 @@ async def test_an_unread_response_is_dropped(
         assert not served.guard._unsent
         assert len(await wire.ended()) < BYTES
     assert "refused by the limit send_seconds" in caplog.text
+
+
+async def test_a_response_is_not_copied_for_a_client_that_does_not_read(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        wire.writer.write(LARGE)
+        await until(lambda: bool(served.guard._unsent))
+        (connection,) = served.guard._open
+        assert isinstance(connection, Connection)
+        assert connection._wire is not None
+        assert connection._wire.get_write_buffer_size() < 4 * PIECE
+        # All that waits for the client counts, wherever it is.
+        assert connection.waiting_bytes() > BYTES // 2
+        assert await wire.answer() == (200, bytes(BYTES))
+        await until(lambda: not served.guard._unsent)
+        assert connection.waiting_bytes() == 0
+
+
+async def test_the_head_of_a_long_response_has_its_length_and_no_body(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        wire.writer.write(LARGE.replace(b"GET", b"HEAD") + GET + b"\r\n")
+        head = await wire.reader.readuntil(b"\r\n\r\n")
+        assert b"Content-Length: %d\r\n" % BYTES in head
+        assert (await wire.answer()) == (200, {"bytes": 0})
 
 
 async def test_an_unread_response_on_a_closing_connection_is_dropped(
