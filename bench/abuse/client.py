@@ -109,7 +109,8 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def _http() -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0), limit=0)
+    # Each request is that of a new visitor, who needs a connection.
+    connector = aiohttp.TCPConnector(local_addr=(OWN_ADDRESS, 0), limit=0, force_close=True)
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
         yield http

@@ -8,8 +8,8 @@ from collections import Counter
 
 from bench.abuse.raw_http import Connection, attack
 
-# More than one address may open.
-MANY = 1_000
+# More than one address may open: connections, and WebSockets.
+MANY, MANY_SOCKETS = 1_000, 400
 PING_FRAME = b"\x89\x80\0\0\0\0"
 # One part of a message that never ends.
 CONTINUATION = b"\x00\x80\0\0\0\0"
@@ -19,8 +19,7 @@ PING = b'\x81\x8f\0\0\0\0{"type":"ping"}'
 async def slow_heads(address: str, seconds: float) -> Counter[str]:
     """Send the head of a request byte by byte, on as many connections as possible.
 
-    Bound: time of a head, and connections of an address. HTTP_HEADER_SECONDS=86400 with
-    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
+    Bound: time of a head, and connections of an address.
     """
 
     async def act(connection: Connection) -> None:
@@ -30,19 +29,25 @@ async def slow_heads(address: str, seconds: float) -> Counter[str]:
 
 
 async def slow_bodies(address: str, seconds: float) -> Counter[str]:
-    """Send the body of a request byte by byte.
+    """Send the body of an operation byte by byte.
 
-    Bound: time of a body, and connections of an address. HTTP_BODY_SECONDS=86400 with
-    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches it off.
+    Bound: time of a body, and connections of an address.
     """
+    return await _slow_bodies(address, seconds, b"/graphql")
+
+
+async def slow_callbacks(address: str, seconds: float) -> Counter[str]:
+    """Send the body of a callback byte by byte. Bound: the same."""
+    return await _slow_bodies(address, seconds, b"/webhooks/esim-go")
+
+
+async def _slow_bodies(address: str, seconds: float, path: bytes) -> Counter[str]:
     head = (
         b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000\r\n\r\n"
     )
 
     async def act(connection: Connection) -> None:
-        await connection.send(
-            b"POST " + (b"/graphql", b"/webhooks/esim-go")[connection.number % 2] + head
-        )
+        await connection.send(b"POST " + path + head)
         await _byte_by_byte(connection, b" " * 10_000)
 
     return await attack(address, seconds, MANY, act)
@@ -51,8 +56,7 @@ async def slow_bodies(address: str, seconds: float) -> Counter[str]:
 async def idle_connections(address: str, seconds: float) -> Counter[str]:
     """Open connections, make one request on each, and leave them open.
 
-    Bound: connections of an address, and idle time. HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 with
-    HTTP_IDLE_SECONDS=86400 switches it off.
+    Bound: connections of an address, and idle time.
     """
 
     async def act(connection: Connection) -> None:
@@ -67,7 +71,6 @@ async def flood_of_requests(address: str, seconds: float) -> Counter[str]:
     """Call /readyz and unknown paths as fast as they are answered, on as many connections as possible.
 
     Bound: connections of an address, and checks of readiness at a time.
-    HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000 switches the first off.
     """
 
     async def act(connection: Connection) -> None:
@@ -82,8 +85,7 @@ async def flood_of_requests(address: str, seconds: float) -> Counter[str]:
 async def socket_pings(address: str, seconds: float) -> Counter[str]:
     """Flood WebSockets with pings before connection_init: messages on some, control frames on others.
 
-    Bound: messages of a WebSocket. GATEWAY_SOCKET_MESSAGE_RATE=0 with HTTP_WEBSOCKET_RATE=1000000000
-    switches it off.
+    Bound: messages of a WebSocket.
     """
 
     async def act(connection: Connection) -> None:
@@ -96,13 +98,13 @@ async def socket_pings(address: str, seconds: float) -> Counter[str]:
         finally:
             reading.cancel()
 
-    return await attack(address, seconds, 50, act)
+    return await attack(address, seconds, MANY_SOCKETS, act)
 
 
 async def socket_frames(address: str, seconds: float) -> Counter[str]:
     """Flood WebSockets with empty parts of one message, which is never complete.
 
-    Bound: bytes read from a WebSocket. HTTP_WEBSOCKET_RATE=1000000000 switches it off.
+    Bound: bytes read from a WebSocket.
     """
 
     async def act(connection: Connection) -> None:
@@ -112,15 +114,13 @@ async def socket_frames(address: str, seconds: float) -> Counter[str]:
             await connection.send(CONTINUATION * 40_000)
             await asyncio.sleep(0)
 
-    return await attack(address, seconds, 50, act)
+    return await attack(address, seconds, MANY_SOCKETS, act)
 
 
 async def many_sockets(address: str, seconds: float) -> Counter[str]:
     """Open as many WebSockets as possible, and send nothing.
 
     Bound: WebSockets of an address, and the time for connection_init.
-    GATEWAY_MAX_SOCKETS_PER_ADDRESS=100000 with HTTP_MAX_CONNECTIONS_PER_ADDRESS=1000000,
-    GATEWAY_ADDRESS_RATE=0 and GATEWAY_SOCKET_INIT_SECONDS=60 switches it off.
     """
 
     async def act(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 # Concurrent requests.
-CONNECTIONS = 16
+CONNECTIONS = 32
 # Seconds between a refusal and the next request of a connection; otherwise most of the work would be sending.
 PAUSE = 0.02
 # Seconds after which a request counts as failed.
@@ -33,8 +33,8 @@ Body = Callable[[int], dict[str, Any]]
 async def long_documents(address: str, seconds: float) -> Counter[str]:
     """Send documents of 200 kB, each of one string of escapes.
 
-    Bound: the characters of a document, and an address's work. GATEWAY_MAX_DOCUMENT and GATEWAY_ADDRESS_WORK
-    switch it off.
+    Bound: long documents are prepared one at a time, with time for other requests in between, which no
+    setting switches off.
     """
     escapes = r"\u0041" * 33_000
 
@@ -48,7 +48,6 @@ async def lines_and_errors(address: str, seconds: float) -> Counter[str]:
     """Send 90,000 line ends and 3,000 faulty representations, whose source positions have to be found.
 
     Bound: the characters of a document, the values of variables and the errors of an answer.
-    GATEWAY_MAX_DOCUMENT, GATEWAY_MAX_VALUES, GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch it off.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -61,8 +60,7 @@ async def lines_and_errors(address: str, seconds: float) -> Counter[str]:
 async def equal_names(address: str, seconds: float) -> Counter[str]:
     """Select one field 240 times, each time with a separate selection set.
 
-    Bound: the comparisons of fields with one name, and an address's work. GATEWAY_MAX_COMPARISONS and
-    GATEWAY_ADDRESS_WORK switch it off.
+    Bound: the comparisons of fields with one name, and an address's work.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -75,8 +73,7 @@ async def equal_names(address: str, seconds: float) -> Counter[str]:
 async def many_values(address: str, seconds: float) -> Counter[str]:
     """Send 20,000 values in one variable, each of which has to be converted.
 
-    Bound: the values of variables, and an address's work. GATEWAY_MAX_VALUES and GATEWAY_ADDRESS_WORK switch
-    it off.
+    Bound: the values of variables, and an address's work.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -88,8 +85,7 @@ async def many_values(address: str, seconds: float) -> Counter[str]:
 async def faulty_entities(address: str, seconds: float) -> Counter[str]:
     """Request 1,900 entities that don't exist, each of which is an error.
 
-    Bound: the errors of an answer, and an address's work. GATEWAY_MAX_ERRORS and GATEWAY_ADDRESS_WORK switch
-    it off.
+    Bound: the errors of an answer, and an address's work.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -101,7 +97,8 @@ async def faulty_entities(address: str, seconds: float) -> Counter[str]:
 async def unseen_documents(address: str, seconds: float) -> Counter[str]:
     """Send valid documents of the maximum size, each only once.
 
-    Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
+    Bound: long documents are prepared one at a time, with time for other requests in between, which no
+    setting switches off.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -114,7 +111,7 @@ async def unseen_documents(address: str, seconds: float) -> Counter[str]:
 async def whole_catalogues(address: str, seconds: float) -> Counter[str]:
     """Request all plans with their countries, each time with another filter that all plans match.
 
-    Bound: an address's work. GATEWAY_ADDRESS_WORK switches it off.
+    Bound: an address's work.
     """
 
     def body(number: int) -> dict[str, Any]:
@@ -126,8 +123,7 @@ async def whole_catalogues(address: str, seconds: float) -> Counter[str]:
 async def aliased_values(address: str, seconds: float) -> Counter[str]:
     """Request the name of every plan under fifty aliases.
 
-    Bound: the cost of an operation, and an address's work. GATEWAY_MAX_COST_ANONYMOUS and
-    GATEWAY_ADDRESS_WORK switch it off.
+    Bound: the cost of an operation, and an address's work.
     """
     names = " ".join(f"a{number}: name" for number in range(50))
     query = f"query($f: DataPlanFilter) {{ dataPlans(filter: $f) {{ {names} }} }}"
