@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -33,6 +34,20 @@ def run_operator(work: Callable[[Access], Awaitable[T]]) -> T:
         return await work(access.load())
 
     return run(main())
+
+
+def print_lines(
+    opened: Callable[[Access], AbstractAsyncContextManager[T]],
+    work: Callable[[T], Awaitable[Sequence[str]]],
+) -> None:
+    """Run an operators' command, and print the lines that `work` returns for what `opened` connects to."""
+
+    async def main(access: Access) -> None:
+        async with opened(access) as operations:
+            for line in await work(operations):
+                click.echo(line)
+
+    run_operator(main)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ import click
 from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, limit_of, token
-from cli.run import run_operator
+from cli.run import print_lines, run_operator
 
 if TYPE_CHECKING:
     from cli.operators.catalogue import Plans
@@ -158,8 +158,4 @@ def _print(
 ) -> None:
     from cli.operators.catalogue import open_plans
 
-    async def main(access: Access) -> None:
-        async with open_plans(access, token, as_json=as_json) as plans:
-            click.echo("\n".join(await work(plans)))
-
-    run_operator(main)
+    print_lines(lambda access: open_plans(access, token, as_json=as_json), work)

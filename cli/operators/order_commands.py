@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, MOMENT, limit_of, token
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.orders import Orders
@@ -140,8 +139,4 @@ def _print(
 ) -> None:
     from cli.operators.orders import open_orders
 
-    async def main(access: Access) -> None:
-        async with open_orders(access, token, as_json=as_json) as orders:
-            click.echo("\n".join(await work(orders)))
-
-    run_operator(main)
+    print_lines(lambda access: open_orders(access, token, as_json=as_json), work)

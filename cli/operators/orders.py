@@ -47,14 +47,7 @@ class Orders:
             ),
             page_size=min(limit, PAGE),
         )
-        found: list[pb.Order] = []
-        while True:
-            page = await self.service.call("ListOrders", request)
-            found += page.orders
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                break
-        found = found[:limit]
+        found = await self.service.listed("ListOrders", request, "orders", limit)
         if self.as_json:
             return output.document(found)
         return output.table(TITLES, map(_row, found), "no such order")

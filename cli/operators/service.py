@@ -35,6 +35,18 @@ class Service:
         except Failure as failure:
             raise self._error(failure) from failure
 
+    async def listed(
+        self, method: str, request: Any, field: str, limit: int | None = None
+    ) -> list[Any]:
+        """Return the rows in a field of a list's pages: the first `limit`, or all."""
+        found: list[Any] = []
+        while True:
+            page = await self.call(method, request)
+            found += getattr(page, field)
+            request.page_token = page.next_page_token
+            if not page.next_page_token or (limit is not None and len(found) >= limit):
+                return found[:limit]
+
     async def stream(self, method: str, request: Any) -> AsyncIterator[Any]:
         """Yield the messages of a streaming method; raise CommandError if it fails."""
         metadata = (("authorization", f"Bearer {self.token}"),)

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, MOMENT, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.webhooks import Webhooks
@@ -84,9 +83,4 @@ def stats(as_json: bool) -> None:
 def _print(work: "Callable[[Webhooks], Awaitable[list[str]]]", *, as_json: bool = False) -> None:
     from cli.operators.webhooks import open_webhooks
 
-    async def main(access: Access) -> None:
-        async with open_webhooks(access, as_json=as_json) as webhooks:
-            for line in await work(webhooks):
-                click.echo(line)
-
-    run_operator(main)
+    print_lines(lambda access: open_webhooks(access, as_json=as_json), work)

@@ -54,15 +54,10 @@ class Webhooks:
 
     async def list_events(self, limit: int, **conditions: Any) -> list[str]:
         """List callbacks, newest first."""
-        request = pb.ListEventsRequest(filter=event_filter(**conditions))
-        events: list[pb.Event] = []
-        while True:
-            request.page_size = min(limit - len(events), PAGE)
-            page = await self.service.call("ListEvents", request)
-            events += page.events
-            request.page_token = page.next_page_token
-            if len(events) >= limit or not page.next_page_token:
-                break
+        request = pb.ListEventsRequest(
+            filter=event_filter(**conditions), page_size=min(limit, PAGE)
+        )
+        events = await self.service.listed("ListEvents", request, "events", limit)
         return output.document(events) if self.as_json else list(map(_line, events))
 
     async def show(self, event_id: str) -> list[str]:

@@ -66,16 +66,10 @@ class Books:
             to_date=stamp(until),
             page_size=min(limit, PAGE),
         )
-        found: list[pb.LedgerTransaction] = []
-        while True:
-            page = await self.service.call("ListLedger", request)
-            found += page.transactions
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                break
+        found = await self.service.listed("ListLedger", request, "transactions", limit)
         if self.as_json:
-            return output.document(found[:limit])
-        rows = [row for transaction in found[:limit] for row in _rows(transaction)]
+            return output.document(found)
+        rows = [row for transaction in found for row in _rows(transaction)]
         return output.table(TITLES, rows, "no transaction")
 
     async def accounts(self, at: datetime | None) -> list[str]:

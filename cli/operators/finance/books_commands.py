@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, MOMENT, limit_of, token
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.finance.books import Books
@@ -78,8 +77,4 @@ def _print(
 ) -> None:
     from cli.operators.finance.books import open_books
 
-    async def main(access: Access) -> None:
-        async with open_books(access, token, as_json=as_json) as found:
-            click.echo("\n".join(await work(found)))
-
-    run_operator(main)
+    print_lines(lambda access: open_books(access, token, as_json=as_json), work)

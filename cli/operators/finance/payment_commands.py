@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, KEY, MOMENT, TOKEN, YES, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.finance.payments import Payments
@@ -163,8 +162,4 @@ def _print(
 ) -> None:
     from cli.operators.finance.payments import open_payments
 
-    async def main(access: Access) -> None:
-        async with open_payments(access, token, as_json=as_json) as payments:
-            click.echo("\n".join(await work(payments)))
-
-    run_operator(main)
+    print_lines(lambda access: open_payments(access, token, as_json=as_json), work)

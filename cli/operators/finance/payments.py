@@ -53,19 +53,19 @@ class Payments:
             to_date=stamp(until),
             page_size=min(limit, PAGE),
         )
-        found = await self._pages("ListPayments", request, "payments", limit)
+        found = await self.service.listed("ListPayments", request, "payments", limit)
         return self._table(found, TITLES, _row, "no such payment")
 
     async def held(self, limit: int) -> list[str]:
         """List the orders that wait for a review, the oldest first."""
         request = pb.ListHeldOrdersRequest(page_size=min(limit, PAGE))
-        found = await self._pages("ListHeldOrders", request, "payments", limit)
+        found = await self.service.listed("ListHeldOrders", request, "payments", limit)
         return self._table(found, HELD_TITLES, _held_row, "no order waits for a review")
 
     async def disputes(self, limit: int, *, open_only: bool) -> list[str]:
         """List disputes, newest first."""
         request = pb.ListDisputesRequest(open_only=open_only, page_size=min(limit, PAGE))
-        found = await self._pages("ListDisputes", request, "disputes", limit)
+        found = await self.service.listed("ListDisputes", request, "disputes", limit)
         return self._table(found, DISPUTE_TITLES, _dispute_row, "no dispute")
 
     async def show(self, order_id: str) -> list[str]:
@@ -131,15 +131,6 @@ class Payments:
         for item in found.items:
             lines += ["", item.field, *(f"  {line}" for line in item.text.splitlines())]
         return lines
-
-    async def _pages(self, method: str, request: Any, field: str, limit: int) -> list[Any]:
-        found: list[Any] = []
-        while True:
-            page = await self.service.call(method, request)
-            found += getattr(page, field)
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                return found[:limit]
 
     def _table(self, found: list[Any], titles: Sequence[str], row: Any, empty: str) -> list[str]:
         if self.as_json:

@@ -7,10 +7,9 @@ from uuid import UUID
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, KEY, TOKEN, YES, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.finance.wallets import Wallets
@@ -89,8 +88,4 @@ def _print(
 ) -> None:
     from cli.operators.finance.wallets import open_wallets
 
-    async def main(access: Access) -> None:
-        async with open_wallets(access, token, as_json=as_json) as wallets:
-            click.echo("\n".join(await work(wallets)))
-
-    run_operator(main)
+    print_lines(lambda access: open_wallets(access, token, as_json=as_json), work)

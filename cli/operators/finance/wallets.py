@@ -73,13 +73,7 @@ class Wallets:
 
     async def _entries(self, wallet_id: str, limit: int) -> list[pb.WalletEntry]:
         request = pb.ListWalletEntriesRequest(wallet_id=wallet_id, page_size=min(limit, PAGE))
-        found: list[pb.WalletEntry] = []
-        while True:
-            page = await self.service.call("ListWalletEntries", request)
-            found += page.entries
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                return found[:limit]
+        return await self.service.listed("ListWalletEntries", request, "entries", limit)
 
 
 @asynccontextmanager

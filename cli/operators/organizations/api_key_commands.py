@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.organizations.api_keys import APIKeys
@@ -55,8 +54,4 @@ def replace_signing_key(as_json: bool) -> None:
 def _print(as_json: bool, work: "Callable[[APIKeys], Awaitable[list[str]]]") -> None:
     from cli.operators.organizations.api_keys import open_api_keys
 
-    async def main(access: Access) -> None:
-        async with open_api_keys(access, as_json=as_json) as keys:
-            click.echo("\n".join(await work(keys)))
-
-    run_operator(main)
+    print_lines(lambda access: open_api_keys(access, as_json=as_json), work)

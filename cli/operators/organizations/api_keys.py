@@ -25,14 +25,7 @@ class APIKeys:
     async def list_keys(self, organization_id: str, limit: int) -> list[str]:
         """List the keys of an organization, newest first."""
         request = pb.ListAPIKeysRequest(organization_id=organization_id, page_size=min(limit, PAGE))
-        found: list[pb.APIKey] = []
-        while True:
-            page = await self.service.call("ListAPIKeys", request)
-            found += page.api_keys
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                break
-        found = found[:limit]
+        found = await self.service.listed("ListAPIKeys", request, "api_keys", limit)
         if self.as_json:
             return output.document(found)
         return output.table(TITLES, map(_row, found), "no API key")

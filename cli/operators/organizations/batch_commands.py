@@ -11,7 +11,7 @@ import click
 from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, token
-from cli.run import run_operator
+from cli.run import print_lines, run_operator
 
 if TYPE_CHECKING:
     from cli.operators.organizations.batches import Batches, Buying
@@ -139,8 +139,4 @@ def _print(
 ) -> None:
     from cli.operators.organizations.batches import open_batches
 
-    async def main(access: Access) -> None:
-        async with open_batches(access, token, as_json=as_json) as service:
-            click.echo("\n".join(await work(service)))
-
-    run_operator(main)
+    print_lines(lambda access: open_batches(access, token, as_json=as_json), work)

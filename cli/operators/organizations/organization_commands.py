@@ -7,11 +7,10 @@ from uuid import UUID
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, limit_of, token
 from cli.operators.organizations.statement_commands import COMMANDS as STATEMENT_COMMANDS
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.organizations.organizations import Organizations
@@ -153,8 +152,4 @@ def _print(
 ) -> None:
     from cli.operators.organizations.organizations import open_organizations
 
-    async def main(access: Access) -> None:
-        async with open_organizations(access, token, as_json=as_json) as service:
-            click.echo("\n".join(await work(service)))
-
-    run_operator(main)
+    print_lines(lambda access: open_organizations(access, token, as_json=as_json), work)

@@ -70,14 +70,7 @@ class Organizations:
     async def list_organizations(self, limit: int) -> list[str]:
         """List organizations, newest first."""
         request = pb.ListOrganizationsRequest(page_size=min(limit, PAGE))
-        found: list[pb.Organization] = []
-        while True:
-            page = await self.service.call("ListOrganizations", request)
-            found += page.organizations
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                break
-        found = found[:limit]
+        found = await self.service.listed("ListOrganizations", request, "organizations", limit)
         if self.as_json:
             return output.document(found)
         return output.table(TITLES, map(_row, found), "no organization")
@@ -120,13 +113,7 @@ class Organizations:
     async def members(self, organization: UUID) -> list[str]:
         """List all members, the longest-standing first."""
         request = pb.ListMembersRequest(organization_id=str(organization), page_size=PAGE)
-        found: list[pb.Member] = []
-        while True:
-            page = await self.service.call("ListMembers", request)
-            found += page.members
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                break
+        found = await self.service.listed("ListMembers", request, "members")
         if self.as_json:
             return output.document(found)
         return output.table(MEMBER_TITLES, map(_member_row, found), "no members")

@@ -8,9 +8,8 @@ from uuid import UUID
 
 import click
 
-from cli.config.access import Access
 from cli.operators.options import AMOUNT, JSON, KEY, TOKEN, YES, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.organizations.statements import Statements
@@ -134,8 +133,4 @@ def _print(
 ) -> None:
     from cli.operators.organizations.statements import open_statements
 
-    async def main(access: Access) -> None:
-        async with open_statements(access, token, as_json=as_json) as service:
-            click.echo("\n".join(await work(service)))
-
-    run_operator(main)
+    print_lines(lambda access: open_statements(access, token, as_json=as_json), work)

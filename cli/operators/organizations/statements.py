@@ -38,14 +38,7 @@ class Statements:
             unpaid_only=unpaid,
             page_size=min(limit, PAGE),
         )
-        found: list[pb.Statement] = []
-        while True:
-            page = await self.service.call("ListStatements", request)
-            found += page.statements
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                break
-        found = found[:limit]
+        found = await self.service.listed("ListStatements", request, "statements", limit)
         if self.as_json:
             return output.document(found)
         lines = output.table(TITLES, map(_row, found), "no such statement")
@@ -60,13 +53,7 @@ class Statements:
         wanted = pb.GetStatementRequest(statement_id=str(statement))
         found = (await self.service.call("GetStatement", wanted)).statement
         request = pb.ListStatementLinesRequest(statement_id=str(statement), page_size=LINES)
-        lines: list[pb.StatementLine] = []
-        while True:
-            page = await self.service.call("ListStatementLines", request)
-            lines += page.lines
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                break
+        lines = await self.service.listed("ListStatementLines", request, "lines")
         if self.as_json:
             return output.document({"statement": found, "lines": lines})
         return [

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import AMOUNT, JSON, MOMENT, TOKEN, limit_of
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.pricing.coupons import Coupons
@@ -91,8 +90,4 @@ def _print(
 ) -> None:
     from cli.operators.pricing.coupons import open_coupons
 
-    async def main(access: Access) -> None:
-        async with open_coupons(access, token, as_json=as_json) as coupons:
-            click.echo("\n".join(await work(coupons)))
-
-    run_operator(main)
+    print_lines(lambda access: open_coupons(access, token, as_json=as_json), work)

@@ -83,13 +83,7 @@ class Coupons:
     async def list_coupons(self, limit: int) -> list[str]:
         """List coupons, newest first."""
         request = pb.ListCouponsRequest(page_size=min(limit, PAGE))
-        found: list[pb.Coupon] = []
-        while True:
-            page = await self.service.call("ListCoupons", request)
-            found += page.coupons
-            request.page_token = page.next_page_token
-            if len(found) >= limit or not page.next_page_token:
-                return self._table(found[:limit])
+        return self._table(await self.service.listed("ListCoupons", request, "coupons", limit))
 
     async def create(self, code: str, options: NewCoupon) -> list[str]:
         """Create a coupon."""

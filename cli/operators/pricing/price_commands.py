@@ -10,7 +10,7 @@ import click
 from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, limit_of, token
-from cli.run import run_operator
+from cli.run import print_lines, run_operator
 
 if TYPE_CHECKING:
     from cli.operators.pricing.prices import Prices
@@ -187,8 +187,4 @@ def _print(
 ) -> None:
     from cli.operators.pricing.prices import open_prices
 
-    async def main(access: Access) -> None:
-        async with open_prices(access, token, as_json=as_json) as found:
-            click.echo("\n".join(await work(found)))
-
-    run_operator(main)
+    print_lines(lambda access: open_prices(access, token, as_json=as_json), work)

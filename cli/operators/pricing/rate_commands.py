@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.config.access import Access
 from cli.groups import Group
 from cli.operators.options import JSON, token
-from cli.run import run_operator
+from cli.run import print_lines
 
 if TYPE_CHECKING:
     from cli.operators.pricing.rates import ExchangeRates
@@ -67,8 +66,4 @@ def _print(
 ) -> None:
     from cli.operators.pricing.rates import open_rates
 
-    async def main(access: Access) -> None:
-        async with open_rates(access, token, as_json=as_json) as found:
-            click.echo("\n".join(await work(found)))
-
-    run_operator(main)
+    print_lines(lambda access: open_rates(access, token, as_json=as_json), work)
