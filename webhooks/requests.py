@@ -30,13 +30,6 @@ def listing(request: pb.ListEventsRequest) -> tuple[Filter, tuple[datetime, UUID
     return criteria, page_token.read_position(request, request.page_token), size
 
 
-def event_id(text: str) -> UUID:
-    checks = Checks()
-    checked = checks.uuid("event_id", text)
-    checks.done()
-    return checked
-
-
 def replay(request: pb.ReplayEventsRequest) -> Filter:
     """Return the filter of events to replay; raises Failure INVALID."""
     checks = Checks()

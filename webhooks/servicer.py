@@ -9,6 +9,7 @@ import grpc
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.logs import log
+from kit.values import checks
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
 from webhooks import customer_store, event_store, requests
@@ -42,7 +43,7 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         )
 
     async def GetEvent(self, request: pb.GetEventRequest, context: Context) -> pb.GetEventResponse:
-        event_id = requests.event_id(request.event_id)
+        event_id = checks.one_id("event_id", request.event_id)
         async with self._database.system() as connection:
             found = await event_store.get(connection, event_id)
         if found is None:

@@ -1,6 +1,7 @@
 """Validation of request fields, which reports all invalid fields in one failure."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -39,7 +40,11 @@ class Checks:
             self.fail(field, "must be a UUID in its canonical form")
         return value
 
-    def uuids(self, field: str, texts: list[str], most: int) -> list[UUID]:
+    def optional_uuid(self, field: str, text: str) -> UUID | None:
+        """Parse an id that may be empty."""
+        return self.uuid(field, text) if text else None
+
+    def uuids(self, field: str, texts: Sequence[str], most: int) -> list[UUID]:
         """Parse 1 to `most` ids, and drop duplicates."""
         if not 1 <= len(texts) <= most:
             self.fail(field, f"must contain 1 to {most} ids, not {len(texts)}")
@@ -92,3 +97,19 @@ class Checks:
         """Raise Failure(INVALID) if there are problems."""
         if self.problems:
             raise invalid(self.problems)
+
+
+def one_id(field: str, text: str) -> UUID:
+    """Parse the id in a field of a request; raises Failure INVALID."""
+    checks = Checks()
+    found = checks.uuid(field, text)
+    checks.done()
+    return found
+
+
+def ids(field: str, texts: Sequence[str], most: int) -> list[UUID]:
+    """Parse the 1 to `most` ids in a field of a request, and drop duplicates; raises Failure INVALID."""
+    checks = Checks()
+    found = checks.uuids(field, texts, most)
+    checks.done()
+    return found

@@ -7,7 +7,7 @@ import grpc
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.values import page_token, timestamps
+from kit.values import checks, page_token, timestamps
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.catalogue.v1 import prices_pb2_grpc
 from services.catalogue.prices import (
@@ -160,7 +160,7 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     async def QuotePlan(
         self, request: pb.QuotePlanRequest, context: Context
     ) -> pb.QuotePlanResponse:
-        plan = requests.quoted_plan(request)
+        plan = checks.one_id("plan_id", request.plan_id)
         # Prices may change while they are read.
         async with self._database.system(snapshot=True) as connection:
             at = await run_store.confirmed_at(connection)
@@ -169,7 +169,7 @@ class PricesServicer(prices_pb2_grpc.PricesServiceServicer):
     async def BatchQuotePlans(
         self, request: pb.BatchQuotePlansRequest, context: Context
     ) -> pb.BatchQuotePlansResponse:
-        plans = requests.quoted_plans(request)
+        plans = checks.ids("plan_ids", request.plan_ids, requests.MAX_QUOTED)
         async with self._database.system(snapshot=True) as connection:
             at = await run_store.confirmed_at(connection)
             found = await quotes(connection, plans, request.currency, at)

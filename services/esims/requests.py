@@ -1,6 +1,5 @@
 """Checks requests to the eSIMs service; a Failure names every bad field of a request."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from kit.auth.sessions import SUFFICIENT, Role, Session
@@ -34,22 +33,6 @@ MAX_WATCHED = 100
 # Fields of ListESIMs that do not change which eSIMs are listed, so that page tokens ignore them.
 UNBOUND = ("fresh", "with_bundles", "with_total")
 STATUSES_BACK = {number: status for status, number in STATUSES.items()}
-
-
-def one_id(field: str, text: str) -> UUID:
-    """Check one id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid(field, text)
-    checks.done()
-    return checked
-
-
-def ids(field: str, texts: Sequence[str]) -> list[UUID]:
-    """Check a batch of ids; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuids(field, list(texts), MAX_BATCH)
-    checks.done()
-    return checked
 
 
 def page(request: pb.ListESIMsRequest) -> Page:
@@ -142,8 +125,8 @@ def delivery(
         bundle_name=_name(checks, "bundle_name", request.bundle_name),
         customer_ref=checks.free_text("customer_ref", request.customer_ref, MAX_REFERENCE),
         auto_activate=request.auto_activate,
-        organization_id=optional_id(checks, "organization_id", request.organization_id),
-        group_id=optional_id(checks, "group_id", request.group_id),
+        organization_id=checks.optional_uuid("organization_id", request.organization_id),
+        group_id=checks.optional_uuid("group_id", request.group_id),
     )
     if request.group_id and not request.organization_id:
         checks.fail("group_id", "requires organization_id")
@@ -175,13 +158,8 @@ def _traveler(checks: Checks, place: str, given: pb.Traveler) -> Traveler:
         None,
         checks.free_text(f"{place}.name", given.name, MAX_TRAVELER_NAME),
         checks.free_text(f"{place}.email", given.email, MAX_EMAIL),
-        optional_id(checks, f"{place}.user_id", given.user_id),
+        checks.optional_uuid(f"{place}.user_id", given.user_id),
     )
-
-
-def optional_id(checks: Checks, field: str, text: str) -> UUID | None:
-    """Parse an id that may be empty."""
-    return checks.uuid(field, text) if text else None
 
 
 def cancelled(request: pb.CancelOrderBundlesRequest) -> Cancelled:

@@ -11,6 +11,7 @@ from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.values import checks
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import esims_pb2_grpc, events_pb2
@@ -126,7 +127,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def BatchListOrderESIMs(
         self, request: pb.BatchListOrderESIMsRequest, context: Context
     ) -> pb.BatchListOrderESIMsResponse:
-        order_ids = requests.ids("order_ids", request.order_ids)
+        order_ids = checks.ids("order_ids", request.order_ids, requests.MAX_BATCH)
         async with self._database.session(rpc_guard.session()) as connection:
             found = await store.list_of_orders(connection, order_ids)
         return pb.BatchListOrderESIMsResponse(esims=messages.esims_to_proto(found))
@@ -184,7 +185,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.SuspendESIMRequest, context: Context
     ) -> pb.SuspendESIMResponse:
         esim = await self._parts.suspension.suspend(
-            rpc_guard.session(), requests.one_id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), rpc_guard.time_left()
         )
         return pb.SuspendESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -192,7 +193,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RestoreESIMRequest, context: Context
     ) -> pb.RestoreESIMResponse:
         esim = await self._parts.suspension.restore(
-            rpc_guard.session(), requests.one_id("esim_id", request.esim_id)
+            rpc_guard.session(), checks.one_id("esim_id", request.esim_id)
         )
         return pb.RestoreESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -212,7 +213,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RefreshESIMRequest, context: Context
     ) -> pb.RefreshESIMResponse:
         esim = await self._parts.refresh.refresh(
-            rpc_guard.session(), requests.one_id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), rpc_guard.time_left()
         )
         return pb.RefreshESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -235,7 +236,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def ExportCustomer(
         self, request: pb.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
-        customer_id = requests.one_id("customer_id", request.customer_id)
+        customer_id = checks.one_id("customer_id", request.customer_id)
         for table, row in await customer_store.export(self._database, customer_id):
             yield pb.ExportCustomerResponse(table=table, row_json=row)
 
@@ -251,10 +252,10 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def _found(self, esim_id: str) -> tuple[Session, ESIM]:
         """Return the caller's session and an eSIM that it may see; raises Failure NOT_FOUND."""
         session = rpc_guard.session()
-        return session, await find.one(self._database, session, requests.one_id("esim_id", esim_id))
+        return session, await find.one(self._database, session, checks.one_id("esim_id", esim_id))
 
     async def _many(self, ids: Sequence[str]) -> list[ESIM]:
-        checked = requests.ids("esim_ids", ids)
+        checked = checks.ids("esim_ids", ids, requests.MAX_BATCH)
         async with self._database.session(rpc_guard.session()) as connection:
             return await store.get_many(connection, checked)
 

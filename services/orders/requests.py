@@ -77,7 +77,7 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         ),
         auto_activate=request.auto_activate,
         idempotency_key=key or None,
-        esim_id=checks.uuid("esim_id", request.esim_id) if request.esim_id else None,
+        esim_id=checks.optional_uuid("esim_id", request.esim_id),
         allow_reassign=request.allow_reassign,
         prevent_duplicates=request.prevent_duplicates,
         max_price=limits["max_price"],
@@ -86,17 +86,13 @@ def _buy(checks: Checks, request: pb.CreateOrderRequest, customer_id: UUID) -> O
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
         limit_currency=_limit_currency(checks, request),
         payment=choice(checks, "payment", request.payment) if request.HasField("payment") else None,
-        organization_id=_optional_id(checks, "organization_id", request.organization_id),
-        group_id=_optional_id(checks, "group_id", request.group_id),
+        organization_id=checks.optional_uuid("organization_id", request.organization_id),
+        group_id=checks.optional_uuid("group_id", request.group_id),
     )
     if checked.group_id is not None and checked.organization_id is None:
         checks.fail("group_id", "requires `organization_id`")
     checks.done()
     return checked
-
-
-def _optional_id(checks: Checks, field: str, text: str) -> UUID | None:
-    return checks.uuid(field, text) if text else None
 
 
 def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderRequest:
@@ -144,22 +140,6 @@ def validate(request: pb.ValidateOrderRequest) -> tuple[UUID, int, str]:
     currency = given_currency(checks, request.currency)
     checks.done()
     return plan_id, quantity, currency
-
-
-def one_id(field: str, text: str) -> UUID:
-    """Check one id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid(field, text)
-    checks.done()
-    return checked
-
-
-def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
-    """Check a batch of ids; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuids("order_ids", texts, limit)
-    checks.done()
-    return checked
 
 
 def listing(request: pb.ListOrdersRequest, session: Session) -> tuple[OrderFilter, int]:

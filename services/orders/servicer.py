@@ -10,7 +10,7 @@ import grpc
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.values import money
+from kit.values import checks, money
 from protos.orders.v1 import events_pb2, orders_pb2_grpc
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders import delivery_store, messages, requests, store
@@ -124,16 +124,14 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
 
     async def GetOrder(self, request: pb.GetOrderRequest, context: Context) -> pb.GetOrderResponse:
         session = rpc_guard.session()
-        order = await find.one(
-            self._database, session, requests.one_id("order_id", request.order_id)
-        )
+        order = await find.one(self._database, session, checks.one_id("order_id", request.order_id))
         return pb.GetOrderResponse(order=messages.order_to_proto(order, session))
 
     async def BatchGetOrders(
         self, request: pb.BatchGetOrdersRequest, context: Context
     ) -> pb.BatchGetOrdersResponse:
         session = rpc_guard.session()
-        ids = requests.order_ids(list(request.order_ids))
+        ids = checks.ids("order_ids", request.order_ids, requests.MAX_BATCH)
         async with self._database.session(session) as connection:
             orders = await store.get(connection, ids)
         orders = await find.with_costs(self._database, session, orders)
@@ -167,9 +165,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.ListOrderAssignmentsRequest, context: Context
     ) -> pb.ListOrderAssignmentsResponse:
         session = rpc_guard.session()
-        order = await find.own(
-            self._database, session, requests.one_id("order_id", request.order_id)
-        )
+        order = await find.own(self._database, session, checks.one_id("order_id", request.order_id))
         esims = await list_assignments(self._database, self._datasource, session, order)
         return pb.ListOrderAssignmentsResponse(
             assignments=[messages.esim_to_proto(esim) for esim in esims]
@@ -179,9 +175,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.CancelOrderRequest, context: Context
     ) -> pb.CancelOrderResponse:
         session = rpc_guard.session()
-        order = await find.own(
-            self._database, session, requests.one_id("order_id", request.order_id)
-        )
+        order = await find.own(self._database, session, checks.one_id("order_id", request.order_id))
         if order.unpaid and await self._payments.decisions.cancel(order.id, actor()):
             order = await find.one(self._database, session, order.id)
             return messages.cancellation_to_proto(order, [], session)
@@ -205,7 +199,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.BatchGetCancellationsRequest, context: Context
     ) -> pb.BatchGetCancellationsResponse:
         session = rpc_guard.session()
-        ids = requests.order_ids(list(request.order_ids), requests.MAX_CANCELLATIONS)
+        ids = checks.ids("order_ids", request.order_ids, requests.MAX_CANCELLATIONS)
         async with self._database.session(session) as connection:
             seen = await store.get(connection, ids)
             orders = [order for order in seen if find.is_own(order, session)]
@@ -223,7 +217,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
         self, request: pb.WatchOrderRequest, context: Context
     ) -> AsyncIterator[pb.WatchOrderResponse]:
         session = rpc_guard.session()
-        async for order in self._live.watch(session, requests.one_id("order_id", request.order_id)):
+        async for order in self._live.watch(session, checks.one_id("order_id", request.order_id)):
             yield pb.WatchOrderResponse(order=messages.order_to_proto(order, session))
 
     async def ApplyEvents(
@@ -234,7 +228,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     async def BatchListOrderTimelines(
         self, request: pb.BatchListOrderTimelinesRequest, context: Context
     ) -> pb.BatchListOrderTimelinesResponse:
-        ids = requests.order_ids(list(request.order_ids))
+        ids = checks.ids("order_ids", request.order_ids, requests.MAX_BATCH)
         async with self._database.session(rpc_guard.session()) as connection:
             seen = [order.id for order in await store.get(connection, ids)]
         # Row security hides steps from sessions: read them as the system, for orders that the caller may see.

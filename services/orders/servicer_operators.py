@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.values import timestamps
+from kit.values import checks, timestamps
 from protos.orders.v1 import orders_pb2 as pb
 from services.orders import customer_store, messages, requests
 from services.orders.operators import history_store
 from services.orders.operators.review import Review
+from services.orders.organizations.callers import actor
 from services.orders.organizations.departures import Departures
 
 
@@ -38,17 +39,17 @@ class Operations:
     async def get_order_history(
         self, request: pb.GetOrderHistoryRequest
     ) -> pb.GetOrderHistoryResponse:
-        found = await self._review.history(requests.one_id("order_id", request.order_id))
+        found = await self._review.history(checks.one_id("order_id", request.order_id))
         return messages.history_to_proto(found, rpc_guard.session())
 
     async def resume_order(self, request: pb.ResumeOrderRequest) -> pb.ResumeOrderResponse:
         order_id, note = requests.resume(request)
-        stuck = await self._review.resume(order_id, _actor(), note)
+        stuck = await self._review.resume(order_id, actor(), note)
         return pb.ResumeOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
 
     async def resolve_order(self, request: pb.ResolveOrderRequest) -> pb.ResolveOrderResponse:
         order_id, resolution, reference, note = requests.resolve(request)
-        stuck = await self._review.resolve(order_id, resolution, reference, _actor(), note)
+        stuck = await self._review.resolve(order_id, resolution, reference, actor(), note)
         return pb.ResolveOrderResponse(order=messages.stuck_to_proto(stuck, rpc_guard.session()))
 
     async def list_unexplained_provider_orders(
@@ -64,17 +65,13 @@ class Operations:
     async def export_customer(
         self, request: pb.ExportCustomerRequest
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
-        customer_id = requests.one_id("customer_id", request.customer_id)
+        customer_id = checks.one_id("customer_id", request.customer_id)
         for table, row in await customer_store.export(self._database, customer_id):
             yield pb.ExportCustomerResponse(table=table, row_json=row)
 
     async def erase_customer(self, request: pb.EraseCustomerRequest) -> pb.EraseCustomerResponse:
-        customer_id = requests.one_id("customer_id", request.customer_id)
+        customer_id = checks.one_id("customer_id", request.customer_id)
         await customer_store.check(self._database, customer_id)
         await self._departures.end_all(customer_id)
         erased = await customer_store.erase(self._database, customer_id)
         return pb.EraseCustomerResponse(orders=erased.orders, iccids=erased.iccids)
-
-
-def _actor() -> str:
-    return str(rpc_guard.session().user_id or "service")

@@ -149,22 +149,6 @@ def tax_rates(request: pb.SetTaxRatesRequest) -> dict[str, Decimal | None]:
     return found
 
 
-def quoted_plan(request: pb.QuotePlanRequest) -> UUID:
-    """Return the plan's id; raises Failure INVALID."""
-    checks = Checks()
-    found = checks.uuid("plan_id", request.plan_id)
-    checks.done()
-    return found
-
-
-def quoted_plans(request: pb.BatchQuotePlansRequest) -> list[UUID]:
-    """Return the plans' ids; raises Failure INVALID."""
-    checks = Checks()
-    found = checks.uuids("plan_ids", list(request.plan_ids), MAX_QUOTED)
-    checks.done()
-    return found
-
-
 def _plan(checks: Checks, text: str) -> UUID:
     if not checks.free_text("plan", text, MAX_PLAN):
         checks.fail("plan", "must be the id or the bundle name of a plan")

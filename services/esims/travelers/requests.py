@@ -8,7 +8,7 @@ from kit.values.checks import Checks
 from protos.esims.v1 import esims_pb2
 from protos.esims.v1 import travelers_pb2 as pb
 from services.esims.esim import Traveler
-from services.esims.requests import MAX_EMAIL, MAX_TRAVELER_NAME, optional_id
+from services.esims.requests import MAX_EMAIL, MAX_TRAVELER_NAME
 from services.esims.travelers.membership_store import MemberRole, Membership
 
 DEFAULT_PAGE = 50
@@ -62,7 +62,7 @@ def _traveler(checks: Checks, given: esims_pb2.Traveler) -> Traveler:
     before, at, after = email.rpartition("@")
     if (email and not (before and at and after)) or any(map(str.isspace, email)):
         checks.fail("traveler.email", "must be an e-mail address, such as name@example.com")
-    user_id = optional_id(checks, "traveler.user_id", given.user_id)
+    user_id = checks.optional_uuid("traveler.user_id", given.user_id)
     return Traveler(None, name, email, user_id)
 
 
@@ -71,7 +71,7 @@ def listing(
 ) -> tuple[UUID | None, int, tuple[datetime, UUID] | None]:
     """Return the organization, the page size, and where the last page ended; raises Failure INVALID."""
     checks = Checks()
-    organization_id = optional_id(checks, "organization_id", request.organization_id)
+    organization_id = checks.optional_uuid("organization_id", request.organization_id)
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     return organization_id, size, page_token.read_position(request, request.page_token)

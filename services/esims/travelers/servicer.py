@@ -8,12 +8,12 @@ import grpc
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.values import page_token
+from kit.values import checks, page_token
 from kit.values.clock import Clock
 from protos.esims.v1 import travelers_pb2 as pb
 from protos.esims.v1 import travelers_pb2_grpc
 from services.esims import messages as esim_messages
-from services.esims.requests import ids, one_id
+from services.esims.requests import MAX_BATCH
 from services.esims.travelers import (
     assign,
     membership_store,
@@ -57,7 +57,7 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
     async def UnassignESIM(
         self, request: pb.UnassignESIMRequest, context: Context
     ) -> pb.UnassignESIMResponse:
-        esim_id = one_id("esim_id", request.esim_id)
+        esim_id = checks.one_id("esim_id", request.esim_id)
         esim = await assign.unassign(self._database, rpc_guard.session(), esim_id)
         return pb.UnassignESIMResponse(esim=esim_messages.esim_to_proto(esim))
 
@@ -88,7 +88,7 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
     async def BatchGetTravelers(
         self, request: pb.BatchGetTravelersRequest, context: Context
     ) -> pb.BatchGetTravelersResponse:
-        asked = ids("traveler_ids", request.traveler_ids)
+        asked = checks.ids("traveler_ids", request.traveler_ids, MAX_BATCH)
         async with self._database.session(rpc_guard.session()) as connection:
             found = await traveler_store.get_many(connection, asked)
         return pb.BatchGetTravelersResponse(travelers=map(esim_messages.traveler_to_proto, found))
@@ -108,7 +108,7 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
     async def ListShareLinks(
         self, request: pb.ListShareLinksRequest, context: Context
     ) -> pb.ListShareLinksResponse:
-        esim_id = one_id("esim_id", request.esim_id)
+        esim_id = checks.one_id("esim_id", request.esim_id)
         found = await self._sharing.list_links(rpc_guard.session(), esim_id)
         now = self._clock.wall()
         return pb.ListShareLinksResponse(links=[messages.link_to_proto(one, now) for one in found])
@@ -116,14 +116,14 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
     async def RevokeShareLink(
         self, request: pb.RevokeShareLinkRequest, context: Context
     ) -> pb.RevokeShareLinkResponse:
-        link_id = one_id("share_link_id", request.share_link_id)
+        link_id = checks.one_id("share_link_id", request.share_link_id)
         link = await self._sharing.revoke(rpc_guard.session(), link_id)
         return pb.RevokeShareLinkResponse(link=messages.link_to_proto(link, self._clock.wall()))
 
     async def ShowShareLinkCode(
         self, request: pb.ShowShareLinkCodeRequest, context: Context
     ) -> pb.ShowShareLinkCodeResponse:
-        link_id = one_id("share_link_id", request.share_link_id)
+        link_id = checks.one_id("share_link_id", request.share_link_id)
         link = await self._sharing.show_code(rpc_guard.session(), link_id)
         return pb.ShowShareLinkCodeResponse(link=messages.link_to_proto(link, self._clock.wall()))
 

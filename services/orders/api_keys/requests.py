@@ -110,14 +110,6 @@ def _paged(request: pb.ListAPIKeysRequest) -> pb.ListAPIKeysRequest:
     return page_token.without(request, "page_size", "page_token")
 
 
-def one_id(text: str) -> UUID:
-    """Check a key's id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid("api_key_id", text)
-    checks.done()
-    return checked
-
-
 def exchange(request: pb.ExchangeAPIKeyRequest) -> tuple[bytes, str]:
     """Return the hash of the key and the client's address; raises Failure INVALID."""
     checks = Checks()

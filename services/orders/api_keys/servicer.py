@@ -12,7 +12,7 @@ from kit.auth.sessions import Role
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.values import timestamps
+from kit.values import checks, timestamps
 from protos.auth.v1 import issuer_pb2, issuer_pb2_grpc
 from protos.orders.v1 import api_keys_pb2 as pb
 from protos.orders.v1 import api_keys_pb2_grpc
@@ -104,7 +104,7 @@ class APIKeysServicer(api_keys_pb2_grpc.APIKeysServiceServicer):
     async def RevokeAPIKey(
         self, request: pb.RevokeAPIKeyRequest, context: Context
     ) -> pb.RevokeAPIKeyResponse:
-        key_id = requests.one_id(request.api_key_id)
+        key_id = checks.one_id("api_key_id", request.api_key_id)
         async with self._database.system() as connection:
             found = await self._find(connection, key_id)
             # A trigger revokes the key with its membership. A repetition finds neither.

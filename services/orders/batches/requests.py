@@ -82,8 +82,8 @@ def batch(given: pb.BatchInput, now: datetime) -> BatchRequest:
     if not_before is not None and not_before > now + FURTHEST:
         checks.fail("batch.not_before", f"must be at most {FURTHEST.days} days ahead")
     found = BatchRequest(
-        organization_id=_optional(checks, "batch.organization_id", given.organization_id),
-        group_id=_optional(checks, "batch.group_id", given.group_id),
+        organization_id=checks.optional_uuid("batch.organization_id", given.organization_id),
+        group_id=checks.optional_uuid("batch.group_id", given.group_id),
         name=checks.free_text("batch.name", given.name, MAX_NAME),
         rows=rows,
         policy=policy or ErrorPolicy.SKIP_FAILED,
@@ -119,10 +119,6 @@ def _max_total(checks: Checks, given: pb.BatchInput) -> Decimal | None:
     if not 0 <= most < MAX_MONEY:
         checks.fail("batch.max_total", "must be an amount of money, 0 or more")
     return most
-
-
-def _optional(checks: Checks, field: str, text: str) -> UUID | None:
-    return checks.uuid(field, text) if text else None
 
 
 def _row(position: int, given: pb.BatchItemInput) -> Row:
@@ -175,20 +171,12 @@ def _text(checks: Checks, field: str, text: str, most: int) -> str:
     return "" if field in checks.problems else checked
 
 
-def one_id(text: str) -> UUID:
-    """Check the id of a batch; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid("batch_id", text)
-    checks.done()
-    return checked
-
-
 def listing(
     request: pb.ListBatchesRequest,
 ) -> tuple[UUID | None, int, tuple[datetime, UUID] | None]:
     """Return the organization, the page size and the position after which the page begins."""
     checks = Checks()
-    organization_id = _optional(checks, "organization_id", request.organization_id)
+    organization_id = checks.optional_uuid("organization_id", request.organization_id)
     size = checks.page_size(request.page_size, DEFAULT_PAGE, MAX_PAGE)
     checks.done()
     bare = page_token.without(request, "with_row_tokens")

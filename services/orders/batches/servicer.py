@@ -8,6 +8,7 @@ import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.values import checks
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import batches_pb2_grpc
 from services.orders.batches import find, messages, read_store, requests
@@ -71,7 +72,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         )
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
-        batch_id = requests.one_id(request.batch_id)
+        batch_id = checks.one_id("batch_id", request.batch_id)
         found = await find.one(self._database, rpc_guard.session(), batch_id)
         return pb.GetBatchResponse(batch=self._to_proto(found))
 
@@ -139,7 +140,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         self, request: pb.CancelBatchRequest, context: Context
     ) -> pb.CancelBatchResponse:
         session = rpc_guard.session()
-        batch_id = requests.one_id(request.batch_id)
+        batch_id = checks.one_id("batch_id", request.batch_id)
         actor = str(session.user_id or "service")
         found = await self._changes.cancel(session, batch_id, actor)
         self._worker.wake()
@@ -149,7 +150,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         self, request: pb.RetryBatchRequest, context: Context
     ) -> pb.RetryBatchResponse:
         session = rpc_guard.session()
-        found = await self._changes.retry(session, requests.one_id(request.batch_id))
+        found = await self._changes.retry(session, checks.one_id("batch_id", request.batch_id))
         self._worker.wake()
         return pb.RetryBatchResponse(batch=self._to_proto(found))
 
@@ -157,7 +158,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         self, request: pb.WatchBatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchBatchResponse]:
         session = rpc_guard.session()
-        async for batch in self._live.watch(session, requests.one_id(request.batch_id)):
+        async for batch in self._live.watch(session, checks.one_id("batch_id", request.batch_id)):
             yield pb.WatchBatchResponse(batch=self._to_proto(batch))
 
     def _to_proto(self, batch: Batch) -> pb.Batch:

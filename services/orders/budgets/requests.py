@@ -95,11 +95,3 @@ def _amount(checks: Checks, given: money_pb2.Money) -> Decimal:
     elif amount != round(amount, digits):
         checks.fail("amount", f"must have at most {digits} decimal places, as {code} has")
     return amount
-
-
-def one_id(field: str, text: str) -> UUID:
-    """Check one id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid(field, text)
-    checks.done()
-    return checked

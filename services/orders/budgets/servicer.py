@@ -7,6 +7,7 @@ import grpc
 from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.values import checks
 from protos.orders.v1 import budgets_pb2 as pb
 from protos.orders.v1 import budgets_pb2_grpc
 from services.orders.budgets import change, messages, requests, store
@@ -26,7 +27,7 @@ class BudgetsServicer(budgets_pb2_grpc.BudgetsServiceServicer):
     async def ListBudgets(
         self, request: pb.ListBudgetsRequest, context: Context
     ) -> pb.ListBudgetsResponse:
-        organization_id = requests.one_id("organization_id", request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         async with self._database.system() as connection:
             member = await callers.authorize(
                 connection, organization_id, ACCOUNTING | BUYING, staff=Role.FINANCE
@@ -60,7 +61,7 @@ class BudgetsServicer(budgets_pb2_grpc.BudgetsServiceServicer):
     async def DeleteBudget(
         self, request: pb.DeleteBudgetRequest, context: Context
     ) -> pb.DeleteBudgetResponse:
-        budget_id = requests.one_id("budget_id", request.budget_id)
+        budget_id = checks.one_id("budget_id", request.budget_id)
         async with self._database.system() as connection:
             budget = await store.get(connection, budget_id)
             if budget is None:

@@ -217,14 +217,6 @@ def given_code(checks: Checks, field: str, text: str) -> str | None:
     return normalized(checks.free_text(field, text, MAX_CODE)) or None
 
 
-def one_id(text: str) -> UUID:
-    """Check a coupon's id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid("coupon_id", text)
-    checks.done()
-    return checked
-
-
 def listing(request: pb.ListCouponsRequest) -> tuple[int, tuple[datetime, UUID] | None]:
     """Return the page size, and where the last page ended; raises Failure INVALID."""
     checks = Checks()

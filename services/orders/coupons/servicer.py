@@ -9,12 +9,13 @@ from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.values import money
+from kit.values import checks, money
 from protos.orders.v1 import coupons_pb2 as pb
 from protos.orders.v1 import coupons_pb2_grpc
 from services.orders.coupons import messages, requests, store
 from services.orders.coupons.coupon import CouponReason
 from services.orders.coupons.redeem import Discounts, sale_of
+from services.orders.organizations.callers import actor
 from services.orders.peers import Catalogue
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -37,7 +38,7 @@ class CouponsServicer(coupons_pb2_grpc.CouponsServiceServicer):
     ) -> pb.CreateCouponResponse:
         rules = requests.create(request, datetime.now(UTC))
         async with self._database.system() as connection:
-            created = await store.create(connection, rules, _actor())
+            created = await store.create(connection, rules, actor())
         if created is None:
             raise Failure(
                 Kind.CONFLICT,
@@ -49,9 +50,9 @@ class CouponsServicer(coupons_pb2_grpc.CouponsServiceServicer):
     async def DisableCoupon(
         self, request: pb.DisableCouponRequest, context: Context
     ) -> pb.DisableCouponResponse:
-        coupon_id = requests.one_id(request.coupon_id)
+        coupon_id = checks.one_id("coupon_id", request.coupon_id)
         async with self._database.system() as connection:
-            disabled = await store.disable(connection, coupon_id, _actor())
+            disabled = await store.disable(connection, coupon_id, actor())
         if disabled is None:
             raise Failure(
                 Kind.NOT_FOUND, "COUPON_NOT_FOUND", "No coupon has this id; list the coupons"
@@ -87,7 +88,3 @@ class CouponsServicer(coupons_pb2_grpc.CouponsServiceServicer):
                 raise
             return pb.CheckCouponResponse(code=failure.reason, message=failure.message)
         return pb.CheckCouponResponse(valid=True, discount=money.to_proto(discount, plan.currency))
-
-
-def _actor() -> str:
-    return str(rpc_guard.session().user_id or "service")

@@ -8,7 +8,7 @@ from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.values import page_token
+from kit.values import checks, page_token
 from protos.orders.v1 import organizations_pb2 as pb
 from protos.orders.v1 import organizations_pb2_grpc
 from services.orders.organizations import (
@@ -52,7 +52,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def UpdateOrganization(
         self, request: pb.UpdateOrganizationRequest, context: Context
     ) -> pb.UpdateOrganizationResponse:
-        (organization_id,) = requests.ids(organization_id=request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         async with self._database.system() as connection:
             found = await store.find(connection, organization_id, lock=True)
             if found is None:
@@ -80,7 +80,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
         )
 
     async def _set_suspended(self, id_: str, *, suspended: bool) -> Organization:
-        (organization_id,) = requests.ids(organization_id=id_)
+        organization_id = checks.one_id("organization_id", id_)
         async with self._database.system() as connection:
             found = await store.set_suspended(connection, organization_id, suspended=suspended)
         if found is None:
@@ -90,7 +90,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def GetOrganization(
         self, request: pb.GetOrganizationRequest, context: Context
     ) -> pb.GetOrganizationResponse:
-        (organization_id,) = requests.ids(organization_id=request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         async with self._database.system() as connection:
             caller = await authorize(
                 connection, organization_id, frozenset(MemberRole), staff=Role.SUPPORT
@@ -131,7 +131,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def ListMembers(
         self, request: pb.ListMembersRequest, context: Context
     ) -> pb.ListMembersResponse:
-        (organization_id,) = requests.ids(organization_id=request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         size, after = requests.listing(request)
         async with self._database.system() as connection:
             await authorize(connection, organization_id, MANAGING, staff=Role.SUPPORT)
@@ -174,7 +174,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def ListInvitations(
         self, request: pb.ListInvitationsRequest, context: Context
     ) -> pb.ListInvitationsResponse:
-        (organization_id,) = requests.ids(organization_id=request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         size, after = requests.listing(request)
         async with self._database.system() as connection:
             await authorize(connection, organization_id, MANAGING, staff=Role.SUPPORT)
@@ -192,7 +192,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def RevokeInvitation(
         self, request: pb.RevokeInvitationRequest, context: Context
     ) -> pb.RevokeInvitationResponse:
-        (invitation_id,) = requests.ids(invitation_id=request.invitation_id)
+        invitation_id = checks.one_id("invitation_id", request.invitation_id)
         revoked = await self._invitations.revoke(invitation_id)
         return pb.RevokeInvitationResponse(invitation=messages.invitation_to_proto(revoked))
 
@@ -208,7 +208,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def ListGroups(
         self, request: pb.ListGroupsRequest, context: Context
     ) -> pb.ListGroupsResponse:
-        (organization_id,) = requests.ids(organization_id=request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         found = await self._groups.list_visible(organization_id)
         return pb.ListGroupsResponse(groups=map(messages.group_to_proto, found))
 
@@ -231,7 +231,7 @@ class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer)
     async def ArchiveGroup(
         self, request: pb.ArchiveGroupRequest, context: Context
     ) -> pb.ArchiveGroupResponse:
-        (group_id,) = requests.ids(group_id=request.group_id)
+        group_id = checks.one_id("group_id", request.group_id)
         archived = await self._groups.archive(group_id)
         return pb.ArchiveGroupResponse(group=messages.group_to_proto(archived))
 

@@ -95,13 +95,6 @@ def entries(request: pb.ListWalletEntriesRequest) -> tuple[UUID, int, int | None
     return wallet_id, size, page_token.read_number(request, request.page_token)
 
 
-def order_ids(request: pb.BatchGetRefundableRequest) -> list[UUID]:
-    checks = Checks()
-    found = checks.uuids("order_ids", list(request.order_ids), MAX_BATCH)
-    checks.done()
-    return found
-
-
 def top_up(checks: Checks, request: pb.TopUpWalletRequest) -> tuple[Decimal, str, str]:
     """Return the amount, currency and key of a top-up."""
     amount = ZERO

@@ -31,22 +31,6 @@ class PaymentFilter:
     after: tuple[datetime, UUID] | None
 
 
-def one_id(field: str, text: str) -> UUID:
-    """Check one id; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuid(field, text)
-    checks.done()
-    return checked
-
-
-def order_ids(texts: list[str], limit: int = MAX_BATCH) -> list[UUID]:
-    """Check a batch of ids; raises Failure INVALID."""
-    checks = Checks()
-    checked = checks.uuids("order_ids", texts, limit)
-    checks.done()
-    return checked
-
-
 def listing(request: pb.ListPaymentsRequest) -> tuple[PaymentFilter, int]:
     """Return the filter and the page size; raises Failure INVALID."""
     checks = Checks()

@@ -6,10 +6,12 @@ import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.values import checks
 from protos.orders.v1 import payments_pb2 as pb
 from protos.orders.v1 import payments_pb2_grpc
 from services.orders import store as order_rows
 from services.orders.listing import find
+from services.orders.organizations.callers import actor
 from services.orders.payment import Payment
 from services.orders.payments import list_payments, messages, requests, store
 from services.orders.payments.decide import Decisions
@@ -51,7 +53,7 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         self, request: pb.BatchGetPaymentsRequest, context: Context
     ) -> pb.BatchGetPaymentsResponse:
         session = rpc_guard.session()
-        ids = requests.order_ids(list(request.order_ids))
+        ids = checks.ids("order_ids", request.order_ids, requests.MAX_BATCH)
         # Row security decides which orders the session may see; payments are read for these only.
         async with self._database.session(session) as connection:
             seen = [one.id for one in await order_rows.get(connection, ids) if one.has_payment]
@@ -62,7 +64,7 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         self, request: pb.ResumePaymentRequest, context: Context
     ) -> pb.ResumePaymentResponse:
         session = rpc_guard.session()
-        order_id = requests.one_id("order_id", request.order_id)
+        order_id = checks.one_id("order_id", request.order_id)
         order = await find.own(self._database, session, order_id)
         return pb.ResumePaymentResponse(payment=await self._paying.resume(session, order))
 
@@ -97,21 +99,21 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         self, request: pb.ReleaseOrderRequest, context: Context
     ) -> pb.ReleaseOrderResponse:
         order_id, note = requests.decision(request)
-        payment = await self._decisions.release(order_id, _actor(), note)
+        payment = await self._decisions.release(order_id, actor(), note)
         return pb.ReleaseOrderResponse(payment=(await self._shown([payment]))[0])
 
     async def RejectOrder(
         self, request: pb.RejectOrderRequest, context: Context
     ) -> pb.RejectOrderResponse:
         order_id, note = requests.decision(request)
-        payment = await self._decisions.reject(order_id, _actor(), note)
+        payment = await self._decisions.reject(order_id, actor(), note)
         return pb.RejectOrderResponse(payment=(await self._shown([payment]))[0])
 
     async def MarkOrderPaid(
         self, request: pb.MarkOrderPaidRequest, context: Context
     ) -> pb.MarkOrderPaidResponse:
         order_id, amount, currency, reference = requests.mark_paid(request)
-        payment = await self._decisions.mark_paid(order_id, amount, currency, reference, _actor())
+        payment = await self._decisions.mark_paid(order_id, amount, currency, reference, actor())
         return pb.MarkOrderPaidResponse(payment=(await self._shown([payment]))[0])
 
     async def ListDisputes(
@@ -143,7 +145,3 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
             )
             for payment in payments
         ]
-
-
-def _actor() -> str:
-    return str(rpc_guard.session().user_id or "service")

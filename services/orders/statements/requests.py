@@ -18,13 +18,6 @@ ZERO = Decimal(0)
 FIRST_DAY = date(2020, 1, 1)
 
 
-def one_id(field: str, text: str) -> UUID:
-    checks = Checks()
-    found = checks.uuid(field, text)
-    checks.done()
-    return found
-
-
 def listing(request: pb.ListStatementsRequest) -> tuple[UUID | None, int, int | None]:
     """Return the organization, the page size, and the number before which the page begins."""
     checks = Checks()

@@ -10,7 +10,7 @@ from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.values import page_token
+from kit.values import checks, page_token
 from protos.orders.v1 import statements_pb2 as pb
 from protos.orders.v1 import statements_pb2_grpc
 from services.orders.organizations import callers, membership
@@ -33,7 +33,7 @@ class StatementsServicer(statements_pb2_grpc.StatementsServiceServicer):
     async def GetCreditAccount(
         self, request: pb.GetCreditAccountRequest, context: Context
     ) -> pb.GetCreditAccountResponse:
-        organization_id = requests.one_id("organization_id", request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         async with self._database.system() as connection:
             await _authorize(connection, organization_id)
             account = await store.account(connection, organization_id)
@@ -71,7 +71,7 @@ class StatementsServicer(statements_pb2_grpc.StatementsServiceServicer):
         self, request: pb.GetStatementRequest, context: Context
     ) -> pb.GetStatementResponse:
         session = rpc_guard.session()
-        statement_id = requests.one_id("statement_id", request.statement_id)
+        statement_id = checks.one_id("statement_id", request.statement_id)
         async with self._database.system() as connection:
             statement = await _visible(connection, statement_id)
             [shown] = await _shown(connection, session, [statement])
@@ -97,7 +97,7 @@ class StatementsServicer(statements_pb2_grpc.StatementsServiceServicer):
     async def IssueStatement(
         self, request: pb.IssueStatementRequest, context: Context
     ) -> pb.IssueStatementResponse:
-        organization_id = requests.one_id("organization_id", request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         async with self._database.system() as connection:
             await _authorize(connection, organization_id)
         issued = await self._statements.close(organization_id, callers.actor())

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from kit.db.database import Database
 from kit.errors import invalid
-from kit.values import money, page_token, timestamps
+from kit.values import checks, money, page_token, timestamps
 from kit.values.checks import Checks
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments import requests
@@ -37,7 +37,7 @@ class ShownDisputes:
     async def evidence(
         self, request: pb.GetDisputeEvidenceRequest
     ) -> pb.GetDisputeEvidenceResponse:
-        disputes, items = await self._evidence.gather(requests.one_id("order_id", request.order_id))
+        disputes, items = await self._evidence.gather(checks.one_id("order_id", request.order_id))
         return pb.GetDisputeEvidenceResponse(
             disputes=map(_message, disputes),
             items=[pb.EvidenceItem(field=name, text=text) for name, text in items],

@@ -8,7 +8,7 @@ import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.values import money, timestamps
+from kit.values import checks, money, timestamps
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders import store as order_rows
 from services.orders.payments import messages, money_requests, store
@@ -48,7 +48,7 @@ class RefundMethods:
     async def BatchGetRefundable(
         self, request: pb.BatchGetRefundableRequest, context: Context
     ) -> pb.BatchGetRefundableResponse:
-        ids = money_requests.order_ids(request)
+        ids = checks.ids("order_ids", request.order_ids, money_requests.MAX_BATCH)
         # Row security decides which orders the session may see.
         async with self._database.session(rpc_guard.session()) as connection:
             seen = await order_rows.get(connection, ids)

@@ -10,7 +10,7 @@ from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind, invalid
 from kit.logs.episodes import Episodes
 from kit.rpc import guard as rpc_guard
-from kit.values import money, page_token, timestamps
+from kit.values import checks, money, page_token, timestamps
 from kit.values.checks import Checks
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.books import postings
@@ -19,7 +19,7 @@ from services.orders.customer_store import ERASED_CUSTOMER
 from services.orders.organizations import callers, membership
 from services.orders.organizations.membership import ACCOUNTING
 from services.orders.payment import Payment
-from services.orders.payments import messages, money_requests, requests, store
+from services.orders.payments import messages, money_requests, store
 from services.orders.payments.money_requests import Correction
 from services.orders.payments.opening import choosing
 from services.orders.payments.paying import Paying
@@ -47,7 +47,7 @@ class WalletMethods:
             return await self._of_organization(request)
         owner = session.user_id
         if request.HasField("customer_id"):
-            owner = requests.one_id("customer_id", request.customer_id)
+            owner = checks.one_id("customer_id", request.customer_id)
             if owner != session.user_id and not _is_finance(session):
                 raise Failure(
                     Kind.FORBIDDEN,
@@ -61,7 +61,7 @@ class WalletMethods:
         return pb.ListWalletsResponse(wallets=[wallet_to_proto(wallet) for wallet in found])
 
     async def _of_organization(self, request: pb.ListWalletsRequest) -> pb.ListWalletsResponse:
-        organization_id = requests.one_id("organization_id", request.organization_id)
+        organization_id = checks.one_id("organization_id", request.organization_id)
         if request.HasField("customer_id"):
             raise invalid({"customer_id": "must be absent if an organization is given"})
         async with self._database.system() as connection:
@@ -112,7 +112,7 @@ class WalletMethods:
 
     async def GetTopUp(self, request: pb.GetTopUpRequest, context: Context) -> pb.GetTopUpResponse:
         session = rpc_guard.session()
-        payment_id = requests.one_id("payment_id", request.payment_id)
+        payment_id = checks.one_id("payment_id", request.payment_id)
         async with self._database.system() as connection:
             payment = await store.get(connection, payment_id)
         seen = payment is not None and (
@@ -141,7 +141,7 @@ class WalletMethods:
         self, request: pb.CorrectWalletRequest, context: Context
     ) -> pb.CorrectWalletResponse:
         wanted = money_requests.correction(request)
-        actor = str(rpc_guard.session().user_id or "service")
+        actor = callers.actor()
         if wanted.owner_id == ERASED_CUSTOMER:
             raise _without_wallet()
         amount = wanted.amount
