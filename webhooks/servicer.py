@@ -1,14 +1,12 @@
 """The gRPC methods for operators."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.logs import log
+from kit.rpc.call import Context
 from kit.values import checks
 from protos.webhooks.v1 import webhooks_pb2 as pb
 from protos.webhooks.v1 import webhooks_pb2_grpc
@@ -16,8 +14,6 @@ from webhooks import customer_store, event_store, requests
 from webhooks.event_store import Filter
 from webhooks.messages import STATES, event_to_proto
 from webhooks.reading import read_stored
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 # Events without an owner that are read at a time.
 STEP = 200

@@ -2,9 +2,8 @@
 
 import asyncio
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
-import grpc
 from google.protobuf.struct_pb2 import Struct
 
 from kit.changes.cursor import Cursor, parse
@@ -12,13 +11,12 @@ from kit.changes.feed import Feed, Page
 from kit.db.database import Database
 from kit.db.notify import Listener, Notifications
 from kit.rpc.access import Access, Rule, Rules
+from kit.rpc.call import Context
 from kit.rpc.guard import Service
 from kit.values import timestamps
 from kit.values.checks import Checks
 from protos.changes.v1 import changes_pb2 as pb
 from protos.changes.v1 import changes_pb2_grpc
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 ACCESS: Rules = {"ReadChanges": Rule(Access.SERVICE)}
 # What the trigger on the outbox notifies.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, NoReturn, cast
+from typing import NoReturn, cast
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 
 from kit.errors import SERVICE_UNAVAILABLE, Failure, Kind
 from kit.rpc import error_size
+from kit.rpc.call import Context
 
 DOMAIN = "esimgo"
 # The reason if a peer lacks a method, as during an upgrade.
@@ -58,7 +59,7 @@ def to_status(failure: Failure) -> grpc.Status:
     return rpc_status.to_status(status)
 
 
-async def abort(context: "grpc.aio.ServicerContext[Any, Any]", failure: Failure) -> NoReturn:
+async def abort(context: Context, failure: Failure) -> NoReturn:
     """End the current call with a failure."""
     try:
         await context.abort_with_status(to_status(failure))

@@ -2,12 +2,10 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values.plain_text import fold
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from protos.catalogue.v1 import catalogue_pb2_grpc
@@ -34,8 +32,6 @@ from services.catalogue.plan_cache import PlanCache
 from services.catalogue.snapshot.refresh import Snapshots
 from services.catalogue.sync import run_store
 from services.catalogue.sync.sync import Sync
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class CatalogueServicer(catalogue_pb2_grpc.CatalogueServiceServicer):

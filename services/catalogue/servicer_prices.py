@@ -1,12 +1,9 @@
 """The gRPC methods of the prices service."""
 
-from typing import Any, TypeAlias
-
-import grpc
-
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, page_token, timestamps
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.catalogue.v1 import prices_pb2_grpc
@@ -23,8 +20,6 @@ from services.catalogue.prices import (
 from services.catalogue.prices.rate_updates import RateUpdates
 from services.catalogue.quote_plan import quote, quotes
 from services.catalogue.sync import run_store
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class PricesServicer(prices_pb2_grpc.PricesServiceServicer):

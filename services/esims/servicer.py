@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2 as pb
@@ -37,8 +35,6 @@ from services.esims.snapshots.fetch import Fetcher
 from services.esims.snapshots.query_bundle import bundle_status
 from services.esims.suspend import Suspension
 from services.esims.update_reference import ReferenceUpdates
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, money
 from protos.orders.v1 import events_pb2, orders_pb2_grpc
 from protos.orders.v1 import orders_pb2 as pb
@@ -33,8 +31,6 @@ from services.orders.purchase.repeats import Claimed
 from services.orders.recovery.recover import Recovery
 from services.orders.servicer_operators import Operations
 from services.orders.status_reasons import MESSAGE_NOT_SOLD
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 # Seconds of the caller's deadline reserved for reading the order and answering.
 ANSWER_TIME = 0.5

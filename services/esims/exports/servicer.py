@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db import exports as db_exports
@@ -15,14 +13,13 @@ from kit.reports import exports
 from kit.reports.exports import Wanted
 from kit.reports.statement import AS_OF
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from protos.common.v1 import exports_pb2 as common
 from protos.esims.v1 import exports_pb2 as pb
 from protos.esims.v1 import exports_pb2_grpc
 from services.esims.exports import esim_rows, usage_rows
 from services.esims.reports.servicer import ACCOUNTING
 from services.esims.travelers import membership_store
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):

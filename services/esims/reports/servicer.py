@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Database
 from kit.rpc import guard
+from kit.rpc.call import Context
 from protos.esims.v1 import reports_pb2 as pb
 from protos.esims.v1 import reports_pb2_grpc
 from services.esims.reports import messages, requests
@@ -17,7 +15,6 @@ from services.esims.travelers import membership_store
 from services.esims.travelers.membership_store import MemberRole
 from services.esims.usage.check import Counts, UsageCheck
 
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 # Roles that see the figures of their organization, as in the orders service.
 ACCOUNTING = frozenset({MemberRole.OWNER, MemberRole.MANAGER, MemberRole.FINANCE})
 

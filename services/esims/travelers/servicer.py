@@ -1,13 +1,11 @@
 """The gRPC methods of the travelers service."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, page_token
 from kit.values.clock import Clock
 from protos.esims.v1 import travelers_pb2 as pb
@@ -24,8 +22,6 @@ from services.esims.travelers import (
 from services.esims.travelers.membership_store import MANAGING
 from services.esims.travelers.open_link import Opening
 from services.esims.travelers.share import Sharing
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

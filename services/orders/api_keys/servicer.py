@@ -2,16 +2,14 @@
 
 import logging
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.auth import api_keys
 from kit.auth.sessions import Role
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, timestamps
 from protos.auth.v1 import issuer_pb2, issuer_pb2_grpc
 from protos.orders.v1 import api_keys_pb2 as pb
@@ -25,8 +23,6 @@ from services.orders.organizations.callers import actor, authorize
 from services.orders.organizations.membership import MANAGING, MemberRole
 from services.orders.organizations.messages import propagation
 from services.orders.organizations.propagate import Propagation
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import batches_pb2_grpc
@@ -20,8 +18,6 @@ from services.orders.batches.worker import BatchWorker
 from services.orders.purchase.buyers import Buyers
 
 logger = logging.getLogger(__name__)
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):

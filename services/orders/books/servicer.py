@@ -2,18 +2,14 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.db.database import Database
+from kit.rpc.call import Context
 from protos.orders.v1 import books_pb2 as pb
 from protos.orders.v1 import books_pb2_grpc
 from services.orders.books import list_store, messages, requests
 from services.orders.books.check import BooksCheck
 from services.orders.books.difference import Counts
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class BooksServicer(books_pb2_grpc.BooksServiceServicer):

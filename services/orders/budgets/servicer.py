@@ -1,12 +1,9 @@
 """The gRPC methods of the budgets service."""
 
-from typing import Any, TypeAlias
-
-import grpc
-
 from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.rpc.call import Context
 from kit.values import checks
 from protos.orders.v1 import budgets_pb2 as pb
 from protos.orders.v1 import budgets_pb2_grpc
@@ -14,8 +11,6 @@ from services.orders.budgets import change, messages, requests, store
 from services.orders.budgets.budget import not_found
 from services.orders.organizations import callers
 from services.orders.organizations.membership import ACCOUNTING, BUYING, MANAGING
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class BudgetsServicer(budgets_pb2_grpc.BudgetsServiceServicer):

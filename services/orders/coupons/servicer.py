@@ -1,14 +1,12 @@
 """The gRPC methods of the coupons service."""
 
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, money
 from protos.orders.v1 import coupons_pb2 as pb
 from protos.orders.v1 import coupons_pb2_grpc
@@ -17,8 +15,6 @@ from services.orders.coupons.coupon import CouponReason
 from services.orders.coupons.redeem import Discounts, sale_of
 from services.orders.organizations.callers import actor
 from services.orders.peers import Catalogue
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 REASONS = frozenset(CouponReason)
 # Roles that may see how a price relates to the cost.

@@ -1,23 +1,19 @@
 """The gRPC methods of the export links service."""
 
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.reports import exports
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import timestamps
 from protos.orders.v1 import export_links_pb2 as pb
 from protos.orders.v1 import export_links_pb2_grpc
 from services.orders.export_links import requests, store
 from services.orders.organizations import callers
 from services.orders.organizations.membership import ACCOUNTING
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ExportLinksServicer(export_links_pb2_grpc.ExportLinksServiceServicer):

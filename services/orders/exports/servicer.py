@@ -3,9 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db import exports as db_exports
@@ -14,6 +12,7 @@ from kit.db.exports import BATCH, Batches, Exports, rows
 from kit.reports import exports
 from kit.reports.exports import Wanted
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from protos.common.v1 import exports_pb2 as common
 from protos.orders.v1 import exports_pb2 as pb
 from protos.orders.v1 import exports_pb2_grpc
@@ -21,8 +20,6 @@ from services.orders.exports import customer_rows, ledger_rows, order_rows, sale
 from services.orders.organizations import callers
 from services.orders.organizations.membership import ACCOUNTING
 from services.orders.reports import names_store, sales_store
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ExportsServicer(exports_pb2_grpc.ExportsServiceServicer):

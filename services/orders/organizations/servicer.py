@@ -1,13 +1,10 @@
 """The gRPC methods of the organizations service."""
 
-from typing import Any, TypeAlias
-
-import grpc
-
 from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, page_token
 from protos.orders.v1 import organizations_pb2 as pb
 from protos.orders.v1 import organizations_pb2_grpc
@@ -24,8 +21,6 @@ from services.orders.organizations.invitations import Invitations
 from services.orders.organizations.members import Members
 from services.orders.organizations.membership import MANAGING, MemberRole
 from services.orders.organizations.organization import Organization
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class OrganizationsServicer(organizations_pb2_grpc.OrganizationsServiceServicer):

@@ -1,11 +1,8 @@
 """The gRPC methods of the payments service."""
 
-from typing import Any, TypeAlias
-
-import grpc
-
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks
 from protos.orders.v1 import payments_pb2 as pb
 from protos.orders.v1 import payments_pb2_grpc
@@ -23,8 +20,6 @@ from services.orders.payments.refunds.refund_order import OrderRefunds
 from services.orders.payments.refunds.servicer_refunds import RefundMethods
 from services.orders.payments.wallets.servicer_wallets import WalletMethods
 from services.orders.payments.wallets.top_up import TopUps
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsServiceServicer):

@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.auth.sessions import Role
 from kit.db.database import Database
+from kit.rpc.call import Context
 from protos.orders.v1 import reports_pb2 as pb
 from protos.orders.v1 import reports_pb2_grpc
 from services.orders.organizations import callers
@@ -25,8 +23,6 @@ from services.orders.reports.lifecycle import Lifecycle
 from services.orders.reports.rebuild import Rebuild
 from services.orders.reports.report import Dimension
 from services.orders.reports.sales import Sales
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):

@@ -1,15 +1,13 @@
 """The gRPC methods of the statements service."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, page_token
 from protos.orders.v1 import statements_pb2 as pb
 from protos.orders.v1 import statements_pb2_grpc
@@ -18,8 +16,6 @@ from services.orders.statements import messages, requests, store
 from services.orders.statements.issue import Statements
 from services.orders.statements.settle import Settling, Wanted, not_found
 from services.orders.statements.statement import Statement
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class StatementsServicer(statements_pb2_grpc.StatementsServiceServicer):

@@ -1,13 +1,11 @@
 """The gRPC methods of refunds."""
 
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
 from uuid import UUID
-
-import grpc
 
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, money, timestamps
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders import store as order_rows
@@ -15,8 +13,6 @@ from services.orders.payments import messages, money_requests, store
 from services.orders.payments.policy import RefundPolicy, refundable
 from services.orders.payments.refunds.refund_facts import Known, RefundFacts
 from services.orders.payments.refunds.refund_order import OrderRefunds
-
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class RefundMethods:

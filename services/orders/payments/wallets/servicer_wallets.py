@@ -1,15 +1,13 @@
 """The gRPC methods of wallets."""
 
 import logging
-from typing import Any, TypeAlias
-
-import grpc
 
 from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind, invalid
 from kit.logs.episodes import Episodes
 from kit.rpc import guard as rpc_guard
+from kit.rpc.call import Context
 from kit.values import checks, money, page_token, timestamps
 from kit.values.checks import Checks
 from protos.orders.v1 import payments_pb2 as pb
@@ -27,7 +25,6 @@ from services.orders.payments.wallets import wallet_reads, wallet_store
 from services.orders.payments.wallets.top_up import TopUps, Wanted
 from services.orders.payments.wallets.wallet_reads import Wallet, WalletEntry
 
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 episodes = Episodes(logging.getLogger(__name__))
 
 
