@@ -10,6 +10,7 @@ from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from kit.values import money
 from services.orders.organizations import person_store
+from services.orders.payments.refunds import refund_store
 
 logger = logging.getLogger(__name__)
 
@@ -245,6 +246,14 @@ async def _check_money(connection: Connection, customer_id: UUID) -> None:
             "PAYMENTS_OPEN",
             f"nothing was erased: payments or refunds are not settled ({', '.join(moving[:MAX_NAMED])}). Wait"
             " until they are, and erase again",
+        )
+    if owed := await refund_store.owed(connection, customer_id):
+        raise Failure(
+            Kind.REFUSED,
+            "PAYMENTS_OPEN",
+            "nothing was erased: refunds of the customer failed, and were not made in another way since"
+            f" (payments {', '.join(map(str, owed[:MAX_NAMED]))}). Refund their orders in another way"
+            " (`esimgo payments refund`), and erase again",
         )
     await connection.fetch(LOCK_WALLETS, customer_id)
     balances = await connection.fetch(BALANCES, customer_id)

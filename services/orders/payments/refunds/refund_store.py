@@ -202,6 +202,36 @@ async def any_under_way(connection: Connection, payment_id: UUID) -> bool:
     return bool(await connection.fetchval(UNDER_WAY, payment_id))
 
 
+# Of failed orders everything that was taken, of cancelled ones what their cancellation gave back; less what
+# was refunded in another way since, and what disputes have withdrawn. Organizations get theirs in any case.
+OWED = """
+select p.id from orders.payments p join orders.esim_orders o on o.id = p.order_id
+cross join lateral (
+    select p.captured - p.refunded - coalesce(sum(
+        case when d.currency = p.currency then d.amount else p.captured end
+    ), 0) as amount
+    from orders.disputes d where d.payment_id = p.id and (d.withdrawn or d.status = 'lost')
+) rest
+cross join lateral (
+    select coalesce(sum(r.amount), 0) as amount, min(r.updated_at) as since from orders.refunds r
+    where r.payment_id = p.id and r.reason = 'CANCELLED' and r.state = 'FAILED'
+) failed
+where p.customer_id = $1 and p.organization_id is null and rest.amount > 0 and (
+    o.status = 'FAILED' or failed.amount > coalesce((
+        select sum(n.amount) from orders.refunds n
+        where n.payment_id = p.id and n.state <> 'FAILED' and n.reason <> 'CANCELLED'
+            and n.created_at >= failed.since
+    ), 0)
+)
+order by p.id
+"""
+
+
+async def owed(connection: Connection, customer_id: UUID) -> list[UUID]:
+    """Return payments of which a customer still has to get something back, as its refund failed."""
+    return [row["id"] for row in await connection.fetch(OWED, customer_id)]
+
+
 OPEN = """
 select count(*) filter (where state in ('PLANNED', 'STARTED', 'PENDING'))::int as open,
     coalesce(extract(epoch from now() - min(created_at) filter (

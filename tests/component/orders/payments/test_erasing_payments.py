@@ -2,8 +2,13 @@
 
 import json
 
-from protos.orders.v1 import orders_pb2
+import pytest
+
+from protos.orders.v1 import orders_pb2, payments_pb2
 from tests.component.orders.payments.paid_shop import WALLET, Open, PaidShop, buyer_id
+from tests.component.orders.payments.test_unclear_payments import resolve, unclear
+from tests.component.orders.refunds.bought import bought, settled
+from tests.component.orders.refunds.bought import wanted as wanted_refund
 from tests.component.orders.wallet.test_wallets import wanted
 from tests.fixtures.rpc.refusals import refused
 
@@ -73,3 +78,32 @@ async def test_notes_of_corrections_are_erased_with_the_wallet(paid_shop: PaidSh
     notes = "select note from orders.ledger_transactions order by n"
     kept = [row["note"] for row in await shop.databases.admin.fetch(notes)]
     assert kept == ["", "", f"called {bob}"]
+
+
+@pytest.mark.parametrize("failed", [True, False])
+async def test_a_customer_who_is_owed_a_refund_is_not_erased(
+    paid_shop: PaidShop, failed: bool
+) -> None:
+    """The refund of a failed or cancelled order has failed: nobody could pay it back after the erasure."""
+    shop = paid_shop.shop
+    buyer, customer_id = await buyer_id(paid_shop)
+    admin = await shop.session("a@example.com", admin=True)
+    erase = orders_pb2.EraseCustomerRequest(customer_id=customer_id)
+    async with paid_shop.open() as service:
+        if failed:
+            order_id, _ = await unclear(paid_shop, service, buyer)
+            await paid_shop.becomes(order_id, "PAID")
+            await resolve(service, order_id, admin, not_bought=True)
+        else:
+            order_id = (await bought(paid_shop, service, buyer)).id
+            cancel = orders_pb2.CancelOrderRequest(order_id=order_id)
+            await service.orders.CancelOrder(cancel, metadata=buyer)
+        await settled(paid_shop)
+        # The bank of the card sends it back.
+        await shop.databases.admin.execute("update orders.refunds set state = 'FAILED'")
+        call = service.orders.EraseCustomer(erase, metadata=shop.service_key)
+        assert await refused(call) == "PAYMENTS_OPEN"
+        by_hand = wanted_refund(order_id, destination=payments_pb2.REFUND_DESTINATION_MANUAL)
+        await service.payments.RefundOrder(by_hand, metadata=shop.service_key)
+        await service.orders.EraseCustomer(erase, metadata=shop.service_key)
+        assert await exported(service, paid_shop, customer_id) == {}
