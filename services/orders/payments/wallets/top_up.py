@@ -17,7 +17,7 @@ from services.orders.payments.metrics import PaymentMetrics
 from services.orders.payments.observe import MAX_DECLINES, mismatch
 from services.orders.payments.opening.opening import FIRST_LOOK, blank
 from services.orders.payments.port import Intent, IntentState
-from services.orders.payments.release import return_taken
+from services.orders.payments.release import GIVE_UP, UNKNOWN_AGAIN, return_taken
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.start import Started, Starts
 from services.orders.payments.wallets import top_up_store, wallet_store
@@ -126,6 +126,8 @@ class TopUps:
             why = f"the payment provider refused it: {failure.reason}"
             if payment.intent_id is None and payment.session_id is None:
                 return await self._end_unstarted(payment, why)
+            if failure.reason == "PAYMENT_NOT_FOUND" and _may_be_found(payment):
+                return UNKNOWN_AGAIN
             await self._end(payment, why)
             return None
         return await self._apply(started)
@@ -260,6 +262,15 @@ class TopUps:
             )
         if ended is not None:
             self._metrics.changed(ended.state, ended.method)
+
+
+def _may_be_found(payment: Payment) -> bool:
+    """Return whether to keep a top-up that the payment provider does not know.
+
+    With the key of another account by mistake, the customer may still pay.
+    """
+    logger.error("the top-up %s is not known: check STRIPE_SECRET_KEY", payment.id)
+    return datetime.now(UTC) - payment.created_at <= GIVE_UP
 
 
 def _ended(why: str) -> str:
