@@ -186,7 +186,12 @@ def wired(
         Operations(
             database,
             Review(
-                database, shared.datasource, recovery, shared.charges, tolerance=shared.tolerance
+                database,
+                shared.datasource,
+                recovery,
+                shared.charges,
+                paid.payments.look,
+                tolerance=shared.tolerance,
             ),
             Departures(database, shared.propagation),
         ),

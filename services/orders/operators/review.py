@@ -1,5 +1,6 @@
 """Operators' actions on an order: show its history, resume it, or settle it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,10 +11,9 @@ from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority
 from services.orders import status_reasons, store
 from services.orders.datasource import OrdersDataSource
-from services.orders.operators import history_store
+from services.orders.operators import history_store, paid
 from services.orders.operators.history_store import PastAttempt, Step, Stuck
 from services.orders.order import Order, OrderStatus, RecoveryPoint
-from services.orders.payment import PaymentState
 from services.orders.payments import order_store
 from services.orders.payments import store as payments
 from services.orders.provider.provider_order import ProviderOrder
@@ -46,7 +46,8 @@ class History:
 class Review:
     """Operators' actions, each recorded with its actor and note.
 
-    `tolerance` is by how much the provider's clock may differ.
+    `look` reads a payment from the payment provider, if that can be reached. `tolerance` is by how much the
+    provider's clock may differ.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Review:
         datasource: OrdersDataSource,
         recovery: Recovery,
         charges: Charges,
+        look: Callable[[UUID], Awaitable[None]],
         *,
         tolerance: timedelta,
     ) -> None:
@@ -62,6 +64,7 @@ class Review:
         self._datasource = datasource
         self._recovery = recovery
         self._charges = charges
+        self._look = look
         self._tolerance = tolerance
 
     @property
@@ -101,10 +104,11 @@ class Review:
         customer's payment was released meanwhile, PAYMENT_REFUNDED if it was refunded.
         """
         stuck = await self._get(order_id)
+        await self._look_at_hold(stuck.order)
         async with self._database.system() as connection:
             # Until this commits, the hold of its payment can't be released.
             await order_store.lock(connection, order_id)
-            await self._check_paid(connection, stuck.order)
+            await paid.check(connection, stuck.order)
             resumed = await history_store.end_review(
                 connection,
                 stuck.order,
@@ -136,39 +140,29 @@ class Review:
         _check_fits(stuck.order, resolution)
         placed: ProviderOrder | None = None
         if resolution is Resolution.PLACED_AS:
+            await self._look_at_hold(stuck.order)
             async with self._database.system() as connection:
-                await self._check_paid(connection, stuck.order)
+                await paid.check(connection, stuck.order)
             placed = await self._placed(stuck.order, reference)
         async with self._database.system() as connection:
             # So that no other order gets the reference at the same time.
             await attempt_store.lock(connection, stuck.order)
             if placed is not None:
                 await order_store.lock(connection, order_id)
-                await self._check_paid(connection, stuck.order)
+                await paid.check(connection, stuck.order)
             await self._settle(connection, stuck.order, resolution, placed, actor, note)
         if placed is not None:
             self._recovery.start(order_id)
         return await self._get(order_id)
 
-    async def _check_paid(self, connection: Connection, subject: Order) -> None:
-        """Raise Failure REFUSED for a released (ORDER_NOT_PAID) or refunded payment (PAYMENT_REFUNDED)."""
-        if not subject.has_payment:
+    async def _look_at_hold(self, subject: Order) -> None:
+        """Read the payment of an order in review, whose hold the payment provider may have ended."""
+        if not subject.has_payment or subject.status is not OrderStatus.NEEDS_REVIEW:
             return
-        payment = await payments.of_order(connection, subject.id)
-        if payment is None or payment.state is PaymentState.RELEASED:
-            raise Failure(
-                Kind.REFUSED,
-                "ORDER_NOT_PAID",
-                "The hold of this order's payment has ended: ask the customer to pay, record it with"
-                " MarkOrderPaid, and settle the order then",
-            )
-        if payment.state is PaymentState.PAID and payment.refunded:
-            raise Failure(
-                Kind.REFUSED,
-                "PAYMENT_REFUNDED",
-                "The payment of this order was refunded because of a fraud warning, so it must not be"
-                " delivered: settle it as not bought, or as paid back",
-            )
+        async with self._database.system() as connection:
+            payment = await payments.of_order(connection, subject.id)
+        if payment is not None:
+            await self._look(payment.id)
 
     async def _placed(self, order: Order, reference: str) -> ProviderOrder:
         """Return the provider's order, if this order can have placed it."""
@@ -270,13 +264,20 @@ def _check_fits(subject: Order, resolution: Resolution) -> None:
     """Raise Failure REFUSED unless the order is in review, and the resolution fits it."""
     if subject.status is not OrderStatus.NEEDS_REVIEW:
         raise _not_in_review()
-    paid = subject.provider_reference is not None
-    if paid != (resolution is Resolution.PAID_BACK):
+    if subject.recovery_point is RecoveryPoint.REGISTERED:
+        raise Failure(
+            Kind.REFUSED,
+            "RESOLUTION_DOES_NOT_FIT",
+            "The eSIMs of this order are with its customer: record that it was paid (MarkOrderPaid), and"
+            " resume it",
+        )
+    placed = subject.provider_reference is not None
+    if placed != (resolution is Resolution.PAID_BACK):
         raise Failure(
             Kind.REFUSED,
             "RESOLUTION_DOES_NOT_FIT",
             "This order is known to have been placed: resume it, or settle it as paid back"
-            if paid
+            if placed
             else (
                 "It is not known whether this order was placed: settle it as placed, or as not"
                 " bought"

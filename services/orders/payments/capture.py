@@ -24,9 +24,10 @@ episodes = Episodes(logger)
 MIN_PAUSE, MAX_PAUSE = 2.0, 300.0
 # docs/runbooks/payments.md
 HOLD_GONE = (
-    "the eSIMs are delivered, but the hold of the payment has ended: ask the customer to pay, then record"
-    " it (`esimgo payments mark-paid ORDER ...`) and resume the order"
+    "the eSIMs are delivered, but {}: ask the customer to pay, then record it"
+    " (`esimgo payments mark-paid ORDER ...`) and resume the order"
 )
+ENDED = "the hold of the payment has ended"
 
 
 class Captures:
@@ -76,14 +77,15 @@ class Captures:
                 return again
             if why := mismatch(payment, intent):
                 self._metrics.mismatched()
-                await self._review(work, payment, f"the payment does not match the order: {why}")
+                why = f"the payment does not match the order, and goes back ({why})"
+                await self._review(work, payment, why, gone=True)
                 return None
             if intent.state is not IntentState.PAID:
-                await self._review(work, payment, HOLD_GONE, gone=True)
+                await self._review(work, payment, ENDED, gone=True)
                 return None
             charge_id = intent.charge_id
         elif payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
-            await self._review(work, payment, HOLD_GONE)
+            await self._review(work, payment, ENDED)
             return None
         async with self._database.system() as connection:
             await order_store.lock(connection, work.order.id)
@@ -114,10 +116,9 @@ class Captures:
             self._metrics.unclear()
             return await self._starts.port.get_intent(intent_id)
 
-    async def _review(
-        self, work: Work, payment: Payment, detail: str, *, gone: bool = False
-    ) -> None:
-        """Send the order to review; `gone` if its hold has ended."""
+    async def _review(self, work: Work, payment: Payment, why: str, *, gone: bool = False) -> None:
+        """Send the order to review; `gone` if its hold has ended, or what was taken of it has to go back."""
+        detail = HOLD_GONE.format(why)
         logger.error("order %s needs an operator: %s", work.order.id, detail)
         async with self._database.system() as connection:
             await order_store.lock(connection, work.order.id)
@@ -129,8 +130,10 @@ class Captures:
                 detail=detail,
             )
             if gone:
+                # Due at once: its intent is ended, or what was taken of it is refunded.
+                due = datetime.now(UTC)
                 await self._taking.released(
-                    connection, payment, detail="the hold had ended", keep_wallet=True
+                    connection, payment, detail=why, keep_wallet=True, next_run_at=due
                 )
 
 
