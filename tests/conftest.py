@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.fixtures.programs.redis_server",
     "tests.fixtures.skipped",
     "tests.fixtures.markers",
+    "tests.fixtures.wrong_clock",
 ]
 
 

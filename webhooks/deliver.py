@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from opentelemetry.trace import SpanKind
@@ -126,7 +125,7 @@ class DeliveryWorker:
             event = events[one.id]
             # A foreign event waited until its eSIM was registered, so its age is no measure of the delivery.
             if one.state is State.DELIVERED and not event.foreign:
-                age = datetime.now(UTC) - event.received_at
+                age = self._database.now() - event.received_at
                 self._metrics.delivered(understood[one.id].type, age.total_seconds())
             if one.state is State.DEAD:
                 logger.error(
@@ -197,7 +196,7 @@ class DeliveryWorker:
         # Retries of a foreign event are no failures, so they are not counted.
         attempts = due.attempts + (not due.foreign)
         error = outcome.detail or outcome.name
-        age = (datetime.now(UTC) - due.received_at).total_seconds()
+        age = (self._database.now() - due.received_at).total_seconds()
         match outcome.disposition:
             case Disposition.DONE:
                 return AttemptResult(due.id, State.DELIVERED, attempts, outcome.name)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -14,6 +15,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from kit.auth.sessions import Role, Session
 from kit.db import errors as db_errors
+from kit.db.clock import DatabaseClock
 from kit.db.health import Writes
 from kit.db.metrics import Metrics
 from kit.db.pool import open_pool
@@ -53,6 +55,7 @@ _after_commit: ContextVar[list[Callable[[], None]] | None] = ContextVar(
 )
 END_IF_IDLE = "set local idle_in_transaction_session_timeout = '1s'"
 TRY_WRITE = "insert into {}.write_trials (filler) values ($1)"
+READ_CLOCK = "select clock_timestamp()"
 TRIAL = "." * 6_000  # each row needs its own page of 8,192 bytes
 
 
@@ -87,6 +90,7 @@ class Database:
         self._pooled = pooled
         self._owner = owner
         self._metrics = Metrics(pool, name or owner)
+        self.clock = DatabaseClock()
         self.writes = Writes(self, self._metrics)
 
     @classmethod
@@ -110,7 +114,15 @@ class Database:
         pool = await open_pool(
             url, name=name or owner, needs=needs, stop=stop, size=size, prepare=not pooled
         )
-        return cls(pool, owner, pooled=pooled, name=name)
+        database = cls(pool, owner, pooled=pooled, name=name)
+        with suppress(Failure):  # the next write trial reads it
+            requested = database.clock.now()
+            database.clock.set(await database.call(READ_CLOCK), requested)
+        return database
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock."""
+        return self.clock.wall()
 
     @asynccontextmanager
     async def session(self, session: Session) -> AsyncIterator[Connection]:
@@ -194,9 +206,14 @@ class Database:
         raise db_errors.failure_of(reason) from error
 
     async def try_write(self) -> None:
-        """Insert a row and roll back; raises the error if the database does not accept writes."""
+        """Insert a row and roll back; raises the error if the database does not accept writes.
+
+        It reads the database's clock too.
+        """
         with suppress(_RollbackError):
             async with self.system() as connection:
+                requested = self.clock.now()
+                self.clock.set(await connection.fetchval(READ_CLOCK), requested)
                 await connection.execute(TRY_WRITE.format(self._owner), TRIAL)
                 raise _RollbackError
 

@@ -42,7 +42,7 @@ async def serve(
             opened,
             connect_provider(opened, settings.provider),
             await opened.notifications(CHANNEL),
-            clock or Clock(),
+            clock or opened.database.clock,
             settings,
         )
         esims = Service(

@@ -7,6 +7,7 @@ from typing import Any
 
 from kit.cache.cache import Cache
 from kit.errors import Failure, Kind
+from kit.values.clock import Clock
 from kit.values.plain_text import from_json as text
 from providers.esim_go.client import Priority, Provider, segment
 from services.orders.order import DeliveredESIM
@@ -42,9 +43,10 @@ class OrdersDataSource:
     have the highest priority, for purchases, unless the caller passes a lower one.
     """
 
-    def __init__(self, provider: Provider, cache: Cache) -> None:
+    def __init__(self, provider: Provider, cache: Cache, clock: Clock | None = None) -> None:
         self._provider = provider
         self._cache = cache
+        self._clock = clock or Clock()
 
     @property
     def held(self) -> float:
@@ -133,7 +135,7 @@ class OrdersDataSource:
         """
 
         async def load() -> ConfirmedPrice:
-            queried_at = datetime.now(UTC)
+            queried_at = self._clock.wall()
             answer = await self.validate_order(bundle_name, 1, priority=priority)
             if not answer.valid:
                 raise Failure(

@@ -37,7 +37,7 @@ class Shared:
 
 def make_shared(opened: Opened, settings: Settings, provider: Provider) -> Shared:
     """Make the parts that several others depend on."""
-    datasource, metrics = OrdersDataSource(provider, opened.cache), Metrics()
+    datasource, metrics = OrdersDataSource(provider, opened.cache, opened.database.clock), Metrics()
     metrics.low_balance(settings.low_balance)
     key = settings.service.sessions.service_role_key
     return Shared(
@@ -49,6 +49,7 @@ def make_shared(opened: Opened, settings: Settings, provider: Provider) -> Share
         ESIMs(opened.peer(settings.esims_address), key, timeout=settings.peer_wait),
         Prices(
             datasource,
+            opened.database.clock,
             ttl=timedelta(seconds=settings.price_ttl),
             tolerance=settings.price_tolerance,
             holds=timedelta(seconds=settings.price_holds),

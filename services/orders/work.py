@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Unpack
 from uuid import UUID
 
@@ -80,7 +80,8 @@ class Work:
         )
         tracing.add_event(event, {"esimgo.order.status": self.order.status.value})
         if status := changes.get("status"):
-            self.metrics.changed(status, datetime.now(UTC) - (self.since or self.order.created_at))
+            since = self.since or self.order.created_at
+            self.metrics.changed(status, self.database.now() - since)
 
     async def explain(self, reason: str) -> None:
         """Record, for the customer, why the order takes longer, unless that reason is recorded already."""

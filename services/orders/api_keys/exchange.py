@@ -1,6 +1,5 @@
 """Exchanges an API key for a short-lived access token, which the services verify like any other."""
 
-import time
 from datetime import UTC, datetime
 
 from kit.auth import api_keys
@@ -22,12 +21,13 @@ class Exchange:
 
         `address` is that of the client, empty if it is unknown. Raises Failure as `check_use` does.
         """
+        at = self._database.now()
         async with self._database.system() as connection:
             found = await store.find(connection, key_hash)
-            key = check_use(found, address, datetime.now(UTC))
+            key = check_use(found, address, at)
             await store.record_use(connection, key.id)
         signing_key = await self._signing_keys.current()
-        now = int(time.time())
+        now = int(at.timestamp())
         expires = now + api_keys.TOKEN_SECONDS
         if key.expires_at is not None:
             expires = min(expires, int(key.expires_at.timestamp()))

@@ -1,7 +1,6 @@
 """The gRPC methods of API keys, and of the issuer of their tokens."""
 
 import logging
-from datetime import UTC, datetime
 from uuid import UUID
 
 from kit.auth import api_keys
@@ -52,7 +51,7 @@ class APIKeysServicer(api_keys_pb2_grpc.APIKeysServiceServicer):
     async def CreateAPIKey(
         self, request: pb.CreateAPIKeyRequest, context: Context
     ) -> pb.CreateAPIKeyResponse:
-        new = requests.create(request, datetime.now(UTC))
+        new = requests.create(request, self._database.now())
         user_id = _person()
         key, key_id = api_keys.create(live=self._live), api_keys.create_id()
         async with self._database.system() as connection:

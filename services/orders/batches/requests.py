@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -220,7 +220,3 @@ def esims(request: pb.ListBatchESIMsRequest) -> tuple[UUID, int, tuple[int, str]
 
 def next_esims(request: Message, position: int, iccid: str) -> str:
     return page_token.write(request, [str(position), iccid])
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -50,7 +50,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
     ) -> pb.ValidateBatchResponse:
         session = rpc_guard.session()
         customer_id = self._buyers.check(session, request.batch.organization_id)
-        wanted = requests.batch(request.batch, requests.now())
+        wanted = requests.batch(request.batch, self._database.now())
         found = await self._acceptance.validate(session, customer_id, wanted)
         return messages.validated_to_proto(found, self._pause)
 
@@ -60,7 +60,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         session = rpc_guard.session()
         customer_id = self._buyers.check(session, request.batch.organization_id)
         key = requests.key(request.idempotency_key)
-        wanted = requests.batch(request.batch, requests.now())
+        wanted = requests.batch(request.batch, self._database.now())
         accepted = await self._acceptance.create(session, customer_id, wanted, key)
         self._worker.wake()
         return pb.CreateBatchResponse(

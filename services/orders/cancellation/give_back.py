@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from kit.db.database import Connection, Database
@@ -90,7 +89,7 @@ class CancelledRefunds:
             policy,
             payment,
             sold,
-            datetime.now(UTC),
+            self._database.now(),
             cancelled=past.cancelled,
             withdrawn=past.withdrawn,
             limit=limit,

@@ -4,7 +4,7 @@ The database commits or releases a reserved coupon when the order changes its st
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -57,7 +57,7 @@ class Discounts:
         sale = sale_of(request.plan_id, plan, request.quantity)
         async with self._database.system() as connection:
             coupon = await store.find(connection, request.coupon_code)
-            amount = discount_of(coupon, sale, datetime.now(UTC))
+            amount = discount_of(coupon, sale, self._database.now())
             customer = Customer.of(request)
             # A service that asks for a quote names no customer.
             if coupon is not None and customer.id.int:
@@ -72,7 +72,7 @@ class Discounts:
         """
         async with self._database.system() as connection:
             coupon = await store.find(connection, code)
-        return discount_of(coupon, sale, datetime.now(UTC), staff=staff)
+        return discount_of(coupon, sale, self._database.now(), staff=staff)
 
     async def reserve(self, connection: Connection, order: Order, discount: Discount) -> None:
         """Reserve the coupon of an order that was claimed in the same transaction.

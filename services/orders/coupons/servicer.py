@@ -1,7 +1,5 @@
 """The gRPC methods of the coupons service."""
 
-from datetime import UTC, datetime
-
 from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.errors import Failure, Kind
@@ -32,7 +30,7 @@ class CouponsServicer(coupons_pb2_grpc.CouponsServiceServicer):
     async def CreateCoupon(
         self, request: pb.CreateCouponRequest, context: Context
     ) -> pb.CreateCouponResponse:
-        rules = requests.create(request, datetime.now(UTC))
+        rules = requests.create(request, self._database.now())
         async with self._database.system() as connection:
             created = await store.create(connection, rules, actor())
         if created is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.auth.sessions import Role
@@ -115,7 +115,7 @@ class Invitations:
             invitation = await invitation_store.by_token(connection, hash_of(token))
             if invitation is None:
                 raise _unknown()
-            _check_open(invitation)
+            _check_open(invitation, self._database.now())
             if (
                 caller.is_anonymous
                 or not isinstance(email, str)
@@ -163,7 +163,7 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _check_open(invitation: Invitation) -> None:
+def _check_open(invitation: Invitation, now: datetime) -> None:
     if invitation.accepted_at is not None:
         raise _used()
     if invitation.revoked_at is not None:
@@ -172,7 +172,7 @@ def _check_open(invitation: Invitation) -> None:
             "INVITATION_REVOKED",
             "This invitation was revoked; ask the person who invited you for another one",
         )
-    if invitation.expires_at <= datetime.now(UTC):
+    if invitation.expires_at <= now:
         raise _expired()
 
 

@@ -1,7 +1,7 @@
 """Takes the payment of a delivered order, and checks if the payment of an order is still valid."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
@@ -60,7 +60,7 @@ class Captures:
         if payment is None:
             raise LookupError(f"order {work.order.id} has no payment")
         work.since = _began(payment)
-        again = growing_pause(_age(payment), MIN_PAUSE, MAX_PAUSE)
+        again = growing_pause(self._age(payment), MIN_PAUSE, MAX_PAUSE)
         charge_id: str | None = None
         if payment.state is PaymentState.AUTHORIZED and payment.card_amount:
             try:
@@ -94,6 +94,10 @@ class Captures:
                 return again  # it changed meanwhile
             await work.step("completed", connection, status=OrderStatus.COMPLETED, reason=message)
         return None
+
+    def _age(self, payment: Payment) -> timedelta:
+        """Return the time since the payment was authorized."""
+        return self._database.now() - (payment.authorized_at or payment.created_at)
 
     async def _payment(self, work: Work) -> Payment | None:
         if work.payment is not None:
@@ -131,9 +135,8 @@ class Captures:
             )
             if gone:
                 # Due at once: its intent is ended, or what was taken of it is refunded.
-                due = datetime.now(UTC)
                 await self._taking.released(
-                    connection, payment, detail=why, keep_wallet=True, next_run_at=due
+                    connection, payment, detail=why, keep_wallet=True, due_in=timedelta()
                 )
 
 
@@ -142,8 +145,3 @@ def _began(payment: Payment) -> datetime:
     return max(
         payment.authorized_at or payment.created_at, payment.reviewed_at or payment.created_at
     )
-
-
-def _age(payment: Payment) -> timedelta:
-    """Return the time since the payment was authorized."""
-    return datetime.now(UTC) - (payment.authorized_at or payment.created_at)

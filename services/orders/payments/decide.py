@@ -1,7 +1,6 @@
 """Decisions of people about unfinished payments: release or reject a held order, record a payment, cancel."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -161,7 +160,7 @@ class Decisions:
             connection, standing.order_id, failure, message, event=event, actor=actor, note=note
         )
         if failed:
-            age = datetime.now(UTC) - standing.created_at
+            age = self._database.now() - standing.created_at
             after_commit(lambda: self._orders.changed(OrderStatus.FAILED, age))
             after_commit(self._wake)
         return failed

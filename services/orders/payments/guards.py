@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -74,14 +74,16 @@ class Guards:
 
     limits: Mapping[str, Decimal]
 
-    async def reason(self, connection: Connection, payment: Payment, *, high_risk: bool) -> str:
+    async def reason(
+        self, connection: Connection, payment: Payment, now: datetime, *, high_risk: bool
+    ) -> str:
         """Return why the payment's order is held, for the staff; empty if it is not.
 
         Holds a lock until the transaction ends, if limits are set that count payments.
         """
         if high_risk and self.limits.get(RISK):
             return "the payment provider rates the risk as high"
-        if young := self._young(payment):
+        if young := self._young(payment, now):
             return young
         if not any(name.partition("_")[0] in SCOPES for name in self.limits):
             return ""
@@ -118,11 +120,11 @@ class Guards:
             return f"{total} {payment.currency} of this {scope} within a {window}"
         return ""
 
-    def _young(self, payment: Payment) -> str:
+    def _young(self, payment: Payment, now: datetime) -> str:
         hours = self.limits.get(AGE)
         if not hours or payment.account_created_at is None:
             return ""
-        age = (datetime.now(UTC) - payment.account_created_at) / timedelta(hours=1)
+        age = (now - payment.account_created_at) / timedelta(hours=1)
         if age >= hours or payment.amount <= self.limits.get(AGE_AMOUNT, Decimal(0)):
             return ""
         return f"the account is younger than {hours} hours"

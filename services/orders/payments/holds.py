@@ -1,7 +1,7 @@
 """Holds that are about to end: held orders are rejected, and unclear ones are captured or released."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
@@ -46,7 +46,7 @@ class Holds:
 
     async def look(self, payment: Payment, standing: Standing) -> float | None:
         """Return the seconds until the next look, None for none; raises Failure as the port does."""
-        now = datetime.now(UTC)
+        now = self._database.now()
         waits = standing.unpaid and payment.held
         if (waits or standing.status is OrderStatus.NEEDS_REVIEW) and await self._gone(payment):
             await self._end(payment, standing)
@@ -184,7 +184,7 @@ class Holds:
                 payment,
                 detail="released before the order was settled, as the hold was about to end",
                 keep_wallet=True,
-                next_run_at=datetime.now(UTC) + timedelta(seconds=AGAIN),
+                due_in=timedelta(seconds=AGAIN),
             )
         return await self.end_released(released) if released is not None else BUSY
 

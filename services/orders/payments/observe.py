@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from kit.db.database import Database, after_commit
 from kit.errors import Failure, Kind
@@ -63,12 +63,12 @@ class Observation:
         CHANGED means that it is no longer unpaid. Raises Failure as the port does: nothing has changed then.
         """
         if payment.method is not PaymentMethod.CARD:
-            left = (payment.expires_at - datetime.now(UTC)).total_seconds()
+            left = (payment.expires_at - self._database.now()).total_seconds()
             if left > 0:
                 return left
             await self._unpaid(payment)
             return None
-        if payment.intent_id is None and payment.session_id is None and _expired(payment):
+        if payment.intent_id is None and payment.session_id is None and self._expired(payment):
             # No client ever got what it needs to pay.
             await self._unpaid(payment)
             return None
@@ -91,8 +91,8 @@ class Observation:
         """Act on what the payment provider reports; return the seconds until the next look."""
         payment, intent = started.payment, started.intent
         if intent is None:
-            if started.session_open and not _expired(payment):
-                return _pause(payment)
+            if started.session_open and not self._expired(payment):
+                return self._pause(payment)
             return await self._end(started, *UNPAID)
         if why := mismatch(payment, intent):
             await self._mismatched(payment, why)
@@ -128,9 +128,18 @@ class Observation:
                 status_reasons.MESSAGE_DECLINED,
                 "card declined too often",
             )
-        if _expired(payment) or (payment.hosted and not started.session_open):
+        if self._expired(payment) or (payment.hosted and not started.session_open):
             return await self._end(started, *UNPAID)
-        return _pause(payment)
+        return self._pause(payment)
+
+    def _expired(self, payment: Payment) -> bool:
+        return self._database.now() >= payment.expires_at
+
+    def _pause(self, payment: Payment) -> float:
+        """Return the seconds until an open payment is polled again, but not past its end."""
+        left = (payment.expires_at - self._database.now()) / timedelta(seconds=1)
+        grown = FIRST_PAUSE * 3 ** min(max(payment.looks, 0), 5)
+        return float(max(0.0, min(grown, MAX_PAUSE, left)))
 
     async def _end(
         self, started: Started, failure: FailureReason, message: str, event: str
@@ -170,7 +179,9 @@ class Observation:
             standing = await order_store.lock(connection, order_id)
             reason = ""
             if standing.unpaid:
-                reason = await self._guards.reason(connection, shown, high_risk=intent.high_risk)
+                reason = await self._guards.reason(
+                    connection, shown, self._database.now(), high_risk=intent.high_risk
+                )
             if intent.state is IntentState.AUTHORIZED:
                 due_in = BOUGHT_BY_THEN if standing.unpaid and not reason else timedelta()
                 changed = await self._taking.authorized(connection, payment, intent, reason, due_in)
@@ -233,7 +244,7 @@ class Observation:
                 detail=detail,
             )
             if failed:
-                age = datetime.now(UTC) - standing.created_at
+                age = self._database.now() - standing.created_at
                 after_commit(lambda: self._orders.changed(OrderStatus.FAILED, age))
 
 
@@ -256,14 +267,3 @@ def mismatch(payment: Payment, intent: Intent) -> str:
             f" {money.plain(payment.card_amount)} {payment.currency}"
         )
     return ""
-
-
-def _expired(payment: Payment) -> bool:
-    return datetime.now(UTC) >= payment.expires_at
-
-
-def _pause(payment: Payment) -> float:
-    """Return the seconds until an open payment is polled again, but not past its end."""
-    left = (payment.expires_at - datetime.now(UTC)) / timedelta(seconds=1)
-    grown = FIRST_PAUSE * 3 ** min(max(payment.looks, 0), 5)
-    return float(max(0.0, min(grown, MAX_PAUSE, left)))

@@ -1,7 +1,7 @@
 """Gives the payment of a failed order back: ends the intent, releases the hold, or refunds what was taken."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -77,7 +77,7 @@ class Releases:
                 else:
                     await self._taking.taken_early(connection, payment, charge_id=intent.charge_id)
             return None  # due again, to be refunded
-        if datetime.now(UTC) - payment.created_at > GIVE_UP and intent.state is IntentState.OPEN:
+        if self._database.now() - payment.created_at > GIVE_UP and intent.state is IntentState.OPEN:
             await self._record_released(payment, f"{intent.id} could not be ended")
             return None
         return AGAIN
@@ -112,7 +112,7 @@ class Releases:
 
         With the key of another account by mistake, the customer may still pay, so it is not given up at once.
         """
-        if datetime.now(UTC) - payment.created_at <= GIVE_UP:
+        if self._database.now() - payment.created_at <= GIVE_UP:
             episodes.record(
                 "payments of failed orders are unknown to the payment provider",
                 "the payment of failed order %s is unknown to the payment provider: check STRIPE_SECRET_KEY",

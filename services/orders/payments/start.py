@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from kit.db.database import Connection, Database
@@ -113,7 +113,7 @@ class Starts:
                 raise not_open()
             description = await _description(connection, requested)
         start = await self._request(requested, description)
-        if datetime.now(UTC) - requested.requested_at < KEYS_END:
+        if self._database.now() - requested.requested_at < KEYS_END:
             return await self._create_once(requested, start)
         found = await self._found(requested)
         if found is None:

@@ -1,6 +1,6 @@
 """SQL that changes payments; nothing here commits. Lock an order before its payment."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from kit.db.database import Connection
@@ -89,7 +89,8 @@ async def authorize(
 CHANGE = f"""
 update orders.payments p
 set state = $3, captured = $4, charge_id = coalesce($5, p.charge_id), detail = coalesce($6, p.detail),
-    reference = coalesce($7, p.reference), run = null, looks = 0, next_run_at = $8, updated_at = now(),
+    reference = coalesce($7, p.reference), run = null, looks = 0, next_run_at = now() + $8::interval,
+    updated_at = now(),
     -- A released payment that is paid in another way stands again.
     authorized_at = case when $2 = 'RELEASED' then now() else p.authorized_at end
 where p.id = $1 and p.state = $2
@@ -105,11 +106,12 @@ async def change(
     charge_id: str | None = None,
     detail: str | None = None,
     reference: str | None = None,
-    next_run_at: datetime | None = None,
+    due_in: timedelta | None = None,
 ) -> Payment | None:
     """Move a payment to another state; None if it is no longer in the state that `payment` has.
 
-    What is PAID or CAPTURED was taken whole; a RELEASED payment keeps what was taken before.
+    What is PAID or CAPTURED was taken whole; a RELEASED payment keeps what was taken before. It is looked at
+    again after `due_in`; None: not before something happens to it.
     """
     taken = state in (PaymentState.PAID, PaymentState.CAPTURED)
     row = await connection.fetchrow(
@@ -121,7 +123,7 @@ async def change(
         charge_id,
         detail,
         reference,
-        next_run_at,
+        due_in,
     )
     return read_row(row) if row else None
 

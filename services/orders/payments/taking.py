@@ -1,7 +1,7 @@
 """Changes of payments that move money, with the wallet and the ledger in the same transaction."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from kit.db.database import Connection, after_commit
 from services.orders.books import postings
@@ -82,7 +82,7 @@ class Taking:
             charge_id=charge_id,
             detail=detail,
             reference=reference,
-            next_run_at=datetime.now(UTC),
+            due_in=timedelta(),
         )
         await self._took(connection, changed, actor)
         return self._counted(changed)
@@ -112,7 +112,7 @@ class Taking:
         *,
         detail: str | None = None,
         keep_wallet: bool = False,
-        next_run_at: datetime | None = None,
+        due_in: timedelta | None = None,
     ) -> Payment | None:
         """Record that nothing is held any more; `keep_wallet` leaves what the wallet holds for the order."""
         changed = payment
@@ -122,7 +122,7 @@ class Taking:
                 payment,
                 PaymentState.RELEASED,
                 detail=detail,
-                next_run_at=next_run_at,
+                due_in=due_in,
             )
             if found is None:
                 return None

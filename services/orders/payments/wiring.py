@@ -57,7 +57,7 @@ def basics(database: Database, settings: PaymentSettings, port: PaymentPort | No
         taking,
         metrics,
         Refunding(RefundMetrics()),
-        Openings(settings, port),
+        Openings(settings, port, database.clock),
         Captures(database, starts, taking, metrics),
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.db.database import Connection, Database
@@ -163,7 +163,7 @@ class Purchase:
                 reason=status_reasons.MESSAGE_UNPAID,
                 failure=FailureReason.PAYMENT_EXPIRED,
             )
-        elif datetime.now(UTC) - since > (
+        elif self._database.now() - since > (
             bulk.CLAIM_LIFETIME if work.order.in_batch else CLAIM_LIFETIME
         ):
             await work.step(

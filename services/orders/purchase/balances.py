@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from kit import background
@@ -31,7 +31,7 @@ class Balances:
 
     def report(self, balance: Decimal) -> None:
         """Record a balance that the provider reported now."""
-        self._newest = (balance, datetime.now(UTC))
+        self._newest = (balance, self._database.now())
         if self._writing is None or self._writing.done():
             self._writing = background.start(self._write(), "record the provider's balance")
 

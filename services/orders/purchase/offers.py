@@ -1,7 +1,7 @@
 """Answers what a purchase would charge now, and whether it would succeed, without buying."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -64,7 +64,7 @@ class Offers:
         quote = await self._prices.quote(request, plan, None, discount.amount, Priority.READ)
         if self._paid_here and request.customer_id.int:
             quote = quotes.payable(quote)
-        valid_until = datetime.now(UTC) + self._prices.ttl
+        valid_until = self._prices.clock.wall() + self._prices.ttl
         return Offer(plan, quote, min(valid_until, discount.ends_at or valid_until))
 
     async def validate(self, plan_id: UUID, quantity: int, currency: str) -> Validation:

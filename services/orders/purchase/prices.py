@@ -1,11 +1,12 @@
 """Confirms costs with the provider, which alone decides what an order costs, before it is placed."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kit.errors import Failure, Kind
 from kit.values import money
+from kit.values.clock import Clock
 from providers.esim_go.client import Priority
 from services.orders import status_reasons
 from services.orders.datasource import OrdersDataSource
@@ -60,9 +61,16 @@ class Prices:
     """
 
     def __init__(
-        self, datasource: OrdersDataSource, *, ttl: timedelta, tolerance: Decimal, holds: timedelta
+        self,
+        datasource: OrdersDataSource,
+        clock: Clock,
+        *,
+        ttl: timedelta,
+        tolerance: Decimal,
+        holds: timedelta,
     ) -> None:
         self._datasource = datasource
+        self.clock = clock
         self.ttl = ttl
         self._tolerance = tolerance
         self._holds = holds
@@ -101,12 +109,12 @@ class Prices:
     def calls_provider(self, request: OrderRequest, known: Quote) -> bool:
         """Return whether `quote` has to confirm the cost that `known` returned."""
         confirmed_at = known.confirmed_at
-        return request.limited or confirmed_at is None or _age(confirmed_at) > self.ttl
+        return request.limited or confirmed_at is None or self._age(confirmed_at) > self.ttl
 
     async def _limited(
         self, request: OrderRequest, plan: Plan, target: Target | None, known: Quote
     ) -> Quote:
-        queried_at = datetime.now(UTC)
+        queried_at = self.clock.wall()
         try:
             answer = await self._datasource.validate_order(
                 plan.bundle_name,
@@ -167,7 +175,7 @@ class Prices:
         subject = work.order
         if not self._unconfirmed(subject):
             return None
-        queried_at = datetime.now(UTC)
+        queried_at = self.clock.wall()
         try:
             answer = await self._datasource.validate_order(
                 subject.bundle_name,
@@ -202,7 +210,7 @@ class Prices:
         confirmed_at = subject.price_confirmed_at
         if confirmed_at is None:
             return True
-        age = _age(confirmed_at)
+        age = self._age(confirmed_at)
         # There was no step since the claim, hence no attempt.
         new = subject.updated_at == subject.created_at
         recent = timedelta() <= age <= self._holds
@@ -213,6 +221,9 @@ class Prices:
         recent = recent and subject.price_list is not None
         waited = subject.has_payment and not new and not recent
         return subject.capped or subject.limited or waited or age > self.ttl
+
+    def _age(self, moment: datetime) -> timedelta:
+        return self.clock.wall() - moment
 
     async def _decide(self, work: Work, confirmed: Confirmed) -> Confirmed | None:
         subject, expected, cost = work.order, work.order.expected_cost, confirmed.cost
@@ -257,7 +268,3 @@ async def _refuse(work: Work, why: FailureReason, detail: str) -> None:
 def _comparable(answer: Validation | ConfirmedPrice, currency: str) -> Decimal | None:
     """Return the provider's price if it is in the currency of the cost, else None."""
     return answer.total if answer.currency in (None, currency) else None
-
-
-def _age(moment: datetime) -> timedelta:
-    return datetime.now(UTC) - moment

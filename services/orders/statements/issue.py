@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.background import Loop
@@ -30,12 +30,8 @@ AWAY = frozenset({db_errors.UNAVAILABLE, db_errors.READ_ONLY, db_errors.FULL, db
 ACTOR = "statements"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Statements:
-    """Issues statements; `now` is the time by which months have to be over."""
+    """Issues statements; `now` is the time by which months have to be over, by default the database's."""
 
     def __init__(
         self,
@@ -43,12 +39,12 @@ class Statements:
         settings: StatementSettings,
         metrics: StatementMetrics,
         *,
-        now: Callable[[], datetime] = _now,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._metrics = metrics
-        self._now = now
+        self._now = now or database.now
 
     def loop(self, stop: asyncio.Event) -> Loop:
         return Loop("issue statements", self.round, stop, every=EVERY)

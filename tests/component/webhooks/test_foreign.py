@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from protos.webhooks.v1 import webhooks_pb2 as pb
-from tests.component.webhooks.conftest import Platform, ServeESIMs, ServeWebhooks
+from tests.component.webhooks.conftest import OpenESIMs, Platform, ServeESIMs, ServeWebhooks
 from tests.component.webhooks.operating import STRANGE, ask, attached, esimgo, measured
+from tests.fixtures.wrong_clock import SetAhead
 
 
 async def test_a_foreign_event_is_counted_separately_and_raises_no_alert(
@@ -103,3 +104,16 @@ async def test_foreign_events_can_be_replayed_by_state(platform: Platform) -> No
         request = pb.ReplayEventsRequest(filter=pb.EventFilter(states=[state]))
         answer = await ask(platform, "ReplayEvents", request, admin)
         assert (answer.replayed, answer.not_understood) == (count, 0)
+
+
+async def test_an_unknown_esim_is_not_foreign_early_by_a_wrong_clock(
+    open_esims: OpenESIMs, serve_webhooks: ServeWebhooks, set_ahead: SetAhead
+) -> None:
+    set_ahead(timedelta(minutes=10))
+    async with (
+        open_esims() as (_, port),
+        serve_webhooks(esims_address=f"127.0.0.1:{port}", foreign_seconds=60) as post,
+    ):
+        event = await post.send(attached(STRANGE))
+        row = await post.until(event, lambda row: row["attempts"] >= 1)
+    assert row["state"] == "PENDING"

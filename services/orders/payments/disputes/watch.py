@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 from kit.background import Loop
@@ -95,7 +95,7 @@ class DisputeWatch:
 
     async def poll(self) -> None:
         """Have disputes and warnings read whose events never came."""
-        since = datetime.now(UTC) - LISTED
+        since = self._database.now() - LISTED
         found = 0
         async for dispute in self._port.list_disputes(since):
             found += await self._add(

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +11,7 @@ from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
 from kit.values import money
+from kit.values.clock import Clock
 from services.orders import balance_store
 from services.orders.failures import BalanceTooLowError
 from services.orders.order import PaidBy, RecoveryPoint
@@ -58,7 +59,8 @@ class Opening:
 class Openings:
     """Decides how a new order is paid."""
 
-    def __init__(self, settings: PaymentSettings, port: PaymentPort | None) -> None:
+    def __init__(self, settings: PaymentSettings, port: PaymentPort | None, clock: Clock) -> None:
+        self._clock = clock
         self._settings = settings
         self._port = port
         self._policy = settings.refund_policy.to_json()
@@ -180,7 +182,7 @@ class Openings:
         from_wallet: Decimal,
         currency: str,
     ) -> Payment:
-        now, session, customer_id = datetime.now(UTC), payer.session, payer.customer_id
+        now, session, customer_id = self._clock.wall(), payer.session, payer.customer_id
         organization = payer.organization
         paid, card = method in READY, method is PaymentMethod.CARD
         manual = method is PaymentMethod.MANUAL
@@ -212,7 +214,7 @@ class Openings:
             # Cards are guarded once they are authorized. What organizations buy is bounded by their credit,
             # or by what they paid in advance, and by their budgets.
             return payment
-        reason = await self._guards.reason(connection, payment, high_risk=False)
+        reason = await self._guards.reason(connection, payment, now, high_risk=False)
         return replace(
             payment,
             held_reason=reason,

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from kit.background import Loop
@@ -168,14 +168,14 @@ class RefundRuns:
         )
         async with self._database.system() as connection:
             await refund_store.record_refusal(connection, refund.id, failure.reason)
-        return growing_pause(_age(refund), FIRST_PAUSE, MAX_PAUSE).seconds
+        return growing_pause(self._age(refund), FIRST_PAUSE, MAX_PAUSE).seconds
 
     async def _find_or_make(self, refund: Refund, payment: Payment) -> float | None:
         """Continue a refund whose answer was lost: read first, and repeat only while its key is good."""
         found = await self._found(refund, payment)
         if found is not None:
             return await self._apply(refund, found)
-        age = _age(refund)
+        age = self._age(refund)
         if age < KEYS_END:
             return await self._make(refund, payment)
         if age > NEVER_MADE:
@@ -202,12 +202,12 @@ class RefundRuns:
             await self._fail(refund, found.failure or "FAILED", found.id)
             return None
         if refund.state is RefundState.SUCCEEDED:
-            return _late_look(refund)
+            return self._late_look(refund)
         if found.state is ProviderRefundState.PENDING:
             if refund.state is RefundState.STARTED:
                 async with self._database.system() as connection:
                     await self._refunding.pending(connection, refund, found.id)
-            return growing_pause(_age(refund), FIRST_PAUSE, MAX_PAUSE).seconds
+            return growing_pause(self._age(refund), FIRST_PAUSE, MAX_PAUSE).seconds
         async with self._database.system() as connection:
             order, _ = await locked(connection, _order_id(refund), refund.payment_id)
             await self._refunding.succeeded(
@@ -222,19 +222,17 @@ class RefundRuns:
                 connection, refund, failure=why, provider_id=provider_id, actor=ACTOR
             )
 
+    def _age(self, refund: Refund) -> timedelta:
+        return self._database.now() - (refund.started_at or refund.created_at)
+
+    def _late_look(self, refund: Refund) -> float | None:
+        """Return the seconds until a settled refund is looked at again; None once it can't come back."""
+        age = self._database.now() - (refund.settled_at or refund.created_at)
+        return next(((late - age).total_seconds() for late in LATE_LOOKS if late > age), None)
+
     @property
     def _port(self) -> PaymentPort:
         return self._starts.port
-
-
-def _age(refund: Refund) -> timedelta:
-    return datetime.now(UTC) - (refund.started_at or refund.created_at)
-
-
-def _late_look(refund: Refund) -> float | None:
-    """Return the seconds until a settled refund is looked at again; None once it can't come back any more."""
-    age = datetime.now(UTC) - (refund.settled_at or refund.created_at)
-    return next(((late - age).total_seconds() for late in LATE_LOOKS if late > age), None)
 
 
 def _order_id(refund: Refund) -> UUID:

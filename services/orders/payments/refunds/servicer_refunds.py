@@ -1,6 +1,6 @@
 """The gRPC methods of refunds."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from kit.db.database import Database
@@ -49,7 +49,7 @@ class RefundMethods:
         async with self._database.session(rpc_guard.session()) as connection:
             seen = await order_rows.get(connection, ids)
         known = await self._facts.of(seen)
-        now = datetime.now(UTC)
+        now = self._database.now()
         return pb.BatchGetRefundableResponse(
             refundables=[_refundable(order_id, one, now) for order_id, one in known.items()]
         )

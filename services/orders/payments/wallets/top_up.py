@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -74,7 +74,7 @@ class TopUps:
             )
         least = self._starts.port.minimum(wanted.currency)
         self._settings.top_ups.check(wanted.amount, wanted.currency, least)
-        now = datetime.now(UTC)
+        now = self._database.now()
         new = blank(
             customer_id=customer_id,
             method=PaymentMethod.CARD,
@@ -115,7 +115,7 @@ class TopUps:
         """Act on what the payment provider reports; return the seconds until the next look, None for none."""
         if payment.state is not PaymentState.AWAITING:
             return None
-        if payment.intent_id is None and payment.session_id is None and _expired(payment):
+        if payment.intent_id is None and payment.session_id is None and self._expired(payment):
             # No client ever got what it needs to pay.
             return await self._end_unstarted(payment, "it was never started")
         try:
@@ -126,7 +126,7 @@ class TopUps:
             why = f"the payment provider refused it: {failure.reason}"
             if payment.intent_id is None and payment.session_id is None:
                 return await self._end_unstarted(payment, why)
-            if failure.reason == "PAYMENT_NOT_FOUND" and _may_be_found(payment):
+            if failure.reason == "PAYMENT_NOT_FOUND" and self._may_be_found(payment):
                 return UNKNOWN_AGAIN
             await self._end(payment, why)
             return None
@@ -136,8 +136,8 @@ class TopUps:
         """`ended` is True once the payment provider was asked to end the payment."""
         payment, intent = started.payment, started.intent
         if intent is None:
-            if started.session_open and not _expired(payment):
-                return _pause(payment)
+            if started.session_open and not self._expired(payment):
+                return self._pause(payment)
             return await self._expire(started, ended=ended)
         # With a detail, an earlier look has begun to give it back: whatever the guards say now.
         if why := payment.detail or self._refused(payment, intent):
@@ -169,9 +169,27 @@ class TopUps:
                 await state_store.record_tries(connection, payment.id, intent.failure, declines)
         if declines >= MAX_DECLINES:
             return await self._expire(started, ended=ended, why="the card was declined too often")
-        if _expired(payment) or (payment.hosted and not started.session_open):
+        if self._expired(payment) or (payment.hosted and not started.session_open):
             return await self._expire(started, ended=ended)
-        return _pause(payment)
+        return self._pause(payment)
+
+    def _expired(self, payment: Payment) -> bool:
+        return self._database.now() >= payment.expires_at
+
+    def _pause(self, payment: Payment) -> float:
+        """Return the seconds until an unpaid top-up is polled again, but not past its end."""
+        now = self._database.now()
+        left = (payment.expires_at - now) / timedelta(seconds=1)
+        pause = growing_pause(now - payment.created_at, FIRST_PAUSE, MAX_PAUSE).seconds
+        return float(max(0.0, min(pause, left)))
+
+    def _may_be_found(self, payment: Payment) -> bool:
+        """Return whether to keep a top-up that the payment provider does not know.
+
+        With the key of another account by mistake, the customer may still pay.
+        """
+        logger.error("the top-up %s is not known: check STRIPE_SECRET_KEY", payment.id)
+        return self._database.now() - payment.created_at <= GIVE_UP
 
     def _refused(self, payment: Payment, intent: Intent) -> str:
         """Return why a top-up is given back instead of credited, for the staff; empty if it is not."""
@@ -264,15 +282,6 @@ class TopUps:
             self._metrics.changed(ended.state, ended.method)
 
 
-def _may_be_found(payment: Payment) -> bool:
-    """Return whether to keep a top-up that the payment provider does not know.
-
-    With the key of another account by mistake, the customer may still pay.
-    """
-    logger.error("the top-up %s is not known: check STRIPE_SECRET_KEY", payment.id)
-    return datetime.now(UTC) - payment.created_at <= GIVE_UP
-
-
 def _ended(why: str) -> str:
     return f"the top-up ended: {why}"
 
@@ -286,15 +295,3 @@ def _check_same(known: Payment, wanted: Wanted) -> None:
             "IDEMPOTENCY_CONFLICT",
             "This key was used for another top-up; use a new key",
         )
-
-
-def _expired(payment: Payment) -> bool:
-    return datetime.now(UTC) >= payment.expires_at
-
-
-def _pause(payment: Payment) -> float:
-    """Return the seconds until an unpaid top-up is polled again, but not past its end."""
-    now = datetime.now(UTC)
-    left = (payment.expires_at - now) / timedelta(seconds=1)
-    pause = growing_pause(now - payment.created_at, FIRST_PAUSE, MAX_PAUSE).seconds
-    return float(max(0.0, min(pause, left)))

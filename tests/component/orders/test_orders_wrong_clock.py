@@ -1,0 +1,57 @@
+"""A replica whose clock is ahead: what ends at some time does not end early."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from protos.orders.v1 import orders_pb2
+from services.orders.statements.issue import Statements
+from services.orders.statements.metrics import StatementMetrics
+from services.orders.statements.settings import StatementSettings
+from tests.component.orders.payments.paid_shop import CARD, MANUAL, PaidShop
+from tests.component.orders.shop import Shop, request
+from tests.fixtures.wrong_clock import SetAhead
+
+AHEAD = timedelta(hours=2)
+LOOKED_AT = """
+select run is null and next_run_at > now() from orders.payments where order_id = $1::text::uuid
+"""
+
+
+async def test_an_order_is_bought(shop: Shop, set_ahead: SetAhead) -> None:
+    set_ahead(AHEAD)
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        answer = await orders.CreateOrder(request(shop), metadata=buyer)
+    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+
+
+@pytest.mark.parametrize("method", [CARD, MANUAL])
+@pytest.mark.parametrize("hosted", [False, True])
+async def test_an_unpaid_order_stays(
+    paid_shop: PaidShop, set_ahead: SetAhead, method: Any, hosted: bool
+) -> None:
+    set_ahead(AHEAD)
+    buyer = await paid_shop.shop.session("b@example.com")
+    wanted = {"return_url": "http://localhost:3000/"} if hosted and method == CARD else {}
+    async with paid_shop.open() as service:
+        order_id, intent_id = await paid_shop.bought(service, buyer, method=method, **wanted)
+        first = await paid_shop.payment(order_id)
+        assert abs(first["created_at"] - datetime.now(UTC)) < timedelta(minutes=1)
+        await paid_shop.set_payment(order_id, expires_at=datetime.now(UTC) + timedelta(minutes=5))
+        await paid_shop.shop.databases.until(LOOKED_AT, order_id)
+        assert (await paid_shop.payment(order_id))["state"] == "AWAITING"
+        if intent_id:
+            await paid_shop.pay(intent_id)
+            await paid_shop.due(order_id)
+            await paid_shop.reaches(order_id, "COMPLETED")
+
+
+async def test_no_statement_is_issued_before_its_month_is_over(
+    shop: Shop, set_ahead: SetAhead
+) -> None:
+    set_ahead(AHEAD)
+    async with shop.databases.open("orders") as database:
+        statements = Statements(database, StatementSettings(), StatementMetrics())
+        assert abs(statements._now() - datetime.now(UTC)) < timedelta(minutes=1)
