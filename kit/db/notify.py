@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -12,6 +13,7 @@ import asyncpg
 from kit import background
 from kit.db.pool import STATEMENT_TIMEOUT, TRANSIENT
 from kit.logs.episodes import Episodes
+from kit.telemetry import metrics
 from kit.values.jitter import shortened
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,8 @@ class Notifications:
         self._url = url
         self._channel = channel
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
+        # Since when no connection listens; None while one does.
+        self._lost_at: float | None = time.monotonic()
 
     @contextmanager
     def subscribe(self, ids: Iterable[str]) -> Iterator[Listener]:
@@ -89,6 +93,11 @@ class Notifications:
         mode loses notifications.
         """
         notifications = cls(url, channel)
+        metrics.gauge(
+            "esimgo_db_notifications_lost_seconds",
+            "How long this process has not received the notifications of its database; 0 while it does",
+            ("channel",),
+        ).labels(channel).set_function(notifications._lost_for)
         listening = background.start(notifications._listen(), f"listen on {channel}")
         try:
             yield notifications
@@ -96,6 +105,9 @@ class Notifications:
             listening.cancel()
             with suppress(asyncio.CancelledError):
                 await listening
+
+    def _lost_for(self) -> float:
+        return 0.0 if self._lost_at is None else time.monotonic() - self._lost_at
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -113,6 +125,7 @@ class Notifications:
                     async for _ in self._probes(connection):
                         pause, received_until = FIRST_PAUSE, loop.time()
                 finally:
+                    self._lost_at = self._lost_at or time.monotonic()
                     connection.terminate()
             except (*TRANSIENT, asyncpg.PostgresError, TimeoutError) as error:
                 episodes.record(key, "LISTEN/NOTIFY connection lost, reconnecting: %s", error)
@@ -135,6 +148,7 @@ class Notifications:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         await connection.add_listener(self._channel, self._notice)
+        self._lost_at = None
         self._mark_all_changed()
         while not lost.is_set():
             yield

@@ -19,10 +19,11 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILI
 # Metrics that never change.
 STEADY = {
     *("target_info", "db_client_connection_max", "esimgo_provider_balance_threshold"),
-    # Metrics of conditions that don't occur here: slow readers, a database that refuses writes, and a
-    # provider that asks for a pause.
+    # Metrics of conditions that don't occur here: slow readers, a database that refuses writes or
+    # sends no notifications, and a provider that asks for a pause.
     *("esimgo_rpc_connections_closed_total", "esimgo_rpc_unread_bytes"),
     *("esimgo_db_writable", "esimgo_provider_held_seconds"),
+    "esimgo_db_notifications_lost_seconds",
     # The file of exchange rates is read at the start, and no price depends on it here,
     # as plans are sold at their cost.
     *("esimgo_exchange_rates_fetches_total", "esimgo_exchange_rates_skipped"),

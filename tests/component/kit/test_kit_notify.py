@@ -8,7 +8,8 @@ import pytest
 
 from kit.db import notify as kit_notify
 from kit.db.notify import Notifications
-from tests.fixtures.patience import PATIENCE
+from kit.telemetry import metrics
+from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
 
 CHANNEL = "esimgo_test"
@@ -140,3 +141,27 @@ async def test_listening_waits_for_an_unavailable_server(databases: Databases) -
                     assert await receiving is None
             finally:
                 await databases.admin.execute(f"drop database {databases.name}_later with (force)")
+
+
+def lost_for() -> float:
+    found = metrics.registry().get_sample_value(
+        "esimgo_db_notifications_lost_seconds", {"channel": CHANNEL}
+    )
+    assert found is not None
+    return found
+
+
+async def test_a_metric_shows_how_long_no_notifications_are_received(
+    databases: Databases, notifications: Notifications
+) -> None:
+    assert lost_for() == 0
+    limit = f"alter database {databases.name} connection limit"
+    await databases.admin.execute(f"{limit} 0")
+    pid = await databases.admin.fetchval(LISTENERS, f"{CHANNEL} listener")
+    await databases.admin.execute("select pg_terminate_backend($1)", pid)
+    await until(lambda: lost_for() > 0.5)  # after failed attempts to reconnect
+    await databases.admin.execute(f"{limit} -1")
+    await until(lambda: lost_for() == 0)
+    with notifications.subscribe(["a"]) as listener:
+        await notify(databases, "a")
+        assert await listener.changes() == ["a"]
