@@ -132,3 +132,12 @@ async def test_a_listing_that_never_ends_is_given_up(http: aiohttp.ClientSession
 async def test_a_refusal_shows_nothing_of_its_text(http: aiohttp.ClientSession) -> None:
     async with odd(http, Odd(json.dumps(ERROR).encode(), 400)) as port:
         assert await kinds(port) == (Kind.REFUSED, Kind.REFUSED, Kind.REFUSED)
+
+
+async def test_an_object_whose_parts_are_nested_too_deeply(http: aiohttp.ClientSession) -> None:
+    """The library parses it, and then fails to convert it to its own objects."""
+    deep: dict[str, object] = {"object": "payment_intent", "id": "pi_1", "livemode": False}
+    for _ in range(400):
+        deep = {"object": "payment_intent", "id": "pi_1", "livemode": False, "part": deep}
+    async with odd(http, Odd(json.dumps(deep).encode())) as port:
+        assert await kinds(port) == (Kind.UNCLEAR, Kind.UNAVAILABLE, Kind.UNAVAILABLE)

@@ -168,7 +168,10 @@ class API:
             response = (await method(*arguments, options=options)).last_response
         except stripe.StripeError as error:
             return None, errors.failure(error, endpoint, write=write), error.http_status
-        except (TimeoutError, aiohttp.ClientError, ValueError, TypeError, AttributeError, KeyError):
-            # The library's own handling of an answer failed, such as of a JSON array.
+        except (
+            *(TimeoutError, aiohttp.ClientError, ValueError, TypeError, AttributeError, KeyError),
+            RecursionError,
+        ):
+            # The library's own handling of an answer failed, such as of a JSON array or deep nesting.
             return None, errors.broken(endpoint, write=write), None
         return response.data, None, response.code
