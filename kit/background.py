@@ -39,6 +39,12 @@ def _log_failure(task: asyncio.Task[Any]) -> None:
         logger.error("background task %r failed", task.get_name(), exc_info=error)
 
 
+def _is_cancelled() -> bool:
+    """True if the current task was cancelled, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def sleep(seconds: float, stop: asyncio.Event) -> None:
     """Wait for this time, or until the process is asked to stop."""
     with suppress(TimeoutError):
@@ -84,7 +90,9 @@ class Loop:
                     logger.debug("%s: waiting until it can start: %s", self.name, failure)
                 else:
                     episodes.record(f"{self.name}: waiting", "%s: waiting: %s", self.name, failure)
-            except Exception as error:  # noqa: BLE001 - logged and retried
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_cancelled():
+                    raise
                 episodes.record(
                     f"{self.name}: failed",
                     "%s: failed, will be tried again",

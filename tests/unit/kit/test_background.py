@@ -160,3 +160,39 @@ async def test_stopping_waits_for_a_round_and_cancels_one_that_takes_too_long() 
         await begun.wait()
         stop.set()
     assert ended == ["quick", "slow"]
+
+
+async def test_a_loop_survives_the_cancellation_of_what_a_round_waits_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stop, done = asyncio.Event(), asyncio.Event()
+    shared = asyncio.get_running_loop().create_future()
+    shared.cancel()
+
+    async def work() -> None:
+        if "CancelledError" in caplog.text:
+            done.set()
+            return
+        await shared
+
+    loop = Loop("follow eSIMs", work, stop, every=0.01)
+    async with background.running(loop, grace=PATIENCE), asyncio.timeout(PATIENCE):
+        await done.wait()
+        stop.set()
+    assert "follow eSIMs: failed, will be tried again" in caplog.text
+
+
+async def test_a_cancelled_loop_ends() -> None:
+    began = asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        await asyncio.sleep(PATIENCE)
+
+    running = background.start(
+        Loop("follow eSIMs", work, asyncio.Event(), every=None).run(), "follow eSIMs"
+    )
+    await began.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
