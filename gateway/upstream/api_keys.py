@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.upstream.peers import Peers
 from kit.auth import api_keys
 from kit.auth.sessions import Session, Verifier
-from kit.errors import Failure, Kind
+from kit.errors import SERVICE_UNAVAILABLE, Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.values.clock import Clock
 from protos.orders.v1 import api_keys_pb2
@@ -46,7 +46,7 @@ class APIKeySessions:
         """Return the session of a key whose client has this address; None if it is unknown.
 
         Raises Failure UNAUTHENTICATED (API_KEY_INVALID, API_KEY_REVOKED, API_KEY_EXPIRED), FORBIDDEN
-        (API_KEY_ADDRESS), or UNAVAILABLE if the orders service is.
+        (API_KEY_ADDRESS), or UNAVAILABLE if the orders service is, or does not answer in time.
         """
         use = (api_keys.digest(key), address or "")
         known = self._cached.get(use)
@@ -76,12 +76,22 @@ class APIKeySessions:
         key_hash, address = use
         # Counted from before the exchange, in which a revocation may already be missed.
         until = self._clock.now() + CACHED_FOR
-        answer = await rpc_client.call(
-            self._peers.api_keys.ExchangeAPIKey,
-            api_keys_pb2.ExchangeAPIKeyRequest(key_hash=key_hash, address=address),
-            token=self._service_role_key,
-            timeout=TIMEOUT,
-        )
+        request = api_keys_pb2.ExchangeAPIKeyRequest(key_hash=key_hash, address=address)
+        try:
+            answer = await rpc_client.call(
+                self._peers.api_keys.ExchangeAPIKey,
+                request,
+                token=self._service_role_key,
+                timeout=TIMEOUT,
+            )
+        except Failure as failure:
+            if failure.kind is not Kind.DEADLINE:
+                raise
+            raise Failure(
+                Kind.UNAVAILABLE,
+                SERVICE_UNAVAILABLE,
+                "The API key can't be checked, because the orders service did not answer in time; try again",
+            ) from failure
         session = await self._verifier.session(f"Bearer {answer.token}")
         self._cached[use] = _Cached(session, until)
         while len(self._cached) > MAX_CACHED:
