@@ -6,13 +6,15 @@ import pytest
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
-# No deadlines: a slow machine proves nothing.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# No deadlines, because slowness of the machine is not a failure.
+settings.register_profile(
+    "no-deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no-deadline")
 
 pytest_plugins = [
     "tests.fixtures.postgres",
-    "tests.fixtures.neighbours",
+    "tests.fixtures.sandboxes",
     "tests.fixtures.payments",
     "tests.fixtures.local.one_machine",
     "tests.fixtures.gateway",
@@ -23,7 +25,7 @@ pytest_plugins = [
     "tests.fixtures.platform",
     "tests.fixtures.programs.containers",
     "tests.fixtures.programs.collector",
-    "tests.fixtures.door",
+    "tests.fixtures.webhook_endpoint",
     "tests.fixtures.http_served",
     "tests.fixtures.tracing",
     "tests.fixtures.two_customers",
@@ -35,7 +37,7 @@ pytest_plugins = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
+def clear_middleware_cache() -> Iterator[None]:
     """Clear aiohttp's process-wide cache of middlewares, which references every server.
 
     Otherwise hundreds of servers stay in memory, and garbage collection halts a late test for seconds.

@@ -167,4 +167,4 @@ def _revoked(call: Call, assignment: Assignment) -> Answer:
         to_balance=call.query.get("refundToBalance", False),
         dry=dry,
     )
-    return Answer({"status": outcome.told(done=not dry)})
+    return Answer({"status": outcome.text(done=not dry)})

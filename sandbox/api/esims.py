@@ -73,16 +73,16 @@ def _filter(column: str | None, wanted: str | None) -> Callable[[dict[str, Any]]
 def update_esim(call: Call) -> Answer:
     """PUT /esims."""
     body = call.body or {}
-    told: dict[str, str] = {}
+    found: dict[str, str] = {}
     for name in ("iccid", "customerRef"):
         values = {source[name] for source in (call.query, body) if name in source}
         if len(values) > 1:
             raise bad(f"{name} differs between the query and the body")
         if not values:
             raise bad(f"{name} is missing; send it in the query, in the body, or in both")
-        told[name] = values.pop()
-    esim = find_esim(call.world, told["iccid"])
-    esim.customer_ref = told["customerRef"]
+        found[name] = values.pop()
+    esim = find_esim(call.world, found["iccid"])
+    esim.customer_ref = found["customerRef"]
     note(esim, "eSIM Updated", "", call.at)
     return Answer({"status": "success"})
 

@@ -11,7 +11,7 @@ _NAMED_CODES_SINCE = "2024-01-01"
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class Refusal(Exception):  # noqa: N818 - what the emulator says no to is no fault of it
+class Refusal(Exception):  # noqa: N818 - the emulator refuses; nothing is broken
     """An error response: HTTP status, name of the error, message."""
 
     def __init__(self, status: int, code: str, message: str, **extra: Any) -> None:

@@ -27,12 +27,12 @@ async def allow_other_origins(request: web.Request, handler: Handler) -> web.Str
     response: web.StreamResponse
     if request.method == "OPTIONS":
         # Headers are listed: a star does not include Authorization.
-        asked = request.headers.get("Access-Control-Request-Headers", "")
+        requested = request.headers.get("Access-Control-Request-Headers", "")
         response = web.Response(
             status=204,
             headers={
                 "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-                "Access-Control-Allow-Headers": asked,
+                "Access-Control-Allow-Headers": requested,
                 "Access-Control-Max-Age": "86400",  # a day, which browsers may shorten
             },
         )

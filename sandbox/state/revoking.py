@@ -19,7 +19,7 @@ class Outcome:
 
     refund: str | None
 
-    def told(self, *, done: bool) -> str:
+    def text(self, *, done: bool) -> str:
         """Return the provider's text."""
         if not done:
             back = f"would be refunded to {self.refund}" if self.refund else "would not be refunded"

@@ -22,7 +22,7 @@ from services.esims.provider_esim import (
 )
 from tests.component.esims.running import BUNDLE, at_provider, buy
 from tests.fixtures.examples import Examples, each_set
-from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.sandboxes import ProviderSandbox
 
 
 @each_set
@@ -88,7 +88,7 @@ def test_small_responses_are_parsed(examples: Examples) -> None:
 
 
 @pytest.fixture
-async def source(provider: PlayedProvider) -> AsyncIterator[ESIMsDataSource]:
+async def source(provider: ProviderSandbox) -> AsyncIterator[ESIMsDataSource]:
     cache = Cache.open(None, namespace="esims")
     settings = ProviderSettings(provider.url, provider.api_key)
     yield ESIMsDataSource(Provider(provider.http, settings), cache)
@@ -96,7 +96,7 @@ async def source(provider: PlayedProvider) -> AsyncIterator[ESIMsDataSource]:
 
 
 async def test_every_method_works_against_the_sandbox(
-    source: ESIMsDataSource, provider: PlayedProvider
+    source: ESIMsDataSource, provider: ProviderSandbox
 ) -> None:
     (sold,) = (await buy(provider)).esims
     iccid = sold["iccid"]
@@ -128,7 +128,7 @@ async def test_every_method_works_against_the_sandbox(
 
 @pytest.mark.parametrize("method", ["get_esim", "get_install_details"])
 async def test_details_of_another_esim_are_a_bad_response(
-    source: ESIMsDataSource, provider: PlayedProvider, method: str
+    source: ESIMsDataSource, provider: ProviderSandbox, method: str
 ) -> None:
     mine, other = (await buy(provider, quantity=2)).esims
     fault = {"path": "/esims/*", "status": 200, "count": 0}
@@ -146,7 +146,7 @@ async def test_details_of_another_esim_are_a_bad_response(
 
 
 async def test_every_page_of_esims_is_read(
-    source: ESIMsDataSource, provider: PlayedProvider
+    source: ESIMsDataSource, provider: ProviderSandbox
 ) -> None:
     for _ in range(21):  # more than one page of a hundred
         await buy(provider, quantity=5)
@@ -155,7 +155,7 @@ async def test_every_page_of_esims_is_read(
 
 @pytest.mark.parametrize("switches", [{"smdp_scheme": True}, {"allowance_unit": "MB"}])
 async def test_undocumented_formats_are_parsed_too(
-    source: ESIMsDataSource, provider: PlayedProvider, switches: dict[str, Any]
+    source: ESIMsDataSource, provider: ProviderSandbox, switches: dict[str, Any]
 ) -> None:
     await provider.control("POST", "/switches", switches)
     (sold,) = (await buy(provider)).esims
@@ -165,7 +165,7 @@ async def test_undocumented_formats_are_parsed_too(
 
 
 async def test_refusals_have_distinct_reasons(
-    source: ESIMsDataSource, provider: PlayedProvider
+    source: ESIMsDataSource, provider: ProviderSandbox
 ) -> None:
     (sold,) = (await buy(provider)).esims
     iccid = sold["iccid"]

@@ -21,7 +21,7 @@ from graphql import (
 from gateway.schema.assembly import build
 from tests.fixtures.gateway import Client
 from tests.fixtures.paid import paid_settings
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.prices.retail import COSTS, sell_at_retail
@@ -50,7 +50,7 @@ OF_ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "organizationUsage": {"range": DAYS},
     "expiryReport": {"range": DAYS},
 }
-# Queries whose prices are asked in each currency.
+# Queries whose prices are requested in each currency.
 PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})
 
 
@@ -202,7 +202,7 @@ async def test_no_refusal_of_a_purchase_shows_a_cost(
 
 
 async def test_no_query_shows_what_a_payment_is_paid_with(
-    databases: Databases, open_platform: OpenPlatform, payment_provider: PlayedPayments
+    databases: Databases, open_platform: OpenPlatform, payment_provider: PaymentSandbox
 ) -> None:
     async with open_platform(databases, **paid_settings(payment_provider)) as shop:
         await sell_at_retail(shop)

@@ -15,9 +15,9 @@ from kit.rpc import client as rpc_client
 from tests.fixtures.gateway import Client
 from tests.fixtures.leaks.calls import Answer, Requests, call, services
 from tests.fixtures.leaks.documents import Documents
-from tests.fixtures.leaks.marks import allowed, of_kinds, shown
-from tests.fixtures.leaks.side import Side
-from tests.fixtures.leaks.world import World, inhabited
+from tests.fixtures.leaks.marks import allowed, found_in, of_kinds
+from tests.fixtures.leaks.tenant import Tenant
+from tests.fixtures.leaks.world import World, create_world
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
@@ -30,13 +30,13 @@ NO_LIMIT = dict.fromkeys(Role, 10_000_000)
 
 @pytest.fixture
 async def world(platform: Platform, databases: Databases) -> AsyncIterator[World]:
-    async with inhabited(platform, databases) as found:
+    async with create_world(platform, databases) as found:
         yield found
 
 
-def documents_of(side: Side, plan: str, *kinds: str) -> list[tuple[str, str, set[str]]]:
+def documents_of(tenant: Tenant, plan: str, *kinds: str) -> list[tuple[str, str, set[str]]]:
     """Return documents with the ids of an organization: for a group and a traveler, and for all of it."""
-    ids = side.ids | {"plan_id": plan}
+    ids = tenant.ids | {"plan_id": plan}
     # Its mutations change a group by its id.
     narrowing = () if "mutation" in kinds else ("group_id", "traveler_id")
     whole = {name: one for name, one in ids.items() if name not in narrowing}
@@ -67,17 +67,17 @@ async def ask(client: Client, document: str) -> str:
     return event.decode()
 
 
-def forbidden(side: Side, who: str) -> dict[str, str]:
+def forbidden(tenant: Tenant, who: str) -> dict[str, str]:
     """Return the marks of their own organization that a member must not see."""
     seen = allowed(who)
-    return {name: text for name, text in side.marks.items() if not name.startswith(seen)}
+    return {name: text for name, text in tenant.marks.items() if not name.startswith(seen)}
 
 
 def as_lines(leaks: list[Any]) -> str:
     return "\n".join(map(str, ["", *leaks]))
 
 
-async def rows_of(databases: Databases, side: Side) -> set[str]:
+async def rows_of(databases: Databases, tenant: Tenant) -> set[str]:
     """Return all rows of an organization in all tables, to compare them later."""
     tables = await databases.admin.fetch(
         "select table_schema as s, table_name as t from information_schema.columns c"
@@ -89,20 +89,20 @@ async def rows_of(databases: Databases, side: Side) -> set[str]:
         rows = await databases.admin.fetch(
             f"select to_jsonb(t) - 'last_used_at' as row from {name} t"  # noqa: S608 - names of the schema
             " where organization_id = $1::text::uuid",
-            side.id,
+            tenant.id,
         )
         found |= {f"{name} {row['row']}" for row in rows}
     assert len(found) > 20
     return found
 
 
-async def rows_at_rest(databases: Databases, side: Side) -> set[str]:
+async def rows_at_rest(databases: Databases, tenant: Tenant) -> set[str]:
     """Return the rows once background work, such as the end of a batch, has stopped to change them."""
-    rows = await rows_of(databases, side)
+    rows = await rows_of(databases, tenant)
     async with asyncio.timeout(PATIENCE):
         while True:
             await asyncio.sleep(1)
-            before, rows = rows, await rows_of(databases, side)
+            before, rows = rows, await rows_of(databases, tenant)
             if before == rows:
                 return rows
 
@@ -129,13 +129,13 @@ async def test_no_field_shows_another_organization(world: World, databases: Data
                     hidden = dict(rival.marks)
                     hidden |= forbidden(acme, who) if inside else acme.marks
                     given = {mark: value for mark, value in hidden.items() if value not in used}
-                    if found := shown(text, given):
+                    if found := found_in(text, given):
                         leaks.append((who, name, "own" if is_own else "foreign", found, text[:400]))
                     if who == "owner" and is_own:
-                        seen_by_owner |= shown(text, acme.marks)
+                        seen_by_owner |= found_in(text, acme.marks)
         await staff_sees_no_secret(world, anyone, leaks)
     assert not leaks, as_lines(leaks)
-    # The owner sees their own, so the marks are there to be seen, and the documents ask for them.
+    # The owner sees their own, so the marks are there to be seen, and the documents request them.
     visible = {name for name in acme.marks if not name.startswith("secret")}
     assert sorted(visible - seen_by_owner) == sorted(NOT_IN_THE_SCHEMA)
     assert answered["owner"] > answered["nobody"] > 5
@@ -154,7 +154,7 @@ async def staff_sees_no_secret(world: World, anyone: Client, leaks: list[Any]) -
         for name, document, used in documents:
             text = await ask(anyone.signed_in(token), document)
             given = {mark: value for mark, value in hidden.items() if value not in used}
-            if found := shown(text, given):
+            if found := found_in(text, given):
                 leaks.append((role, name, found, text[:400]))
 
 
@@ -174,7 +174,7 @@ async def test_no_mutation_reaches_another_organization(world: World, databases:
             for name, document, used in documents:
                 text = await ask(client, document)
                 given = {mark: v for mark, v in rival.marks.items() if v not in used}
-                if found := shown(text, given):
+                if found := found_in(text, given):
                     leaks.append((who, name, found, text[:400]))
                 if '"success": true' in text and name not in OWN_EFFECTS:
                     leaks.append((who, name, "succeeded", text[:400]))
@@ -224,12 +224,12 @@ async def test_no_rpc_shows_or_changes_another_organization(
                         if who == "finance" and method.name.startswith("Export"):
                             hidden = {m: v for m, v in hidden.items() if v not in exported}
                         given = {m: v for m, v in hidden.items() if v not in used}
-                        if found := shown(answer.text, given):
+                        if found := found_in(answer.text, given):
                             leaks.append((who, method.name, found, answer.text[:300]))
                         if requests is foreign and not refused(method.name, answer):
                             leaks.append((who, method.name, answer.code, answer.text[:300]))
                         if who == "owner" and requests is not foreign:
-                            seen_by_owner |= shown(answer.text, acme.marks)
+                            seen_by_owner |= found_in(answer.text, acme.marks)
                             if requests is own and answer.code is INVALID:
                                 leaks.append((method.name, "the request is of no use", answer))
     assert not leaks, as_lines(leaks)

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.http.app import open_gateway
 from protos.esims.v1 import travelers_pb2, travelers_pb2_grpc
-from tests.fixtures.leaks.marks import shown
-from tests.fixtures.leaks.side import Side, revoke_key
-from tests.fixtures.leaks.world import World, inhabited
+from tests.fixtures.leaks.marks import found_in
+from tests.fixtures.leaks.tenant import Tenant, revoke_key
+from tests.fixtures.leaks.world import World, create_world
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 
@@ -34,7 +34,7 @@ EXPORTS = {"owner", "manager", "finance"}
 
 @pytest.fixture
 async def world(platform: Platform, databases: Databases) -> AsyncIterator[World]:
-    async with inhabited(platform, databases) as found:
+    async with create_world(platform, databases) as found:
         yield found
 
 
@@ -70,10 +70,10 @@ async def test_a_link_shows_one_esim_and_nothing_else(
     for credential in ("", acme.key, rival.key, rival.credential("owner")):
         status, text = await fetch(world, path, credential)
         assert status == 200
-        found = shown(text, acme.marks)
+        found = found_in(text, acme.marks)
         assert found <= BEHIND_LINK
         assert {"esim.owner.matching_id", "esim.owner.traveler.name"} <= found
-        assert shown(text, rival.marks) == set()
+        assert found_in(text, rival.marks) == set()
     stub = travelers_pb2_grpc.TravelersServiceStub(acme.esims)
     await stub.RevokeShareLink(
         travelers_pb2.RevokeShareLinkRequest(share_link_id=acme.ids["share_link_id"]),
@@ -84,7 +84,7 @@ async def test_a_link_shows_one_esim_and_nothing_else(
     for one in wrong:
         status, text = await fetch(world, one, rival.key)
         assert status in (403, 404, 409, 410), (one, status)
-        assert shown(text, acme.marks | rival.marks) == set()
+        assert found_in(text, acme.marks | rival.marks) == set()
     secrets = [acme.marks["secret.link.owner"], acme.key[13:], rival.key[13:]]
     records = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
     assert records
@@ -101,21 +101,21 @@ async def test_files_are_for_their_organization_and_role(world: World) -> None:
         "/statements/{statement_id}/credit-notes/CN-000001.pdf": set(),
     }
     for template, readers in files.items():
-        for side in (acme, rival):
-            path = template.format(**side.ids)
+        for tenant in (acme, rival):
+            path = template.format(**tenant.ids)
             for who, credential in callers.items():
                 status, text = await fetch(world, path, credential)
                 place = (path, who, status, text[:200])
-                if side is acme and who in readers:
+                if tenant is acme and who in readers:
                     assert status == 200, place
-                    assert shown(text, rival.marks) == set(), place
+                    assert found_in(text, rival.marks) == set(), place
                     continue
                 assert status in (401, 403, 404), place
                 hidden = {m: v for m, v in (acme.marks | rival.marks).items() if v not in path}
-                assert shown(text, hidden) == set(), place
+                assert found_in(text, hidden) == set(), place
     # The files hold what their readers came for.
     _, sheet = await fetch(world, f"/batches/{acme.ids['batch_id']}/esims.csv", callers["owner"])
-    assert {"esim.batch.iccid", "esim.batch.traveler.name"} <= shown(sheet, acme.marks)
+    assert {"esim.batch.iccid", "esim.batch.traveler.name"} <= found_in(sheet, acme.marks)
 
 
 async def test_exports_are_for_their_organization_and_role(world: World) -> None:
@@ -126,7 +126,7 @@ async def test_exports_are_for_their_organization_and_role(world: World) -> None
     links = ("/exports/links/x", f"/exports/links/{rival.ids['share_link_id']}")
     for kind in ("orders", "esims", "usage", "sales", "ledger", "customers"):
         own, theirs = (
-            f"/exports/{kind}.csv?{days}&organizationId={side.id}" for side in (acme, rival)
+            f"/exports/{kind}.csv?{days}&organizationId={tenant.id}" for tenant in (acme, rival)
         )
         for who, credential in callers.items():
             for path in (own, theirs, f"/exports/{kind}.csv?{days}", *links):
@@ -134,18 +134,18 @@ async def test_exports_are_for_their_organization_and_role(world: World) -> None
                 place = (path, who, status, text[:200])
                 if path == own and who in EXPORTS and kind in ("orders", "esims", "usage"):
                     assert status == 200, place
-                    assert shown(text, rival.marks) == set(), place
-                    codes = {mark for mark in shown(text, acme.marks) if "matching_id" in mark}
+                    assert found_in(text, rival.marks) == set(), place
+                    codes = {mark for mark in found_in(text, acme.marks) if "matching_id" in mark}
                     assert codes == set(), place
                     continue
                 assert status in (400, 401, 403, 404), place
                 hidden = {m: v for m, v in (acme.marks | rival.marks).items() if v not in path}
-                assert shown(text, hidden) == set(), place
+                assert found_in(text, hidden) == set(), place
     # The files hold what their readers came for.
     _, sheet = await fetch(
         world, f"/exports/esims.csv?{days}&organizationId={acme.id}", callers["owner"]
     )
-    assert "esim.owner.iccid" in shown(sheet, acme.marks)
+    assert "esim.owner.iccid" in found_in(sheet, acme.marks)
 
 
 async def test_a_sheet_for_another_organization_is_refused(world: World) -> None:
@@ -164,11 +164,11 @@ async def test_a_sheet_for_another_organization_is_refused(world: World) -> None
             )
             assert status in (400, 401, 403, 404), (path, who, status, text)
             hidden = {mark: value for mark, value in rival.marks.items() if value != rival.id}
-            assert shown(text, hidden) == set(), (path, who, text)
+            assert found_in(text, hidden) == set(), (path, who, text)
 
 
 async def test_a_revoked_key_sees_nothing(world: World) -> None:
-    acme: Side = world.acme
+    acme: Tenant = world.acme
     key = acme.credential("key")
     client = world.platform.client.signed_in(key)
     document = (
@@ -180,4 +180,4 @@ async def test_a_revoked_key_sees_nothing(world: World) -> None:
     await revoke_key(acme)
     # The gateway still has a token of the key, with which no service returns anything.
     answer = await client.ask(document, **ids)
-    assert shown(str(answer.body), ids) == set()
+    assert found_in(str(answer.body), ids) == set()

@@ -95,14 +95,14 @@ async def test_every_panel_has_data_and_every_rule_is_evaluated(
         await up.until("myESIMs")
         async with prometheus(up, tmp_path) as api:
             shop = BusyShop(up, http)
-            await shop.trade()
+            await shop.run_all()
             # A rate needs a change after the first scrape.
             loop = asyncio.get_running_loop()
             ends = loop.time() + 2 * PATIENCE
             while (missing := await empty(http, api)) and loop.time() < ends:
                 order, esim = await shop.sell()
-                await shop.err()
-                await shop.tell(order, esim)
+                await shop.send_invalid_requests()
+                await shop.post_callbacks(order, esim)
             assert missing == []
             groups = (await asked(http, f"{api}/rules"))["groups"]
             unwell = [r for g in groups for r in g["rules"] if r["health"] != "ok"]

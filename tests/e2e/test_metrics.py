@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILI
 STEADY = {
     *("target_info", "db_client_connection_max", "esimgo_provider_balance_threshold"),
     # Metrics of conditions that don't occur here: slow readers, a database that refuses writes or
-    # sends no notifications, and a provider that asks for a pause.
+    # sends no notifications, and a provider that requests a pause.
     *("esimgo_rpc_connections_closed_total", "esimgo_rpc_unread_bytes"),
     *("esimgo_db_writable", "esimgo_provider_held_seconds"),
     "esimgo_db_notifications_lost_seconds",
@@ -85,7 +85,7 @@ async def test_exactly_the_documented_metrics_exist_and_change(
         await up.until("myESIMs")
         before = await scrape(up, http)
         shop = BusyShop(up, http)
-        await shop.trade()
+        await shop.run_all()
         after = await scrape(up, http)
         # Repeated bytes are not parsed again, but counted as any other request.
         anonymous = Client(f"http://127.0.0.1:{up.environment['GATEWAY_PORT']}", http)
@@ -102,6 +102,6 @@ async def test_exactly_the_documented_metrics_exist_and_change(
     assert {n: after.where[n] - row.where for n, row in page.items()} == {n: set() for n in page}
     assert {n: after.labels.get(n, set()) for n in page} == {n: r.labels for n, r in page.items()}
     # Gauges that rise and fall are observed on the way.
-    moments = [*shop.moments, after]
+    moments = [*shop.scrapes, after]
     still = {n for n in page if not any(seen.changed(n, before) for seen in moments)}
     assert still <= STEADY

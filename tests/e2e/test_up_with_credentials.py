@@ -8,15 +8,15 @@ import aiohttp
 import pytest
 
 from tests.fixtures.local.one_machine import ROOT, Starting
-from tests.fixtures.neighbours import Auth, PlayedProvider
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, ProviderSandbox
 
 EMAIL, PASSWORD = "owner@example.com", "correct horse battery"
 
 
 @pytest.fixture
 def real_machine(
-    one_machine: dict[str, str], auth: Auth, provider: PlayedProvider, databases: Databases
+    one_machine: dict[str, str], auth: Auth, provider: ProviderSandbox, databases: Databases
 ) -> dict[str, str]:
     """A machine with the credentials of three services that it didn't start."""
     one_machine |= {

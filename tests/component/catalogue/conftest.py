@@ -20,9 +20,9 @@ from sandbox.switches import Switches
 from services.catalogue.__main__ import serve
 from services.catalogue.plan import plan_id
 from services.catalogue.settings import Settings
-from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, Serving
 from tests.fixtures.settings import service_settings
 
 
@@ -87,8 +87,8 @@ class Shop:
         async for message in self.stub.SyncCatalogue(request, metadata=metadata, timeout=PATIENCE):
             yield message
 
-    async def tell_sandbox(self, door: str, /, **body: Any) -> Any:
-        async with self.auth.http.post(f"{self.control_url}/{door}", json=body) as answer:
+    async def control_sandbox(self, path: str, /, **body: Any) -> Any:
+        async with self.auth.http.post(f"{self.control_url}/{path}", json=body) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 

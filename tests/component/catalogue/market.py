@@ -78,7 +78,7 @@ class Market:
 
     async def publish(self, ago: int = 0, **rates: str) -> None:
         """Publish rates, dated some days ago."""
-        await self.shop.tell_sandbox("rates", day=day(ago), rates=rates)
+        await self.shop.control_sandbox("rates", day=day(ago), rates=rates)
 
     async def until(self, read: Callable[[], Awaitable[str]], expected: str) -> None:
         """Wait until a value is the expected one."""

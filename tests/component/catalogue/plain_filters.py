@@ -94,29 +94,29 @@ def plain(text: str) -> str:
     return unicodedata.normalize("NFD", text.lower()).encode("ascii", "ignore").decode()
 
 
-def random_filter(chance: random.Random, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def random_filter(rng: random.Random, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Build a filter from values of real rows, so that many filters match something."""
-    some = chance.choice(rows)
-    place = chance.choice(some["countries"])
-    low, high = sorted(Decimal(row["price"]) for row in (some, chance.choice(rows)))
+    some = rng.choice(rows)
+    place = rng.choice(some["countries"])
+    low, high = sorted(Decimal(row["price"]) for row in (some, rng.choice(rows)))
     changes: list[Callable[[str], str]] = [str, str.lower, str.upper]
-    change_case = chance.choice(changes)
+    change_case = rng.choice(changes)
     choices: dict[str, Callable[[], Any]] = {
         "region": lambda: change_case(place["region"]),
-        "country": lambda: change_case(place[chance.choice(["iso", "name"])]),
+        "country": lambda: change_case(place[rng.choice(["iso", "name"])]),
         "duration_days": lambda: some["duration"],
         "min_price": lambda: low,
         "max_price": lambda: high,
-        "unlimited": lambda: chance.random() < 0.5,
+        "unlimited": lambda: rng.random() < 0.5,
         "bundle_group": lambda: some["groups"][0],
-        "text": lambda: chance.choice(["esim_1gb", "1GB eSIM", some["description"].split(",")[3]]),
+        "text": lambda: rng.choice(["esim_1gb", "1GB eSIM", some["description"].split(",")[3]]),
         "countries": lambda: [change_case(c["iso"]) for c in some["countries"][:2]],
-        "min_duration_days": lambda: max(1, some["duration"] - chance.randint(0, 3)),
-        "max_duration_days": lambda: some["duration"] + chance.randint(0, 3),
-        "single_country": lambda: chance.random() < 0.5,
-        "min_data_mb": lambda: chance.choice([1, 1000, 5000, 100_000]),
+        "min_duration_days": lambda: max(1, some["duration"] - rng.randint(0, 3)),
+        "max_duration_days": lambda: some["duration"] + rng.randint(0, 3),
+        "single_country": lambda: rng.random() < 0.5,
+        "min_data_mb": lambda: rng.choice([1, 1000, 5000, 100_000]),
     }
-    names = chance.sample(sorted(choices), chance.randint(1, 3))
+    names = rng.sample(sorted(choices), rng.randint(1, 3))
     return {name: choices[name]() for name in names}
 
 

@@ -23,7 +23,7 @@ async def answer(shop: Shop, records: list[Any], /, **more: Any) -> None:
     """Make the provider answer its next page with exactly these records."""
     body = json.dumps({"bundles": records, **more}).replace(f'"{HUGE}"', "9" * 5000)
     plain = "text/plain"
-    await shop.tell_sandbox(
+    await shop.control_sandbox(
         "faults", path="/catalogue", status=200, body=body, content_type=plain, count=1
     )
 
@@ -168,7 +168,7 @@ async def test_a_bundle_whose_currency_changed_is_not_sold_at_its_old_price(
     async with open_shop(EIGHT) as shop:
         await answer(shop, [{**A, "duration": None}, *OTHERS])
         euros = {"currency": "EUR"}
-        await shop.tell_sandbox("faults", path="/organisation", status=200, body=euros, count=1)
+        await shop.control_sandbox("faults", path="/organisation", status=200, body=euros, count=1)
         status = await shop.sync()
         assert (status.withheld, status.changed) == (1, 7)
         assert await on_sale(shop) == NAMES[1:]

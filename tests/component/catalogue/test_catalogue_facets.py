@@ -80,8 +80,8 @@ def looped(rows: list[Row], conditions: dict[str, Any]) -> dict[str, Any]:
 async def test_facets_of_random_filters_match_a_plain_loop(open_shop: OpenShop) -> None:
     async with open_shop() as shop:
         rows = await read_file(shop, None)
-        chance = random.Random(417)
-        chosen: list[dict[str, Any]] = [{}, *(random_filter(chance, rows) for _ in range(80))]
+        rng = random.Random(417)
+        chosen: list[dict[str, Any]] = [{}, *(random_filter(rng, rows) for _ in range(80))]
         met = 0
         for conditions in chosen:
             answer = as_dict(await facets(shop, **conditions))
@@ -124,7 +124,7 @@ async def test_facets_reflect_every_change(open_shop: OpenShop) -> None:
         assert as_dict(await facets(shop)) == looped(
             [row for row in FOUR if row["name"] != "esim_d"], {}
         )
-        await shop.tell_sandbox("catalogue/price", name="esim_b", price=0.5)
+        await shop.control_sandbox("catalogue/price", name="esim_b", price=0.5)
         await shop.sync()
         assert money.from_proto((await facets(shop)).lowest_price) == Decimal("0.5")
 

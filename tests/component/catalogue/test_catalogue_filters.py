@@ -34,11 +34,11 @@ async def test_200_random_filters_match_a_plain_loop(
     async with open_shop(path) as shop:
         rows = await read_file(shop, path)
         assert len(await shop.plans()) == len(rows)
-        chance = random.Random(5221)
+        rng = random.Random(5221)
         met = 0
         filters: list[dict[str, Any]] = [
             {"region": "Europe", "duration_days": 30, "max_price": Decimal(100)},
-            *(random_filter(chance, rows) for _ in range(200)),
+            *(random_filter(rng, rows) for _ in range(200)),
         ]
         for conditions in filters:
             plans = await shop.plans(**to_proto(conditions))
@@ -144,7 +144,7 @@ async def test_unknown_places_are_refused_with_suggestions(
 async def test_a_known_place_without_plans_is_an_empty_list(open_shop: OpenShop) -> None:
     async with open_shop(SMALL) as shop:
         assert await shop.plans(country="GB", duration_days=7) == []
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_d")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_d")
         await shop.sync()
         assert await shop.plans(country="CI") == []
 

@@ -39,7 +39,7 @@ async def provider_answer(shop: Shop) -> list[dict[str, Any]]:
 
 
 async def calls(shop: Shop) -> int:
-    """Return how often the sandbox was asked for networks."""
+    """Return the number of requests for networks that the sandbox received."""
     async with shop.auth.http.get(f"{shop.control_url}/requests") as answer:
         requests = (await answer.json())["requests"]
     return sum(one["path"].endswith("/networks") for one in requests)
@@ -47,7 +47,7 @@ async def calls(shop: Shop) -> int:
 
 async def provide(shop: Shop, countries: list[Any]) -> None:
     body = {"countryNetworks": countries}
-    await shop.tell_sandbox("faults", path="/networks", status=200, body=body, count=1)
+    await shop.control_sandbox("faults", path="/networks", status=200, body=body, count=1)
 
 
 @asynccontextmanager
@@ -165,7 +165,7 @@ async def test_a_failed_reading_keeps_the_last_good_networks_and_is_tried_again(
     async with open_shop(FOUR) as shop:
         await read_once(shop)
         before = await networks(shop, "FR", "DE", "JP")
-        await shop.tell_sandbox("faults", path="/networks", count=20, **fault)
+        await shop.control_sandbox("faults", path="/networks", count=20, **fault)
         async with reader(shop) as again:
             with pytest.raises(Failure, match="PROVIDER"):
                 await again.read_when_due()

@@ -10,8 +10,8 @@ from kit.rpc import client as rpc_client
 from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.__main__ import serve
 from tests.component.catalogue.conftest import EIGHT, NAMES, OpenShop, Shop
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Serving
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_a_sync_treated_as_dead_writes_nothing(
 ) -> None:
     async with open_shop(EIGHT) as shop:
         before = await shop.plans()
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=50)
         async with blocked_writes(databases):
             stream = shop.follow()
             while (await anext(stream)).read == 0:
@@ -115,7 +115,7 @@ async def test_a_stopped_sync_leaves_the_plans_unchanged_and_is_reported(
 ) -> None:
     hang = {"path": "/catalogue", "delay_seconds": 60, "count": 1}
     async with open_shop(EIGHT) as shop:
-        await shop.tell_sandbox("faults", **hang)
+        await shop.control_sandbox("faults", **hang)
         async with serving(serve, shop.settings):
             while not (await shop.status()).running:
                 await asyncio.sleep(0.01)

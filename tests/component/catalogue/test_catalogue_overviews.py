@@ -127,14 +127,14 @@ async def test_overviews_reflect_every_change(open_shop: OpenShop) -> None:
 
     async with open_shop(FOUR) as shop:
         assert await overviews(shop) == (["esim_a", "esim_c", "esim_d"], 2, 7)
-        await shop.tell_sandbox("catalogue/price", name="esim_b", price=0.5)
+        await shop.control_sandbox("catalogue/price", name="esim_b", price=0.5)
         await shop.sync()
         assert await overviews(shop) == (["esim_b", "esim_c", "esim_d"], 2, 7)
         await shop.hide("esim_c")
         assert await overviews(shop) == (["esim_b", "esim_d"], 1, 6)
         await choose(shop, "esim_d")
         assert await overviews(shop) == (["esim_d"], 1, 6)
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_d")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_d")
         await shop.sync()
         assert await overviews(shop) == (["esim_b"], 2, 3)
 

@@ -83,7 +83,7 @@ async def test_a_batch_omits_unknown_plans_and_includes_withdrawn_ones(
     open_shop: OpenShop,
 ) -> None:
     async with open_shop(FOUR) as shop:
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_a")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_a")
         await shop.sync()
         ids = [str(plan_id("esim_a")), str(uuid4()), str(plan_id("esim_b"))]
         answer = await shop.call("BatchGetPlans", pb.BatchGetPlansRequest(ids=[*ids, *ids]))
@@ -195,7 +195,7 @@ async def test_sample_plans_are_identical_to_synced_plans(open_shop: OpenShop) -
             }
 
         page = json.loads(json.dumps({"bundles": [as_bundle(plan) for plan in samples]}))
-        await shop.tell_sandbox("faults", path="/catalogue", status=200, body=page, count=2)
+        await shop.control_sandbox("faults", path="/catalogue", status=200, body=page, count=2)
         status = await shop.sync()
         assert (status.error, status.plan_count) == ("", 10)
         assert (status.added, status.changed, status.withdrawn) == (0, 0, 0)

@@ -131,7 +131,7 @@ async def test_a_plan_that_a_list_cannot_sell_is_hidden_in_it_only(open_shop: Op
 
 async def test_a_withdrawn_plan_is_readable_at_its_price(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_b")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_b")
         await shop.sync()
         await set_lists(shop.databases.admin, LISTS)
         plan = await plan_in(shop, "esim_b", "JPY")

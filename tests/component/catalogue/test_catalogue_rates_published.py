@@ -8,7 +8,7 @@ import pytest
 from services.catalogue.__main__ import serve
 from tests.component.catalogue.conftest import OpenShop
 from tests.component.catalogue.market import market
-from tests.fixtures.neighbours import Serving
+from tests.fixtures.sandboxes import Serving
 
 
 async def test_prices_follow_published_rates(open_shop: OpenShop) -> None:
@@ -128,7 +128,7 @@ async def test_an_unusable_file_changes_nothing_and_is_logged(
                 "status": 200,
                 "rates": {"USD": "1.15", "GBP": "0.88", "JPY": "9" * 500_000},
             }
-            await shop.shop.tell_sandbox("rates", **{**usable, **change})
+            await shop.shop.control_sandbox("rates", **{**usable, **change})
 
             async def logged(text: str = problem) -> str:
                 found = any(text in record.getMessage() for record in caplog.records)
@@ -136,7 +136,7 @@ async def test_an_unusable_file_changes_nothing_and_is_logged(
 
             await shop.until(logged, "logged")
             assert (await shop.rates(), await shop.price()) == (before, "8")
-        await shop.shop.tell_sandbox(
+        await shop.shop.control_sandbox(
             "rates", content="", status=200, day="today", rates={"JPY": "164", "GBP": "0.88"}
         )
         await shop.until_used("USD", "1.15")

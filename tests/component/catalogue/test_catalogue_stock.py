@@ -35,7 +35,7 @@ async def test_snapshots_are_never_stale_after_a_change(open_shop: OpenShop) -> 
         assert current.revision > before.revision
         hidden = await keeper.taken()
         assert names(hidden, french) == ["esim_b", "esim_d"]
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_b")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_b")
         await shop.sync()
         assert (await keeper.current()).snapshot is not hidden
         assert names(await keeper.taken(), french) == ["esim_d"]
@@ -96,34 +96,34 @@ async def test_lists_and_facets_from_memory_match_the_database(
     databases: Databases,
 ) -> None:
     await fill(databases.admin, 1_000)
-    chance = random.Random(11)
+    rng = random.Random(11)
     async with books(databases) as keeper:
         snapshot = await keeper.taken()
         met = 0
         for _ in range(80):
-            low = Decimal(chance.randint(1, 60))
+            low = Decimal(rng.randint(1, 60))
             choices = {
-                "country": chance.choice(["c0", "c1", "country 2"]),
-                "region": chance.choice(["region 0", "region 1"]),
-                "duration_days": chance.choice([1, 7, 30]),
+                "country": rng.choice(["c0", "c1", "country 2"]),
+                "region": rng.choice(["region 0", "region 1"]),
+                "duration_days": rng.choice([1, 7, 30]),
                 "min_price": low,
-                "max_price": low + chance.randint(1, 30),
-                "unlimited": chance.random() < 0.5,
+                "max_price": low + rng.randint(1, 30),
+                "unlimited": rng.random() < 0.5,
                 "bundle_group": "Standard Fixed",
                 "words": ("days,", "country"),
                 "min_data_mb": 5_000,
-                "countries": chance.choice([("c0",), ("c0", "c8")]),
+                "countries": rng.choice([("c0",), ("c0", "c8")]),
                 "min_days": 7,
                 "max_days": 30,
-                "single_country": chance.random() < 0.5,
+                "single_country": rng.random() < 0.5,
             }
-            some = chance.sample(sorted(choices), chance.randint(0, 3))
+            some = rng.sample(sorted(choices), rng.randint(0, 3))
             wanted = PlanFilter(**{name: choices[name] for name in some})  # type: ignore[arg-type]  # each of its own type
             async with keeper.database.session(ANONYMOUS) as connection:
                 assert snapshot.tally(wanted) == await facets.tally(connection, COSTS, wanted), (
                     wanted
                 )
-                order = chance.choice(list(PlanOrder))
+                order = rng.choice(list(PlanOrder))
                 pages = [
                     await list_plans(
                         connection, COSTS, wanted, order, snapshot=one, size=7, after=None

@@ -25,7 +25,7 @@ async def test_a_second_sync_changes_nothing(open_shop: OpenShop) -> None:
 async def test_only_a_changed_plan_is_marked_as_updated(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         before = {plan.name: plan for plan in await shop.plans()}
-        await shop.tell_sandbox("catalogue/price", name="esim_c", price=9.125)
+        await shop.control_sandbox("catalogue/price", name="esim_c", price=9.125)
         assert (await shop.sync()).changed == 1
         for plan in await shop.plans():
             assert (plan != before[plan.name]) == (plan.name == "esim_c")
@@ -36,14 +36,14 @@ async def test_only_a_changed_plan_is_marked_as_updated(open_shop: OpenShop) -> 
 
 async def test_a_withdrawn_plan_stays_readable_and_can_return(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_a")
+        await shop.control_sandbox("catalogue/withdraw", name="esim_a")
         assert (await shop.sync()).withdrawn == 1
         gone = await shop.plan("esim_a")
         assert (gone.withdrawn, gone.available_quantity) == (True, 0)
         assert await on_sale(shop) == NAMES[1:]
         assert (await shop.sync()).withdrawn == 0  # counted only once
 
-        await shop.tell_sandbox("catalogue/add", **EIGHT[0])
+        await shop.control_sandbox("catalogue/add", **EIGHT[0])
         status = await shop.sync()
         assert (status.added, status.changed) == (0, 1)
         assert (await shop.plan("esim_a")).available_quantity == 10
@@ -69,9 +69,9 @@ async def test_smaller_pages_are_requested_if_the_provider_refuses_large_ones(
 async def test_a_failed_page_changes_nothing(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT, switches=SHORT_PAGES) as shop:
         before = await shop.plans()
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
-        await shop.tell_sandbox("catalogue/withdraw", name="esim_h")
-        await shop.tell_sandbox("faults", path="/catalogue", status=403, skip=1, count=1)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=50)
+        await shop.control_sandbox("catalogue/withdraw", name="esim_h")
+        await shop.control_sandbox("faults", path="/catalogue", status=403, skip=1, count=1)
         status = await shop.sync()
         assert "provider" in status.error
         assert await shop.plans() == before
@@ -89,7 +89,7 @@ async def test_a_catalogue_that_lost_most_plans_is_refused(
 ) -> None:
     async with open_shop(EIGHT) as shop:
         for name in set(NAMES) - set(left):
-            await shop.tell_sandbox("catalogue/withdraw", name=name)
+            await shop.control_sandbox("catalogue/withdraw", name=name)
         status = await shop.sync()
         assert f"from 8 plans to {len(left)}" in status.error
         assert "CATALOGUE_ALLOW_SHRINK" in status.error
@@ -99,14 +99,14 @@ async def test_a_catalogue_that_lost_most_plans_is_refused(
 async def test_half_of_the_plans_may_be_withdrawn_at_once(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         for name in NAMES[4:]:
-            await shop.tell_sandbox("catalogue/withdraw", name=name)
+            await shop.control_sandbox("catalogue/withdraw", name=name)
         assert (await shop.sync()).withdrawn == 4
 
 
 async def test_a_shrunk_catalogue_is_accepted_when_allowed(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT, allow_shrink=True) as shop:
         for name in NAMES:
-            await shop.tell_sandbox("catalogue/withdraw", name=name)
+            await shop.control_sandbox("catalogue/withdraw", name=name)
         status = await shop.sync()
         assert (status.error, status.withdrawn) == ("", 8)
         assert await on_sale(shop) == []
@@ -115,7 +115,7 @@ async def test_a_shrunk_catalogue_is_accepted_when_allowed(open_shop: OpenShop) 
 async def test_a_bundle_without_a_price_fails_the_sync_with_a_message(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT) as shop:
         broken = {"bundles": [{**EIGHT[0], "price": "1.50"}]}
-        await shop.tell_sandbox("faults", path="/catalogue", status=200, body=broken)
+        await shop.control_sandbox("faults", path="/catalogue", status=200, body=broken)
         assert "bundle esim_a has no price" in (await shop.sync()).error
         assert await on_sale(shop) == NAMES
 
@@ -157,7 +157,7 @@ async def test_a_failed_sync_is_logged_and_retried(
 
 async def test_changes_arrive_automatically(open_shop: OpenShop) -> None:
     async with open_shop(EIGHT, sync_seconds=0.5) as shop:
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=50)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=50)
         while (await shop.plan("esim_a")).price.units != 50:
             await asyncio.sleep(0.05)
 

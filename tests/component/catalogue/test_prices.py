@@ -129,7 +129,7 @@ async def test_the_steps_of_an_explanation_add_up_to_the_listed_price(open_shop:
 async def test_a_new_cost_changes_the_price_in_the_same_revision(open_shop: OpenShop) -> None:
     async with open_shop(FOUR) as shop:
         await set_rules(shop, [USD], [REST])
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=5)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=5)
         assert (await shop.sync()).changed == 1
         now, before = await history(shop, "esim_a")
         assert (money.text(now.cost), money.text(now.price)) == ("5", "10")
@@ -147,7 +147,7 @@ async def test_a_change_of_the_cost_alone_is_invisible_to_the_public(open_shop: 
     async with open_shop(FOUR) as shop:
         await set_rules(shop, [USD], [fixed("A", "9", plans=["esim_a"]), REST])
         before = await shop.plan("esim_a")
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=3)
         assert (await shop.sync()).changed == 1
         assert await shop.plan("esim_a") == before
         # The finance staff sees when it changed.
@@ -230,7 +230,7 @@ async def test_a_fixed_price_below_the_least_price_changes_nothing(open_shop: Op
         # The cost rises later: the price is lifted.
         ok = fixed("Cheap", "2", countries=["France"])
         await set_rules(shop, [USD], [ok, REST], expected=1)
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=3)
         await shop.sync()
         lifted = (await history(shop, "esim_a"))[0]
         assert (money.text(lifted.price), lifted.lifted) == ("3", True)
@@ -252,7 +252,7 @@ async def test_changes_of_rules_costs_and_plans_at_once_do_not_block_each_other(
     async with open_shop(EIGHT) as shop:
         await set_rules(shop, [USD], [markup("All", "10")])
         for version in range(1, 6):
-            await shop.tell_sandbox("catalogue/price", name="esim_a", price=version)
+            await shop.control_sandbox("catalogue/price", name="esim_a", price=version)
             run, *_ = await asyncio.gather(
                 shop.sync(),
                 set_rules(shop, [USD], [markup("All", str(10 * version))], expected=version),

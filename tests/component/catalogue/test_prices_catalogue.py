@@ -105,7 +105,7 @@ async def test_two_hundred_rules_over_the_catalogue(open_shop: OpenShop) -> None
                 assert Decimal(explained.steps[-1].after) == money.from_proto(price.price)
 
 
-async def test_prices_stay_while_their_exchange_rate_is_gone(open_shop: OpenShop) -> None:
+async def test_prices_stay_while_their_exchange_rate_is_missing(open_shop: OpenShop) -> None:
     """Only a plan whose cost changes is off sale, until there is a rate again."""
     async with open_shop(FOUR) as shop:
         await set_rate(shop, "EUR", "USD", "1.25")
@@ -114,7 +114,7 @@ async def test_prices_stay_while_their_exchange_rate_is_gone(open_shop: OpenShop
         await shop.databases.admin.execute("delete from catalogue.exchange_rates")
         assert (await shop.sync()).error == ""
         assert await listed(shop) == before
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=3)
         assert (await shop.sync()).changed == 1
         assert [plan.name for plan in await shop.plans()] == ["esim_b", "esim_c", "esim_d"]
         after = await explain(shop, "esim_a")
@@ -144,7 +144,7 @@ async def test_a_sync_is_not_refused_because_of_a_missing_tax_rate(
         await set_rules(shop, [USD, EUR])
         before = await listed(shop, "EUR")
         await shop.databases.admin.execute("delete from catalogue.tax_rates")
-        await shop.tell_sandbox("catalogue/price", name="esim_a", price=3)
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=3)
         run = await shop.sync()
         assert (run.error, run.changed) == ("", 1)
         assert "without the tax rate of these lists: eur (DE)" in caplog.text

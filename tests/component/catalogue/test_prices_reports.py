@@ -24,8 +24,8 @@ from tests.component.catalogue.price_rules import (
     set_rules,
     set_tax,
 )
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sandboxes import Serving
 
 
 async def preview(shop: Shop, **fields: Any) -> list[pb.PriceListPreview]:

@@ -10,7 +10,7 @@ from protos.orders.v1 import organizations_pb2
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import MOMENT
 from tests.fixtures.local.command import esimgo
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 KEY = pb.APIKey(
     id="00000000-0000-8000-8000-000000000001",

@@ -15,7 +15,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import MOMENT, ORDER_ID
 from tests.fixtures.local.command import esimgo
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 ANN = "00000000-0000-4000-8000-00000000000a"

@@ -1,4 +1,4 @@
-"""What operators' commands advise if a service does not do what they ask."""
+"""What operators' commands advise if a service refuses or fails."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any

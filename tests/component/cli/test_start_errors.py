@@ -21,13 +21,13 @@ OWNERS = {"services.catalogue": "catalogue", "webhooks": "webhooks", "gateway": 
 
 
 async def start(module: str, values: Mapping[str, str]) -> tuple[int | None, str]:
-    """Return the exit status of a process that ends by itself, and its last line."""
+    """Return the exit status and the last line of a process that exits at its start."""
     status, lines = await output(module, values)
     return status, lines[-1]
 
 
 async def output(module: str, values: Mapping[str, str]) -> tuple[int | None, list[str]]:
-    """Return the exit status of a process that ends by itself, and its lines."""
+    """Return the exit status and the lines of a process that exits at its start."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         cwd=ROOT,

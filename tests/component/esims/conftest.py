@@ -16,19 +16,23 @@ from services.esims.__main__ import serve
 from services.esims.settings import Settings
 from tests.component.esims.parts import Parts, wired
 from tests.component.esims.running import OpenService, Service
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, ProviderSandbox, Serving
 from tests.fixtures.settings import esims_settings
 
 
 @pytest.fixture
-def settings(databases: Databases, auth: Auth, provider: PlayedProvider) -> Settings:
+def settings(databases: Databases, auth: Auth, provider: ProviderSandbox) -> Settings:
     return esims_settings(databases, auth, provider)
 
 
 @pytest.fixture
 def open_service(
-    settings: Settings, databases: Databases, auth: Auth, provider: PlayedProvider, serving: Serving
+    settings: Settings,
+    databases: Databases,
+    auth: Auth,
+    provider: ProviderSandbox,
+    serving: Serving,
 ) -> OpenService:
     """Run the service with some settings changed."""
 
@@ -63,6 +67,6 @@ async def service(open_service: OpenService) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def parts(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+async def parts(databases: Databases, provider: ProviderSandbox) -> AsyncIterator[Parts]:
     async with wired(databases, provider) as running:
         yield running

@@ -22,9 +22,9 @@ from services.esims.snapshots.fetch import Fetcher
 from services.esims.snapshots.follow import Poller
 from services.esims.update_reference import ReferenceUpdates
 from tests.component.esims.running import BUNDLE, buy
-from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import ProviderSandbox
 
 
 class SteppedClock(Clock):
@@ -41,7 +41,7 @@ class SteppedClock(Clock):
 class Parts:
     """One of each part that `serve` wires; every SQL statement is recorded."""
 
-    provider: PlayedProvider
+    provider: ProviderSandbox
     databases: Databases
     database: Database
     source: ESIMsDataSource
@@ -86,7 +86,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def wired(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Parts]:
+async def wired(databases: Databases, provider: ProviderSandbox) -> AsyncIterator[Parts]:
     """Wire the parts; callers wait for a refresh without a limit."""
     async with AsyncExitStack() as stack:
         statements: list[str] = []

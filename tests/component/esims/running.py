@@ -11,9 +11,9 @@ from kit.rpc import client as rpc_client
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2 as pb
 from sandbox.state.records import Esim
-from tests.fixtures.neighbours import Auth, PlayedProvider
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, ProviderSandbox
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +30,7 @@ class Delivered:
     esims: list[dict[str, str]]
 
 
-async def buy(provider: PlayedProvider, bundle: str = BUNDLE, quantity: int = 1) -> Delivered:
+async def buy(provider: ProviderSandbox, bundle: str = BUNDLE, quantity: int = 1) -> Delivered:
     """Order at the sandbox, as the orders service does."""
     order = {
         "type": "transaction",
@@ -46,7 +46,7 @@ async def buy(provider: PlayedProvider, bundle: str = BUNDLE, quantity: int = 1)
     return Delivered(uuid4(), body["orderReference"], bundle, esims)
 
 
-def at_provider(provider: PlayedProvider, iccid: str) -> Esim:
+def at_provider(provider: ProviderSandbox, iccid: str) -> Esim:
     esim = provider.world.esims.get(iccid)
     assert esim is not None
     return esim
@@ -84,7 +84,7 @@ class Service:
     reports: Any
     exports: Any
     auth: Auth
-    provider: PlayedProvider
+    provider: ProviderSandbox
     databases: Databases
     customer: UUID
     token: str

@@ -13,8 +13,8 @@ from protos.esims.v1 import esims_pb2 as pb
 from protos.esims.v1 import events_pb2
 from tests.component.esims.parts import Parts, wired
 from tests.component.esims.running import BUNDLE, Service
-from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import ProviderSandbox
 
 TIMES_OF_ESIM = (
     "assigned_date", "activated_at", "deletion_announced_at", "profile_status_at",
@@ -131,7 +131,7 @@ async def test_a_report_dated_in_the_future_does_not_shadow_later_reports(servic
 
 
 async def test_the_migration_clears_implausible_times_and_queues_those_esims_for_refresh(
-    databases: Databases, provider: PlayedProvider
+    databases: Databases, provider: ProviderSandbox
 ) -> None:
     (migration,) = [m for m in files.find() if m.name == MIGRATION]
     async with wired(databases, provider) as parts:

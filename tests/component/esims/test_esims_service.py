@@ -11,11 +11,11 @@ from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
 from services.esims.settings import Settings
 from tests.component.esims.running import OpenService, buy
-from tests.fixtures.neighbours import PlayedProvider
+from tests.fixtures.sandboxes import ProviderSandbox
 
 
 async def test_a_call_does_not_wait_for_a_slow_provider(
-    provider: PlayedProvider, open_service: OpenService
+    provider: ProviderSandbox, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
     # Longer than any test runs: only a call that doesn't wait for it can pass.
@@ -31,7 +31,7 @@ async def test_a_call_does_not_wait_for_a_slow_provider(
 
 
 async def test_stored_esims_survive_a_restart(
-    provider: PlayedProvider, open_service: OpenService
+    provider: ProviderSandbox, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
     received: list[list[str]] = []
@@ -45,7 +45,7 @@ async def test_stored_esims_survive_a_restart(
 
 
 async def test_an_unavailable_provider_fails_only_calls_that_need_it(
-    settings: Settings, provider: PlayedProvider, open_service: OpenService
+    settings: Settings, provider: ProviderSandbox, open_service: OpenService
 ) -> None:
     delivered = await buy(provider)
     # A port without a listener.

@@ -20,9 +20,9 @@ from services.esims.refresh import Refresh
 from services.esims.servicer import ESIMsServicer
 from services.esims.suspend import Suspension
 from tests.component.esims.parts import Parts, wired
-from tests.fixtures.neighbours import Auth, PlayedProvider
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, ProviderSandbox
 
 
 async def serve(parts: Parts, auth: Auth) -> Running:
@@ -60,7 +60,7 @@ async def serve(parts: Parts, auth: Auth) -> Running:
 
 @pytest.mark.parametrize("method", ["BatchListBundles", "BatchGetUsage"])
 async def test_the_number_of_statements_does_not_grow_with_the_number_of_esims(
-    databases: Databases, provider: PlayedProvider, auth: Auth, method: str
+    databases: Databases, provider: ProviderSandbox, auth: Auth, method: str
 ) -> None:
     customer = await auth.user_id("ada@example.com")
     async with wired(databases, provider) as parts:

@@ -9,8 +9,8 @@ from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import PLAN, order
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.platform import Platform
+from tests.fixtures.sandboxes import Auth
 
 HIDE = "mutation ($id: ID!) { setPlanHidden(planId: $id, hidden: true) { success code error plan { id } } }"
 FEATURE = (

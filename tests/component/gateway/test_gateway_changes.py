@@ -5,7 +5,7 @@ import pytest
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
-from tests.fixtures.gateway import Client, Gateway, gone
+from tests.fixtures.gateway import Client, Gateway, stop_service
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, esim, order
 
 PURCHASE = """mutation($id: ID!, $input: PurchaseInput) {
@@ -116,7 +116,7 @@ async def test_a_failed_mutation_is_an_error_and_does_not_affect_the_others(
 async def test_an_unanswered_purchase_advises_to_check_before_buying_again(
     gateway: Gateway, ann: Client
 ) -> None:
-    await gone(gateway, "orders")
+    await stop_service(gateway, "orders")
     answer = await ann.ask(PURCHASE, id=PLAN.id)
     assert answer.code == "UNAVAILABLE"
     assert "check myOrders" in answer.error["message"]

@@ -10,8 +10,8 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import PLAN, esim, order
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.platform import Platform
+from tests.fixtures.sandboxes import Auth
 
 PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 

@@ -15,7 +15,7 @@ from protos.orders.v1 import coupons_pb2 as pb
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ISO, MOMENT, PLAN, order
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 TRIES = int(COUPON_RATE)
 CHECK = """query($code: String!, $n: Int! = 1) { checkCoupon(code: $code, planId: "p", quantity: $n) {

@@ -8,9 +8,9 @@ from kit.errors import Failure, Kind, invalid
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import PLAN
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import until
 from tests.fixtures.platform import Platform
+from tests.fixtures.sandboxes import Auth
 
 TEXTS = (
     "mutation ($id: ID!, $highlights: [String!]) { setPlanTexts(planId: $id, locale: "

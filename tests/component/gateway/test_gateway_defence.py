@@ -16,7 +16,7 @@ from protos.esims.v1 import esims_pb2
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.gateway_customer import esim
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected, opened
 
 QUERY = "{ __typename }"

@@ -15,8 +15,8 @@ from kit.errors import Failure, Kind
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order_event
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sandboxes import Auth
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
 

@@ -19,7 +19,7 @@ from tests.fixtures.browser.chromium import Browser
 from tests.fixtures.browser.javascript import run
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, PLAN, order
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SOURCE = Path(explorer_page.__file__).parent / "explorer" / "source"

@@ -10,9 +10,9 @@ import pytest
 from gateway.__main__ import serve
 from kit.errors import Failure, Kind
 from protos.catalogue.v1 import catalogue_pb2
-from tests.fixtures.gateway import Answered, Client, Gateway, gone
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.gateway import Answered, Client, Gateway, stop_service
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sandboxes import Auth
 
 QUERY = "{ featuredPlans { name } }"
 JSON = {"Content-Type": "application/json"}
@@ -244,7 +244,7 @@ async def test_readiness_names_unavailable_services(gateway: Gateway) -> None:
         "status": "ok",
         "services": {"catalogue": "SERVING", "orders": "SERVING", "esims": "SERVING"},
     }
-    await gone(gateway, "orders")
+    await stop_service(gateway, "orders")
     async with asyncio.timeout(PATIENCE):
         while (answer := await get(client, "/readyz")).status == 200:  # results are cached briefly
             await asyncio.sleep(0.05)

@@ -9,9 +9,9 @@ import pytest
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
+from tests.fixtures.sandboxes import Auth
 
 ORDER = "query ($id: ID!) { orderDetails(id: $id) { dataPlan { title availableQuantity } } }"
 PLAN_ID = "00000000-0000-4000-8000-000000000001"
@@ -73,7 +73,7 @@ async def until_title(client: Client, title: str) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_kept_plan_is_read_again_when_the_catalogue_changes_or_stops_reporting(
+async def test_a_cached_plan_is_read_again_when_the_catalogue_changes_or_stops_reporting(
     gateway: Gateway, ann: Client, catalogue: Catalogue
 ) -> None:
     async with gateway.another(ann, response_cache_seconds=0) as client:

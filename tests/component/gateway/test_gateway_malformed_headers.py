@@ -10,8 +10,8 @@ from gateway.__main__ import serve
 from gateway.http.cors import Origins
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sandboxes import Serving
 
 ODD = [
     b"http://[",

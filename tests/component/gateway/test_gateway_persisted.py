@@ -12,8 +12,8 @@ from gateway.documents.trusted import TrustedDocuments
 from protos.catalogue.v1 import catalogue_pb2
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Answered, Client, Gateway
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.persisted_queries import named, sha256
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected
 
 QUERY = "query Featured($n: Int) { featuredPlans(first: $n) { name } }"

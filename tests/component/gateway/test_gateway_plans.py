@@ -8,8 +8,8 @@ from kit.errors import Failure, Kind, invalid
 from protos.catalogue.v1 import catalogue_pb2
 from protos.common.v1 import money_pb2
 from tests.fixtures.answers.plans import FRANCE, plan
-from tests.fixtures.gateway import Client, Gateway, gone
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.gateway import Client, Gateway, stop_service
+from tests.fixtures.sandboxes import Auth
 
 
 async def test_a_plan_has_every_documented_field(gateway: Gateway) -> None:
@@ -148,7 +148,7 @@ async def test_an_unknown_plan_is_null_with_not_found(gateway: Gateway) -> None:
 
 
 async def test_an_unavailable_catalogue_gets_the_documented_message(gateway: Gateway) -> None:
-    await gone(gateway, "catalogue")
+    await stop_service(gateway, "catalogue")
     answer = await gateway.client.ask("{ dataPlans { id } }")
     assert answer.status == 200
     assert answer.error["message"] == "Failed to fetch data plans"

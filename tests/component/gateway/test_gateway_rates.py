@@ -8,7 +8,7 @@ from kit.errors import Failure, Kind
 from protos.catalogue.v1 import prices_pb2 as pb
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ISO, MOMENT
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 OPERATIONS: dict[str, str] = {
     "priceRules": "{ priceRules { version } }",

@@ -6,9 +6,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
-from tests.fixtures.gateway import Client, Gateway, gone
+from tests.fixtures.gateway import Client, Gateway, stop_service
 from tests.fixtures.gateway_customer import ESIM_ID, ISO, MOMENT, ORDER_ID, PLAN, esim, order
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 
 async def test_an_order_has_every_documented_field(ann: Client) -> None:
@@ -266,7 +266,7 @@ async def test_while_a_service_is_unavailable_only_its_fields_are_null(
     gateway.orders.answers["ListOrders"] = orders_pb2.ListOrdersResponse(
         orders=[order(), order("00000000-0000-4000-8000-000000000009")]
     )
-    await gone(gateway, "esims")
+    await stop_service(gateway, "esims")
     answer = await ann.ask("{ myOrders { id dataPlan { name } esims { iccid } } }")
     first = answer.body["data"]["myOrders"][0]
     assert first == {"id": ORDER_ID, "dataPlan": {"name": PLAN.name}, "esims": None}

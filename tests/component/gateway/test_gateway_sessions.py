@@ -7,7 +7,7 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 SIGNED_IN = {
     "myESIMs": "{ myESIMs { id status } }",

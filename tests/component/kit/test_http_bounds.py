@@ -269,17 +269,17 @@ async def test_the_address_with_the_most_unread_bytes_is_disconnected(serve: Ser
         return LARGE.replace(b"Host", b"X-Forwarded-For: " + client + b"\r\nHost")
 
     async with serve(settings) as served:
-        polite = await served.connect()
-        polite.writer.write(large(b"203.0.113.1"))
+        well_behaved = await served.connect()
+        well_behaved.writer.write(large(b"203.0.113.1"))
         await until(lambda: served.begun == 1)
-        greedy = [await served.connect() for _ in range(4)]
-        for n, wire in enumerate(greedy):
+        not_reading = [await served.connect() for _ in range(4)]
+        for n, wire in enumerate(not_reading):
             wire.writer.write(large(b"203.0.113.2"))
             await until(lambda n=n: served.begun == n + 2)  # type: ignore[misc] # a lambda's default
         await until(lambda: len(served.guard._open) == 3)
         assert served.guard._total_unsent <= settings.max_unsent
-        assert await polite.answer() == (200, bytes(BYTES))
-        for wire in greedy:
+        assert await well_behaved.answer() == (200, bytes(BYTES))
+        for wire in not_reading:
             wire.abort()
 
 

@@ -20,10 +20,10 @@ from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order
-from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, Serving
 from tests.fixtures.sockets import connected, opened
 
 # Bytes, up to the maximum.

@@ -17,7 +17,7 @@ from kit.rpc.access import Access, Rule
 from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.stepped_clock import ManualClock
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]

@@ -7,11 +7,11 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tests.fixtures.door import Door
 from tests.fixtures.gateway import Client
 from tests.fixtures.platform import Platform
 from tests.fixtures.sockets import connected
 from tests.fixtures.tracing import Spans, arrives, joined
+from tests.fixtures.webhook_endpoint import WebhookEndpoint
 
 BUY = """mutation($id: ID!) { purchaseESIM(planId: $id, input: {quantity: 1}) {
     success order { id status dataPlan { name } esims { id iccid activationCode matchingId } } } }"""
@@ -105,7 +105,7 @@ async def test_a_purchase_is_one_trace_from_the_operation_to_the_provider(
 
 
 async def test_no_span_holds_a_secret_or_an_iccid(
-    platform: Platform, door: Door, spans: Spans
+    platform: Platform, webhook_endpoint: WebhookEndpoint, spans: Spans
 ) -> None:
     customer = await platform.customer("ada@example.com")
     order = await platform.buy(customer)
@@ -117,7 +117,7 @@ async def test_no_span_holds_a_secret_or_an_iccid(
     await customer.ask(literal, {"X-Request-Id": esim["iccid"]})
     await customer.send({"query": literal.replace("{ id }", "{ id nothing }")})
     body = {"event": "esim.assigned", "data": {"iccid": esim["iccid"], "qr_code": CODE}}
-    await door.post(json.dumps(body).encode())
+    await webhook_endpoint.post(json.dumps(body).encode())
     await customer.signed_in("eyJhbGciOiJIUzI1NiJ9.rubbish.rubbish").ask("{ myESIMs { id } }")
     await arrives(spans, "deliver to esims")
     found = exported(spans)
@@ -139,13 +139,13 @@ async def test_no_span_holds_a_secret_or_an_iccid(
 
 
 async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
-    platform: Platform, door: Door, spans: Spans
+    platform: Platform, webhook_endpoint: WebhookEndpoint, spans: Spans
 ) -> None:
     order = await platform.buy(await platform.customer("ada@example.com"))
     iccid = order["esims"][0]["iccid"]
     spans.ended.clear()
     data = {"iccid": iccid, "activated_date": "2026-01-01T11:00:00Z"}
-    await door.post(json.dumps({"event": "esim.activated", "data": data}).encode())
+    await webhook_endpoint.post(json.dumps({"event": "esim.activated", "data": data}).encode())
     delivery = await arrives(spans, "deliver to esims")
     taken = await arrives(spans, "POST /webhooks/esim-go")
     await joined(spans)

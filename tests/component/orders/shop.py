@@ -27,9 +27,9 @@ from tests.component.orders.stand_ins import (
     ESIMsStandIn,
     TravelersStandIn,
 )
-from tests.fixtures.neighbours import Auth, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, Serving
 from tests.fixtures.settings import service_settings
 
 Metadata = tuple[tuple[str, str], ...]

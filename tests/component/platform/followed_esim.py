@@ -11,9 +11,9 @@ import pytest
 import gateway.__main__
 import webhooks.__main__
 from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Serving
 from tests.fixtures.sockets import Socket, connected
 
 STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {

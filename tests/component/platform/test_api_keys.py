@@ -23,7 +23,7 @@ from protos.orders.v1 import (
 )
 from tests.component.platform.company import CREATE, Company, company
 from tests.fixtures.api_keys import create_key, exchange
-from tests.fixtures.gateway import Gateway, gone
+from tests.fixtures.gateway import Gateway, stop_service
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.sockets import opened
@@ -244,7 +244,7 @@ async def acme_token(acme: Company) -> str:
 async def test_people_are_served_while_orders_is_down(gateway: Gateway, auth: Any) -> None:
     person = gateway.client.signed_in(await auth.token("ann@example.com"))
     program = gateway.client.signed_in(api_keys.create(live=False))
-    await gone(gateway, "orders")
+    await stop_service(gateway, "orders")
     assert (await person.ask("{ me { id } }")).data["me"]["id"]
     answer = await program.ask("{ me { id } }")
     assert (answer.status, answer.code) == (503, "UNAVAILABLE")

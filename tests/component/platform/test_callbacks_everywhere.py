@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.door import Door
 from tests.fixtures.examples import Examples, each_set
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.webhook_endpoint import WebhookEndpoint
 
 CODE = "LPA:1$smdp.example$NEW-CODE"
 
@@ -61,7 +61,7 @@ EFFECTS: dict[str, Callable[[Row, Row, Row, Body], bool]] = {
 
 @each_set
 async def test_every_example_callback_has_its_documented_effect(
-    platform: Platform, door: Door, examples: Examples
+    platform: Platform, webhook_endpoint: WebhookEndpoint, examples: Examples
 ) -> None:
     callbacks = examples.callbacks()
     assert callbacks.keys() == EFFECTS.keys()
@@ -69,7 +69,7 @@ async def test_every_example_callback_has_its_documented_effect(
     customer = await platform.customer("ada@example.com")
     order = await platform.buy(customer, quantity=1)
     esim_id = order["esims"][0]["id"]
-    admin = door.databases.admin
+    admin = webhook_endpoint.databases.admin
     iccid = order["esims"][0]["iccid"]
     await customer.ask("query($id: ID!) { esimDetails(id: $id) { bundles { id } } }", id=esim_id)
     for kind, body in callbacks.items():
@@ -91,7 +91,7 @@ async def test_every_example_callback_has_its_documented_effect(
             used["id"],
             used["initialQuantity"],
         )
-        await door.post(body)
+        await webhook_endpoint.post(body)
         esim = await admin.fetchrow("select * from esims.esims where id = $1", esim_id)
         bundle = await admin.fetchrow(
             "select * from esims.esim_bundles where esim_id = $1", esim_id
@@ -103,7 +103,7 @@ async def test_every_example_callback_has_its_documented_effect(
 
 
 async def test_the_five_documented_events_have_their_effects(
-    platform: Platform, door: Door
+    platform: Platform, webhook_endpoint: WebhookEndpoint
 ) -> None:
     customer = await platform.customer("ada@example.com")
     order = await platform.buy(customer)
@@ -116,7 +116,7 @@ async def test_the_five_documented_events_have_their_effects(
         "POST", "/faults", {"path": "/esims/*", "status": 500, "count": 0}
     )
     # Together they take the eSIM from its activation code to its end.
-    await door.document(
+    await webhook_endpoint.run_documented_commands(
         {
             "REFERENCE": details.data["orderDetails"]["reference"],
             "LPA:1$HOST$MATCHING_ID": CODE,
@@ -139,11 +139,11 @@ async def test_the_five_documented_events_have_their_effects(
 
 
 async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_them(
-    platform: Platform, door: Door
+    platform: Platform, webhook_endpoint: WebhookEndpoint
 ) -> None:
     platform.provider.world.switches.async_seconds = 3600
     customer = await platform.customer("ada@example.com")
-    admin = door.databases.admin
+    admin = webhook_endpoint.databases.admin
     buying = asyncio.create_task(platform.buy(customer, quantity=6))
     statement = "select provider_reference from orders.esim_orders"
     async with asyncio.timeout(PATIENCE):
@@ -156,24 +156,26 @@ async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_th
     # References and ICCIDs in unusual spellings.
     written = [e | {"iccid": f"{e['iccid'][:9]} {e['iccid'][9:]}F"} for e in esims]
     data = {"order_reference": f" {reference.upper()} ", "esims": written}
-    await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
+    await webhook_endpoint.post(json.dumps({"event": "order.completed", "data": data}).encode())
     order = await buying
     assert {e["iccid"] for e in order["esims"]} == {e["iccid"] for e in esims}
     assert {e["activationCode"] for e in order["esims"]} == {e["qr_code"] for e in esims}
 
 
 async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_here_is_foreign(
-    platform: Platform, door: Door
+    platform: Platform, webhook_endpoint: WebhookEndpoint
 ) -> None:
     order = await platform.buy(await platform.customer("ada@example.com"))
-    admin = door.databases.admin
+    admin = webhook_endpoint.databases.admin
     reference = await admin.fetchval("select provider_reference from orders.esim_orders")
     esims = [{"iccid": "8944500000000000001", "qr_code": CODE}]
     for reported in (reference, "nobodys-order"):
         data = {"order_reference": reported, "esims": esims}
         with pytest.raises(AssertionError, match="DEAD"):
-            await door.post(json.dumps({"event": "order.completed", "data": data}).encode())
-        await door.databases.until(
+            await webhook_endpoint.post(
+                json.dumps({"event": "order.completed", "data": data}).encode()
+            )
+        await webhook_endpoint.databases.until(
             "select count(*) = 0 from webhooks.deliveries where state = 'PENDING'"
         )
     rows = await admin.fetch(
@@ -188,12 +190,12 @@ async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_her
 
 
 async def test_a_repeated_balance_report_does_not_become_the_newest(
-    platform: Platform, door: Door
+    platform: Platform, webhook_endpoint: WebhookEndpoint
 ) -> None:
-    admin = door.databases.admin
+    admin = webhook_endpoint.databases.admin
     for old, new in ((10, 1010), (5, 505), (10, 1010)):
         report = {"alertType": "Topup", "bundle": {"oldAmount": old, "newAmount": new}}
-        await door.post(json.dumps(report).encode())
+        await webhook_endpoint.post(json.dumps(report).encode())
         await admin.execute(
             "update webhooks.inbox set received_at = received_at - interval '1 day'"
         )

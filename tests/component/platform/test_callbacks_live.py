@@ -89,13 +89,13 @@ async def test_graphql_ws_clients_at_two_gateways_see_each_step_of_two_esims(
     )
     steps = json.loads(output)
     for step in steps:
-        one, other = step["told"]
+        one, other = step["received"]
         assert {**one, "updatedAt": ""} == {**other, "updatedAt": ""}
         for details in step["details"]:
             assert details["status"] == one["status"]
             # The provider reports a deleted eSIM as Deactivated on request, without a callback.
             assert details["profileStatus"] in (one["profileStatus"], "DEACTIVATED")
-    events = [step["told"][0] for step in steps]
+    events = [step["received"][0] for step in steps]
     assert [now["status"] for now in events] == [
         *("ASSIGNED", "ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE", "EXPIRED"),
         *("ACTIVE", "EXPIRED", "EXPIRED", "CANCELLED"),

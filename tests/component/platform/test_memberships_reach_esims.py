@@ -41,7 +41,7 @@ async def listed(platform: Platform, acme: Organization, token: str) -> bool:
         return code is grpc.StatusCode.OK
 
 
-async def test_a_membership_that_nobody_pushed_counts_soon(
+async def test_a_membership_that_was_not_pushed_counts_soon(
     platform: Platform, databases: Databases
 ) -> None:
     async with grpc.aio.insecure_channel(platform.orders_address) as orders:

@@ -113,7 +113,7 @@ async def test_a_company_buys_within_its_budget(platform: Platform) -> None:
         assert again["code"] == "BUDGET_NOT_FOUND"
 
 
-async def test_what_strangers_are_told(platform: Platform) -> None:
+async def test_errors_for_people_outside_the_organization(platform: Platform) -> None:
     async with grpc.aio.insecure_channel(platform.orders_address) as channel:
         acme = await create_organization(platform.auth, channel, currency="USD")
         stranger = await platform.customer("stranger@example.com")

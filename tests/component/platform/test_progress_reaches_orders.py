@@ -103,7 +103,7 @@ async def test_a_new_follower_learns_of_all_esims_though_old_changes_are_deleted
     ):
         progress = ESIMProgress(database)
         reader = Reader("esims", channel, shop.auth.service_role_key, progress, asyncio.Event())
-        # One that was away for longer than changes are kept, and one that never read any.
+        # A reader that was offline for longer than changes are stored, and one that never read any.
         for cursor in ("1.1", ""):
             await admin.execute("truncate orders.esim_progress, orders.change_cursors")
             await progress.apply((), cursor)
@@ -114,7 +114,7 @@ async def test_a_new_follower_learns_of_all_esims_though_old_changes_are_deleted
     assert await admin.fetchval(INSTALLED) == number // 2
 
 
-async def test_either_process_may_start_first_and_be_away_for_a_while(shop: Shop) -> None:
+async def test_either_process_may_start_first_and_be_unavailable_for_a_while(shop: Shop) -> None:
     admin, until = shop.databases.admin, shop.databases.until
     serve_esims = esims_service(shop)
     followed = "select count(*) = $1 from orders.esim_progress where version >= $2"
@@ -133,7 +133,7 @@ async def test_either_process_may_start_first_and_be_away_for_a_while(shop: Shop
         async with serve_esims():
             await until(followed, 3, last + 1)
     async with serve_esims():
-        # Orders away.
+        # Without the orders service.
         await admin.execute("update esims.esims set installed_at = now()")
         async with reporting(shop, esims_address=address):
             await until(FOLLOWED, 3)

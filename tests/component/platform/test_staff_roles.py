@@ -17,10 +17,10 @@ from protos.catalogue.v1 import catalogue_pb2, prices_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import coupons_pb2, orders_pb2, orders_pb2_grpc
 from tests.fixtures.gateway import Client
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth
 
 # The methods that not every signed-in caller may call, by the least role.
 RESTRICTED: Mapping[str, set[str]] = {

@@ -57,9 +57,9 @@ async def test_a_fault_can_delay_before_or_after_the_effect(
 async def test_a_delayed_order_takes_effect_after_its_caller_disconnects(client: Client) -> None:
     await client.control("faults", {"path": "/orders", "delay_seconds": 0.2})
     # A body in a separate packet, and a connection that is closed while the request is held.
-    async with aiohttp.ClientSession() as hasty:
+    async with aiohttp.ClientSession() as session:
         waiting = asyncio.create_task(
-            hasty.post(
+            session.post(
                 f"{client.running.url}/orders", json=ORDER, headers={"X-API-Key": "sandbox-api-key"}
             )
         )

@@ -10,11 +10,11 @@ import pytest
 import stripe
 from aiohttp import web
 
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 
 def make_client(
-    provider: PlayedPayments, *, key: str | None = None, timeout: float = 30, retries: int = 0
+    provider: PaymentSandbox, *, key: str | None = None, timeout: float = 30, retries: int = 0
 ) -> stripe.StripeClient:
     """Return the library's client for a sandbox."""
     return stripe.StripeClient(
@@ -26,7 +26,7 @@ def make_client(
 
 
 @pytest.fixture
-def client(payment_provider: PlayedPayments) -> stripe.StripeClient:
+def client(payment_provider: PaymentSandbox) -> stripe.StripeClient:
     return make_client(payment_provider)
 
 
@@ -56,7 +56,7 @@ class Endpoint:
 
 
 @pytest.fixture
-async def endpoint(payment_provider: PlayedPayments) -> AsyncIterator[Endpoint]:
+async def endpoint(payment_provider: PaymentSandbox) -> AsyncIterator[Endpoint]:
     """A running endpoint that the sandbox sends its events to."""
     endpoint = Endpoint()
     app = web.Application()
@@ -72,7 +72,7 @@ async def endpoint(payment_provider: PlayedPayments) -> AsyncIterator[Endpoint]:
 
 
 @pytest.fixture
-async def raw(payment_provider: PlayedPayments) -> AsyncIterator[aiohttp.ClientSession]:
+async def raw(payment_provider: PaymentSandbox) -> AsyncIterator[aiohttp.ClientSession]:
     """A plain HTTP session with the secret key."""
     headers = {"Authorization": f"Bearer {payment_provider.secret_key}"}
     async with aiohttp.ClientSession(payment_provider.url, headers=headers) as session:

@@ -6,7 +6,7 @@ import stripe
 
 from tests.component.sandbox_payments.objects import created
 from tests.fixtures.browser.chromium import Browser
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 
 async def type_in(browser: Browser, label: str, text: str) -> None:
@@ -31,7 +31,7 @@ async def click(browser: Browser, text: str) -> None:
 
 
 async def test_a_person_pays_in_a_browser(
-    browser: Browser, client: stripe.StripeClient, payment_provider: PlayedPayments
+    browser: Browser, client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     done = f"{payment_provider.url}/healthz?session={{CHECKOUT_SESSION_ID}}"
     session = await created(client, success_url=done, cancel_url=f"{payment_provider.url}/healthz")

@@ -10,13 +10,13 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.objects import MANUAL, created
-from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
+from tests.fixtures.payments import WEBHOOK_SECRET, PaymentSandbox
 
 CARD = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123", "email": "a@b.example"}
 
 
 async def test_a_buyer_pays_on_the_page(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     session = await created(client)
     assert (session.status, session.payment_intent, session.amount_total) == ("open", None, 1500)
@@ -53,7 +53,7 @@ async def test_a_buyer_pays_on_the_page(
 
 
 async def test_a_double_click_pays_once(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     session = await created(client)
     assert session.url is not None
@@ -66,7 +66,7 @@ async def test_a_double_click_pays_once(
 
 
 async def test_a_card_is_saved_for_the_customer_of_a_session(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     customer = await client.v1.customers.create_async({"email": "a@b.example"})
     options = {"card": {"setup_future_usage": "off_session"}}
@@ -80,7 +80,7 @@ async def test_a_card_is_saved_for_the_customer_of_a_session(
 
 
 async def test_a_declined_card_leaves_the_session_open(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     session = await created(client, payment_intent_data={"metadata": {"order_id": "o-2"}})
     assert session.url is not None
@@ -116,7 +116,7 @@ async def test_a_declined_card_leaves_the_session_open(
 )
 async def test_impossible_cards_are_explained(
     client: stripe.StripeClient,
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
     typed: dict[str, str],
     message: str,
 ) -> None:
@@ -129,7 +129,7 @@ async def test_impossible_cards_are_explained(
 
 @pytest.mark.parametrize("outcome", ["complete", "fail"])
 async def test_three_d_secure_on_the_page(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, outcome: str
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, outcome: str
 ) -> None:
     session = await created(client)
     assert session.url is not None
@@ -150,7 +150,7 @@ async def test_three_d_secure_on_the_page(
 
 
 async def test_a_session_expires(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     session = await created(client)
     session = await client.v1.checkout.sessions.expire_async(session.id)
@@ -208,7 +208,7 @@ async def test_the_smallest_amount(client: stripe.StripeClient) -> None:
 
 
 async def test_a_person_pays_a_single_payment_intent(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     params: Any = {**MANUAL}
     intent = await client.v1.payment_intents.create_async(params)

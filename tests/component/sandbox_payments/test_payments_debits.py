@@ -5,13 +5,13 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.objects import created
-from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
+from tests.fixtures.payments import WEBHOOK_SECRET, PaymentSandbox
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
 async def test_a_direct_debit_ends_later(
     client: stripe.StripeClient,
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
     endpoint: Endpoint,
     succeeds: bool,
 ) -> None:
@@ -54,7 +54,7 @@ async def test_a_direct_debit_ends_later(
 
 
 async def test_holds_hide_direct_debits(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     session = await created(client, allowed_payment_method_types=["card", "sepa_debit"])
     assert session.payment_method_types == ["card"]

@@ -8,11 +8,11 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.objects import booked, paid
-from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
+from tests.fixtures.payments import WEBHOOK_SECRET, PaymentSandbox
 
 
 async def test_a_dispute_withdraws_money_and_is_won(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await paid(client, payment_method="pm_card_createDispute")
     listed = await client.v1.disputes.list_async({"payment_intent": intent.id})
@@ -58,7 +58,7 @@ async def test_a_dispute_withdraws_money_and_is_won(
 
 
 async def test_evidence_is_submitted_once_with_files(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await paid(client)
     dispute = await payment_provider.control(
@@ -84,7 +84,7 @@ async def test_evidence_is_submitted_once_with_files(
 
 @pytest.mark.parametrize("evidence", [{"receipt": "file_unknown"}, {"product_name": "x"}])
 async def test_invalid_evidence_is_refused(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, evidence: Any
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, evidence: Any
 ) -> None:
     intent = await paid(client)
     dispute = await payment_provider.control("POST", f"/charges/{intent.latest_charge}/dispute")
@@ -94,7 +94,7 @@ async def test_invalid_evidence_is_refused(
 
 
 async def test_silence_and_acceptance_lose(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     first, second = await paid(client), await paid(client)
     path = "/charges/{}/dispute"
@@ -108,7 +108,7 @@ async def test_silence_and_acceptance_lose(
 
 
 async def test_an_inquiry_takes_no_money_until_it_escalates(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await paid(client, payment_method="pm_card_createDisputeInquiry")
     [inquiry] = (await client.v1.disputes.list_async({"payment_intent": intent.id})).data
@@ -133,7 +133,7 @@ async def test_one_payment_can_have_several_disputes(client: stripe.StripeClient
 
 
 async def test_a_warning_ends_with_a_refund(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await paid(client, payment_method="pm_card_createIssuerFraudRecord")
     listed = await client.v1.radar.early_fraud_warnings.list_async({"payment_intent": intent.id})
@@ -152,7 +152,7 @@ async def test_a_warning_ends_with_a_refund(
 
 
 async def test_a_held_payment_is_reviewed(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await paid(client, capture_method="manual")
     review = await payment_provider.control("POST", f"/charges/{intent.latest_charge}/review")
@@ -169,7 +169,7 @@ async def test_a_held_payment_is_reviewed(
 
 
 async def test_a_payout_is_broken_down(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     for _ in range(2):
         await paid(client, payment_method="pm_card_bypassPending")

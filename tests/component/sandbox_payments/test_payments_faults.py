@@ -8,7 +8,7 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import make_client
 from tests.component.sandbox_payments.objects import MANUAL
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 PARAMS: Any = {**MANUAL, "confirm": True, "payment_method": "pm_card_visa"}
 KEY: Any = {"idempotency_key": "pi:o-1"}
@@ -18,7 +18,7 @@ async def create(client: stripe.StripeClient) -> stripe.PaymentIntent:
     return await client.v1.payment_intents.create_async(PARAMS, KEY)
 
 
-async def fault(provider: PlayedPayments, kind: str, **fields: Any) -> None:
+async def fault(provider: PaymentSandbox, kind: str, **fields: Any) -> None:
     await provider.control("POST", "/faults", {"kind": kind, "path": "/payment_intents", **fields})
 
 
@@ -35,7 +35,7 @@ async def fault(provider: PlayedPayments, kind: str, **fields: Any) -> None:
 )
 async def test_refusals_before_the_execution(
     client: stripe.StripeClient,
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
     kind: str,
     fields: dict[str, Any],
     error: type[stripe.StripeError],
@@ -52,7 +52,7 @@ async def test_refusals_before_the_execution(
 
 
 async def test_a_cut_answer_hides_a_payment(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     await fault(payment_provider, "cut")
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -64,7 +64,7 @@ async def test_a_cut_answer_hides_a_payment(
 
 @pytest.mark.parametrize(("effect", "made"), [("none", 0), ("done", 1)])
 async def test_a_timeout_before_or_after_the_execution(
-    payment_provider: PlayedPayments, effect: str, made: int
+    payment_provider: PaymentSandbox, effect: str, made: int
 ) -> None:
     impatient = make_client(payment_provider, timeout=0.3)
     await fault(payment_provider, "timeout", effect=effect)
@@ -77,7 +77,7 @@ async def test_a_timeout_before_or_after_the_execution(
 
 
 async def test_an_empty_answer_after_the_execution(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     await fault(payment_provider, "empty")
     with pytest.raises(stripe.APIError):
@@ -87,13 +87,13 @@ async def test_an_empty_answer_after_the_execution(
 
 @pytest.mark.parametrize("effect", ["none", "done"])
 async def test_a_slow_answer(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, effect: str
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, effect: str
 ) -> None:
     await fault(payment_provider, "slow", effect=effect, delay_seconds=0.05)
     assert (await create(client)).status == "requires_capture"
 
 
-async def test_the_library_obeys_should_retry(payment_provider: PlayedPayments) -> None:
+async def test_the_library_obeys_should_retry(payment_provider: PaymentSandbox) -> None:
     client = make_client(payment_provider, retries=1)
     await fault(payment_provider, "rate_limit", should_retry=True)
     assert (await create(client)).status == "requires_capture"
@@ -106,7 +106,7 @@ async def test_the_library_obeys_should_retry(payment_provider: PlayedPayments) 
 
 
 async def test_a_500_may_be_stored_though_nothing_happened(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     await fault(payment_provider, "error", stored=True)
     for _ in range(2):
@@ -116,7 +116,7 @@ async def test_a_500_may_be_stored_though_nothing_happened(
 
 
 async def test_a_redirect_loses_the_request(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox
 ) -> None:
     await fault(payment_provider, "redirect")
     answer = await raw.post("/v1/payment_intents", data={"amount": "1"}, allow_redirects=False)
@@ -124,7 +124,7 @@ async def test_a_redirect_loses_the_request(
 
 
 async def test_faults_are_counted_skipped_and_removed(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     await fault(payment_provider, "error", skip=1, count=2)
     outcomes = []
@@ -143,7 +143,7 @@ async def test_faults_are_counted_skipped_and_removed(
     assert removed == {"removed": 1}
 
 
-async def test_a_probability_is_reproducible(payment_provider: PlayedPayments) -> None:
+async def test_a_probability_is_reproducible(payment_provider: PaymentSandbox) -> None:
     client = make_client(payment_provider)
     runs = []
     for _ in range(2):

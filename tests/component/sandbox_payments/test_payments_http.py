@@ -9,7 +9,7 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import make_client
 from tests.component.sandbox_payments.objects import MANUAL, paid
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 FORM = {"amount": "500", "currency": "usd"}
 
@@ -27,7 +27,7 @@ FORM = {"amount": "500", "currency": "usd"}
     ],
 )
 async def test_authentication(
-    payment_provider: PlayedPayments, authorization: str | None, status: int
+    payment_provider: PaymentSandbox, authorization: str | None, status: int
 ) -> None:
     headers = {}
     if authorization is not None:
@@ -44,7 +44,7 @@ async def test_authentication(
         assert payment_provider.secret_key not in error["message"]
 
 
-async def test_the_library_reports_a_wrong_key(payment_provider: PlayedPayments) -> None:
+async def test_the_library_reports_a_wrong_key(payment_provider: PaymentSandbox) -> None:
     client = make_client(payment_provider, key="sk_test_wrong")
     with pytest.raises(stripe.AuthenticationError) as refused:
         await client.v1.payment_intents.list_async()
@@ -162,7 +162,7 @@ async def test_invalid_bodies_are_refused(raw: aiohttp.ClientSession) -> None:
 
 
 async def test_automatic_methods_need_a_return_url(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await client.v1.payment_intents.create_async({"amount": 500, "currency": "usd"})
     assert intent.automatic_payment_methods is not None
@@ -191,7 +191,7 @@ async def test_lists_are_paged_in_both_directions(client: stripe.StripeClient) -
 
 
 async def test_lists_are_filtered(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     early = await paid(client)
     await payment_provider.control("POST", "/clock/advance", {"days": 1})

@@ -5,14 +5,14 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 KEY = {"Idempotency-Key": "key-1"}
 FORM = {"amount": "500", "currency": "usd", "allowed_payment_method_types[0]": "card"}
 
 
 async def test_an_answer_is_replayed_until_a_day_has_passed(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox
 ) -> None:
     first = await raw.post("/v1/payment_intents", data=FORM, headers=KEY)
     again = await raw.post("/v1/payment_intents", data=FORM, headers=KEY)
@@ -39,7 +39,7 @@ async def test_another_request_with_the_same_key_is_refused(raw: aiohttp.ClientS
 
 
 async def test_a_declined_card_is_stored(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox
 ) -> None:
     form = FORM | {"confirm": "true", "payment_method": "pm_card_visa_chargeDeclined"}
     first = await raw.post("/v1/payment_intents", data=form, headers=KEY)
@@ -66,7 +66,7 @@ async def test_a_refusal_by_the_state_is_stored(raw: aiohttp.ClientSession) -> N
     [({"kind": "rate_limit"}, 429), ({"kind": "conflict"}, 409), ({"kind": "error"}, 500)],
 )
 async def test_what_did_not_execute_is_not_stored(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments, fault: object, status: int
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox, fault: object, status: int
 ) -> None:
     await payment_provider.control("POST", "/faults", fault)
     refused = await raw.post("/v1/payment_intents", data=FORM, headers=KEY)
@@ -89,7 +89,7 @@ async def test_invalid_parameters_and_keys_are_not_stored(raw: aiohttp.ClientSes
 
 
 async def test_a_stored_500_is_replayed_though_the_payment_was_made(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox
 ) -> None:
     await payment_provider.control("POST", "/faults", {"kind": "error", "effect": "done"})
     first = await raw.post("/v1/payment_intents", data=FORM, headers=KEY)
@@ -100,7 +100,7 @@ async def test_a_stored_500_is_replayed_though_the_payment_was_made(
 
 
 async def test_a_parallel_request_with_the_same_key_gets_409(
-    raw: aiohttp.ClientSession, payment_provider: PlayedPayments
+    raw: aiohttp.ClientSession, payment_provider: PaymentSandbox
 ) -> None:
     await payment_provider.control("POST", "/faults", {"kind": "slow", "delay_seconds": 0.5})
     answers = await asyncio.gather(

@@ -6,11 +6,11 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.objects import MANUAL, held
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 
 async def test_a_hold_is_captured_in_part(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await client.v1.payment_intents.create_async({**MANUAL})  # type: ignore[typeddict-item]
     assert (intent.status, intent.latest_charge) == ("requires_payment_method", None)
@@ -63,7 +63,7 @@ async def test_a_hold_is_canceled_without_a_refund(client: stripe.StripeClient) 
 
 
 async def test_a_hold_expires_by_the_clock(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await held(client)
     await payment_provider.control("POST", "/clock/advance", {"days": 6, "hours": 23})

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from sandbox.payments.settings import PaymentSettings, from_environment
-from tests.fixtures.payments import PlayedPayments, playing_payments
+from tests.fixtures.payments import PaymentSandbox, run_payment_sandbox
 
 
 async def started(**variables: str) -> tuple[asyncio.subprocess.Process, str]:
@@ -81,7 +81,7 @@ def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
         PaymentSettings(**wrong)  # type: ignore[arg-type]
 
 
-async def test_web_pages_can_not_use_the_admin_api(payment_provider: PlayedPayments) -> None:
+async def test_web_pages_can_not_use_the_admin_api(payment_provider: PaymentSandbox) -> None:
     answer = await payment_provider.http.post(
         f"{payment_provider.control_url}/reset", headers={"Origin": "https://evil.example"}
     )
@@ -89,7 +89,7 @@ async def test_web_pages_can_not_use_the_admin_api(payment_provider: PlayedPayme
 
 
 async def test_the_admin_api_lists_its_routes_and_refuses_unknown_members(
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
 ) -> None:
     routes = await payment_provider.control("GET", "")
     assert any(route.startswith("POST /_control/clock/advance:") for route in routes)
@@ -112,7 +112,7 @@ async def test_the_admin_api_lists_its_routes_and_refuses_unknown_members(
         assert "message" in (await answer.json())["error"]
 
 
-async def test_the_clock_stops_and_continues(payment_provider: PlayedPayments) -> None:
+async def test_the_clock_stops_and_continues(payment_provider: PaymentSandbox) -> None:
     frozen = await payment_provider.control("POST", "/clock/freeze")
     later = await payment_provider.control("POST", "/clock/advance", {"hours": 1})
     assert later["now"] == frozen["now"] + 3600
@@ -124,7 +124,7 @@ async def test_the_clock_stops_and_continues(payment_provider: PlayedPayments) -
     ] == target
 
 
-async def test_reset_deletes_everything(payment_provider: PlayedPayments) -> None:
+async def test_reset_deletes_everything(payment_provider: PaymentSandbox) -> None:
     headers = {"Authorization": f"Bearer {payment_provider.secret_key}"}
     url = f"{payment_provider.url}/v1/payment_intents"
     await payment_provider.http.post(url, data={"amount": 500, "currency": "usd"}, headers=headers)
@@ -138,7 +138,7 @@ async def test_reset_deletes_everything(payment_provider: PlayedPayments) -> Non
 async def test_a_seed_makes_ids_reproducible(http: aiohttp.ClientSession) -> None:
     ids = []
     for seed in (7, 7, None):
-        async with playing_payments(http, seed=seed) as provider:
+        async with run_payment_sandbox(http, seed=seed) as provider:
             answer = await http.post(
                 f"{provider.url}/v1/payment_intents",
                 data={"amount": 500, "currency": "usd"},

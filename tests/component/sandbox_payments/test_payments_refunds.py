@@ -7,7 +7,7 @@ import stripe
 
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.objects import booked, held, paid
-from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
+from tests.fixtures.payments import WEBHOOK_SECRET, PaymentSandbox
 
 
 async def test_partial_refunds_add_up(client: stripe.StripeClient) -> None:
@@ -39,7 +39,7 @@ async def test_partial_refunds_add_up(client: stripe.StripeClient) -> None:
 
 
 async def test_a_refund_is_pending_before_it_succeeds(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await paid(client, payment_method="pm_card_pendingRefund")
     refund = await client.v1.refunds.create_async({"payment_intent": intent.id})
@@ -52,7 +52,7 @@ async def test_a_refund_is_pending_before_it_succeeds(
 
 
 async def test_a_refund_that_succeeded_fails_later(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await paid(client, payment_method="pm_card_refundFail")
     refund = await client.v1.refunds.create_async({"payment_intent": intent.id})
@@ -78,7 +78,7 @@ async def test_a_refund_that_succeeded_fails_later(
 
 
 async def test_a_refund_waits_for_funds(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await paid(client)
     await payment_provider.control("POST", "/switches", {"short_balance": True})
@@ -129,7 +129,7 @@ async def test_refunds_of_cards_can_not_be_canceled_but_get_metadata(
 
 
 async def test_the_balance_transaction_of_an_asynchronous_capture_appears_later(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await paid(client, capture_method="automatic_async", expand=["latest_charge"])
     assert intent.capture_method == "automatic_async"

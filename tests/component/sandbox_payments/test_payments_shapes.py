@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from tests.component.sandbox_payments.objects import created, held, paid
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 # The examples are published with the provider's specification, and are no part of this project.
 PLACES = [parent / "shared/stripe/fixtures3.json" for parent in Path(__file__).parents]
@@ -39,7 +39,7 @@ EXPANDED = {"charge": {"refunds"}}
 
 @pytest.fixture
 async def objects(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> list[dict[str, Any]]:
     """Objects of every kind, in many states."""
     params: dict[str, Any] = {"amount": 500, "currency": "usd"}

@@ -7,7 +7,7 @@ import stripe
 
 from sandbox.payments.state.cards import CARDS, Card
 from tests.component.sandbox_payments.objects import MANUAL
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 VISA: Any = {"payment_method": "pm_card_visa"}
 STATUSES = (
@@ -139,7 +139,7 @@ async def test_each_card_succeeds_or_is_declined(client: stripe.StripeClient, ca
 
 @pytest.mark.parametrize("card", cards(authenticated=True), ids=lambda card: card.method)
 async def test_each_card_with_3d_secure(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, card: Card
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, card: Card
 ) -> None:
     params: Any = {
         **MANUAL,
@@ -177,7 +177,7 @@ async def test_each_card_with_3d_secure(
 
 
 async def test_a_failed_authentication_makes_no_charge(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     intent = await intent_in(client, "requires_action")
     assert intent.next_action is not None
@@ -191,7 +191,7 @@ async def test_a_failed_authentication_makes_no_charge(
 
 
 async def test_manual_confirmation_after_the_authentication(
-    client: stripe.StripeClient, payment_provider: PlayedPayments
+    client: stripe.StripeClient, payment_provider: PaymentSandbox
 ) -> None:
     params: Any = {
         **MANUAL,

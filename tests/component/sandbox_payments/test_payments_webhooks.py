@@ -8,10 +8,10 @@ import stripe
 from sandbox.payments.webhooks.signing import header
 from tests.component.sandbox_payments.conftest import Endpoint
 from tests.component.sandbox_payments.objects import MANUAL, held
-from tests.fixtures.payments import WEBHOOK_SECRET, PlayedPayments
+from tests.fixtures.payments import WEBHOOK_SECRET, PaymentSandbox
 
 
-async def drained(provider: PlayedPayments) -> None:
+async def drained(provider: PaymentSandbox) -> None:
     await provider.control("POST", "/drain")
 
 
@@ -26,7 +26,7 @@ def test_the_published_vector() -> None:
 
 
 async def test_a_payment_sends_signed_events_in_order(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     intent = await held(client)
     await client.v1.payment_intents.capture_async(intent.id, {}, {"idempotency_key": "cap:o-1"})
@@ -48,7 +48,7 @@ async def test_a_payment_sends_signed_events_in_order(
 
 
 async def test_both_secrets_of_a_rotation_verify(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     secrets = {"secrets": ["whsec_old", "whsec_new"]}
     await payment_provider.control("POST", "/webhooks", secrets)
@@ -58,7 +58,7 @@ async def test_both_secrets_of_a_rotation_verify(
 
 
 async def test_failed_deliveries_are_retried_by_the_clock(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control("POST", "/delivery", {"retry_seconds": [300, 600]})
     endpoint.statuses = [500] * 3
@@ -75,7 +75,7 @@ async def test_failed_deliveries_are_retried_by_the_clock(
 
 
 async def test_deliveries_fail_for_good_after_the_last_retry(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control(
         "POST", "/delivery", {"retry_seconds": [60], "types": ["payment_intent.created"]}
@@ -96,7 +96,7 @@ async def test_deliveries_fail_for_good_after_the_last_retry(
 @pytest.mark.parametrize(("mode", "count", "ids"), [({"copies": 2}, 6, 3), ({"twins": True}, 6, 6)])
 async def test_events_arrive_twice(
     client: stripe.StripeClient,
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
     endpoint: Endpoint,
     mode: dict[str, Any],
     count: int,
@@ -111,7 +111,7 @@ async def test_events_arrive_twice(
 
 
 async def test_a_lost_event_is_found_in_the_list(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     mode = {"types": ["payment_intent.amount_capturable_updated"], "lose": 1}
     await payment_provider.control("POST", "/delivery", mode)
@@ -126,7 +126,7 @@ async def test_a_lost_event_is_found_in_the_list(
 
 
 async def test_held_events_are_released_newest_first_or_shuffled(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control("POST", "/delivery", {"held": True})
     await held(client)
@@ -147,7 +147,7 @@ async def test_held_events_are_released_newest_first_or_shuffled(
 
 
 async def test_a_late_event_waits_for_the_clock(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control("POST", "/delivery", {"delay_seconds": 120})
     await held(client)
@@ -159,7 +159,7 @@ async def test_a_late_event_waits_for_the_clock(
 
 
 async def test_a_stale_event_shows_the_previous_state(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     mode = {"types": ["payment_intent.amount_capturable_updated"], "stale": True}
     await payment_provider.control("POST", "/delivery", mode)
@@ -171,7 +171,7 @@ async def test_a_stale_event_shows_the_previous_state(
 
 
 async def test_events_arrive_before_the_api_answers(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control("POST", "/delivery", {"before_answer": True})
     await held(client)
@@ -179,7 +179,7 @@ async def test_events_arrive_before_the_api_answers(
 
 
 async def test_each_attempt_is_signed_with_the_machines_time(
-    client: stripe.StripeClient, payment_provider: PlayedPayments, endpoint: Endpoint
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, endpoint: Endpoint
 ) -> None:
     await payment_provider.control("POST", "/clock/advance", {"days": 30})
     await held(client)

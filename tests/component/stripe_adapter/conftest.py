@@ -14,14 +14,14 @@ from services.orders.payments.port import Intent, Start
 from services.orders.payments.stripe.adapter import Stripe
 from services.orders.payments.stripe.api import API
 from services.orders.payments.stripe.settings import StripeSettings
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 
 @dataclass(frozen=True, slots=True)
 class Paying:
     """The adapter, and the sandbox behind it."""
 
-    provider: PlayedPayments
+    provider: PaymentSandbox
     port: Stripe
 
     async def pay(self, intent: Intent, card: str = "4242424242424242") -> dict[str, Any]:
@@ -72,7 +72,7 @@ Adapting = Callable[..., Stripe]
 
 
 @pytest.fixture
-def adapting(http: aiohttp.ClientSession, payment_provider: PlayedPayments) -> Adapting:
+def adapting(http: aiohttp.ClientSession, payment_provider: PaymentSandbox) -> Adapting:
     """Make an adapter on the sandbox; keyword arguments are settings."""
 
     def adapter(**changes: Any) -> Stripe:
@@ -84,5 +84,5 @@ def adapting(http: aiohttp.ClientSession, payment_provider: PlayedPayments) -> A
 
 
 @pytest.fixture
-def paying(payment_provider: PlayedPayments, adapting: Adapting) -> Paying:
+def paying(payment_provider: PaymentSandbox, adapting: Adapting) -> Paying:
     return Paying(payment_provider, adapting())

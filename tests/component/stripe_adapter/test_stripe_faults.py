@@ -12,7 +12,7 @@ from kit.errors import Failure, Kind
 from services.orders.payments.port import Intent, IntentState
 from tests.component.stripe_adapter.conftest import Adapting, Paying, id_of, start
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.payments import playing_payments
+from tests.fixtures.payments import run_payment_sandbox
 
 CREATE = "/payment_intents"
 # Kinds of the sandbox after which the request may have been carried out, and options of them.
@@ -166,7 +166,7 @@ async def test_a_key_used_for_another_amount_is_unclear(paying: Paying) -> None:
 
 async def test_objects_of_another_account_are_not_found(paying: Paying, adapting: Adapting) -> None:
     intent = await paying.authorized()
-    async with playing_payments(paying.provider.http) as other:
+    async with run_payment_sandbox(paying.provider.http) as other:
         elsewhere = adapting(base_url=other.url)
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: elsewhere.get_intent(intent.id),
@@ -180,7 +180,7 @@ async def test_objects_of_another_account_are_not_found(paying: Paying, adapting
 
 
 async def test_a_live_key_reads_no_test_object(paying: Paying, adapting: Adapting) -> None:
-    async with playing_payments(paying.provider.http, secret_key="sk_live_key") as other:
+    async with run_payment_sandbox(paying.provider.http, secret_key="sk_live_key") as other:
         live = adapting(base_url=other.url, api_key="sk_live_key")
         failure = await failing(live.start_intent(start()))
         # It was created, but can't be trusted.

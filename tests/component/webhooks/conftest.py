@@ -17,9 +17,9 @@ from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from tests.component.esims.running import BUNDLE, buy, registration
 from tests.fixtures.free_ports import free_ports
-from tests.fixtures.neighbours import Auth, PlayedProvider, Serving
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth, ProviderSandbox, Serving
 from tests.fixtures.settings import esims_settings, webhook_settings
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
@@ -89,7 +89,7 @@ class Platform:
     """The webhook process and the esims service, with a customer's eSIM."""
 
     post: Post
-    provider: PlayedProvider
+    provider: ProviderSandbox
     auth: Auth
     stub: Any
     databases: Databases
@@ -137,7 +137,7 @@ ServeESIMs = Callable[..., AbstractAsyncContextManager[int]]
 
 @pytest.fixture
 def serve_esims(
-    databases: Databases, auth: Auth, provider: PlayedProvider, serving: Serving
+    databases: Databases, auth: Auth, provider: ProviderSandbox, serving: Serving
 ) -> ServeESIMs:
     """Run the esims service, on the given port if any; yields the port."""
 
@@ -172,7 +172,7 @@ OpenESIMs = Callable[[], AbstractAsyncContextManager[tuple[Platform, int]]]
 def open_esims(
     databases: Databases,
     auth: Auth,
-    provider: PlayedProvider,
+    provider: ProviderSandbox,
     http: aiohttp.ClientSession,
     serve_esims: ServeESIMs,
 ) -> OpenESIMs:

@@ -45,7 +45,7 @@ async def test_an_unavailable_owner_does_not_delay_events_of_other_owners(
     assert (await platform.post.delivery(low))["state"] == "PENDING"
 
 
-async def test_an_event_about_an_unknown_esim_is_retried_and_then_kept_as_foreign(
+async def test_an_event_about_an_unknown_esim_is_retried_and_then_stored_as_foreign(
     platform: Platform,
 ) -> None:
     event = await platform.post.send(attached(STRANGE))

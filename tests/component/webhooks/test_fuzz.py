@@ -13,8 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tests.component.webhooks.conftest import KEY
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
 from webhooks.settings import Settings
 from webhooks.understand import KNOWN

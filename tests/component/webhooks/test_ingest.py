@@ -12,8 +12,8 @@ import pytest
 
 from tests.component.webhooks.conftest import ServeWebhooks, sign
 from tests.component.webhooks.received import BODY, stored
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
 from webhooks.addresses import networks
 from webhooks.settings import Settings
@@ -259,7 +259,7 @@ async def test_callbacks_are_accepted_only_from_allowed_addresses(
     assert len(await stored(databases)) == 1
 
 
-async def test_without_the_database_the_sender_is_asked_to_retry(
+async def test_without_the_database_the_sender_must_retry(
     url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
     await databases.admin.execute("alter role webhooks_service connection limit 0")

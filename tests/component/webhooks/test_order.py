@@ -85,9 +85,9 @@ async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
     await platform.provider.control("POST", "/faults", silent)
     events = life(esim.iccid, known["assignment_id"])
     if seed is not None:
-        chance = random.Random(seed)
-        events += chance.sample(events, 6)
-        chance.shuffle(events)
+        rng = random.Random(seed)
+        events += rng.sample(events, 6)
+        rng.shuffle(events)
     for start in range(0, len(events), 4):
         await rpc_client.call(
             platform.stub.ApplyEvents,

@@ -8,8 +8,8 @@ import pytest
 
 from tests.component.webhooks.conftest import ServeWebhooks, sign
 from tests.component.webhooks.received import BODY, stored
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
 from webhooks.addresses import networks
 from webhooks.settings import Settings

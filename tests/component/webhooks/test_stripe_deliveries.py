@@ -19,7 +19,7 @@ from tests.component.webhooks.stripe_events import (
 )
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.patience import PATIENCE, until
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 
 async def test_events_wait_for_the_payments_service_and_then_arrive(
@@ -110,7 +110,7 @@ async def test_unknown_payments_are_foreign_and_ignored_events_are_done(
 
 async def test_events_of_the_sandbox_arrive_signed_and_once(
     serve_webhooks: ServeWebhooks,
-    payment_provider: PlayedPayments,
+    payment_provider: PaymentSandbox,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "webhooks")

@@ -113,7 +113,7 @@ async def test_a_callback_of_the_esim_provider_is_no_event_of_stripe(
     assert status == 401
 
 
-async def test_a_type_that_matters_to_nobody_is_kept(stripe_endpoint: Endpoint) -> None:
+async def test_an_event_type_without_an_owner_is_stored(stripe_endpoint: Endpoint) -> None:
     status, _ = await stripe_endpoint.send(event("customer.created"))
     assert status == 200
     [row] = await stripe_endpoint.rows()

@@ -28,8 +28,8 @@ function client(address, { session, persisted } = {}) {
     headers: session ? { authorization: `Bearer ${session}` } : {},
     fetch: async (resource, options) => {
       const answer = await fetch(resource, options)
-      const asked = options.body ? JSON.parse(options.body) : Object.fromEntries(new URL(resource).searchParams)
-      const how = [options.method, 'query' in asked ? 'text' : 'hash only', answer.status]
+      const body = options.body ? JSON.parse(options.body) : Object.fromEntries(new URL(resource).searchParams)
+      const how = [options.method, 'query' in body ? 'text' : 'hash only', answer.status]
       sent.push(how.join(' '))
       return answer
     },
@@ -71,9 +71,9 @@ function followed(address, session, last) {
   }).finally(() => link.dispose())
 }
 
-async function failure(asked) {
+async function failure(query) {
   try {
-    return { data: (await asked).data }
+    return { data: (await query).data }
   } catch (error) {
     return { name: error.name, message: error.message, code: error.errors?.[0]?.extensions?.code }
   }

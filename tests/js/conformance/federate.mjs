@@ -1,4 +1,4 @@
-// Composes a gateway and a small subgraph by Apollo's federation gateway, and asks across both; prints JSON.
+// Composes a gateway and a small subgraph by Apollo's federation gateway, and queries across both; prints JSON.
 import { createServer } from 'node:http'
 import { ApolloGateway, IntrospectAndCompose, RemoteGraphQLDataSource } from '@apollo/gateway'
 import { buildSubgraphSchema } from '@apollo/subgraph'

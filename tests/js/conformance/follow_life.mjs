@@ -1,5 +1,5 @@
-// Two graphql-ws clients, one at each gateway, follow eSIMs while the sandbox lives their lives; prints what
-// both saw of each step as JSON.
+// Two graphql-ws clients, one at each gateway, follow eSIMs while the sandbox installs, uses and deletes them;
+// prints what both received at each step as JSON.
 import { createClient } from 'graphql-ws'
 import WebSocket from 'ws'
 
@@ -25,22 +25,22 @@ async function post(url, body, headers = {}) {
 }
 
 async function details(id) {
-  const shown = await Promise.all(urls.map((url) =>
+  const responses = await Promise.all(urls.map((url) =>
     post(url, { query: DETAILS, variables: { id } }, { Authorization: `Bearer ${token}` })))
-  return shown.map(({ data }) => data.esimDetails)
+  return responses.map(({ data }) => data.esimDetails)
 }
 
-// Reads on until the wish comes true; a step that never shows ends by the test's own time limit.
-async function until(events, wish) {
+// Reads events until one satisfies the condition; the test's time limit ends a step that never arrives.
+async function until(events, condition) {
   for (;;) {
     const { value, done } = await events.next()
     if (done || value.errors) throw new Error(`the subscription ended: ${JSON.stringify(value)}`)
     const seen = value.data.esimStatusUpdated
-    if (wish(seen)) return seen
+    if (condition(seen)) return seen
   }
 }
 
-const lives = [
+const scenarios = [
   [
     ['install', {}, (now) => now.profileStatus === 'INSTALLED'],
     ['attach', { country: 'GB' }, (now) => now.status === 'ACTIVE'],
@@ -48,7 +48,7 @@ const lives = [
       ['use-data', { megabytes, country: 'GB' }, (now) => now.dataUsed === used]),
   ],
   [
-    // It was read a moment ago: whether it was installed before that or after, the provider is asked.
+    // The eSIM was read a moment ago. The provider is queried for whether it was installed before or after that.
     ['use-data', { megabytes: 10, country: 'GB' },
       (now) => now.dataUsed === 10 && now.profileStatus === 'INSTALLED'],
     ['advance', { days: 8 }, (now) => now.status === 'EXPIRED'],
@@ -57,15 +57,15 @@ const lives = [
   ],
 ]
 const seen = []
-for (const [index, steps] of lives.entries()) {
+for (const [index, steps] of scenarios.entries()) {
   const { id, iccid } = esims[index]
   const following = clients.map((client) => client.iterate({ query: STATUS, variables: { id } }))
   await Promise.all(following.map((events) => until(events, (now) => now.profileStatus === 'RELEASED')))
-  for (const [act, body, wish] of steps) {
+  for (const [act, body, condition] of steps) {
     const path = act === 'advance' ? '/clock/advance' : `/esims/${iccid}/${act}`
     await post(`${control}${path}`, body)
-    const told = await Promise.all(following.map((events) => until(events, wish)))
-    seen.push({ act, told, details: await details(id) })
+    const received = await Promise.all(following.map((events) => until(events, condition)))
+    seen.push({ act, received, details: await details(id) })
   }
 }
 await Promise.all(clients.map((client) => client.dispose()))

@@ -10,8 +10,8 @@ SIZES = [1, 7, 8, 9, 64, 1_000]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("share", [0, 0.02, 0.5, 1])
 def test_positions_are_ordered_from_any_start(size: int, share: float) -> None:
-    chance = random.Random(size)
-    held = {position for position in range(size) if chance.random() < share}
+    rng = random.Random(size)
+    held = {position for position in range(size) if rng.random() < share}
     bits = bits_of(held, size)
     assert bits.bit_count() == len(held)
     for bound in {0, 1, size // 2, size - 1, size}:

@@ -9,7 +9,7 @@ from gateway.execution.completion import resolving
 from gateway.http import answer
 from gateway.schema.assembly import Schema, build
 from kit.net import client_address
-from tests.fixtures.answers.played_services import context
+from tests.fixtures.answers.random_services import context
 
 SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"
 LONG = f"{SHORT} # {'x' * LONGEST}"
@@ -72,7 +72,7 @@ def test_the_length_of_nested_strings_counts() -> None:
 async def test_no_long_operation_is_cached(text: str, kept: int) -> None:
     made = schema()
     for _ in range(2):
-        result = await made.execute(text, context_value=context(seed=1, wild=0))
+        result = await made.execute(text, context_value=context(seed=1, invalid=0))
         assert result.errors is None
         assert result.data is not None
     assert len(made.prepare) == kept
@@ -92,7 +92,7 @@ async def test_no_long_arguments_are_cached(filter_: dict[str, Any], kept: int) 
     made = schema()
     query = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 3) { id } }"
     for _ in range(2):
-        result = await made.execute(query, {"f": filter_}, context_value=context(seed=1, wild=0))
+        result = await made.execute(query, {"f": filter_}, context_value=context(seed=1, invalid=0))
         assert result.errors is None
     assert sum(len(method._cached) for method in methods(made)) == kept
 

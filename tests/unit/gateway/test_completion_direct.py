@@ -13,7 +13,7 @@ from gateway.schema.assembly import build
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
-from tests.fixtures.answers.played_services import context
+from tests.fixtures.answers.random_services import context
 
 EXECUTED: Counter[str] = Counter()
 CALLS: Counter[str] = Counter()
@@ -37,9 +37,9 @@ UNKNOWN_STATE = 13
 VARIABLES = {"id": "6f1cf7f4-3b3c-4d43-9a3c-222222222222"}
 
 
-def asking(seed: int, wild: float = 0.0) -> Context:
+def asking(seed: int, invalid: float = 0.0) -> Context:
     """Return a customer's context with stand-in services; calls of resolvers are counted."""
-    asked = context(seed, wild)
+    asked = context(seed, invalid)
     call = asked.call
 
     async def counted(method: Any, request: Any, timeout: float = 10.0) -> Any:
@@ -141,7 +141,7 @@ async def test_a_caller_without_a_session_is_refused_after_a_signed_in_caller() 
 async def test_a_failed_call_is_made_once_and_reported_with_its_path() -> None:
     await ask(ORDER, asking(seed=1), VARIABLES)
     CALLS.clear()
-    failed = await ask(ORDER, asking(seed=1, wild=1.0), VARIABLES)
+    failed = await ask(ORDER, asking(seed=1, invalid=1.0), VARIABLES)
     assert CALLS == {"GetOrderRequest": 1}
     assert failed.data == {"orderDetails": None}
     assert failed.errors is not None
@@ -155,7 +155,7 @@ async def test_a_failed_fast_path_does_not_repeat_the_call() -> None:
     await ask(query, asking(seed=1))
     EXECUTED.clear()
     CALLS.clear()
-    left = await ask(query, asking(seed=UNKNOWN_STATE, wild=0.5))
+    left = await ask(query, asking(seed=UNKNOWN_STATE, invalid=0.5))
     assert EXECUTED == {"query": 1}
     assert CALLS == {"ListESIMsRequest": 1}
     assert left.errors

@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from gateway import errors
 from gateway.http import answer
 from gateway.schema.assembly import Schema, build
-from tests.fixtures.answers.played_services import context
+from tests.fixtures.answers.random_services import context
 from tests.fixtures.random_documents import Documents
 
 COMPILED = build(max_depth=30)
@@ -45,13 +45,13 @@ FAULT = re.compile(rb"\b[0-9a-f]{12}\b")
 
 
 async def body(
-    schema: Schema, document: str, variables: dict[str, Any], seed: int, wild: float
+    schema: Schema, document: str, variables: dict[str, Any], seed: int, invalid: float
 ) -> bytes:
     """Return the response body with errors sorted by path, as their order is not defined."""
     result = await EXECUTE[id(schema)](
         document,
         variable_values=variables,
-        context_value=context(seed, wild),
+        context_value=context(seed, invalid),
         allowed_operation_types={OperationType.QUERY, OperationType.MUTATION},
     )
     found = [errors.describe(error, "r", suggestions=True) for error in result.errors or []]
@@ -64,12 +64,12 @@ async def body(
 @settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
-    wild=st.sampled_from([0.0, 0.0, 0.01, 0.1]),
+    invalid=st.sampled_from([0.0, 0.0, 0.01, 0.1]),
     keyword=st.sampled_from(["query", "query", "query", "mutation"]),
     maybe=st.booleans(),
 )
 def test_every_document_has_the_same_result_as_with_the_stock_executor(
-    seed: int, wild: float, keyword: str, maybe: bool
+    seed: int, invalid: float, keyword: str, maybe: bool
 ) -> None:
     root = CORE.query_type if keyword == "query" else CORE.mutation_type
     assert root is not None
@@ -80,7 +80,7 @@ def test_every_document_has_the_same_result_as_with_the_stock_executor(
     for turn in (maybe, not maybe, maybe, not maybe):
         variables["maybe"] = turn
         if turn not in expected:
-            expected[turn] = asyncio.run(body(STOCK, document, variables, seed, wild))
-        assert asyncio.run(body(COMPILED, document, variables, seed, wild)) == expected[turn], (
+            expected[turn] = asyncio.run(body(STOCK, document, variables, seed, invalid))
+        assert asyncio.run(body(COMPILED, document, variables, seed, invalid)) == expected[turn], (
             document
         )

@@ -8,7 +8,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.execution.completion.executor import Completing
 from gateway.schema.assembly import build
-from tests.fixtures.answers.played_services import context
+from tests.fixtures.answers.random_services import context
 
 RESOLVED: Counter[str] = Counter()
 
@@ -38,7 +38,7 @@ async def test_no_field_below_the_top_is_resolved_individually(query: str) -> No
     RESOLVED.clear()
     result = await SCHEMA.execute(
         query,
-        context_value=context(seed=1, wild=0.0),
+        context_value=context(seed=1, invalid=0.0),
         allowed_operation_types={OperationType.QUERY},
     )
     assert result.errors is None
@@ -49,7 +49,7 @@ async def test_no_field_below_the_top_is_resolved_individually(query: str) -> No
 async def test_an_object_with_a_custom_resolver_is_left_to_graphql_core() -> None:
     RESOLVED.clear()
     query = "{ myESIMs { qrCode bundles { name } } }"
-    result = await SCHEMA.execute(query, context_value=context(seed=1, wild=0.0))
+    result = await SCHEMA.execute(query, context_value=context(seed=1, invalid=0.0))
     assert result.errors is None
     assert RESOLVED["ESIM"] > 0
     assert RESOLVED["ESIMBundle"] == 0

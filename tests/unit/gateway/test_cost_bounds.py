@@ -14,7 +14,7 @@ from strawberry.types.graphql import OperationType
 from gateway.documents.cost import Cost
 from gateway.documents.cost_units import ASSUMED_LENGTHS
 from gateway.schema.assembly import build
-from tests.fixtures.answers.played_services import ROWS, context
+from tests.fixtures.answers.random_services import ROWS, context
 from tests.fixtures.random_documents import Documents
 
 SCHEMA = build(max_depth=30)

@@ -54,7 +54,7 @@ async def test_a_plan_is_read_once(plans: KeptPlans, catalogue: Catalogue) -> No
     assert catalogue.calls == [["a", "b"], ["c"]]
 
 
-async def test_an_unknown_plan_is_not_kept(plans: KeptPlans, catalogue: Catalogue) -> None:
+async def test_an_unknown_plan_is_not_cached(plans: KeptPlans, catalogue: Catalogue) -> None:
     for _ in range(2):
         assert await titles(plans, catalogue, "unknown", "a") == [None, "first"]
     assert catalogue.calls == [["unknown", "a"], ["unknown"]]
@@ -70,7 +70,7 @@ async def test_a_change_makes_all_plans_be_read_again(
 
 
 @pytest.mark.parametrize("watched", [True, False])
-async def test_a_plan_that_was_read_before_a_change_is_not_kept_after_it(
+async def test_a_plan_that_was_read_before_a_change_is_not_cached_after_it(
     plans: KeptPlans, catalogue: Catalogue, watched: bool
 ) -> None:
     catalogue.may.clear()
@@ -86,7 +86,7 @@ async def test_a_plan_that_was_read_before_a_change_is_not_kept_after_it(
     assert await titles(plans, catalogue, "a") == ["second"]
 
 
-async def test_no_plan_is_kept_while_changes_are_not_reported(
+async def test_no_plan_is_cached_while_changes_are_not_reported(
     plans: KeptPlans, catalogue: Catalogue
 ) -> None:
     await titles(plans, catalogue, "a")

@@ -121,15 +121,15 @@ def test_orders_older_than_all_but_one_attempt_cannot_all_be_explained() -> None
 
 @pytest.mark.parametrize("seed", range(200))
 def test_no_reference_is_assigned_twice_or_without_a_cause(seed: int) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     attempts, bought = [], []
-    for index in range(chance.randint(1, 5)):
-        began = chance.uniform(0, 300)
-        on_its_way = chance.random() < 0.2
-        attempts.append(attempt(began, None if on_its_way else began + chance.uniform(0.1, 15)))
-        if chance.random() < 0.6:
-            bought.append(candidate(f"r{index}", began + chance.uniform(0, 10)))
-    read = chance.uniform(300, 600)
+    for index in range(rng.randint(1, 5)):
+        began = rng.uniform(0, 300)
+        on_its_way = rng.random() < 0.2
+        attempts.append(attempt(began, None if on_its_way else began + rng.uniform(0.1, 15)))
+        if rng.random() < 0.6:
+            bought.append(candidate(f"r{index}", began + rng.uniform(0, 10)))
+    read = rng.uniform(300, 600)
     decisions = match(attempts, bought, read_at=at(read), settling=SETTLING, tolerance=TOLERANCE)
     assert set(decisions) == {a.id for a in attempts if a.ended_at is not None}
     given = [d.reference for d in decisions.values() if d.outcome is Outcome.PLACED]

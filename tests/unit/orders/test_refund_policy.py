@@ -111,7 +111,7 @@ def test_what_goes_back(policy: str, bought: Sold, money: Any, amount: str, reas
         assert found.until is None
 
 
-def test_the_end_is_told_before_somebody_asks() -> None:
+def test_a_refundable_order_has_the_end_of_its_period() -> None:
     assert refundable(RefundPolicy(), paid(), sold(FRESH), NOW).until == BOUGHT + timedelta(days=14)
 
 

@@ -33,7 +33,7 @@ def test_without_limits_a_card_sets_them() -> None:
     assert refused(TopUpLimits(), "1000000", "JPY") == ""
 
 
-def test_an_amount_above_the_only_one_is_told_that_it_is_too_large() -> None:
+def test_an_amount_above_the_only_limit_is_reported_as_too_large() -> None:
     with pytest.raises(Failure, match="A top-up is at most 10 USD"):
         TopUpLimits.parse("USD=10-10").check(Decimal(11), "USD", Decimal(0))
 

@@ -4,8 +4,8 @@ import pytest
 import stamina
 
 from tests.fixtures.stepped_clock import SteppedClock
+from tests.unit.providers.fake_provider import FakeProvider
 from tests.unit.providers.paced_shop import Shop
-from tests.unit.providers.played_provider import PlayedProvider
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ async def shop(clock: SteppedClock) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-async def played() -> AsyncIterator[PlayedProvider]:
-    async with PlayedProvider().running() as provider:
+async def fake() -> AsyncIterator[FakeProvider]:
+    async with FakeProvider().running() as provider:
         yield provider
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Provider, ProviderSettings
-from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
+from tests.unit.providers.fake_provider import KEY, Answer, FakeProvider
 
 MB = 1024 * 1024
 GZIP = {"Content-Encoding": "gzip"}
@@ -45,20 +45,20 @@ def raw_deflate(data: bytes) -> bytes:
     ],
 )
 async def test_every_requested_encoding_is_decoded(
-    http: aiohttp.ClientSession, played: PlayedProvider, raw: bytes, headers: dict[str, str]
+    http: aiohttp.ClientSession, fake: FakeProvider, raw: bytes, headers: dict[str, str]
 ) -> None:
-    played.will(Answer(raw=raw, headers=headers))
-    assert await played.client(http).get("/orders") == {"a": Decimal("1.5")}
-    assert played.received[0].headers["Accept-Encoding"] == "gzip, deflate"
+    fake.will(Answer(raw=raw, headers=headers))
+    assert await fake.client(http).get("/orders") == {"a": Decimal("1.5")}
+    assert fake.received[0].headers["Accept-Encoding"] == "gzip, deflate"
 
 
 @pytest.mark.parametrize("step", [-1, 0, 1])
 async def test_compressed_text_around_the_chunk_size_is_read_completely(
-    http: aiohttp.ClientSession, played: PlayedProvider, step: int
+    http: aiohttp.ClientSession, fake: FakeProvider, step: int
 ) -> None:
     text = "a" * (64 * 1024 - 2 + step)
-    played.will(Answer(raw=gzip.compress(json.dumps(text).encode()), headers=GZIP))
-    assert await played.client(http).get("/orders") == text
+    fake.will(Answer(raw=gzip.compress(json.dumps(text).encode()), headers=GZIP))
+    assert await fake.client(http).get("/orders") == text
 
 
 TOO_MUCH = [
@@ -79,10 +79,10 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize(("raw", "headers"), TOO_MUCH)
 async def test_an_oversized_response_is_a_bad_response_and_uses_little_memory(
-    http: aiohttp.ClientSession, played: PlayedProvider, raw: bytes, headers: dict[str, str]
+    http: aiohttp.ClientSession, fake: FakeProvider, raw: bytes, headers: dict[str, str]
 ) -> None:
-    played.will(Answer(raw=raw, headers=headers))
-    client = played.client(http)
+    fake.will(Answer(raw=raw, headers=headers))
+    client = fake.client(http)
     tracemalloc.start()
     try:
         with pytest.raises(Failure) as read:
@@ -98,11 +98,11 @@ async def test_an_oversized_response_is_a_bad_response_and_uses_little_memory(
 
 
 async def test_other_tasks_run_while_a_large_response_is_decompressed(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(raw=bomb(15), headers=GZIP))
-    call = asyncio.create_task(played.client(http).get("/orders"))
-    await played.arrived.wait()
+    fake.will(Answer(raw=bomb(15), headers=GZIP))
+    call = asyncio.create_task(fake.client(http).get("/orders"))
+    await fake.arrived.wait()
     rounds = 0
     while not call.done():
         rounds += 1
@@ -123,31 +123,31 @@ async def test_other_tasks_run_while_a_large_response_is_decompressed(
 @pytest.mark.parametrize(("raw", "headers"), [(bomb(200), GZIP), (b"a" * 17 * MB, {})])
 async def test_an_oversized_error_is_classified_by_its_status(
     http: aiohttp.ClientSession,
-    played: PlayedProvider,
+    fake: FakeProvider,
     raw: bytes,
     headers: dict[str, str],
     status: int,
     kind: Kind,
     reason: str,
 ) -> None:
-    played.will(Answer(raw=raw, headers=headers, status=status))
+    fake.will(Answer(raw=raw, headers=headers, status=status))
     with pytest.raises(Failure) as raised:
-        await played.client(http).get("/orders", retry=False)
+        await fake.client(http).get("/orders", retry=False)
     assert (raised.value.kind, raised.value.reason) == (kind, reason)
     assert "provider_message" not in raised.value.details
 
 
 async def test_a_compressed_error_keeps_its_message(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(raw=gzip.compress(b'{"message": "no"}'), headers=GZIP, status=400))
+    fake.will(Answer(raw=gzip.compress(b'{"message": "no"}'), headers=GZIP, status=400))
     with pytest.raises(Failure) as raised:
-        await played.client(http).get("/orders")
+        await fake.client(http).get("/orders")
     assert raised.value.details["provider_message"] == "no"
 
 
 async def test_a_whole_catalogue_in_one_response_is_below_the_limit(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
     """As many bundles as the provider's catalogue had in November 2025, of 611 bytes each."""
     row = {"name": "esim_1GB_7D_RAS_V2", "price": 1.385, "unlimited": False, "groups": ["Standard"]}
@@ -156,14 +156,14 @@ async def test_a_whole_catalogue_in_one_response_is_below_the_limit(
     text = json.dumps(bundles, indent=2).encode()  # as a provider might print it
     assert 611 * 5_221 < len(text) < 16 * MB
     for raw, headers in ((text, dict[str, str]()), (gzip.compress(text), GZIP)):
-        played.will(Answer(raw=raw, headers=headers))
-        assert len(await played.client(http).get("/catalogue")) == 5_221
+        fake.will(Answer(raw=raw, headers=headers))
+        assert len(await fake.client(http).get("/catalogue")) == 5_221
 
 
-async def test_the_limit_is_a_setting(http: aiohttp.ClientSession, played: PlayedProvider) -> None:
-    played.will(Answer(raw=bomb(1), headers=GZIP))
-    settings = ProviderSettings(played.url, KEY, answer_bytes=MB)
+async def test_the_limit_is_a_setting(http: aiohttp.ClientSession, fake: FakeProvider) -> None:
+    fake.will(Answer(raw=bomb(1), headers=GZIP))
+    settings = ProviderSettings(fake.url, KEY, answer_bytes=MB)
     with pytest.raises(Failure, match="PROVIDER_BAD_ANSWER"):
         await Provider(http, settings).get("/orders", retry=False)
-    settings = ProviderSettings(played.url, KEY, answer_bytes=2 * MB)
+    settings = ProviderSettings(fake.url, KEY, answer_bytes=2 * MB)
     assert len(await Provider(http, settings).get("/orders", retry=False)) == MB

@@ -7,34 +7,32 @@ import aiohttp
 import pytest
 
 from kit.errors import Failure, Kind
-from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
+from tests.unit.providers.fake_provider import KEY, Answer, FakeProvider
 
 NESTED = "[" * 1_200
 LONG_AND_NESTED = f'{{"n": {"9" * 4301}, "b": {NESTED}}}'
 
 
-async def test_numbers_preserve_all_digits(
-    http: aiohttp.ClientSession, played: PlayedProvider
-) -> None:
-    played.will(Answer(text='{"price": 135.163, "iccid": 89431081699000000165, "quantity": 2}'))
-    answer = await played.client(http).get("/orders")
+async def test_numbers_preserve_all_digits(http: aiohttp.ClientSession, fake: FakeProvider) -> None:
+    fake.will(Answer(text='{"price": 135.163, "iccid": 89431081699000000165, "quantity": 2}'))
+    answer = await fake.client(http).get("/orders")
     assert answer == {"price": Decimal("135.163"), "iccid": 89431081699000000165, "quantity": 2}
     assert isinstance(answer["price"], Decimal)
 
 
 async def test_decimals_are_sent_as_exact_numbers(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    await played.client(http).send("POST", "/orders", json={"amount": Decimal("0.10"), "name": "é"})
-    assert played.received[0].body == '{"amount":0.10,"name":"é"}'
-    assert played.received[0].headers["Content-Type"] == "application/json"
+    await fake.client(http).send("POST", "/orders", json={"amount": Decimal("0.10"), "name": "é"})
+    assert fake.received[0].body == '{"amount":0.10,"name":"é"}'
+    assert fake.received[0].headers["Content-Type"] == "application/json"
 
 
 async def test_every_call_sends_the_key_and_accepts_json(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    await played.client(http).get("/esims/assignments", [("reference", "a"), ("reference", "b")])
-    received = played.received[0]
+    await fake.client(http).get("/esims/assignments", [("reference", "a"), ("reference", "b")])
+    received = fake.received[0]
     assert received.headers["X-API-Key"] == KEY
     assert received.headers["Accept"] == "application/json"
     assert received.path == "/v2.5/esims/assignments"
@@ -42,17 +40,15 @@ async def test_every_call_sends_the_key_and_accepts_json(
 
 
 async def test_a_plus_sign_in_a_time_reaches_the_provider(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    await played.client(http).get("/orders", {"createdAt": "gte:2026-03-01T12:00:00+01:00"})
-    assert played.received[0].query == [("createdAt", "gte:2026-03-01T12:00:00+01:00")]
+    await fake.client(http).get("/orders", {"createdAt": "gte:2026-03-01T12:00:00+01:00"})
+    assert fake.received[0].query == [("createdAt", "gte:2026-03-01T12:00:00+01:00")]
 
 
-async def test_an_empty_response_is_none(
-    http: aiohttp.ClientSession, played: PlayedProvider
-) -> None:
-    played.will(Answer(status=204, text=""))
-    assert await played.client(http).send("DELETE", "/esims/1") is None
+async def test_an_empty_response_is_none(http: aiohttp.ClientSession, fake: FakeProvider) -> None:
+    fake.will(Answer(status=204, text=""))
+    assert await fake.client(http).send("DELETE", "/esims/1") is None
 
 
 REFUSALS = [
@@ -83,14 +79,14 @@ READ, WRITE = "GET /esims/{}/history", "POST /orders"
 )
 async def test_a_status_decides_whether_a_read_failed_and_a_write_is_unclear(
     http: aiohttp.ClientSession,
-    played: PlayedProvider,
+    fake: FakeProvider,
     status: int,
     kind: Kind,
     reason: str,
     endpoint: str,
 ) -> None:
-    played.will(Answer({"message": "their words"}, status))
-    client = played.client(http)
+    fake.will(Answer({"message": "their words"}, status))
+    client = fake.client(http)
     with pytest.raises(Failure) as raised:
         if endpoint == READ:
             await client.get("/esims/8943108169900000016/history", retry=False)
@@ -104,16 +100,16 @@ async def test_a_status_decides_whether_a_read_failed_and_a_write_is_unclear(
         "endpoint": endpoint,
     }
     assert "their words" not in failure.message
-    assert len(played.received) == 1
+    assert len(fake.received) == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_passed_on(
-    http: aiohttp.ClientSession, played: PlayedProvider, status: int
+    http: aiohttp.ClientSession, fake: FakeProvider, status: int
 ) -> None:
-    played.will(Answer(status=status, headers={"Retry-After": "7"}))
+    fake.will(Answer(status=status, headers={"Retry-After": "7"}))
     with pytest.raises(Failure) as raised:
-        await played.client(http).send("POST", "/orders")
+        await fake.client(http).send("POST", "/orders")
     assert raised.value.retry_after == 7
 
 
@@ -130,11 +126,11 @@ async def test_retry_after_is_passed_on(
     ids=lambda text: text[:12],
 )
 async def test_the_providers_message_is_truncated_and_redacted(
-    http: aiohttp.ClientSession, played: PlayedProvider, text: str, message: str
+    http: aiohttp.ClientSession, fake: FakeProvider, text: str, message: str
 ) -> None:
-    played.will(Answer(status=400, text=text))
+    fake.will(Answer(status=400, text=text))
     with pytest.raises(Failure) as raised:
-        await played.client(http).get("/orders")
+        await fake.client(http).get("/orders")
     assert raised.value.details["provider_message"] == message
 
 
@@ -144,10 +140,10 @@ async def test_the_providers_message_is_truncated_and_redacted(
     ids=lambda text: text[:12],
 )
 async def test_an_unreadable_success_is_unavailable_for_reads_and_unclear_for_writes(
-    http: aiohttp.ClientSession, played: PlayedProvider, text: str
+    http: aiohttp.ClientSession, fake: FakeProvider, text: str
 ) -> None:
-    played.will(Answer(text=text))
-    client = played.client(http)
+    fake.will(Answer(text=text))
+    client = fake.client(http)
     with pytest.raises(Failure) as read:
         await client.get("/orders", retry=False)
     assert (read.value.kind, read.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_BAD_ANSWER")
@@ -157,20 +153,20 @@ async def test_an_unreadable_success_is_unavailable_for_reads_and_unclear_for_wr
 
 
 async def test_a_redirect_does_not_send_the_key_elsewhere(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(status=302, headers={"Location": f"{played.url}/elsewhere"}), Answer())
+    fake.will(Answer(status=302, headers={"Location": f"{fake.url}/elsewhere"}), Answer())
     with pytest.raises(Failure):
-        await played.client(http).get("/orders", retry=False)
-    assert [r.path for r in played.received] == ["/v2.5/orders"]
+        await fake.client(http).get("/orders", retry=False)
+    assert [r.path for r in fake.received] == ["/v2.5/orders"]
 
 
 async def test_the_debug_level_shows_every_request_without_secrets(
-    http: aiohttp.ClientSession, played: PlayedProvider, caplog: pytest.LogCaptureFixture
+    http: aiohttp.ClientSession, fake: FakeProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "providers.esim_go.client")
-    played.will(Answer({"matchingId": "ABCD-1234"}))
-    await played.client(http).get("/esims/8943108169900000016")
+    fake.will(Answer({"matchingId": "ABCD-1234"}))
+    await fake.client(http).get("/esims/8943108169900000016")
     (line,) = [
         record.getMessage()
         for record in caplog.records
@@ -182,10 +178,10 @@ async def test_the_debug_level_shows_every_request_without_secrets(
 
 
 async def test_one_nan_or_invalid_character_does_not_affect_the_rest_of_a_response(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(text='[{"price": NaN}, {"price": 2.28}]'))
-    assert await played.client(http).get("/catalogue") == [
+    fake.will(Answer(text='[{"price": NaN}, {"price": 2.28}]'))
+    assert await fake.client(http).get("/catalogue") == [
         {"price": None},
         {"price": Decimal("2.28")},
     ]

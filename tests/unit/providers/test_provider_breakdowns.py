@@ -9,7 +9,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Provider, ProviderSettings
-from tests.unit.providers.played_provider import KEY, Answer, PlayedProvider
+from tests.unit.providers.fake_provider import KEY, Answer, FakeProvider
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
 ICCID = "8943108169900000016"
@@ -21,90 +21,90 @@ def circuit_of(client: Provider) -> str:
 
 
 async def test_a_read_is_repeated_until_it_works(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(drop=True), Answer(status=500), Answer({"ok": True}))
-    assert await played.client(http).get("/orders") == {"ok": True}
-    assert len(played.received) == 3
+    fake.will(Answer(drop=True), Answer(status=500), Answer({"ok": True}))
+    assert await fake.client(http).get("/orders") == {"ok": True}
+    assert len(fake.received) == 3
 
 
 async def test_a_read_gives_up_after_its_attempts(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(status=500))
+    fake.will(Answer(status=500))
     with pytest.raises(Failure, match="PROVIDER_ERROR"):
-        await played.client(http).get("/orders")
-    assert len(played.received) == 3
+        await fake.client(http).get("/orders")
+    assert len(fake.received) == 3
 
 
 async def test_waiting_for_the_rate_limit_uses_no_attempts(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
     refused = Answer(status=429, headers={"Retry-After": "0"})
-    played.will(*[refused] * 5, Answer({"ok": True}))
-    assert await played.client(http).get("/orders") == {"ok": True}
-    assert len(played.received) == 6
+    fake.will(*[refused] * 5, Answer({"ok": True}))
+    assert await fake.client(http).get("/orders") == {"ok": True}
+    assert len(fake.received) == 6
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
 async def test_a_refused_read_is_not_repeated(
-    http: aiohttp.ClientSession, played: PlayedProvider, status: int
+    http: aiohttp.ClientSession, fake: FakeProvider, status: int
 ) -> None:
-    played.will(Answer(status=status))
+    fake.will(Answer(status=status))
     with pytest.raises(Failure):
-        await played.client(http).get("/orders")
-    assert len(played.received) == 1
+        await fake.client(http).get("/orders")
+    assert len(fake.received) == 1
 
 
 @pytest.mark.parametrize("answer", [Answer(drop=True), Answer(status=500)])
 async def test_a_read_with_a_side_effect_is_sent_once(
-    http: aiohttp.ClientSession, played: PlayedProvider, answer: Answer
+    http: aiohttp.ClientSession, fake: FakeProvider, answer: Answer
 ) -> None:
-    played.will(answer)
+    fake.will(answer)
     with pytest.raises(Failure):
-        await played.client(http).get(f"/esims/{ICCID}/refresh", retry=False)
-    assert len(played.received) == 1
+        await fake.client(http).get(f"/esims/{ICCID}/refresh", retry=False)
+    assert len(fake.received) == 1
 
 
 async def test_a_pause_longer_than_the_timeout_fails_at_once(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(status=503, headers={"Retry-After": "60"}))
+    fake.will(Answer(status=503, headers={"Retry-After": "60"}))
     with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
-        await played.client(http).get("/orders", timeout=30)
-    assert len(played.received) == 1
+        await fake.client(http).get("/orders", timeout=30)
+    assert len(fake.received) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_a_write_on_a_broken_reused_connection_is_unclear_and_not_repeated(
-    http: aiohttp.ClientSession, played: PlayedProvider, method: str
+    http: aiohttp.ClientSession, fake: FakeProvider, method: str
 ) -> None:
-    client = played.client(http)
+    client = fake.client(http)
     await client.get("/orders")  # leaves a connection in aiohttp's pool
-    played.will(Answer(drop=True), Answer())
+    fake.will(Answer(drop=True), Answer())
     with pytest.raises(Failure) as raised:
         await client.send(method, "/esims")
     assert (raised.value.kind, raised.value.reason) == (Kind.UNCLEAR, "PROVIDER_UNCLEAR")
-    assert [r.method for r in played.received] == ["GET", method]
+    assert [r.method for r in fake.received] == ["GET", method]
 
 
 @pytest.mark.slow
 async def test_a_write_without_an_answer_is_unclear(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(hang=True))
+    fake.will(Answer(hang=True))
     with pytest.raises(Failure) as raised:
-        await played.client(http).send("POST", "/orders", timeout=3)
+        await fake.client(http).send("POST", "/orders", timeout=3)
     assert raised.value.kind == Kind.UNCLEAR
-    assert len(played.received) == 1
+    assert len(fake.received) == 1
 
 
 async def test_a_read_without_an_answer_is_unavailable(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(hang=True))
+    fake.will(Answer(hang=True))
     with pytest.raises(Failure) as raised:
-        await played.client(http).get("/orders", timeout=1, retry=False)
+        await fake.client(http).get("/orders", timeout=1, retry=False)
     assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_TIMEOUT")
 
 
@@ -120,21 +120,21 @@ async def test_a_write_that_was_never_sent_is_certainly_not_done(
 
 
 async def test_a_cancelled_call_is_cancelled(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(hang=True))
-    call = asyncio.create_task(played.client(http).get("/orders"))
-    await played.arrived.wait()
+    fake.will(Answer(hang=True))
+    call = asyncio.create_task(fake.client(http).get("/orders"))
+    await fake.arrived.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
 
 
 async def test_the_circuit_opens_after_repeated_failures_and_then_nothing_is_sent(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(status=500))
-    client = played.client(http, circuit_threshold=2, attempts=1)
+    fake.will(Answer(status=500))
+    client = fake.client(http, circuit_threshold=2, attempts=1)
     assert circuit_of(client) == "closed"
     for _ in range(2):
         with pytest.raises(Failure, match="PROVIDER_ERROR"):
@@ -147,26 +147,26 @@ async def test_the_circuit_opens_after_repeated_failures_and_then_nothing_is_sen
             Kind.UNAVAILABLE,
             "PROVIDER_CIRCUIT_OPEN",
         )
-    assert len(played.received) == 2
+    assert len(fake.received) == 2
 
 
 async def test_refusals_and_pauses_leave_the_circuit_closed(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    client = played.client(http, circuit_threshold=1, attempts=1)
+    client = fake.client(http, circuit_threshold=1, attempts=1)
     still_processed = Answer(status=503, headers={"Retry-After": "0"})
     for answer in (Answer(status=400), Answer(status=403), Answer(status=404), still_processed):
-        played.will(answer)
+        fake.will(answer)
         with pytest.raises(Failure):
             await client.get("/orders")
     assert circuit_of(client) == "closed"
 
 
 async def test_a_caller_with_a_short_deadline_does_not_open_the_circuit(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    played.will(Answer(hang=True))
-    client = played.client(http, circuit_threshold=1, attempts=1)
+    fake.will(Answer(hang=True))
+    client = fake.client(http, circuit_threshold=1, attempts=1)
     with pytest.raises(Failure, match="PROVIDER_TIMEOUT"):
         await client.get("/orders", timeout=0.5)
     assert circuit_of(client) == "closed"
@@ -177,10 +177,10 @@ OVER_AT_ONCE = -1
 
 
 async def test_the_call_after_the_pause_closes_the_circuit_or_opens_it_again(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    client = played.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
-    played.will(Answer(status=500), Answer(status=500), Answer())
+    client = fake.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
+    fake.will(Answer(status=500), Answer(status=500), Answer())
     for _ in range(2):
         with pytest.raises(Failure, match="PROVIDER_ERROR"):
             await client.get("/orders")
@@ -190,15 +190,15 @@ async def test_the_call_after_the_pause_closes_the_circuit_or_opens_it_again(
 
 
 async def test_only_one_call_probes_a_failed_provider_and_a_cancelled_one_frees_the_slot(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    client = played.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
-    played.will(Answer(status=500), Answer(hang=True), Answer())
+    client = fake.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
+    fake.will(Answer(status=500), Answer(hang=True), Answer())
     with pytest.raises(Failure, match="PROVIDER_ERROR"):
         await client.get("/orders")
-    played.arrived.clear()
+    fake.arrived.clear()
     first = asyncio.create_task(client.get("/orders"))
-    await played.arrived.wait()
+    await fake.arrived.wait()
     assert circuit_of(client) == "half-open"
     with pytest.raises(Failure, match="PROVIDER_CIRCUIT_OPEN"):
         await client.get("/orders")
@@ -211,26 +211,26 @@ async def test_only_one_call_probes_a_failed_provider_and_a_cancelled_one_frees_
 
 
 async def test_a_failure_is_logged_with_context_and_without_secrets(
-    http: aiohttp.ClientSession, played: PlayedProvider, caplog: pytest.LogCaptureFixture
+    http: aiohttp.ClientSession, fake: FakeProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    played.will(Answer({"message": f"{KEY} LPA:1$host$SECRET"}, 403))
+    fake.will(Answer({"message": f"{KEY} LPA:1$host$SECRET"}, 403))
     with caplog.at_level(logging.DEBUG), pytest.raises(Failure) as raised:
-        await played.client(http).get(f"/esims/{ICCID}/qr")
+        await fake.client(http).get(f"/esims/{ICCID}/qr")
     line = next(r.getMessage() for r in caplog.records if r.name == "providers.esim_go.client")
     for part in ("GET /esims/{}/qr", "894310…0016", "status=403", "attempt=1"):
         assert part in line
     # Without the access log of the test's own server.
     everything = "".join(r.getMessage() for r in caplog.records if r.name != "aiohttp.access")
-    everything += repr(raised.value) + repr(ProviderSettings(played.url, KEY))
+    everything += repr(raised.value) + repr(ProviderSettings(fake.url, KEY))
     for secret in (KEY, ICCID, "SECRET"):
         assert secret not in everything
 
 
 async def test_one_item_in_progress_does_not_delay_another_at_the_same_path(
-    http: aiohttp.ClientSession, played: PlayedProvider
+    http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    client = played.client(http)
-    played.will(Answer(status=503, headers={"Retry-After": "60"}), Answer({"ready": True}))
+    client = fake.client(http)
+    fake.will(Answer(status=503, headers={"Retry-After": "60"}), Answer({"ready": True}))
     with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
         await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
     assert await client.get("/esims/assignments", {"reference": "two"}, timeout=5)

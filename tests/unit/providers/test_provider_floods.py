@@ -8,7 +8,7 @@ import pytest
 
 from kit.errors import Failure
 from providers.esim_go import client as provider_client
-from tests.unit.providers.played_provider import Answer, PlayedProvider
+from tests.unit.providers.fake_provider import Answer, FakeProvider
 
 CALLS = 200
 
@@ -19,10 +19,10 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_client, "CONNECT_TIMEOUT", 60.0)
 
 
-async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
+async def flood(fake: FakeProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
     """Return the reasons why many calls of one client failed."""
     # Less than the requested pause, and more than any response takes.
-    client = played.client(http, timeout=20)
+    client = fake.client(http, timeout=20)
     outcomes = await asyncio.gather(
         *(client.get(path, retry=False) for _ in range(CALLS) for path in paths),
         return_exceptions=True,
@@ -32,10 +32,10 @@ async def flood(played: PlayedProvider, http: aiohttp.ClientSession, *paths: str
 
 
 async def test_exhausted_tokens_are_logged_once_per_endpoint(
-    played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+    fake: FakeProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    played.will(Answer(status=429, headers={"Retry-After": "30"}))
-    assert await flood(played, http, "/organisation", "/catalogue") == {"PROVIDER_RATE_LIMITED"}
+    fake.will(Answer(status=429, headers={"Retry-After": "30"}))
+    assert await flood(fake, http, "/organisation", "/catalogue") == {"PROVIDER_RATE_LIMITED"}
     lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(lines) == 3
     assert lines[0].startswith("provider calls are held: ")
@@ -46,16 +46,16 @@ async def test_exhausted_tokens_are_logged_once_per_endpoint(
 
 
 async def test_an_open_circuit_is_logged_once_beside_its_cause(
-    played: PlayedProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+    fake: FakeProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    played.will(Answer(status=500))
-    client = played.client(http, circuit_seconds=0.0)
+    fake.will(Answer(status=500))
+    client = fake.client(http, circuit_seconds=0.0)
     for _ in range(CALLS // 10):  # it opens and half-opens each time
         with pytest.raises(Failure):
             await client.get("/organisation", retry=False)
     lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(lines) == 2
     assert lines[1] == "provider circuit is open"
-    played.will(Answer())
+    fake.will(Answer())
     await client.get("/organisation", retry=False)
     assert caplog.messages[-1].startswith("provider circuit is closed (")

@@ -4,7 +4,7 @@ import pytest
 from kit.cache.cache import Cache
 from kit.errors import Failure
 from kit.telemetry import metrics
-from tests.unit.providers.played_provider import Answer, PlayedProvider
+from tests.unit.providers.fake_provider import Answer, FakeProvider
 
 
 async def test_attempts_failures_tokens_circuit_and_cache_are_measured() -> None:
@@ -12,9 +12,9 @@ async def test_attempts_failures_tokens_circuit_and_cache_are_measured() -> None
         return "value"
 
     with metrics.separate_registry() as registry:
-        async with PlayedProvider().running() as played, aiohttp.ClientSession() as http:
-            client = played.client(http, attempts=1, circuit_threshold=1)
-            played.will(Answer(), Answer(status=500))
+        async with FakeProvider().running() as fake, aiohttp.ClientSession() as http:
+            client = fake.client(http, attempts=1, circuit_threshold=1)
+            fake.will(Answer(), Answer(status=500))
             await client.get("/esims/8943108169900000016")
             with pytest.raises(Failure):
                 await client.get("/orders")

@@ -7,7 +7,7 @@ from kit.errors import Failure, Kind
 from kit.values.env import Env
 from providers.esim_go.client import Provider, ProviderSettings, segment
 from providers.esim_go.paths import template
-from tests.unit.providers.played_provider import PlayedProvider
+from tests.unit.providers.fake_provider import FakeProvider
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_a_value_that_could_lead_to_another_path_is_refused(value: str) -> None:
     ],
 )
 async def test_a_value_is_sent_as_one_path_segment(
-    http: aiohttp.ClientSession, played: PlayedProvider, value: str
+    http: aiohttp.ClientSession, fake: FakeProvider, value: str
 ) -> None:
-    await played.client(http).get(f"/catalogue/bundle/{segment(value)}")
-    assert played.received[0].path == f"/v2.5/catalogue/bundle/{segment(value)}"
-    assert played.received[0].query == []
+    await fake.client(http).get(f"/catalogue/bundle/{segment(value)}")
+    assert fake.received[0].path == f"/v2.5/catalogue/bundle/{segment(value)}"
+    assert fake.received[0].query == []
 
 
 @pytest.mark.parametrize(

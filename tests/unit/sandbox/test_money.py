@@ -132,7 +132,7 @@ def test_validate_changes_nothing(make_bench: Make) -> None:
         bench.world, bench.assignment(esim), bench.now, to_balance=False, dry=True
     )
     assert (
-        outcome.told(done=False) == "Bundle can be revoked, bundle would be refunded to inventory"
+        outcome.text(done=False) == "Bundle can be revoked, bundle would be refunded to inventory"
     )
     assert bench.assignment(esim).state == "queued"
     assert len(bench.world.lots) == 0

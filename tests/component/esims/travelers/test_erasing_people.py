@@ -172,7 +172,7 @@ async def test_the_erasure_leaves_nothing_of_the_person_and_the_organization_its
     request = pb.GetESIMRequest(esim_id=esims["bought"].id)
     bought = (await service.ask(service.stub.GetESIM, request, owner)).esim
     assert (bought.customer_id, bought.customer_ref) == (NOBODY, "Rome")
-    # Their numbers stay, for reports: of the organization's eSIM with it, of the person's own without it.
+    # Usage figures stay for reports: with the organization for its eSIM, without it for the person's own.
     for table in OF_ESIMS:
         query = f"select esim_id from esims.{table} order by id"  # noqa: S608 - names of this test
         linked = [row["esim_id"] for row in await service.databases.admin.fetch(query)]

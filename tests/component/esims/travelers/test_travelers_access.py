@@ -66,7 +66,9 @@ async def test_methods_of_services_refuse_people(service: Service, company: Comp
             assert caught.value.kind is Kind.FORBIDDEN, name
 
 
-async def test_a_stranger_changes_nothing(service: Service, company: Company) -> None:
+async def test_a_person_outside_the_organization_changes_nothing(
+    service: Service, company: Company
+) -> None:
     esim = await company.assign(await company.deliver(), name="Zoë")
     link = await create(company, esim)
     for name, request in requests(esim, link.token, link.link.id).items():

@@ -13,8 +13,8 @@ from services.esims.callbacks.apply import Events
 from services.esims.callbacks.events import Change, Event
 from services.esims.esim import ESIM
 from tests.component.esims.parts import Parts, wired
-from tests.fixtures.neighbours import PlayedProvider
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import ProviderSandbox
 
 MB = 1_000_000
 GB = 1_000 * MB
@@ -105,7 +105,7 @@ class Reports:
 
 
 @asynccontextmanager
-async def reporting(databases: Databases, provider: PlayedProvider) -> AsyncIterator[Reports]:
+async def reporting(databases: Databases, provider: ProviderSandbox) -> AsyncIterator[Reports]:
     """Wire the parts of the service."""
     async with wired(databases, provider) as parts:
         yield Reports(parts)

@@ -79,19 +79,17 @@ async def differences(reports: Reports) -> list[str]:
 
 async def some_use(reports: Reports, seed: int = 1, reports_each: int = 12) -> None:
     """Store reports of several eSIMs over a month with a change of daylight saving."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     esims = await reports.parts.deliver(3)
     for esim in esims:
         for assignment in ("a", "b"):
             hours, used = 0.0, 0
             for _ in range(reports_each):
-                hours += chance.choice((0.5, 5, 7, 30, 70))
-                used = min(GB, used + chance.randrange(0, 90) * MB)
-                if chance.random() < 0.4:
-                    await reports.apply(
-                        esim, (hours, CountrySeen(chance.choice(("FR", "IN", "CA"))))
-                    )
-                queried = chance.random() < 0.5
+                hours += rng.choice((0.5, 5, 7, 30, 70))
+                used = min(GB, used + rng.randrange(0, 90) * MB)
+                if rng.random() < 0.4:
+                    await reports.apply(esim, (hours, CountrySeen(rng.choice(("FR", "IN", "CA")))))
+                queried = rng.random() < 0.5
                 await reports.used(
                     esim,
                     hours,

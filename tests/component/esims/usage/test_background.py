@@ -39,8 +39,8 @@ async def test_the_finance_staff_sums_usage_again(service: Service) -> None:
         answers = rpc_client.stream(service.reports.RebuildUsage, request, token=token)
         return [answer async for answer in answers]
 
-    (peaceful,) = await rebuild(finance, check=True)
-    assert peaceful.summary == pb.RebuildUsageSummary(days=1, differences=0)
+    (unchanged,) = await rebuild(finance, check=True)
+    assert unchanged.summary == pb.RebuildUsageSummary(days=1, differences=0)
     await admin.execute("update esims.usage_by_day set bytes = 1")
     for check in (True, False):
         difference, summary = await rebuild(finance, check=check)

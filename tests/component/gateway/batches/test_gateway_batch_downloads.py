@@ -89,7 +89,7 @@ def decoded(picture: Image.Image) -> str:
     ("kind", "type_"),
     [("csv", "text/csv; charset=utf-8"), ("zip", "application/zip"), ("pdf", "application/pdf")],
 )
-async def test_a_download_is_a_file_that_nobody_stores(
+async def test_a_download_is_a_file_that_is_never_cached(
     gateway: Gateway, ann: Client, kind: str, type_: str
 ) -> None:
     gateway.batches.answers["ListBatchESIMs"] = delivered(2)

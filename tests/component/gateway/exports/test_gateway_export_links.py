@@ -13,7 +13,7 @@ from kit.values import timestamps
 from protos.orders.v1 import export_links_pb2 as pb
 from tests.component.gateway.exports.exporting import MONTH, getting, got, orders, refused
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 ACME = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
 UNTIL = datetime(2026, 12, 1, 8, tzinfo=UTC)

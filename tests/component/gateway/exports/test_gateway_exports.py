@@ -26,8 +26,8 @@ from tests.component.gateway.exports.exporting import (
     refused,
 )
 from tests.fixtures.gateway import Client, Gateway
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.programs.processes import children, peak_of
+from tests.fixtures.sandboxes import Auth
 from tests.unit.gateway.sheets.exports.rows import ICCID, esim
 
 ACME = "6f9619ff-8b86-4011-b42d-00c04fc964ff"

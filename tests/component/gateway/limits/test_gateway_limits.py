@@ -17,8 +17,8 @@ from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.persisted_queries import named, sha256
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected
 
 DEPTH = 12  # as in the fixture

@@ -15,8 +15,8 @@ from protos.esims.v1 import esims_pb2
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import esim
-from tests.fixtures.neighbours import Serving
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.sandboxes import Serving
 from tests.fixtures.sockets import begin, frame
 
 

@@ -10,7 +10,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from tests.fixtures.answers.payments import WALLET, eur, payment
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ISO, MOMENT, ORDER_ID, order
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 STAFF = [
     ("{ payments { nodes { id } } }", "ListPayments"),

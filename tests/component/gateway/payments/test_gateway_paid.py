@@ -8,7 +8,7 @@ import pytest
 
 from tests.fixtures.paid import RESUME, PaidPlatform, paid_settings
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 from tests.fixtures.platform import OpenPlatform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
@@ -107,7 +107,7 @@ async def test_the_payment_providers_page_is_returned_once_and_not_later(
 
 
 async def test_held_orders_are_reviewed_by_the_staff(
-    databases: Databases, open_platform: OpenPlatform, payment_provider: PlayedPayments
+    databases: Databases, open_platform: OpenPlatform, payment_provider: PaymentSandbox
 ) -> None:
     changes = paid_settings(payment_provider, guards={"customer_day_orders": 0})
     async with open_platform(databases, **changes) as platform:

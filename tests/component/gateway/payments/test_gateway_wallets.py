@@ -4,7 +4,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from tests.fixtures.answers.payments import SECRET, WALLET, eur, payment
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ISO, MOMENT, ORDER_ID
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 WALLETS = """query($id: ID) { wallets(customerId: $id) {
     id available availableExact held heldExact currency } }"""

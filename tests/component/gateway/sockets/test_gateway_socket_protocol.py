@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import ORDER_ID, order_event
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected, opened
 
 # Seconds. The event loop's clock differs from the one that expires sessions.

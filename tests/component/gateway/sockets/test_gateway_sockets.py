@@ -15,9 +15,9 @@ from kit.rpc.server import start
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.answers.changes import Changes
-from tests.fixtures.gateway import Client, Gateway, gone
+from tests.fixtures.gateway import Client, Gateway, stop_service
 from tests.fixtures.gateway_customer import ESIM_ID, ORDER_ID, esim, order_event
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected, opened
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
@@ -106,7 +106,7 @@ async def test_changes_during_a_service_outage_are_sent_after_it(
     async with connected(ann) as socket:
         await socket.subscribe(FOLLOW, id=ORDER_ID)
         assert (await socket.data())["orderUpdated"]["status"] == "PROCESSING"
-        await gone(gateway, "orders")
+        await stop_service(gateway, "orders")
         await changes.until_open(0)
         changes.messages[:] = [order_event()]
         descriptor = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]

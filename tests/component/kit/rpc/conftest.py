@@ -12,7 +12,7 @@ from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2_grpc
 from tests.component.kit.rpc.probe import ACCESS, DESCRIPTOR, Probe
-from tests.fixtures.neighbours import Auth
+from tests.fixtures.sandboxes import Auth
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from kit.rpc import guard as rpc_guard
 from kit.rpc.server import Running
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.component.kit.rpc.probe import Probe
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.rpc.refusals import failure_of
+from tests.fixtures.sandboxes import Auth
 
 
 async def refused(method: Any, token: str | None, request: Any = None) -> Failure:

@@ -15,9 +15,9 @@ from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.component.kit.rpc.probe import ACCESS, DESCRIPTOR, Probe
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.rpc.health import SERVING, health
+from tests.fixtures.sandboxes import Auth
 
 
 async def test_reflection_and_health_need_no_session(

@@ -12,8 +12,8 @@ from kit.rpc.access import Access, Rule
 from kit.rpc.guard import Service
 from kit.rpc.limits import Limits
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.rpc.misbehaving import Probe, Serving
+from tests.fixtures.sandboxes import Auth
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
 ACCESS = dict.fromkeys((m.name for m in DESCRIPTOR.methods), Rule(Access.PUBLIC))

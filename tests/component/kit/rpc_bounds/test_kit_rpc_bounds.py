@@ -13,10 +13,10 @@ from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc import readiness
 from kit.rpc.limits import Limits
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.rpc.health import SERVING, health
-from tests.fixtures.rpc.misbehaving import GET_ORDER, Probe, Serving, caller, polite
+from tests.fixtures.rpc.misbehaving import GET_ORDER, Probe, Serving, caller, well_behaved
+from tests.fixtures.sandboxes import Auth
 
 CHECK, WATCH_HEALTH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 
@@ -26,7 +26,7 @@ async def test_idle_calls_of_one_connection_leave_slots_for_others(
 ) -> None:
     async with (
         serving(Limits(calls_without_session=10, streams=100)) as running,
-        polite(running) as call,
+        well_behaved(running) as call,
         caller(running) as one,
     ):
         for stream in range(1, 61, 2):
@@ -40,11 +40,11 @@ async def test_idle_calls_of_one_connection_leave_slots_for_others(
 async def test_calls_with_a_session_have_their_own_slots(
     serving: Serving, probe: Probe, auth: Auth
 ) -> None:
-    probe.go_on.clear()
+    probe.may_answer.clear()
     async with (
         serving(Limits(calls_without_session=1, calls=1)) as running,
-        polite(running) as call,
-        polite(running) as another,
+        well_behaved(running) as call,
+        well_behaved(running) as another,
     ):
         first = [asyncio.create_task(call(t)) for t in (None, auth.service_role_key)]
         await until(lambda: probe.running == 2)
@@ -54,20 +54,20 @@ async def test_calls_with_a_session_have_their_own_slots(
             assert caught.value.kind is Kind.EXHAUSTED
             assert caught.value.reason == "TOO_MANY_CALLS"
             assert caught.value.retry_after == 1.0
-        probe.go_on.set()
+        probe.may_answer.set()
         await asyncio.gather(*first)
 
 
 async def test_calls_without_a_session_are_limited(serving: Serving, probe: Probe) -> None:
-    async with serving(Limits(calls_at_work=2)) as running, polite(running) as call:
+    async with serving(Limits(calls_at_work=2)) as running, well_behaved(running) as call:
         await call()
         probe.running = 0
-        probe.go_on.clear()
+        probe.may_answer.clear()
         calls = [asyncio.create_task(call()) for _ in range(10)]
         counted = running.guard.bounds.calls(has_session=False)
         await until(lambda: counted.count == 10)
         assert probe.running == 2
-        probe.go_on.set()
+        probe.may_answer.set()
         await asyncio.gather(*calls)
 
 
@@ -87,12 +87,15 @@ async def test_a_call_without_a_request_is_refused(serving: Serving) -> None:
 async def test_the_platforms_clients_open_another_connection_for_more_calls(
     serving: Serving, probe: Probe
 ) -> None:
-    probe.go_on.clear()
-    async with serving(Limits(streams=4, calls_at_work=100)) as running, polite(running) as call:
+    probe.may_answer.clear()
+    async with (
+        serving(Limits(streams=4, calls_at_work=100)) as running,
+        well_behaved(running) as call,
+    ):
         calls = [asyncio.create_task(call()) for _ in range(10)]
         counted = running.guard.bounds.calls(has_session=False)
         await until(lambda: counted.count == 10)
-        probe.go_on.set()
+        probe.may_answer.set()
         await asyncio.gather(*calls)
 
 
@@ -112,7 +115,7 @@ async def test_a_flood_of_resets_does_not_cancel_calls_of_other_connections(
 ) -> None:
     async with (
         serving(Limits(streams=10)) as running,
-        polite(running) as call,
+        well_behaved(running) as call,
         caller(running) as one,
         rpc_client.channel(f"127.0.0.1:{running.port}") as channel,
     ):
@@ -176,8 +179,8 @@ async def test_a_stopping_or_stopped_server_is_not_ready(serving: Serving) -> No
 async def test_a_call_dropped_by_the_server_is_unavailable_and_not_cancelled(
     serving: Serving, probe: Probe, auth: Auth
 ) -> None:
-    probe.go_on.clear()
-    async with serving(Limits()) as running, polite(running) as call:
+    probe.may_answer.clear()
+    async with serving(Limits()) as running, well_behaved(running) as call:
         dropped, given_up = (asyncio.create_task(call(auth.service_role_key)) for _ in range(2))
         await until(lambda: probe.running == 2)
         given_up.cancel()

@@ -18,9 +18,9 @@ from tests.fixtures.rpc.misbehaving import (
     WATCH_ORDER,
     Probe,
     Serving,
-    ask,
     caller,
-    polite,
+    send_calls,
+    well_behaved,
 )
 
 
@@ -29,7 +29,7 @@ async def test_unread_responses_hold_no_more_than_the_byte_limit(
 ) -> None:
     limits = Limits(unread_bytes=10 * LARGE, streams=100)
     probe.size = LARGE
-    async with serving(limits) as running, polite(running) as call:
+    async with serving(limits) as running, well_behaved(running) as call:
         unread = running.guard.bounds.unread
         async with (
             caller(running, window=1) as one,
@@ -38,7 +38,7 @@ async def test_unread_responses_hold_no_more_than_the_byte_limit(
         ):
             callers = (one, two, three)
             for each in callers:
-                await ask(each, 40)
+                await send_calls(each, 40)
             # Each has two responses, a quarter of the byte limit; other calls are refused at once.
             await until(lambda: all(c.answers["RESOURCE_EXHAUSTED"] == 38 for c in callers))
             assert 6 * LARGE < unread.total < 7 * LARGE
@@ -52,10 +52,10 @@ async def test_a_client_that_does_not_read_in_time_is_disconnected(
     probe.size = LARGE
     async with (
         serving(Limits(unread_seconds=0.1)) as running,
-        polite(running) as call,
+        well_behaved(running) as call,
         caller(running, window=1) as one,
     ):
-        await ask(one, 1)
+        await send_calls(one, 1)
         await asyncio.wait_for(one.closed.wait(), PATIENCE)
         assert running.guard.bounds.unread.total == 0
         await call()

@@ -236,7 +236,7 @@ async def test_an_organization_that_pays_by_card_buys_no_batches(shop: Shop) -> 
         assert await refusal(many.create([many.item()], currency="EUR")) == "ORGANIZATION_CURRENCY"
 
 
-async def test_a_buyer_is_told_who_sees_the_batch_that_another_member_bought(shop: Shop) -> None:
+async def test_the_error_for_another_members_batch_says_who_may_see_it(shop: Shop) -> None:
     async with company(shop) as many:
         assert many.organization is not None
         acme = many.organization

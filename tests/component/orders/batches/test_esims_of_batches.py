@@ -3,7 +3,7 @@
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.batches.buying_many import Bulk, bulk, opened
-from tests.component.orders.neighbours import platform
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import Shop
 
 

@@ -1,4 +1,4 @@
-"""Retries of batches: which rows they buy, and who may ask for one."""
+"""Retries of batches: which rows they buy, and who may request one."""
 
 import asyncio
 from decimal import Decimal

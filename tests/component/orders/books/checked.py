@@ -74,7 +74,7 @@ class CheckedShop:
         )
 
     async def read_balance(self) -> None:
-        """Record what the payment provider's balance says, as the hourly job does."""
+        """Record the payment provider's balance, as the hourly job does."""
         stripe = self.shop.stripe
         port = Stripe(API(self.shop.shop.http, stripe), stripe)
         async with self.shop.shop.databases.open("orders") as database:

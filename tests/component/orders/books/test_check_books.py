@@ -92,7 +92,9 @@ async def restore(found: CheckedShop, tables: tuple[str, ...]) -> None:
     await found.admin.execute("reset session_replication_role")
 
 
-async def test_a_refund_that_nobody_makes_and_a_fee_that_nobody_posts(paid_shop: PaidShop) -> None:
+async def test_a_refund_that_is_never_made_and_a_fee_that_is_never_posted(
+    paid_shop: PaidShop,
+) -> None:
     async with checked(paid_shop) as found:
         order = await bought(paid_shop, found.service, found.buyer)
         await found.force("update orders.books set since = since - interval '5 days'")
@@ -230,7 +232,7 @@ async def dispute_id(shop: PaidShop) -> str:
     return str(row["id"])
 
 
-async def test_a_provider_that_is_away_is_skipped_with_its_reason(paid_shop: PaidShop) -> None:
+async def test_an_unavailable_provider_is_skipped_with_its_reason(paid_shop: PaidShop) -> None:
     async with checked(paid_shop) as found:
         await bought(paid_shop, found.service, found.buyer)
         await paid_shop.shop.fault(path="/orders", method="GET", status=503, count=100)

@@ -90,7 +90,7 @@ async def test_the_database_refuses_what_does_not_balance_or_has_too_many_digits
 
 @pytest.mark.parametrize("table", ["ledger_transactions", "ledger_entries"])
 @pytest.mark.parametrize("change", ["update orders.{} set {} = {}", "delete from orders.{}"])
-async def test_nobody_changes_the_ledger(databases: Databases, table: str, change: str) -> None:
+async def test_the_ledger_cannot_be_changed(databases: Databases, table: str, change: str) -> None:
     column = "kind" if table == "ledger_transactions" else "account"
     async with databases.open("orders") as database:
         await post(database, posting())

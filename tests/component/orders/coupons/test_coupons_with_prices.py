@@ -9,7 +9,7 @@ import pytest
 from kit.values import money
 from protos.catalogue.v1 import prices_pb2
 from protos.orders.v1 import coupons_pb2, orders_pb2
-from tests.component.orders.neighbours import platform
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import Shop
 from tests.fixtures.rpc.refusals import reason_of
 

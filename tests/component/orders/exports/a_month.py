@@ -121,7 +121,7 @@ async def _happen(shop: PaidShop, service: Open) -> tuple[str, int]:
 
 
 async def _read_fees(shop: PaidShop) -> None:
-    """Record what the payment provider's balance says, as the hourly job does."""
+    """Record the payment provider's balance, as the hourly job does."""
     port = Stripe(API(shop.shop.http, shop.stripe), shop.stripe)
     async with shop.shop.databases.open("orders") as database:
         since = await shop.shop.databases.admin.fetchval("select since from orders.books")

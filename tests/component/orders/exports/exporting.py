@@ -22,8 +22,8 @@ from services.orders.exports import access
 from services.orders.exports.servicer import ExportsServicer
 from services.orders.reports.wiring import NEEDS
 from tests.component.orders.shop import Metadata
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth
 
 REQUESTS = {
     "Orders": pb.ExportOrdersRequest,

@@ -29,9 +29,9 @@ from tests.component.orders.exports.exporting import (
 from tests.component.orders.payments.paid_shop import PaidShop
 from tests.component.orders.reports.reporting import in_euros, reporting
 from tests.component.orders.shop import Shop, request
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.organizations import create_organization
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth
 
 # What only the shop may know of an order.
 COSTS = ("disputes", "cost", "converted_cost", "fees", "exchange_rate", "price_list")

@@ -19,8 +19,8 @@ from protos.common.v1 import days_pb2
 from tests.component.orders.exports.exporting import ALWAYS, Exporting, amount, exporting
 from tests.component.orders.reports.business import BEGIN, DAYS, ORDERS, Sold, forget, happen
 from tests.component.orders.reports.recount import Figure, figures
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.postgres import Databases
+from tests.fixtures.sandboxes import Auth
 
 EXAMPLES = int(os.environ.get("REPORT_EXAMPLES", "3"))
 ZONES = ["UTC", "Asia/Kolkata", "America/St_Johns"]
@@ -114,7 +114,7 @@ async def compare_ledger(
 
 
 async def compare_orders(exported: Exporting, admin: Any, found: Sequence[Figure]) -> None:
-    """Compare what orders and customers are said to have earned by now, in their own currencies."""
+    """Compare the exported earnings of orders and customers until now, in their own currencies."""
     orders = {row["id"]: row for row in await admin.fetch("select * from orders.esim_orders")}
     facts = dict(
         await admin.fetch("select transaction_id, order_id from orders.sales_facts group by 1, 2")

@@ -18,10 +18,10 @@ from kit.rpc.errors import from_error
 from kit.rpc.limits import DEFAULTS as OPEN
 from kit.rpc.server import CONNECTION_AGE, server_options
 from tests.component.orders.exports.exporting import REQUESTS, Exporting, exporting
-from tests.fixtures.neighbours import Auth
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from tests.fixtures.programs.pooler import pooler
+from tests.fixtures.sandboxes import Auth
 
 MANY = 20_000
 POST = """

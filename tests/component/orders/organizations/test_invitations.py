@@ -138,7 +138,7 @@ async def test_invitations_of_others_are_unknown(shop: Shop) -> None:
         assert await fields_of(no_role) == {"role"}
 
 
-async def test_a_suspended_organization_admits_nobody(shop: Shop) -> None:
+async def test_a_suspended_organization_accepts_no_members(shop: Shop) -> None:
     async with shop.channel() as channel:
         acme = await create_organization(shop.auth, channel, roles=OWNER_ONLY)
         invited = await invite(acme, acme.owner)

@@ -17,7 +17,7 @@ from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
 from tests.component.orders.shop import Metadata, Shop, request
 from tests.fixtures.patience import PATIENCE
-from tests.fixtures.payments import PlayedPayments
+from tests.fixtures.payments import PaymentSandbox
 
 CARD = payments_pb2.PAYMENT_METHOD_CARD
 WALLET = payments_pb2.PAYMENT_METHOD_WALLET
@@ -42,7 +42,7 @@ class PaidShop:
     """A shop with a payment sandbox; settings of payments are given to `open`."""
 
     shop: Shop
-    provider: PlayedPayments
+    provider: PaymentSandbox
 
     @asynccontextmanager
     async def open(self, **changes: Any) -> AsyncIterator[Open]:
@@ -171,7 +171,7 @@ async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metada
 
 
 @pytest.fixture
-def paid_shop(shop: Shop, payment_provider: PlayedPayments) -> PaidShop:
+def paid_shop(shop: Shop, payment_provider: PaymentSandbox) -> PaidShop:
     return PaidShop(shop, payment_provider)
 
 

@@ -1,4 +1,4 @@
-"""Payments that are not what was asked for."""
+"""Payments that differ from what was requested."""
 
 from collections.abc import Callable
 from typing import Any

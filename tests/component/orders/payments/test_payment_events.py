@@ -17,8 +17,8 @@ async def test_an_event_has_the_order_bought_at_once(paid_shop: PaidShop) -> Non
     async with paid_shop.open() as service:
         order_id, row = await unpaid(service, paid_shop)
         await paid_shop.pay(row["intent_id"])
-        told = event("payment_intent.amount_capturable_updated", intent_id=row["intent_id"])
-        assert await apply(service, paid_shop, told) == [APPLIED]
+        notified = event("payment_intent.amount_capturable_updated", intent_id=row["intent_id"])
+        assert await apply(service, paid_shop, notified) == [APPLIED]
         await paid_shop.reaches(order_id, "COMPLETED")
 
 
@@ -26,12 +26,12 @@ async def test_the_same_event_fifty_times_at_once_buys_once(paid_shop: PaidShop)
     async with paid_shop.open() as service:
         order_id, row = await unpaid(service, paid_shop)
         await paid_shop.pay(row["intent_id"])
-        told = event(intent_id=row["intent_id"])
-        outcomes = await asyncio.gather(*(apply(service, paid_shop, told) for _ in range(50)))
+        notified = event(intent_id=row["intent_id"])
+        outcomes = await asyncio.gather(*(apply(service, paid_shop, notified) for _ in range(50)))
         assert all(one == [APPLIED] for one in outcomes)
         await paid_shop.reaches(order_id, "COMPLETED")
         assert paid_shop.shop.charges == 1
-        assert await apply(service, paid_shop, told) == [APPLIED]
+        assert await apply(service, paid_shop, notified) == [APPLIED]
     intent = await paid_shop.intent(row["intent_id"])
     assert intent["amount_received"] == intent["amount"]
 

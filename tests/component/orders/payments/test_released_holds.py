@@ -1,4 +1,4 @@
-"""Holds that are released during a review, although somebody captures them at the payment provider."""
+"""Holds that are released during a review, even if they are captured at the payment provider."""
 
 from dataclasses import replace
 from uuid import UUID

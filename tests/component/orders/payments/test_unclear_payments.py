@@ -21,7 +21,7 @@ SOON = timedelta(hours=23)
 async def unclear(
     paid_shop: PaidShop, service: Open, buyer: Metadata, *, captured: int | None = None
 ) -> tuple[str, str]:
-    """Return a paid order of which nobody knows whether it was bought, and its intent.
+    """Return a paid order whose purchase has an unclear outcome, and its intent.
 
     `captured` is what somebody captures in the dashboard before the hold is about to end.
     """

@@ -8,7 +8,7 @@ from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.neighbours import Platform
+from tests.component.orders.real_peers import Platform
 from tests.component.orders.shop import Metadata, request
 
 USD = pb.PriceList(id="usd", currency="USD", min_margin_to_absorb="0.2")

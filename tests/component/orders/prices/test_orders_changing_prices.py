@@ -12,8 +12,8 @@ import grpc
 from kit.values import money, timestamps
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.neighbours import platform
 from tests.component.orders.prices.price_lists import LISTS, Seller
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.rpc.refusals import failure_of
 

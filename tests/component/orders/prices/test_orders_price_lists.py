@@ -10,8 +10,8 @@ from google.protobuf.json_format import MessageToDict
 from kit.values import currencies, money
 from protos.orders.v1 import orders_pb2
 from services.orders.purchase.limits import parse
-from tests.component.orders.neighbours import platform
 from tests.component.orders.prices.price_lists import RATES, TAXES, Seller, amount
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import Metadata, Shop, orders_recorded, request
 from tests.fixtures.rpc.refusals import failure_of
 

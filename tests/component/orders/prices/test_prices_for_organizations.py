@@ -6,8 +6,8 @@ from typing import Any
 from kit.values import money
 from protos.orders.v1 import batches_pb2, batches_pb2_grpc, orders_pb2, organizations_pb2
 from services.orders.organizations.membership import MemberRole
-from tests.component.orders.neighbours import platform
 from tests.component.orders.prices.price_lists import Seller
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import Shop, orders_recorded
 from tests.fixtures.organizations import create_organization
 from tests.fixtures.rpc.refusals import failure_of, refused

@@ -25,10 +25,10 @@ FAULTS: list[dict[str, Any]] = [
 async def test_every_charge_belongs_to_one_order_and_every_order_to_one_charge(
     shop: Shop, seed: int
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(BUYERS):
         await shop.fault(
-            method="POST", path="/orders", skip=chance.randint(0, 2), **chance.choice(FAULTS)
+            method="POST", path="/orders", skip=rng.randint(0, 2), **rng.choice(FAULTS)
         )
     buyers = [await shop.session(f"b{i}@example.com") for i in range(BUYERS)]
     async with shop.open(settling=1.0) as one, shop.open(settling=1.0) as two:

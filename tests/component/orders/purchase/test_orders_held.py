@@ -1,4 +1,4 @@
-"""The provider asks for a pause of a day: what customers and operators see, and how purchases continue."""
+"""The provider requests a pause of a day: what customers and operators see, and how purchases continue."""
 
 from collections import Counter
 from dataclasses import replace

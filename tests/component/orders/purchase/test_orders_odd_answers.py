@@ -10,7 +10,7 @@ from kit.values import money
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.cancellation.cancelling import WHOLE, bought, preview
 from tests.component.orders.coupons.coupon_shop import of, open_coupons
-from tests.component.orders.neighbours import platform
+from tests.component.orders.real_peers import platform
 from tests.component.orders.shop import (
     Shop,
     incompatible_plans,
@@ -72,7 +72,7 @@ async def test_an_order_with_a_reference_that_no_index_holds_is_reviewed(
     assert await outcomes(shop) == ["UNCLEAR"]
 
 
-async def test_esims_beyond_those_that_were_bought_are_delivered_to_nobody(shop: Shop) -> None:
+async def test_esims_beyond_those_that_were_bought_are_not_delivered(shop: Shop) -> None:
     esims = [
         {"iccid": f"894310816990000001{n}", "matchingId": f"M-{n}", "smdpAddress": "rsp.example"}
         for n in (7, 8)

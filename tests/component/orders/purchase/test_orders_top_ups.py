@@ -10,7 +10,7 @@ import pytest
 from kit.values import timestamps
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import events_pb2, orders_pb2
-from tests.component.orders.neighbours import Platform, platform
+from tests.component.orders.real_peers import Platform, platform
 from tests.component.orders.shop import Metadata, Shop, incompatible_plans, reaches
 from tests.fixtures.rpc.refusals import reason_of
 

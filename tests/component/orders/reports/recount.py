@@ -17,10 +17,6 @@ from orders.ledger_transactions t join orders.ledger_entries e on e.transaction_
 order by t.n, e.n
 """
 ORDERS = "select * from orders.esim_orders"
-RETURNED = """
-select order_id, count(*)::int as number from orders.order_revocations
-where state = 'REVOKED' and refund = 'INVENTORY' group by order_id
-"""
 
 
 @dataclass(frozen=True)

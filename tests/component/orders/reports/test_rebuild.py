@@ -1,4 +1,4 @@
-"""Facts are counted again from the ledger, sums from the facts; what is missing is recorded."""
+"""Facts are recomputed from the ledger, and sums from the facts; missing ones are recorded."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

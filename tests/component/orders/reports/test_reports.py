@@ -220,7 +220,7 @@ async def test_only_the_finance_staff_sees_sales(shop: Shop) -> None:
             assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_an_organization_sees_what_it_spent_and_nobody_elses(shop: Shop) -> None:
+async def test_an_organization_sees_only_its_own_spending(shop: Shop) -> None:
     async with company(shop, "CARD") as acme:
         reports: Any = reports_pb2_grpc.ReportsServiceStub(acme.channel)
         order = await acme.buy(acme.acme.buyer, "key")

@@ -34,7 +34,7 @@ from orders.sales_by_day where time_zone = 'UTC' group by 1, 2 order by 1, 2
 
 
 async def same(admin: Any) -> None:
-    """Facts say what the ledger says, and the sums by day what the facts say."""
+    """Facts agree with the ledger, and the sums by day with the facts."""
     await admin.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     expected, found = await figures(admin), await recorded(admin)
     assert expected

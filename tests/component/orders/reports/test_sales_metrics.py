@@ -1,4 +1,4 @@
-"""The metrics of sales say what the ledger says."""
+"""The metrics of sales agree with the ledger."""
 
 import asyncio
 import json

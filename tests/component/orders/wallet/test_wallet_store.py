@@ -130,7 +130,7 @@ async def test_one_wallet_for_each_owner_and_currency(databases: Databases) -> N
     "change",
     ["update orders.wallet_entries set available = 1", "delete from orders.wallet_entries"],
 )
-async def test_nobody_changes_an_entry(databases: Databases, change: str) -> None:
+async def test_an_entry_cannot_be_changed(databases: Databases, change: str) -> None:
     async with databases.open("orders") as database:
         await filled(database, uuid4(), "10")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -127,7 +127,7 @@ def test_the_first_rule_that_matches_wins(match: list[pb.PriceRuleMatch], plan: 
 
 
 def meets(match: pb.PriceRuleMatch, plan: Facts) -> bool:
-    """Check each condition by itself, in plain words of the proto."""
+    """Check each condition separately, as the proto documents it."""
     aliases = {"FR": "FR", "Germany": "DE", "JPN": "JP"}
     allowed = {aliases[country] for country in match.countries}
     covered = {iso for iso, _ in plan.countries.names}

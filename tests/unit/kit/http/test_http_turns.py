@@ -32,8 +32,8 @@ async def test_a_flood_of_one_client_lets_the_next_client_start_at_once() -> Non
         started.append(client)
 
     flood = [asyncio.create_task(request("flood")) for _ in range(FLOOD)]
-    polite = asyncio.create_task(request("polite"))
-    await polite
+    next_client = asyncio.create_task(request("next"))
+    await next_client
     assert started.count("flood") <= 2 * AT_ONCE
     await asyncio.gather(*flood)
     assert started.count("flood") == FLOOD

@@ -43,34 +43,34 @@ class Callers:
 async def test_a_connection_with_many_calls_yields_one_to_another_connection() -> None:
     calls = Calls(3)
     callers = Callers(calls)
-    many = [await callers.call("greedy") for _ in range(3)]
-    polite = await callers.call("polite")
+    many = [await callers.call("heavy") for _ in range(3)]
+    normal = await callers.call("normal")
     await asyncio.sleep(0)
     assert [task.cancelled() for task in many] == [False, False, True]
-    assert not polite.done()
+    assert not normal.done()
     assert calls.count == 3
 
 
 async def test_a_connection_with_many_calls_evicts_no_call_of_others() -> None:
     callers = Callers(Calls(3))
-    polite = await callers.call("polite")
-    _first = await callers.call("greedy")
-    _second = await callers.call("greedy")
-    refused = await callers.call("greedy")
+    normal = await callers.call("normal")
+    _first = await callers.call("heavy")
+    _second = await callers.call("heavy")
+    refused = await callers.call("heavy")
     with pytest.raises(Failure) as caught:
         await refused
     assert caught.value.reason == "TOO_MANY_CALLS"
     assert caught.value.retry_after == 1.0
-    assert not polite.done()
+    assert not normal.done()
 
 
 async def test_many_connections_of_one_host_do_not_crowd_out_another_host() -> None:
     calls = Calls(6)
     callers = Callers(calls)
     many = [await callers.call(f"ipv4:10.0.0.1:{port}") for port in range(6)]
-    polite = [await callers.call("ipv4:10.0.0.2:1") for _ in range(3)]
+    normal = [await callers.call("ipv4:10.0.0.2:1") for _ in range(3)]
     await asyncio.sleep(0)
-    assert [task.done() for task in polite] == [False] * 3
+    assert [task.done() for task in normal] == [False] * 3
     assert sum(task.cancelled() for task in many) == 3
     fourth = await callers.call("ipv4:10.0.0.2:1")
     assert isinstance(fourth.exception(), Failure)
@@ -99,8 +99,8 @@ async def test_a_connection_that_reads_no_responses_is_closed_for_a_call_of_anot
 
 async def test_a_running_call_is_not_evicted() -> None:
     callers = Callers(Calls(2))
-    working = [await callers.call("greedy", evictable=False) for _ in range(2)]
-    refused = await callers.call("polite")
+    working = [await callers.call("heavy", evictable=False) for _ in range(2)]
+    refused = await callers.call("normal")
     assert isinstance(refused.exception(), Failure)
     assert not any(task.done() for task in working)
 
@@ -121,8 +121,8 @@ async def test_among_connections_with_one_call_each_only_a_call_that_waited_a_se
 async def test_large_responses_are_produced_one_at_a_time_with_a_pause_in_between() -> None:
     clock = ManualClock(0.0)
     slots = Slots(8, clock)
-    first = await slots.acquire("greedy")  # a connection without a history
-    second = await started(lambda: slots.acquire("greedy"))
+    first = await slots.acquire("heavy")  # a connection without a history
+    second = await started(lambda: slots.acquire("heavy"))
     clock.now = 0.02
     slots.release(first, LARGE + 1)
     await asyncio.sleep(0)
@@ -134,20 +134,20 @@ async def test_large_responses_are_produced_one_at_a_time_with_a_pause_in_betwee
 
 async def test_small_responses_do_not_wait_for_large_ones() -> None:
     slots = Slots(8)
-    slots.release(await slots.acquire("polite"), 100)
-    await slots.acquire("greedy")
-    waiting = await started(lambda: slots.acquire("greedy"))
+    slots.release(await slots.acquire("normal"), 100)
+    await slots.acquire("heavy")
+    waiting = await started(lambda: slots.acquire("heavy"))
     for _ in range(7):
-        assert not (await slots.acquire("polite")).large
+        assert not (await slots.acquire("normal")).large
     assert not waiting.done()
 
 
 async def test_the_connection_that_received_the_fewest_bytes_goes_first() -> None:
     slots = Slots(1)
     for _ in range(10):
-        slots.release(await slots.acquire("greedy"), 10_000)
-    slots.release(await slots.acquire("polite"), 100)
-    at_work = await slots.acquire("greedy")
+        slots.release(await slots.acquire("heavy"), 10_000)
+    slots.release(await slots.acquire("normal"), 100)
+    at_work = await slots.acquire("heavy")
     order = list[str]()
 
     async def work(connection: str) -> None:
@@ -155,11 +155,11 @@ async def test_the_connection_that_received_the_fewest_bytes_goes_first() -> Non
         order.append(connection)
         slots.release(slot, 100)
 
-    waiting = [await started(lambda: work("greedy")) for _ in range(3)]
-    waiting.append(await started(lambda: work("polite")))
+    waiting = [await started(lambda: work("heavy")) for _ in range(3)]
+    waiting.append(await started(lambda: work("normal")))
     slots.release(at_work, 10_000)
     await asyncio.gather(*waiting)
-    assert order == ["polite", "greedy", "greedy", "greedy"]
+    assert order == ["normal", "heavy", "heavy", "heavy"]
 
 
 async def test_a_slot_passes_from_a_cancelled_call_to_the_next() -> None:
@@ -189,16 +189,16 @@ class Connections:
 async def test_a_connection_can_not_exceed_its_share_of_unread_responses() -> None:
     unread = UnreadResponses(LIMIT, 10, Connections().close)
     size = SMALL - OVERHEAD
-    first = unread.add("greedy", size)
-    unread.check("greedy")
-    unread.add("greedy", size)
-    for refused in (lambda: unread.check("greedy"), lambda: unread.add("greedy", size)):
+    first = unread.add("heavy", size)
+    unread.check("heavy")
+    unread.add("heavy", size)
+    for refused in (lambda: unread.check("heavy"), lambda: unread.add("heavy", size)):
         with pytest.raises(Failure) as caught:
             refused()
         assert caught.value.reason == "ANSWERS_NOT_READ"
-    unread.add("polite", size)
+    unread.add("normal", size)
     unread.remove(first)
-    unread.add("greedy", size)
+    unread.add("heavy", size)
     assert unread.total == 3 * SMALL
     unread.close()
 
@@ -214,15 +214,15 @@ async def test_without_room_the_connection_that_does_not_read_is_closed() -> Non
     unread = UnreadResponses(LIMIT, 10, connections.close, clock=clock)
     for number in range(4):
         clock.now = number / 10
-        unread.add(f"greedy-{number}", 2 * SMALL - OVERHEAD)
+        unread.add(f"heavy-{number}", 2 * SMALL - OVERHEAD)
     with pytest.raises(Failure) as caught:
-        unread.add("polite", 2 * SMALL)
+        unread.add("normal", 2 * SMALL)
     assert caught.value.reason == "TOO_MANY_UNREAD_ANSWERS"
-    unread.add("polite", 100)  # small responses may use the reserve
+    unread.add("normal", 100)  # small responses may use the reserve
     assert connections.closed == []
     clock.now = STALLED
-    unread.add("polite", SMALL)
-    assert connections.closed == ["greedy-0"]
+    unread.add("normal", SMALL)
+    assert connections.closed == ["heavy-0"]
     assert unread.total <= LIMIT
     unread.close()
 
@@ -235,10 +235,10 @@ async def test_a_connection_that_does_not_read_a_response_in_time_is_closed() ->
         return connections.close(connection)
 
     unread = UnreadResponses(LIMIT, 0.01, close)
-    unread.remove(unread.add("polite", 100))
-    unread.add("greedy", 100)
-    unread.add("greedy", 100)
+    unread.remove(unread.add("normal", 100))
+    unread.add("heavy", 100)
+    unread.add("heavy", 100)
     await closed.wait()
-    assert connections.closed == ["greedy"]
+    assert connections.closed == ["heavy"]
     assert unread.total == 0
     unread.close()

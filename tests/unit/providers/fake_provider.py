@@ -11,7 +11,7 @@ from aiohttp import web
 
 from providers.esim_go.client import Provider, ProviderSettings
 
-KEY = "key-that-nobody-may-see"
+KEY = "key-that-must-stay-secret"
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Received:
     body: str
 
 
-class PlayedProvider:
+class FakeProvider:
     """Gives the prepared responses and repeats the last one; records the requests."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class PlayedProvider:
         )
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["PlayedProvider"]:
+    async def running(self) -> AsyncIterator["FakeProvider"]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.handle)
         runner = web.AppRunner(app, shutdown_timeout=1)

@@ -14,7 +14,7 @@ import pytest
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
-from tests.component.orders.neighbours import environment, platform
+from tests.component.orders.real_peers import environment, platform
 from tests.component.orders.shop import Shop, reaches, request
 from tests.fixtures.patience import until
 
