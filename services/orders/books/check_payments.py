@@ -100,9 +100,10 @@ class PaymentProviderCheck:
         return found
 
     async def _not_returned(self, intent_id: str, here: Any) -> list[Difference]:
-        """Return a difference if the charge of a released payment is not refunded completely.
+        """Return a difference if a charge that is not booked here is not refunded completely.
 
-        A payment that can't be credited is refunded at the payment provider only, without a refund here.
+        A payment that can't be credited, or was paid in another way, is refunded at the payment provider
+        only, without a refund here.
         """
         intent = await self._port.get_intent(intent_id)
         refunds = await self._port.list_refunds(intent_id)
@@ -110,10 +111,10 @@ class PaymentProviderCheck:
         left = intent.received - sum(given, Decimal(0))
         if not left:
             return []
+        standing = "was paid in another way" if here["by_hand"] else f"is {here['state']} here"
         text = (
-            f"the payment provider took {shown(intent.received, intent.currency)}, but the payment is"
-            f" {here['state']} here, and {shown(left, intent.currency)} of it are not refunded: refund it"
-            " there"
+            f"the payment provider took {shown(intent.received, intent.currency)}, but the payment"
+            f" {standing}, and {shown(left, intent.currency)} of it are not refunded: refund it there"
         )
         return [_of("CHARGE_NOT_CAPTURED", here["payment_id"], text)]
 
@@ -142,9 +143,10 @@ def _of(code: str, subject: object, text: str) -> Difference:
 
 
 def _is_released(movement: BalanceTransaction, here: Any) -> bool:
-    """Return whether this is a charge or a refund of a payment that was released without being taken."""
-    released = here["state"] == "RELEASED" and not here["captured"] and here["refund_id"] is None
-    return released and (movement.kind in CHARGES or movement.kind.startswith("refund"))
+    """Return whether this charge or refund is of a payment that was not taken by the payment provider."""
+    not_taken = here["by_hand"] or (here["state"] == "RELEASED" and not here["captured"])
+    unrecorded = not_taken and here["refund_id"] is None
+    return unrecorded and (movement.kind in CHARGES or movement.kind.startswith("refund"))
 
 
 def _compared(movement: BalanceTransaction, here: Any) -> list[Difference]:

@@ -62,12 +62,13 @@ async def claim(connection: Connection, every: timedelta) -> datetime | None:
 
 
 # What was posted for the act that a movement is about, in the currency of the payment, with the sign of the
-# movement. A movement whose act is not known yet waits. For a payment that was released without being taken
-# nothing was posted: neither for its charge, nor for its refund, which is made at the payment provider only.
+# movement. A movement whose act is not known yet waits. For a payment that was released without being taken,
+# or paid in another way, nothing was posted: neither for its charge, nor for its refund, which is made at the
+# payment provider only.
 UNPOSTED = """
 select b.id, b.amount, b.fee, b.currency, p.currency as original_currency, p.order_id, b.payment_id,
     case
-        when p.state = 'RELEASED' and p.captured = 0 and r.id is null
+        when (p.state = 'RELEASED' and p.captured = 0 or p.reference <> '') and r.id is null
             and (b.kind in ('charge', 'payment') or b.kind like 'refund%') then 0
         when b.kind in ('charge', 'payment') then p.amount - p.wallet_amount
         when r.id is not null then r.amount
@@ -130,8 +131,8 @@ async def without_fee(
 
 MATCHED = """
 select m.id, p.id as payment_id, p.order_id, p.captured, p.currency,
-    p.amount - p.wallet_amount as card_amount, p.state, r.id as refund_id, r.amount as refund_amount,
-    r.state as refund_state, d.id as dispute_id, b.posted_at,
+    p.amount - p.wallet_amount as card_amount, p.state, p.reference <> '' as by_hand,
+    r.id as refund_id, r.amount as refund_amount, r.state as refund_state, d.id as dispute_id, b.posted_at,
     exists (
         select from orders.ledger_transactions t where t.key = 'dispute:' || m.source_id
     ) as dispute_posted,

@@ -7,6 +7,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from kit.db.database import Database
 from kit.errors import Failure
 from services.orders import status_reasons
+from services.orders.books.postings import paid_manually
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payment import Payment, PaymentState
 from services.orders.payments import order_store, state_store
@@ -189,7 +190,7 @@ class Holds:
         return await self.end_released(released) if released is not None else BUSY
 
     async def end_released(self, payment: Payment) -> float | None:
-        """Cancel the intent of a hold that is recorded as released; return as `look` does."""
+        """Cancel the intent of a payment that was released, or paid in another way; return as `look` does."""
         port = self._starts.port
         try:
             intent = await port.cancel(payment.intent_id or "", payment.id)
@@ -208,9 +209,11 @@ class Holds:
         async with self._database.system() as connection:
             now = await order_store.lock(connection, _order_id(payment))
             stored = await state_store.lock(connection, payment.id)
-            if stored is None or stored.state is not PaymentState.RELEASED:
-                return None  # another look has recorded it, or it was paid in another way
-            if now.status is OrderStatus.NEEDS_REVIEW and not mismatch(payment, intent):
+            released = stored is not None and stored.state is PaymentState.RELEASED
+            if stored is None or not (released or paid_manually(stored)):
+                return None  # another look has recorded it
+            in_review = released and now.status is OrderStatus.NEEDS_REVIEW
+            if in_review and not mismatch(payment, intent):
                 await self._taking.taken_early(
                     connection, stored, charge_id=intent.charge_id, detail="captured elsewhere"
                 )

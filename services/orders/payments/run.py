@@ -12,6 +12,7 @@ from kit.background import Loop
 from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure
 from kit.logs.episodes import Episodes
+from services.orders.books.postings import paid_manually
 from services.orders.order import OrderStatus
 from services.orders.payment import Payment, PaymentState
 from services.orders.payments import lease_store, store
@@ -215,10 +216,10 @@ class Payments:
             return await self._holds.end_released(payment) if _may_hold(payment) else pause
         if payment.state is PaymentState.AWAITING and standing.unpaid:
             return await self._observation.look(payment)
-        if payment.state in (PaymentState.AUTHORIZED, PaymentState.PAID):
-            return await self._holds.look(payment, standing)
         if _may_hold(payment):
             return await self._holds.end_released(payment)
+        if payment.state in (PaymentState.AUTHORIZED, PaymentState.PAID):
+            return await self._holds.look(payment, standing)
         return None
 
     async def find(self, payment_id: UUID) -> Payment | None:
@@ -228,9 +229,9 @@ class Payments:
 
 
 def _may_hold(payment: Payment) -> bool:
-    """Return whether the hold of a released payment may still stand at the payment provider."""
+    """Return whether the hold of a payment that was released, or paid in another way, may still stand."""
     released = payment.state is PaymentState.RELEASED and not payment.captured
-    return released and payment.intent_id is not None
+    return payment.intent_id is not None and (released or paid_manually(payment))
 
 
 def _seconds(pause: float) -> timedelta:
