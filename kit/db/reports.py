@@ -1,13 +1,17 @@
 """Transactions of reports: read-only, with a timeout, and on their own server if a setting says so."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 from kit.db import errors as db_errors
 from kit.db.database import REPORT_TIMEOUT, Connection, Database
-from kit.errors import Failure, Kind, Stopped
+from kit.errors import Failure, Kind, StartError, Stopped
+from kit.logs.episodes import Episodes
 from kit.values.env import Env
+
+episodes = Episodes(logging.getLogger(__name__))
 
 # Connections of the own pool: reports wait for each other, so that they leave the server to others.
 SIZE = 4
@@ -30,8 +34,8 @@ class ReportsDatabase:
         self._owner = owner
         self._needs = needs
         self._pooled = pooled
-        self._own: Database | None = None
-        self._opening = asyncio.Lock()
+        # Opens the own pool. Reports that come meanwhile wait for the same attempt, and fail with it.
+        self._opening: asyncio.Task[Database] | None = None
         self._shared = asyncio.Semaphore(SHARED)
 
     @asynccontextmanager
@@ -61,10 +65,11 @@ class ReportsDatabase:
     async def _database(self) -> Database:
         if self._url is None:
             return self._main
-        async with self._opening:
-            if self._own is None:
-                self._own = await self._open(self._url)
-        return self._own
+        opening = self._opening
+        if opening is None or (opening.done() and not _is_open(opening)):
+            self._opening = opening = asyncio.create_task(self._open(self._url))
+        # A cancelled report must not cancel the attempt for the others.
+        return await asyncio.shield(opening)
 
     async def _open(self, url: str) -> Database:
         # Opened by the first report: no other work depends on this server.
@@ -80,7 +85,14 @@ class ReportsDatabase:
                 pooled=self._pooled,
                 name=f"{self._owner}_reports",
             )
-        except Stopped:
+        except (Stopped, StartError) as error:
+            if isinstance(error, StartError):  # the setting is wrong
+                episodes.record(
+                    "the database of reports can't be opened",
+                    "the database of reports can't be opened: %s",
+                    error,
+                    level=logging.ERROR,
+                )
             raise Failure(
                 Kind.UNAVAILABLE,
                 "REPORTS_DATABASE_UNAVAILABLE",
@@ -91,8 +103,14 @@ class ReportsDatabase:
 
     async def close(self) -> None:
         """Close the own pool."""
-        if self._own is not None:
-            await self._own.close()
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
+            if _is_open(self._opening):
+                await self._opening.result().close()
+
+
+def _is_open(opening: "asyncio.Task[Database]") -> bool:
+    return not opening.cancelled() and opening.exception() is None
 
 
 def read_url(env: Env, owner: str) -> str | None:
