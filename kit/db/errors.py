@@ -14,6 +14,8 @@ LOST = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # raised if a connection drops during its release
 )
+# Severities of errors that end the session.
+FATAL = ("FATAL", "PANIC")
 UNAVAILABLE = "DATABASE_UNAVAILABLE"
 READ_ONLY = "DATABASE_READ_ONLY"
 FULL = "DATABASE_FULL"
@@ -50,13 +52,24 @@ MESSAGES = {
 }
 
 
+def is_fatal(error: BaseException) -> bool:
+    """True if the error ended the session."""
+    return getattr(error, "severity_en", None) in FATAL or getattr(error, "severity", None) in FATAL
+
+
 def reason_of(error: BaseException) -> str | None:
     """Return the reason if the state of the database caused the error; None otherwise."""
     if isinstance(error, TimeoutError):  # raised by asyncpg; also an OSError
         return SLOW
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return (
+            CONFLICT  # a migration has changed a type of the result; the driver prepares it again
+        )
     if isinstance(error, asyncpg.PostgresError):
         code = getattr(error, "sqlstate", None) or ""
-        return REASONS.get(code) or REASONS.get(code[:2])
+        known = REASONS.get(code) or REASONS.get(code[:2])
+        # The session has ended. Poolers refuse sessions with codes of their own, such as XX000.
+        return known or (UNAVAILABLE if is_fatal(error) else None)
     return UNAVAILABLE if isinstance(error, LOST) else None
 
 

@@ -51,6 +51,7 @@ async def open_pool(
             startup_errors.MigrationMissingError,
             asyncpg.UndefinedTableError,
             asyncpg.InsufficientPrivilegeError,
+            asyncpg.InternalServerError,  # also the code of poolers without a free connection
         ) as error:
             host = where.hostname or where.query
             reason = startup_errors.message_for(name, host, error)

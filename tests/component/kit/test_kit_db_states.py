@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import asyncpg
 import pytest
 
 from kit.auth.sessions import ANONYMOUS
@@ -233,6 +234,58 @@ async def test_a_start_waits_while_no_connections_are_available(
             await opening
     finally:
         await databases.admin.execute("alter role orders_service connection limit -1")
+
+
+REFUSAL = {"S": "FATAL", "V": "FATAL", "C": "XX000", "M": "Max client connections reached"}
+
+
+def test_a_session_that_a_pooler_ends_with_a_code_of_its_own_is_unavailable() -> None:
+    error = asyncpg.PostgresError.new(REFUSAL)
+    assert type(error) is asyncpg.InternalServerError
+    assert db_errors.reason_of(error) == "DATABASE_UNAVAILABLE"
+    of_a_statement = asyncpg.PostgresError.new(REFUSAL | {"S": "ERROR", "V": "ERROR"})
+    assert db_errors.reason_of(of_a_statement) is None
+
+
+async def test_a_start_waits_for_a_pooler_that_admits_no_more_sessions(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(b"N")  # no TLS
+        await reader.read(1_000)
+        fields = b"".join(f"{key}{value}\0".encode() for key, value in REFUSAL.items()) + b"\0"
+        writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        writer.close()
+
+    stop = asyncio.Event()
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"postgresql://orders_service@127.0.0.1:{port}/postgres"
+        opening = asyncio.ensure_future(Database.open(url, owner="orders", needs="x", stop=stop))
+        await until(lambda: "Max client connections reached" in caplog.text or opening.done())
+        stop.set()
+        with pytest.raises(Stopped):
+            await opening
+    assert "cannot reach PostgreSQL at 127.0.0.1" in caplog.text
+
+
+async def test_a_statement_whose_result_a_migration_has_changed_may_be_repeated(
+    subject: Subject,
+) -> None:
+    await subject.admin("create table orders.changing (number int)")
+    await subject.admin("grant select on orders.changing to orders_system")
+
+    async def read() -> object:
+        async with subject.database.system() as connection:
+            return await connection.fetch("select number from orders.changing")
+
+    await read()
+    await subject.admin("alter table orders.changing alter number type bigint")
+    with pytest.raises(Failure) as raised:
+        await read()
+    assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "DATABASE_CONFLICT")
+    assert await read() == []
 
 
 async def finds(writes: db_health.Writes, reason: str | None) -> bool:
