@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 
+from kit.auth.sessions import Role
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
 from kit.rpc.call import Context
@@ -146,7 +147,12 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         self, request: pb.RetryBatchRequest, context: Context
     ) -> pb.RetryBatchResponse:
         session = rpc_guard.session()
-        found = await self._changes.retry(session, checks.one_id("batch_id", request.batch_id))
+        batch_id = checks.one_id("batch_id", request.batch_id)
+        if session.role is not Role.SERVICE:
+            # A retry buys. Who may buy can have changed since the batch was created.
+            batch = await find.own(self._database, session, batch_id)
+            self._buyers.check(session, str(batch.organization_id or ""))
+        found = await self._changes.retry(session, batch_id)
         self._worker.wake()
         return pb.RetryBatchResponse(batch=self._to_proto(found))
 

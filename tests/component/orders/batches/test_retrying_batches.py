@@ -11,8 +11,10 @@ from kit.rpc.errors import from_error
 from kit.values import money
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import organizations_pb2
+from services.orders.purchase.buyers import Buyers
 from tests.component.orders.batches.buying_many import Bulk, bulk, refusal
 from tests.component.orders.batches.companies import company, pay_in
+from tests.component.orders.limits.test_orders_buyers import anonymous as anonymous_session
 from tests.component.orders.shop import Shop
 
 DELIVERED, FAILED = pb.BATCH_ITEM_STATUS_DELIVERED, pb.BATCH_ITEM_STATUS_FAILED
@@ -91,6 +93,28 @@ async def test_a_buyer_who_left_the_group_can_not_buy_for_it_by_a_retry(shop: Sh
         assert await refusal(many.retry(batch)) == "NOT_IN_GROUP"
         assert shop.charges == 0
         many.buyer = acme.manager.metadata
+        await many.retry(batch)
+        assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED
+
+
+async def test_who_may_buy_now_counts_for_a_retry(shop: Shop) -> None:
+    await shop.fault(method="POST", path="/orders", status=400)
+    async with bulk(shop, buyers=Buyers(anonymous=True)) as many:
+        many.buyer = anonymous = await anonymous_session(shop)
+        batch = await many.finished(await many.create([many.item()]))
+        assert batch.counts.failed == 1
+    for rules, reason in (
+        (Buyers(service_only=True), "PURCHASES_BY_SERVICE_ONLY"),
+        (Buyers(), "ANONYMOUS_SESSION"),
+    ):
+        async with bulk(shop, buyers=rules) as many:
+            many.buyer = anonymous
+            assert await refusal(many.retry(batch)) == reason
+            many.buyer = await shop.session("eve@example.com")
+            assert await refusal(many.retry(batch)) == "BATCH_NOT_FOUND"
+    assert shop.charges == 0
+    async with bulk(shop, buyers=Buyers(service_only=True)) as many:
+        many.buyer = shop.service_key
         await many.retry(batch)
         assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED
 
