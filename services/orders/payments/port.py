@@ -195,13 +195,13 @@ class PaymentPort(Protocol):
     async def get_dispute(self, dispute_id: str) -> ProviderDispute: ...
 
     def list_disputes(self, since: datetime) -> AsyncIterator[ProviderDispute]:
-        """Yield the disputes that were opened since a time, the newest first."""
+        """Yield the disputes that were opened since a time, the newest first, without unreadable ones."""
         ...
 
     async def get_warning(self, warning_id: str) -> FraudWarning: ...
 
     def list_warnings(self, since: datetime) -> AsyncIterator[FraudWarning]:
-        """Yield the early fraud warnings since a time, the newest first."""
+        """Yield the early fraud warnings since a time, the newest first, without unreadable ones."""
         ...
 
     async def create_customer(self, customer_id: UUID) -> str:
@@ -210,5 +210,5 @@ class PaymentPort(Protocol):
     def balance_transactions(
         self, since: datetime, until: datetime
     ) -> AsyncIterator[BalanceTransaction]:
-        """Yield the movements of the balance, the newest first."""
+        """Yield the movements of the balance, the newest first, without unreadable ones."""
         ...

@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import pytest
@@ -141,3 +143,45 @@ async def test_an_object_whose_parts_are_nested_too_deeply(http: aiohttp.ClientS
         deep = {"object": "payment_intent", "id": "pi_1", "livemode": False, "part": deep}
     async with odd(http, Odd(json.dumps(deep).encode())) as port:
         assert await kinds(port) == (Kind.UNCLEAR, Kind.UNAVAILABLE, Kind.UNAVAILABLE)
+
+
+def listed(kind: str, **changes: object) -> dict[str, object]:
+    """Return an object of a listing, as documented but for the changes."""
+    usual: dict[str, dict[str, object]] = {
+        "dispute": {
+            "amount": 1250,
+            "reason": "fraudulent",
+            "status": "needs_response",
+            "balance_transactions": [],
+        },
+        "radar.early_fraud_warning": {"actionable": True},
+        "balance_transaction": {"amount": 1250, "fee": 30, "type": "charge", "source": None},
+    }
+    common = {"object": kind, "charge": "ch_1", "created": 1_800_000_000, "currency": "eur"}
+    return common | usual[kind] | changes
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd_one"),
+    [
+        ("dispute", {"currency": "usdc"}),
+        ("dispute", {"amount": None}),
+        ("radar.early_fraud_warning", {"actionable": "yes"}),
+        ("balance_transaction", {"currency": "usdc"}),
+        ("balance_transaction", {"created": 253_402_300_799}),
+        ("balance_transaction", {"exchange_rate": -1}),
+    ],
+)
+async def test_an_odd_object_hides_no_other_of_its_list(
+    http: aiohttp.ClientSession, kind: str, odd_one: dict[str, object]
+) -> None:
+    rows = [listed(kind, id="x_1"), listed(kind, id="x_2", **odd_one), listed(kind, id="x_3")]
+    page = json.dumps({"object": "list", "data": rows, "has_more": False}).encode()
+    at = datetime(2027, 1, 15, tzinfo=UTC)
+    async with odd(http, Odd(page)) as port:
+        lists: dict[str, Callable[[], AsyncIterator[Any]]] = {
+            "dispute": lambda: port.list_disputes(at),
+            "radar.early_fraud_warning": lambda: port.list_warnings(at),
+            "balance_transaction": lambda: port.balance_transactions(at, at),
+        }
+        assert [one.id async for one in lists[kind]()] == ["x_1", "x_3"]

@@ -205,14 +205,10 @@ class Stripe:
         with self._api.checked(endpoint):
             return objects.dispute(shape)
 
-    async def list_disputes(self, since: datetime) -> AsyncIterator[ProviderDispute]:
+    def list_disputes(self, since: datetime) -> AsyncIterator[ProviderDispute]:
         endpoint, params = "GET /v1/disputes", {"created": {"gte": int(since.timestamp())}}
-        async for shape in self._api.rows(
-            endpoint, self._api.v1.disputes.list_async, params, kind=DISPUTE
-        ):
-            with self._api.checked(endpoint):
-                found = objects.dispute(shape)
-            yield found
+        method = self._api.v1.disputes.list_async
+        return self._api.readable(endpoint, method, params, objects.dispute, kind=DISPUTE)
 
     async def get_warning(self, warning_id: str) -> FraudWarning:
         endpoint = "GET /v1/radar/early_fraud_warnings/{warning}"
@@ -221,14 +217,11 @@ class Stripe:
         with self._api.checked(endpoint):
             return objects.warning(shape)
 
-    async def list_warnings(self, since: datetime) -> AsyncIterator[FraudWarning]:
+    def list_warnings(self, since: datetime) -> AsyncIterator[FraudWarning]:
         endpoint = "GET /v1/radar/early_fraud_warnings"
         params = {"created": {"gte": int(since.timestamp())}}
         method = self._api.v1.radar.early_fraud_warnings.list_async
-        async for shape in self._api.rows(endpoint, method, params, kind=WARNING):
-            with self._api.checked(endpoint):
-                found = objects.warning(shape)
-            yield found
+        return self._api.readable(endpoint, method, params, objects.warning, kind=WARNING)
 
     async def create_customer(self, customer_id: UUID) -> str:
         endpoint = "POST /v1/customers"
@@ -238,7 +231,7 @@ class Stripe:
         with self._api.checked(endpoint, write=True):
             return shape.id()
 
-    async def balance_transactions(
+    def balance_transactions(
         self, since: datetime, until: datetime
     ) -> AsyncIterator[BalanceTransaction]:
         endpoint = "GET /v1/balance_transactions"
@@ -246,12 +239,10 @@ class Stripe:
             "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
             "expand": ["data.source"],
         }
-        async for shape in self._api.rows(
-            endpoint, self._api.v1.balance_transactions.list_async, params, kind=MOVEMENT
-        ):
-            with self._api.checked(endpoint):
-                found = objects.balance_transaction(shape)
-            yield found
+        method = self._api.v1.balance_transactions.list_async
+        return self._api.readable(
+            endpoint, method, params, objects.balance_transaction, kind=MOVEMENT
+        )
 
 
 def _while_key_was_good(since: datetime) -> dict[str, int]:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import stripe
@@ -31,6 +31,7 @@ PAGE = 100
 MAX_PAGES = 500
 
 Method = Callable[..., Awaitable[Any]]
+Row = TypeVar("Row")
 
 
 class API:
@@ -100,6 +101,24 @@ class API:
             problem = str(error)
         if problem:
             raise self._bad(endpoint, problem, write=write)
+
+    async def readable(
+        self,
+        endpoint: str,
+        method: Method,
+        params: dict[str, Any],
+        convert: Callable[[Shape], Row],
+        *,
+        kind: str,
+    ) -> AsyncIterator[Row]:
+        """Yield the converted objects of a listing; one that is not as documented is logged and left out."""
+        async for shape in self.rows(endpoint, method, params, kind=kind):
+            try:
+                row = convert(shape)
+            except ShapeError as error:
+                self._bad(endpoint, str(error), write=False)
+            else:
+                yield row
 
     def _bad(self, endpoint: str, problem: str, *, write: bool) -> Failure:
         episodes.record(
