@@ -8,6 +8,7 @@ from gateway.upstream.calls import READ_TIMEOUT
 from gateway.upstream.peers import Peers
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
+from kit.values import plain_text
 from protos.catalogue.v1 import catalogue_pb2 as pb
 
 # Calls to the catalogue at the same time.
@@ -49,7 +50,7 @@ async def find(peers: Peers, wanted: Iterable[WantedPlan]) -> Mapping[WantedPlan
 
 
 def _is_name(name: str) -> bool:
-    return len(name) <= MAX_NAME and name.isprintable()
+    return len(name) <= MAX_NAME and plain_text.is_plain(name)
 
 
 async def _by_name(peers: Peers, names: Sequence[str]) -> Mapping[str, str]:

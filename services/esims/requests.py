@@ -203,11 +203,14 @@ def _filter(checks: Checks, message: pb.ESIMFilter) -> Filter:
 
 
 def bundle_name(text: str) -> str:
-    """Check a bundle name that becomes a part of the provider's URLs; raises Failure INVALID."""
+    """Check a bundle name that becomes a part of the provider's URLs; raises Failure INVALID.
+
+    It may contain slashes, which are quoted there, but no part that leads to another path.
+    """
     checks = Checks()
     found = _name(checks, "bundle_name", text)
-    if set(found) & set("/\\"):
-        checks.fail("bundle_name", "must be a bundle's name, without slashes")
+    if "\\" in found or not {".", ".."}.isdisjoint(found.split("/")):
+        checks.fail("bundle_name", "must be a bundle's name, without backslashes")
     checks.done()
     return found
 

@@ -204,7 +204,7 @@ async def test_the_compatibility_of_a_bundle_is_reported(service: Service) -> No
     assert caught.value.kind is Kind.NOT_FOUND
 
 
-@pytest.mark.parametrize("name", ["", "../../orders", "a\\b", "x" * 201, "a\tb"])
+@pytest.mark.parametrize("name", ["", "../../orders", "a/../b", "a/.", "a\\b", "x" * 201, "a\tb"])
 async def test_a_malformed_bundle_name_is_refused(service: Service, name: str) -> None:
     (esim,) = await service.deliver()
     for method, request in (

@@ -1,5 +1,6 @@
 """Plans bought for an existing eSIM of the customer, between the real services."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -174,3 +175,16 @@ async def test_a_callback_that_names_another_esim_does_not_stop_a_top_up(shop: S
         await shop.control("clock/advance", hours=1)
         await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == 2
+
+
+async def test_a_plan_whose_name_has_a_slash_is_added_to_an_esim(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    fitting, _ = incompatible_plans(shop)
+    bundle = next(b for b in shop.catalogue.bundles.values() if b.name == fitting)
+    named = replace(bundle, name="esim_1GB/7D_V2")
+    shop.sandbox.world.catalogue.put_on_sale(named.to_json(unlimited_mb=-1))
+    async with platform(shop) as services:
+        esim = await owned(services, buyer, named.name)
+        order = await services.buy(buyer, plan_id=esim.plan_id, esim_id=esim.id)
+        assert order.status == COMPLETED
+        assert order.reference in on_esim(shop, esim.iccid)
