@@ -1,15 +1,19 @@
 """Options that several operators' commands share."""
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
 
 from cli.text import Token
+from kit.values import timestamps
 
 # No order or balance is as large, in any currency.
 MAX_AMOUNT = Decimal(10) ** 12
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ].*([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def token(about: str) -> Callable[[Any], Any]:
@@ -37,16 +41,23 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
 
 
 class Moment(click.DateTime):
-    """A day, a month or a time, whose refusal shows an example instead of the formats."""
+    """A day, a month or a time, whose refusal shows an example instead of the formats.
 
-    def __init__(self, example: str, *formats: str) -> None:
+    With `zoned`, times of RFC 3339 are accepted too, as `--json` and the APIs print them.
+    """
+
+    def __init__(self, example: str, *formats: str, zoned: bool = False) -> None:
         super().__init__(formats)
         self._example = example
+        self._zoned = zoned
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
+            if self._zoned and RFC_3339.fullmatch(value):
+                with suppress(ValueError):
+                    return timestamps.from_iso(value)
             self.fail(f"{value!r} is not {self._example}", param, ctx)
 
 
@@ -56,6 +67,7 @@ MOMENT = Moment(
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%d %H:%M:%S",
+    zoned=True,
 )
 MONTH = Moment("a month, such as 2026-11", "%Y-%m")
 DAY = Moment("a day, such as 2026-11-30", "%Y-%m-%d")

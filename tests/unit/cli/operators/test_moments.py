@@ -5,10 +5,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
+import click
 import pytest
 
 from cli.errors import CommandError
 from cli.operators.moments import stamp
+from cli.operators.options import DAY, MOMENT, MONTH
 from kit.values import timestamps
 
 
@@ -21,6 +23,30 @@ def test_a_time_is_in_utc_or_in_the_zone_of_this_machine() -> None:
     local = stamp(naive)
     assert local is not None
     assert timestamps.from_proto(local) == naive.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-02T10:15:03.418220Z",
+        "2026-02-02t10:15:03.41822z",
+        "2026-02-02 11:15:03.418220999+01:00",
+    ],
+)
+def test_a_time_is_accepted_as_json_and_the_apis_print_it(text: str) -> None:
+    expected = datetime(2026, 2, 2, 10, 15, 3, 418220, tzinfo=UTC)
+    assert MOMENT.convert(text, None, None) == expected
+    for kind in (DAY, MONTH):
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-31T10:15:03Z", "2026-02-02T10:15Q", "0000-01-01T00:00:00Z"]
+)
+def test_what_is_no_time_shows_an_example(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="such as 2026-11-30"):
+        MOMENT.convert(text, None, None)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00"])
