@@ -1,6 +1,8 @@
 """Conversion of ids, times and amounts in inputs to the services' messages."""
 
+import math
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,7 +12,10 @@ from kit.errors import invalid
 from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 
-DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
+# At most as many decimal places as a double is printed with.
+DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,20})?", re.ASCII)
+# Relative error of a product of floats, such as 1.1 * 3 * 1000.
+WHOLE_ERROR = 1e-12
 
 
 def optional_id(field: str, given: str | None, omitted: str) -> str:
@@ -25,10 +30,21 @@ def optional_id(field: str, given: str | None, omitted: str) -> str:
 
 
 def amount(field: str, given: str, currency: str) -> money_pb2.Money:
-    """Return an amount in a currency; raise Failure INVALID unless it is a decimal number."""
-    if not DECIMAL.fullmatch(given):
-        raise invalid({field: 'must be a decimal number, such as "5.00"'})
-    return money.to_proto(Decimal(given), currency)
+    """Return an amount in a currency, without float noise; raise Failure INVALID for another text.
+
+    A total that a client has computed with doubles has noise, such as "3.1500000000000004".
+    """
+    if DECIMAL.fullmatch(given):
+        with suppress(ValueError):  # more decimal places than amounts have
+            return money.to_proto(money.without_float_noise(Decimal(given)), currency)
+    raise invalid({field: 'must be a decimal number, such as "5.00"'})
+
+
+def whole(value: float) -> float:
+    """Return the whole number that a float is within float error of; otherwise the float itself."""
+    if math.isfinite(value) and abs(value - round(value)) <= WHOLE_ERROR * max(1.0, abs(value)):
+        return float(round(value))
+    return value
 
 
 def moment(field: str, given: datetime | None) -> Timestamp | None:

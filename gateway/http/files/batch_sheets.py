@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
@@ -22,7 +21,7 @@ from gateway.upstream.peers import Peers
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind, invalid, joined
 from kit.rpc import client as rpc_client
-from kit.values import money
+from kit.values import money, timestamps
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import batches_pb2 as pb
 
@@ -146,11 +145,10 @@ def _batch(texts: Mapping[str, str]) -> pb.BatchInput:
 
 
 def _moment(text: str) -> Timestamp:
+    moment = Timestamp()
     try:
-        at = datetime.fromisoformat(text)
-        moment = Timestamp()
-        moment.FromDatetime((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
-    except (ValueError, OverflowError) as error:
+        moment.FromDatetime(timestamps.from_iso(text))
+    except ValueError as error:
         raise invalid({"notBefore": "must be a time such as 2026-12-01T08:00:00Z"}) from error
     return moment
 
@@ -159,7 +157,7 @@ def _max_total(text: str, currency: str) -> money_pb2.Money:
     try:
         amount = Decimal(text)
         if amount.is_finite() and abs(amount) < money.MAX_NOISY:
-            return money.to_proto(amount, currency)
+            return money.to_proto(money.without_float_noise(amount), currency)
     except (InvalidOperation, ValueError):
         pass
     raise invalid({"maxTotal": "must be an amount of money such as 1200.50"})

@@ -1,6 +1,5 @@
 """Public queries for plans, countries and regions."""
 
-import math
 from enum import Enum
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from gateway.execution.auth import public_field
 from gateway.execution.columns import computed, output
 from gateway.execution.time_slices import in_slices
 from gateway.execution.views import View, read, views
+from gateway.schema import inputs
 from gateway.schema.plans.types import Country, DataPlan
 from gateway.upstream.context import Info
 from kit.errors import invalid
@@ -21,8 +21,6 @@ from protos.common.v1 import money_pb2
 MAX_PLANS = 10_000
 # The maximum of an int64, far above any price or amount of data.
 MAX_NUMBER = 2**63 - 1
-# Relative error of a product of floats, such as 1.1 * 3 * 1000.
-WHOLE_ERROR = 1e-12
 
 
 @strawberry.input(description="Filter for plans. A plan must match every condition that is set.")
@@ -293,8 +291,7 @@ def limit(field: str, value: float | None) -> money_pb2.Money | None:
 def _megabytes(value: float | None) -> int | None:
     if value is None:
         return None
-    if math.isfinite(value) and abs(value - round(value)) <= WHOLE_ERROR * max(1.0, abs(value)):
-        value = float(round(value))
+    value = inputs.whole(value)
     if not value.is_integer() or abs(value) > MAX_NUMBER:
         raise invalid({"filter.min_data_mb": "must be an integer number of MB"})
     return int(value)

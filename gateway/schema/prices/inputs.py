@@ -191,6 +191,7 @@ class PriceRuleInput:
 def _whole(path: str, number: float | None) -> int | None:
     if number is None:
         return None
+    number = inputs.whole(number)
     if not (0 <= number <= MAX_MB and number == int(number)):
         raise invalid({path: f"must be a whole number of MB, 0 or more, not {number:g}"})
     return int(number)

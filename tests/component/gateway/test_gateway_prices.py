@@ -135,6 +135,15 @@ async def test_data_that_is_no_whole_number_of_mb_is_refused(
     assert not gateway.prices.requests
 
 
+async def test_an_amount_of_data_may_have_float_noise(gateway: Gateway, finance: Client) -> None:
+    noisy = 1.1 * 3 * 1000
+    assert noisy != 3300
+    rules = [{"name": "a", "kind": "MARKUP_PERCENT", "match": {"minDataMB": noisy}}]
+    await finance.ask(SET, rules=rules, lists=[])
+    [request] = gateway.prices.requests
+    assert request.rules[0].match.min_data_mb == 3300
+
+
 async def test_a_preview_compares_each_list(gateway: Gateway, finance: Client) -> None:
     gateway.prices.answers["PreviewPrices"] = pb.PreviewPricesResponse(
         lists=[

@@ -1,10 +1,12 @@
 """POST /batches: a sheet is bought as a batch."""
 
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from kit.errors import Failure, Kind
+from kit.values import money
 from protos.orders.v1 import batches_pb2 as pb
 from tests.fixtures.answers.sheets import PLANS, SHEET, euros, post, sent
 from tests.fixtures.gateway import Client, Gateway
@@ -61,6 +63,26 @@ async def test_the_first_of_many_faulty_lines_are_named_and_the_others_counted(
     answer = await post(ann, sheet, path="/batches", idempotencyKey="k")
     assert answer.status == 422
     assert answer.error["message"].endswith("line 11: The plan is not sold; and 290 more")
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-12-01t08:00:00z", "2026-12-01T09:00:00.000000000+01:00", "2026-12-01T07:59:60Z"]
+)
+async def test_a_time_may_have_any_form_of_rfc_3339(
+    buying: Gateway, ann: Client, text: str
+) -> None:
+    await post(ann, SHEET, path="/batches", idempotencyKey="k", notBefore=text)
+    (request,) = buying.batches.requests
+    found = request.batch.not_before.ToDatetime()
+    assert f"{found:%Y-%m-%d %H:%M:%S}" in ("2026-12-01 08:00:00", "2026-12-01 07:59:59")
+
+
+async def test_a_maximum_may_have_float_noise(buying: Gateway, ann: Client) -> None:
+    text = repr(1.05 * 3)
+    assert text == "3.1500000000000004"
+    await post(ann, SHEET, path="/batches", idempotencyKey="k", maxTotal=text)
+    (request,) = buying.batches.requests
+    assert money.from_proto(request.batch.max_total) == Decimal("3.15")
 
 
 @pytest.mark.parametrize("text", ["soon", "2026-13-01", "9999-12-31T23:59:59-10:00"])
