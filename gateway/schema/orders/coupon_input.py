@@ -44,8 +44,8 @@ class CouponInput:
     )
     countries: list[str] = strawberry.field(
         default_factory=list,
-        description="ISO codes: it applies to plans that cover nothing but these countries. Empty: all"
-        " plans.",
+        description="ISO codes or English names: it applies to plans that cover nothing but these countries."
+        " Empty: all plans.",
     )
     minimum: str | None = strawberry.field(
         default=None, description="Least value of an order before the discount."

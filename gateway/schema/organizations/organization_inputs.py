@@ -29,10 +29,11 @@ class CreateOrganizationInput:
         description='What it may owe, as a decimal string such as "5000"; only with INVOICE.',
     )
     billing_address: str = strawberry.field(
-        default="", description="Address on its statements, at most 1,000 characters."
+        default="",
+        description="Address on its statements, in one line or several, at most 1,000 characters.",
     )
     country: str = strawberry.field(
-        default="", description="ISO 3166-1 alpha-2 code of its country."
+        default="", description="ISO code or English name of its country."
     )
     tax_id: str = strawberry.field(
         default="", description="Tax id, whose form is checked by the rules of `country`."
@@ -74,10 +75,11 @@ class UpdateOrganizationInput:
         default=None, description="What it may owe, as a decimal string; only with INVOICE."
     )
     billing_address: str | None = strawberry.field(
-        default=None, description="Address on its statements, at most 1,000 characters."
+        default=None,
+        description="Address on its statements, in one line or several, at most 1,000 characters.",
     )
     country: str | None = strawberry.field(
-        default=None, description="ISO 3166-1 alpha-2 code of its country."
+        default=None, description="ISO code or English name of its country."
     )
     tax_id: str | None = strawberry.field(
         default=None, description="Tax id, whose form is checked by the rules of `country`."

@@ -31,7 +31,7 @@ class UsageDimension(Enum):
 )
 class UsageFilter:
     countries: list[str] = strawberry.field(
-        default_factory=list, description="Visited countries, by ISO code."
+        default_factory=list, description="Visited countries, by ISO code or English name."
     )
     plans: list[str] = strawberry.field(
         default_factory=list, description="Plan ids or bundle names."

@@ -8,6 +8,7 @@ from kit.reports import requests as shared
 from kit.reports.periods import Days
 from kit.values.checks import Checks
 from protos.esims.v1 import reports_pb2 as pb
+from providers.esim_go.countries import country_key
 from services.esims.reports.report import Dimension, Filter, Wanted
 
 DEFAULT_GROUPS = 100
@@ -64,7 +65,7 @@ def _filter(checks: Checks, given: pb.UsageFilter) -> Filter:
     ids: Sequence[str] = shared.few(checks, "organization_ids", given.organization_ids)
     return Filter(
         countries=tuple(
-            code.upper() for code in shared.texts(checks, "countries", given.countries)
+            country_key(text).upper() for text in shared.texts(checks, "countries", given.countries)
         ),
         plans=shared.texts(checks, "plans", given.plans),
         organization_ids=tuple(

@@ -12,7 +12,7 @@ from kit.values import currencies, money, page_token
 from kit.values.checks import Checks
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import coupons_pb2 as pb
-from providers.esim_go.countries import is_country
+from providers.esim_go.countries import country_key, is_country
 from services.orders.coupons.coupon import Coupon, Rules, normalized
 from services.orders.order import MAX_QUANTITY
 from services.orders.provider.provider_order import CURRENCY
@@ -178,15 +178,15 @@ def _names(checks: Checks, name: str, given: list[str]) -> frozenset[str]:
 
 
 def _countries(checks: Checks, given: list[str]) -> frozenset[str]:
-    names = _names(checks, "countries", given)
-    for index, text in enumerate(given[:MAX_CONDITIONS]):
-        code = text.strip().upper()
+    _names(checks, "countries", given)
+    codes = [country_key(text[:MAX_NAME]).upper() for text in given[:MAX_CONDITIONS]]
+    for index, code in enumerate(codes):
         if not is_country(code) and not PROVIDER_COUNTRY.fullmatch(code):
             checks.fail(
                 f"coupon.countries[{index}]",
-                f'"{text[:20]}" is not a known country; use ISO 3166-1 alpha-2 codes such as "FR"',
+                f'"{given[index][:20]}" is not a known country; use ISO 3166-1 alpha-2 codes such as "FR"',
             )
-    return frozenset(name.upper() for name in names)
+    return frozenset(codes)
 
 
 def check(request: pb.CheckCouponRequest) -> tuple[str, UUID, int, str]:

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from uuid import UUID
 
 from babel import Locale, UnknownLocaleError
@@ -16,6 +15,7 @@ from kit.values import currencies, money, page_token
 from kit.values.checks import Checks
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import organizations_pb2 as pb
+from providers.esim_go.countries import country_key, is_country
 from services.orders.organizations import tax_ids
 from services.orders.organizations.membership import Billing, MemberRole
 from services.orders.organizations.organization import Profile
@@ -51,7 +51,7 @@ def create(request: pb.CreateOrganizationRequest) -> Profile:
     )
     profile = Profile(
         name=_name(checks, request.name),
-        billing_address=checks.free_text("billing_address", request.billing_address, MAX_ADDRESS),
+        billing_address=_address(checks, request.billing_address),
         country=_country(checks, request.country),
         tax_id=checks.free_text("tax_id", request.tax_id, tax_ids.MAX_LENGTH),
         currency=request.currency,
@@ -71,7 +71,7 @@ def update(request: pb.UpdateOrganizationRequest, profile: Profile) -> Profile:
     changed = replace(
         profile,
         name=_name(checks, request.name) if request.HasField("name") else profile.name,
-        billing_address=checks.free_text("billing_address", request.billing_address, MAX_ADDRESS)
+        billing_address=_address(checks, request.billing_address)
         if request.HasField("billing_address")
         else profile.billing_address,
         country=_country(checks, request.country)
@@ -115,18 +115,22 @@ def _name(checks: Checks, text: str) -> str:
     return name
 
 
-def _country(checks: Checks, code: str) -> str:
-    if code and code not in _countries():
-        checks.fail("country", "must be an ISO 3166-1 alpha-2 code in upper case, such as DE")
+def _country(checks: Checks, text: str) -> str:
+    code = country_key(text[:MAX_NAME]).upper()
+    if code and not is_country(code):
+        checks.fail("country", "must be the ISO code or English name of a country, such as DE")
     return code
 
 
-@cache
-def _countries() -> frozenset[str]:
-    codes = map(str, Locale("en").territories)
-    # CLDR's groups and placeholders are not countries.
-    groups = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}
-    return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - groups
+def _address(checks: Checks, text: str) -> str:
+    """Check an address, which may have several lines."""
+    lines = [checks.free_text("billing_address", one, MAX_ADDRESS) for one in text.splitlines()]
+    address = "\n".join(filter(None, lines))
+    if len(address) > MAX_ADDRESS:
+        checks.fail(
+            "billing_address", f"must have at most {MAX_ADDRESS} characters, not {len(address)}"
+        )
+    return address
 
 
 def _locale(checks: Checks, tag: str) -> str:

@@ -8,6 +8,7 @@ from kit.reports import requests as shared
 from kit.values import currencies
 from kit.values.checks import Checks
 from protos.orders.v1 import reports_pb2 as pb
+from providers.esim_go.countries import country_key
 from services.orders.reports.report import (
     Comparison,
     Dimension,
@@ -104,7 +105,7 @@ def sales_filter(checks: Checks, given: pb.SalesFilter) -> Filter:
     """Return the field `filter`."""
     return Filter(
         countries=tuple(
-            code.upper() for code in shared.texts(checks, "countries", given.countries)
+            country_key(text).upper() for text in shared.texts(checks, "countries", given.countries)
         ),
         areas=shared.texts(checks, "areas", given.areas),
         regions=shared.texts(checks, "regions", given.regions),

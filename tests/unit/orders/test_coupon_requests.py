@@ -67,6 +67,12 @@ def test_a_coupon_with_everything_is_read() -> None:
     assert (rules.max_uses, rules.max_uses_per_customer, rules.max_loss) == (10, 1, Decimal(0))
 
 
+def test_countries_are_recognized_as_people_write_them() -> None:
+    given = ["UK", "france", "DEU", "Côte d’Ivoire", "us-hi", "GB", "it"]
+    rules = requests.create(request(percent="5", countries=given), NOW)
+    assert rules.countries == {"GB", "FR", "DE", "CI", "US-HI", "IT"}
+
+
 def test_absent_limits_do_not_exist() -> None:
     rules = requests.create(request(), NOW)
     assert (rules.max_uses, rules.max_uses_per_customer) == (None, None)

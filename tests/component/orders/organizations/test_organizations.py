@@ -99,6 +99,28 @@ async def test_wrong_fields_are_named(shop: Shop, fields: dict[str, Any], bad: s
         assert await fields_of(call) == bad
 
 
+async def test_a_country_and_an_address_are_taken_as_people_write_them(shop: Shop) -> None:
+    admin = await shop.session("admin@example.com", admin=True)
+    address = "Acme Ltd\r\n 1 High Street \n\nLondon"
+    async with shop.channel() as channel:
+        acme = await create_organization(
+            shop.auth, channel, roles=(), country="UK", billing_address=address
+        )
+        get = pb.GetOrganizationRequest(organization_id=acme.id)
+        found = (await acme.service.GetOrganization(get, metadata=admin)).organization
+        assert found.country == "GB"
+        assert found.billing_address == "Acme Ltd\n1 High Street\nLondon"
+        update = pb.UpdateOrganizationRequest(organization_id=acme.id, country="Germany")
+        found = (await acme.service.UpdateOrganization(update, metadata=admin)).organization
+        assert (found.country, found.billing_address.count("\n")) == ("DE", 2)
+        long = pb.UpdateOrganizationRequest(
+            organization_id=acme.id, billing_address="\n".join(["x" * 501] * 2)
+        )
+        assert await fields_of(acme.service.UpdateOrganization(long, metadata=admin)) == {
+            "billing_address"
+        }
+
+
 async def test_a_time_zone_that_postgresql_does_not_know_is_refused(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
