@@ -107,6 +107,7 @@ def quote(request: pb.QuoteOrderRequest, customer_id: UUID | None) -> OrderReque
         idempotency_key=None,
         currency=given_currency(checks, request.currency),
         coupon_code=given_code(checks, "coupon_code", request.coupon_code) or "",
+        organization_id=checks.optional_uuid("organization_id", request.organization_id),
     )
     checks.done()
     return checked

@@ -172,6 +172,7 @@ def wired(
         settings.buyers,
         claims,
         Offers(
+            database,
             shared.catalogue,
             shared.datasource,
             shared.prices,

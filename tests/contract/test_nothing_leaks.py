@@ -132,7 +132,7 @@ async def everything(shop: Platform, customer: Client) -> Everything:
         "dataPlan": {"id": plan},
         "orderDetails": {"id": order["id"]},
         "esimDetails": {"id": order["esims"][0]["id"]},
-        "quote": {"planId": plan, "quantity": 2},
+        "quote": {"planId": plan, "quantity": 2, "organizationId": None},
         "walletBalance": {"currency": "USD"},
         "walletEntries": {"walletId": NOTHING},
         "topUp": {"id": NOTHING},

@@ -8,6 +8,7 @@ import strawberry
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import output, text, timestamp
 from gateway.execution.views import View, read
+from gateway.schema import inputs
 from gateway.schema.plans.queries import CurrencyArgument, PlanIdArgument
 from gateway.upstream.context import Info
 from kit.values import money
@@ -90,14 +91,23 @@ CouponArgument = Annotated[
     ),
 ]
 
+BuyerArgument = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="Organization to buy for, in its currency; the caller must be an owner, manager or buyer"
+        " of it. Omit to buy for oneself."
+    ),
+]
+
 
 @strawberry.type
 class QuoteQueries:
     """Mixed into Query."""
 
     @auth_field(
-        description="What `purchaseESIM` with the same arguments would charge the caller now. Fails with the"
-        " code by which the purchase would be refused, such as PLAN_UNAVAILABLE. Buys nothing."
+        description="What `purchaseESIM` with the same arguments would charge now. Fails with the"
+        " code by which the purchase would be refused, such as PLAN_UNAVAILABLE. Buys nothing. Payments and"
+        " budgets are not checked."
     )
     async def quote(
         self,
@@ -106,12 +116,16 @@ class QuoteQueries:
         quantity: QuantityArgument = 1,
         currency: CurrencyArgument = None,
         coupon_code: CouponArgument = None,
+        organization_id: BuyerArgument = None,
     ) -> Quote | None:
         request = orders_pb2.QuoteOrderRequest(
             plan_id=plan_id,
             quantity=quantity,
             currency=currency or "",
             coupon_code=coupon_code or "",
+            organization_id=inputs.optional_id(
+                "organizationId", organization_id, "to buy for yourself"
+            ),
         )
         async with info.context.guesses.ordering(coupon_code):
             answer = await info.context.call(info.context.peers.orders.QuoteOrder, request)

@@ -540,12 +540,15 @@ class QuoteOrderRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     COUPON_CODE_FIELD_NUMBER: _builtins.int
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
     plan_id: _builtins.str
     quantity: _builtins.int
     """1 to 10."""
     currency: _builtins.str
     """As in CreateOrderRequest."""
     coupon_code: _builtins.str
+    organization_id: _builtins.str
+    """As in CreateOrderRequest. Budgets, the wallet and the credit of the organization are not checked."""
     def __init__(
         self,
         *,
@@ -553,10 +556,11 @@ class QuoteOrderRequest(_message.Message):
         quantity: _builtins.int = ...,
         currency: _builtins.str = ...,
         coupon_code: _builtins.str = ...,
+        organization_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_code", b"coupon_code", "currency", b"currency", "plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_code", b"coupon_code", "currency", b"currency", "organization_id", b"organization_id", "plan_id", b"plan_id", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

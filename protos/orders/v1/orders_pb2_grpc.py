@@ -175,7 +175,7 @@ class OrdersServiceServicer:
 
     def QuoteOrder(self, request, context):
         """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
-        does for the plan, the quantity, the currency and the coupon.
+        does for the plan, the quantity, the currency, the coupon and the organization.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

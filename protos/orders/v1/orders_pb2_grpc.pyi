@@ -58,7 +58,7 @@ class OrdersServiceStub:
     """
     QuoteOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.QuoteOrderRequest, _orders_pb2.QuoteOrderResponse]
     """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
-    does for the plan, the quantity, the currency and the coupon.
+    does for the plan, the quantity, the currency, the coupon and the organization.
     """
     ValidateOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]
     """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing."""
@@ -159,7 +159,7 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     QuoteOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.QuoteOrderRequest, _orders_pb2.QuoteOrderResponse]  # type: ignore[assignment]
     """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
-    does for the plan, the quantity, the currency and the coupon.
+    does for the plan, the quantity, the currency, the coupon and the organization.
     """
     ValidateOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ValidateOrderRequest, _orders_pb2.ValidateOrderResponse]  # type: ignore[assignment]
     """Returns what an order would charge, and whether it could be bought; buys nothing and records nothing."""
@@ -269,7 +269,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.QuoteOrderResponse, _abc.Awaitable[_orders_pb2.QuoteOrderResponse]]:
         """Returns what CreateOrder would charge now, with tax and coupon; buys nothing and records nothing. Fails as CreateOrder
-        does for the plan, the quantity, the currency and the coupon.
+        does for the plan, the quantity, the currency, the coupon and the organization.
         """
 
     @_abc_1.abstractmethod

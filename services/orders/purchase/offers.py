@@ -5,11 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from kit.db.database import Database
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Priority
 from services.orders.coupons.redeem import Discounts
 from services.orders.datasource import OrdersDataSource
 from services.orders.order import OrderRequest
+from services.orders.organizations import purchasing
+from services.orders.organizations.membership import Billing, Membership
 from services.orders.peers import Catalogue
 from services.orders.plan import Plan
 from services.orders.purchase import quotes
@@ -40,6 +43,7 @@ class Offers:
 
     def __init__(
         self,
+        database: Database,
         catalogue: Catalogue,
         datasource: OrdersDataSource,
         prices: Prices,
@@ -47,6 +51,7 @@ class Offers:
         *,
         paid_here: bool,
     ) -> None:
+        self._database = database
         self._catalogue = catalogue
         self._datasource = datasource
         self._prices = prices
@@ -57,15 +62,36 @@ class Offers:
         """Return what the request, which must have no eSIM and no price limit, would charge now.
 
         The offer is valid as long as a confirmed cost is, but not longer than the coupon. Raises Failure as
-        Claims.claim does for the plan, the quantity, the currency and the coupon.
+        Claims.claim does for the plan, the quantity, the currency, the coupon and the organization.
         """
-        plan = await self._catalogue.get_plan(request.plan_id, request.quantity, request.currency)
+        member = await self._member(request)
+        request = purchasing.in_currency(request, member)
+        with purchasing.priced(member):
+            plan = await self._catalogue.get_plan(
+                request.plan_id, request.quantity, request.currency
+            )
         discount = await self._discounts.find(request, plan)
         quote = await self._prices.quote(request, plan, None, discount.amount, Priority.READ)
-        if self._paid_here and request.customer_id.int:
+        if self._is_paid_here(request, member):
             quote = quotes.payable(quote)
         valid_until = self._prices.clock.wall() + self._prices.ttl
         return Offer(plan, quote, min(valid_until, discount.ends_at or valid_until))
+
+    async def _member(self, request: OrderRequest) -> Membership | None:
+        """Return for which organization the caller would buy; None for themself."""
+        if request.organization_id is None:
+            return None
+        async with self._database.system() as connection:
+            member = await purchasing.buyer(connection, request)
+            if member is not None:
+                await purchasing.check(connection, member, request.group_id)
+        return member
+
+    def _is_paid_here(self, request: OrderRequest, member: Membership | None) -> bool:
+        """Return whether the order would have a payment; a wallet and an account need no payment provider."""
+        if member is not None and member.billing is not Billing.CARD:
+            return True
+        return self._paid_here and bool(request.customer_id.int)
 
     async def validate(self, plan_id: UUID, quantity: int, currency: str) -> Validation:
         """Return whether the provider accepts an order, and at a cost at which the shop sells it.

@@ -94,6 +94,14 @@ async def test_lists_of_an_empty_organization_are_refused(gateway: Gateway, ann:
     assert not gateway.batches.requests
 
 
+async def test_a_quote_for_an_empty_organization_is_refused(gateway: Gateway, ann: Client) -> None:
+    query = '{ quote(planId: "%s", organizationId: "") { totalExact } }'
+    answer = await ann.ask(query % PLAN.id)
+    message = "organizationId: must not be empty; omit it to buy for yourself"
+    assert answer.error["message"] == message
+    assert not gateway.orders.requests
+
+
 @pytest.mark.parametrize("path", ["/batches", "/batches/csv"])
 @pytest.mark.parametrize("field", ["organizationId", "groupId", "maxTotal"])
 async def test_an_empty_field_of_a_form_is_refused(

@@ -9,7 +9,8 @@ from protos.orders.v1 import orders_pb2
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.gateway_customer import PLAN, order
 
-QUOTE = """query($id: ID!) { quote(planId: $id, quantity: 2, currency: "EUR", couponCode: "spring") {
+QUOTE = """query($id: ID!, $buyer: ID) {
+  quote(planId: $id, quantity: 2, currency: "EUR", couponCode: "spring", organizationId: $buyer) {
   unitPrice unitPriceExact subtotal subtotalExact discount discountExact taxAmount taxAmountExact
   taxRate priceIncludesTax total totalExact currency validUntil } }"""
 
@@ -51,6 +52,15 @@ async def test_a_quote_has_exact_amounts(gateway: Gateway, ann: Client) -> None:
         "priceIncludesTax": True,
         "currency": "EUR",
     }
+
+
+async def test_a_quote_is_for_an_organization(gateway: Gateway, ann: Client) -> None:
+    gateway.orders.answers["QuoteOrder"] = orders_pb2.QuoteOrderResponse(
+        total=euros("10.78"), valid_until=order().created_at
+    )
+    acme = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+    await ann.ask(QUOTE, id=PLAN.id, buyer=acme)
+    assert gateway.orders.requests[0].organization_id == acme
 
 
 async def test_a_quote_fails_as_the_purchase_would(gateway: Gateway, ann: Client) -> None:

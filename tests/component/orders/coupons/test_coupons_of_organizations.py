@@ -52,8 +52,13 @@ async def test_members_share_the_uses_of_their_organization(shop: Shop) -> None:
         buyers = [one.metadata for one in (acme.owner, acme.manager, acme.buyer)]
         outcome = await at_once(*(running.buy(one, organization_id=acme.id) for one in buyers))
         assert outcome == (1, {NOT_APPLICABLE})
+        wanted = orders_pb2.QuoteOrderRequest(
+            plan_id=shop.plan_id, quantity=1, coupon_code="SPRING", organization_id=acme.id
+        )
         for one in buyers:
             assert await refused(running.buy(one, organization_id=acme.id)) == NOT_APPLICABLE
+            quoting = running.orders.QuoteOrder(wanted, metadata=one)
+            assert await refused(quoting) == NOT_APPLICABLE
         # For themselves, each of them is another customer.
         assert await at_once(*map(running.buy, buyers)) == (3, set())
         assert await refused(running.buy(buyers[0])) == NOT_APPLICABLE
