@@ -19,6 +19,7 @@ TOKEN = token(
     "Access token of an administrator, whose id is then recorded; to read, of any staff. Default: the"
     " service role key."
 )
+BILLING = click.Choice(["prepaid", "invoice", "card"])
 ORGANIZATION = click.argument("organization", metavar="ORGANIZATION", type=click.UUID)
 
 
@@ -43,7 +44,7 @@ def organizations() -> None:
 )
 @click.option(
     "--billing",
-    type=click.Choice(["prepaid", "invoice", "card"]),
+    type=BILLING,
     default="prepaid",
     show_default=True,
     help="How it pays: from its wallet, by monthly statements, or each buyer by card.",
@@ -59,9 +60,32 @@ def create(token: str | None, as_json: bool, name: str, **options: Any) -> None:
     credit: Decimal | None = options["credit"]
     if credit is not None and options["billing"] != "invoice":
         raise click.UsageError("--credit requires --billing invoice")
-    from cli.operators.organizations.organizations import NewOrganization
+    from cli.operators.organizations.profiles import NewOrganization
 
     _print(token, as_json, lambda service: service.create(name, NewOrganization(**options)))
+
+
+@organizations.command()
+@TOKEN
+@JSON
+@ORGANIZATION
+@click.option("--name", help="Name of the company.")
+@click.option("--billing", type=BILLING, help="How it pays from its next order on.")
+@click.option("--credit", type=AMOUNT, help="What it may owe; only with the billing invoice.")
+@click.option("--address", help='Billing address; "" removes it.')
+@click.option("--country", help='ISO code of its country, such as DE; "" removes it.')
+@click.option(
+    "--tax-id", help='Tax id; its form is checked by the country\'s rules. "" removes it.'
+)
+@click.option("--locale", help="Language, such as de-AT.")
+@click.option("--time-zone", help="Zone of its months, such as Europe/Berlin.")
+def update(token: str | None, as_json: bool, organization: UUID, **options: Any) -> None:
+    """Change an organization, such as its credit limit. What is left out stays as it is."""
+    if all(value is None for value in options.values()):
+        raise click.UsageError("name what to change, such as --credit 5000")
+    from cli.operators.organizations.profiles import Change
+
+    _print(token, as_json, lambda service: service.update(organization, Change(**options)))
 
 
 @organizations.command("list")

@@ -3,14 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from uuid import UUID
 
 from cli.config.access import Access
-from cli.errors import CommandError
 from cli.operators import output
+from cli.operators.organizations.profiles import Change, NewOrganization
 from cli.operators.service import Service, connect
-from kit.values import money
 from protos.orders.v1 import organizations_pb2 as pb
 from protos.orders.v1.organizations_pb2_grpc import OrganizationsServiceStub
 
@@ -18,39 +16,6 @@ PAGE = 500
 TITLES = ("id", "name", "currency", "billing", "owed", "credit limit", "state")
 MEMBER_TITLES = ("account", "role", "e-mail", "since", "groups")
 INVITATION_TITLES = ("id", "e-mail", "role", "created", "ends", "state")
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrganization:
-    """The options of `create`."""
-
-    currency: str
-    billing: str = "prepaid"
-    credit: Decimal | None = None
-    address: str = ""
-    country: str = ""
-    tax_id: str = ""
-    locale: str = ""
-    time_zone: str = ""
-
-    def to_proto(self, name: str) -> pb.CreateOrganizationRequest:
-        """Return the request; raise CommandError for an amount that is none."""
-        currency = self.currency.upper()
-        try:
-            limit = None if self.credit is None else money.to_proto(self.credit, currency)
-        except ValueError as error:
-            raise CommandError(f"{self.credit} is not an amount of money: {error}") from error
-        return pb.CreateOrganizationRequest(
-            name=name,
-            currency=currency,
-            billing=pb.Billing.Value(f"BILLING_{self.billing.upper()}"),
-            credit_limit=limit,
-            billing_address=self.address,
-            country=self.country.upper(),
-            tax_id=self.tax_id,
-            locale=self.locale,
-            time_zone=self.time_zone,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +30,16 @@ class Organizations:
         created = await self.service.call("CreateOrganization", options.to_proto(name))
         return self._one(
             created.organization, f"{name} was created: {created.organization.id}", invite=True
+        )
+
+    async def update(self, organization: UUID, change: Change) -> list[str]:
+        """Change an organization, and show it."""
+        id_ = str(organization)
+        asking = pb.GetOrganizationRequest(organization_id=id_)
+        currency = (await self.service.call("GetOrganization", asking)).organization.currency
+        answer = await self.service.call("UpdateOrganization", change.to_proto(id_, currency))
+        return (
+            output.document(answer.organization) if self.as_json else _details(answer.organization)
         )
 
     async def list_organizations(self, limit: int) -> list[str]:

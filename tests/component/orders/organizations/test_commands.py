@@ -94,6 +94,26 @@ async def test_an_operator_suspends_and_resumes(run: Run) -> None:
     assert "active" in await printed(run, "list")
 
 
+async def test_an_operator_changes_only_what_is_named(run: Run) -> None:
+    options = ("--currency", "EUR", "--billing", "invoice", "--credit", "5000", "--country", "DE")
+    created = await printed(run, "create", "Acme", *options, "--tax-id", "DE136695976", "--json")
+    acme = json.loads(created)["id"]
+    changed = await printed(run, "update", acme, "--credit", "7500", "--name", "Acme Ltd")
+    assert "Acme Ltd: active" in changed
+    assert "owes 0 EUR, 0 EUR reserved, of 7500 EUR" in changed
+    assert "DE; tax id DE136695976" in changed
+    others = ("--tax-id", "", "--billing", "prepaid", "--time-zone", "Europe/Berlin")
+    found = json.loads(await printed(run, "update", acme, *others, "--json"))
+    names = ("name", "tax_id", "country", "billing", "time_zone", "locale")
+    assert [found[name] for name in names] == [
+        *("Acme Ltd", "", "DE", "PREPAID", "Europe/Berlin", "en")
+    ]
+    nothing = await run("update", acme)
+    assert (nothing.returncode, "name what to change" in nothing.stderr) == (2, True)
+    wrong = await run("update", acme, "--credit", "5")
+    assert (wrong.returncode, "unless billing is INVOICE" in wrong.stderr) == (1, True)
+
+
 async def test_wrong_options_say_what_to_do(run: Run) -> None:
     credit = await run("create", "Acme", "--currency", "EUR", "--credit", "5")
     assert (credit.returncode, "--billing invoice" in credit.stderr) == (2, True)
