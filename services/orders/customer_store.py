@@ -85,13 +85,17 @@ select id from orders.esim_orders
 where customer_id = $1 and (status in ('PROCESSING', 'NEEDS_REVIEW') or next_run_at is not null)
 order by created_at, id
 """
-# Money of the customer that is on its way: it could not reach them any more.
+# Money of the customer that is on its way: it could not reach them any more. What a dispute of a top-up has
+# taken from their wallet may return.
 MOVING = """
 select id from orders.payments
 where customer_id = $1 and state in ('AWAITING', 'AUTHORIZED', 'PAID')
 union all
 select id from orders.refunds
 where customer_id = $1 and state in ('PLANNED', 'STARTED', 'PENDING')
+union all
+select p.id from orders.payments p join orders.disputes d on d.payment_id = p.id
+where p.customer_id = $1 and p.order_id is null and d.withdrawn and d.closed_at is null
 order by 1
 """
 BALANCES = """
@@ -244,8 +248,8 @@ async def _check_money(connection: Connection, customer_id: UUID) -> None:
         raise Failure(
             Kind.REFUSED,
             "PAYMENTS_OPEN",
-            f"nothing was erased: payments or refunds are not settled ({', '.join(moving[:MAX_NAMED])}). Wait"
-            " until they are, and erase again",
+            "nothing was erased: payments, refunds or disputes of top-ups are not settled (ids"
+            f" {', '.join(moving[:MAX_NAMED])}). Wait until they are, and erase again",
         )
     if owed := await refund_store.owed(connection, customer_id):
         raise Failure(

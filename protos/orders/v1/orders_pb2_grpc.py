@@ -323,8 +323,8 @@ class OrdersServiceServicer:
     def EraseCustomer(self, request, context):
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
         Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
-        for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled, or refunds failed),
-        WALLET_NOT_EMPTY (pay the balance back, and correct it).
+        for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
+        settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -126,8 +126,8 @@ class OrdersServiceStub:
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
     Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
-    for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled, or refunds failed),
-    WALLET_NOT_EMPTY (pay the balance back, and correct it).
+    for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
+    settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
     """
 
 @_typing.type_check_only
@@ -227,8 +227,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_orders_pb2.EraseCustomerRequest, _orders_pb2.EraseCustomerResponse]  # type: ignore[assignment]
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
     Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
-    for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled, or refunds failed),
-    WALLET_NOT_EMPTY (pay the balance back, and correct it).
+    for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
+    settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -445,8 +445,8 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_orders_pb2.EraseCustomerResponse, _abc.Awaitable[_orders_pb2.EraseCustomerResponse]]:
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
         Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
-        for the open orders, or settle them), PAYMENTS_OPEN (payments or refunds are not settled, or refunds failed),
-        WALLET_NOT_EMPTY (pay the balance back, and correct it).
+        for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
+        settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

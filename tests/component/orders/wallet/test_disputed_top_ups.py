@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from protos.orders.v1 import orders_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.disputes.settings import DisputeSettings
 from tests.component.orders.books.checked import CheckedShop, checked
@@ -130,3 +131,20 @@ async def test_of_a_spent_top_up_nothing_is_taken(paid_shop: PaidShop) -> None:
         assert await paid_shop.wallet(customer) == (0, 0)
         assert [kind for kind, _ in await changes(paid_shop)] == ["TOP_UP", "CORRECTION"]
         await books_agree(found)
+
+
+async def test_a_customer_is_not_erased_while_a_top_up_is_disputed(paid_shop: PaidShop) -> None:
+    buyer, customer = await buyer_id(paid_shop)
+    erase = orders_pb2.EraseCustomerRequest(customer_id=customer)
+    key = paid_shop.shop.service_key
+    async with paid_shop.open(disputes=NO_POLL) as service:
+        row = await topped_up(service, paid_shop, buyer)
+        dispute_id = await disputed(paid_shop, row)
+        await report(service, paid_shop, row, dispute_id, "needs_response")
+        assert await paid_shop.wallet(customer) == (0, 0)
+        call = service.orders.EraseCustomer(erase, metadata=key)
+        assert await refused(call) == "PAYMENTS_OPEN"
+        resolve = f"/disputes/{dispute_id}/resolve"
+        await paid_shop.provider.control("POST", resolve, {"status": "lost"})
+        await report(service, paid_shop, row, dispute_id, "lost")
+        await service.orders.EraseCustomer(erase, metadata=key)
