@@ -81,7 +81,8 @@ class StripeEvents:
         body = await self._read(request)
         if isinstance(body, web.Response):
             return body
-        verdict = signature.verify(body, request.headers.getall(HEADER, []), self._secrets)
+        now = self._database.now().timestamp()
+        verdict = signature.verify(body, request.headers.getall(HEADER, []), self._secrets, now)
         if verdict is not Verdict.VALID:
             status, message, result = REFUSALS[verdict]
             episodes.record(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -65,6 +66,19 @@ async def test_another_secret_and_an_old_timestamp_are_refused(stripe_endpoint: 
     status, answer = await stripe_endpoint.post(body + " ", signed(body))
     assert (status, answer["code"]) == (401, "BAD_SIGNATURE")
     assert await stripe_endpoint.rows() == []
+
+
+@pytest.mark.parametrize("ahead", [-600, -300, 600])
+async def test_the_clock_of_the_database_decides_whether_a_timestamp_is_old(
+    stripe_endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    of_machine, body = time.time, json.dumps(event())
+    recent, old = signed(body), signed(body, age=310)
+    monkeypatch.setattr(time, "time", lambda: of_machine() + ahead)
+    status, answer = await stripe_endpoint.post(body, old)
+    assert (status, answer["code"]) == (401, "OLD_TIMESTAMP")
+    status, _ = await stripe_endpoint.post(body, recent)
+    assert status == 200
 
 
 @pytest.mark.parametrize(
