@@ -27,8 +27,6 @@ CODES = {
     Kind.DEADLINE: "DEADLINE_EXCEEDED",
     Kind.INTERNAL: "INTERNAL",
 }
-# Mutations return these as data (`success: false`), because the caller can act on them.
-REFUSALS = frozenset({Kind.INVALID, Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED})
 # The documented message; `extensions.detail` contains the exact reason.
 NOT_AUTHENTICATED = "Not authenticated"
 # Arguments whose name differs from that of the services' field.
@@ -162,10 +160,3 @@ def masked(error: BaseException, request_id: str) -> dict[str, Any]:
         "message": f"Internal error. Report the fault id {fault} to the operator",
         "extensions": {"code": CODES[Kind.INTERNAL], "reason": "INTERNAL", "faultId": fault},
     }
-
-
-def refusal(failure: Failure) -> tuple[str, str]:
-    """Return message and code of a refusal for a mutation's result; raise any other failure."""
-    if failure.kind not in REFUSALS:
-        raise failure
-    return message(failure), failure.reason

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import refusal
 from gateway.execution.auth import admin_field, support_field
 from gateway.execution.views import views
+from gateway.schema import results
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -35,28 +35,21 @@ class SetPlanHiddenResult:
         description="True if the plan is now hidden or visible as requested."
     )
     plan: DataPlan | None = strawberry.field(
-        description="The plan; null if the request was refused."
+        default=None, description="The plan; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PLAN_NOT_FOUND")
 
 
 @strawberry.type(description="Result of `setFeaturedPlans`.")
 class SetFeaturedPlansResult:
     success: bool = strawberry.field(description="True if the featured plans were replaced.")
     plans: list[DataPlan] = strawberry.field(
-        description="The featured plans in display order; empty if the request was refused."
+        default_factory=list,
+        description="The featured plans in display order; empty if the request was refused.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PLAN_NOT_FOUND")
 
 
 FilterArgument = Annotated[
@@ -108,11 +101,8 @@ class AdministrationMutations:
         try:
             answer = await info.context.change(info.context.peers.catalogue.SetPlanHidden, request)
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetPlanHiddenResult(success=False, plan=None, error=message, code=code)
-        return SetPlanHiddenResult(
-            success=True, plan=DataPlan.of(answer.plan), error=None, code=None
-        )
+            return results.refused(SetPlanHiddenResult, failure)
+        return SetPlanHiddenResult(success=True, plan=DataPlan.of(answer.plan))
 
     @admin_field(
         description="Replaces the list of featured plans, which `featuredPlans` returns in this order."
@@ -126,9 +116,6 @@ class AdministrationMutations:
                 info.context.peers.catalogue.SetFeaturedPlans, request
             )
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetFeaturedPlansResult(success=False, plans=[], error=message, code=code)
+            return results.refused(SetFeaturedPlansResult, failure)
         info.context.spend(len(answer.plans))
-        return SetFeaturedPlansResult(
-            success=True, plans=views(DataPlan, answer.plans), error=None, code=None
-        )
+        return SetFeaturedPlansResult(success=True, plans=views(DataPlan, answer.plans))

@@ -1,14 +1,15 @@
 """Queries for a customer's own eSIMs, and mutations that change them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Protocol
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.selected import selected
 from gateway.execution.views import views
+from gateway.schema import results
 from gateway.schema.esims.types import ESIM, with_bundles
 from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
@@ -65,19 +66,11 @@ class ESIMQueries:
 @strawberry.type(name="ESIMResult", description="Result of a change to an eSIM.")
 class ESIMResult:
     success: bool = strawberry.field(description="True if the eSIM is now in the requested state.")
-    esim: ESIM | None = strawberry.field(description="The eSIM; null if the change was refused.")
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
+    esim: ESIM | None = strawberry.field(
+        default=None, description="The eSIM; null if the change was refused."
     )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as POLICY_SUSPENSION; null on success."
-    )
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, esim=None, error=message, code=code)
+    error: str | None = results.error()
+    code: str | None = results.code("POLICY_SUSPENSION")
 
 
 @strawberry.type
@@ -126,5 +119,5 @@ async def change_esim(
     try:
         answer = await info.context.change(method, request)
     except Failure as failure:
-        return ESIMResult.refused(failure)
-    return ESIMResult(success=True, esim=ESIM.of(answer.esim), error=None, code=None)
+        return results.refused(ESIMResult, failure)
+    return ESIMResult(success=True, esim=ESIM.of(answer.esim))

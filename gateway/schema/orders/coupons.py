@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import finance_field, public_field
 from gateway.execution.columns import (
     Column,
@@ -17,6 +17,7 @@ from gateway.execution.columns import (
     timestamp,
 )
 from gateway.execution.views import View, read, views
+from gateway.schema import results
 from gateway.schema.orders.coupon_input import CouponInput
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.price_lists import NEXT
@@ -139,14 +140,10 @@ class CouponCheck:
 class CouponResult:
     success: bool = strawberry.field(description="True if the coupon was created or is disabled.")
     coupon: Coupon | None = strawberry.field(
-        description="The coupon; null if the request was refused."
+        default=None, description="The coupon; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as COUPON_EXISTS; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("COUPON_EXISTS")
 
 
 FirstArgument = Annotated[
@@ -243,8 +240,8 @@ class CouponMutations:
             with naming(coupon="input"):
                 answer = await info.context.change(info.context.peers.coupons.CreateCoupon, request)
         except Failure as failure:
-            return _refused(failure)
-        return CouponResult(success=True, coupon=Coupon.of(answer.coupon), error=None, code=None)
+            return results.refused(CouponResult, failure)
+        return CouponResult(success=True, coupon=Coupon.of(answer.coupon))
 
     @finance_field(
         description="Ends a coupon immediately; orders that have it keep their discount. Safe to repeat."
@@ -257,10 +254,5 @@ class CouponMutations:
                     info.context.peers.coupons.DisableCoupon, request
                 )
         except Failure as failure:
-            return _refused(failure)
-        return CouponResult(success=True, coupon=Coupon.of(answer.coupon), error=None, code=None)
-
-
-def _refused(failure: Failure) -> CouponResult:
-    message, code = refusal(failure)
-    return CouponResult(success=False, coupon=None, error=message, code=code)
+            return results.refused(CouponResult, failure)
+        return CouponResult(success=True, coupon=Coupon.of(answer.coupon))

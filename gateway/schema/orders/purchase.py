@@ -5,9 +5,8 @@ from typing import Annotated, Self
 import strawberry
 from graphql import FieldNode
 
-from gateway.errors import refusal
 from gateway.execution.auth import auth_field
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.orders.cancellation import RefundResult
 from gateway.schema.orders.orders import Order, OrderIdArgument
 from gateway.schema.orders.statuses import OrderStatus
@@ -106,14 +105,11 @@ class PurchaseESIMResult:
         description="False if the purchase was refused; true even while the order is still PROCESSING."
     )
     order: Order | None = strawberry.field(
-        description="The order; null if the purchase was refused before an order was recorded."
+        default=None,
+        description="The order; null if the purchase was refused before an order was recorded.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PLAN_UNAVAILABLE; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PLAN_UNAVAILABLE")
     retry_after: float | None = strawberry.field(
         default=None,
         description="Seconds until the same purchase fits within the spending limit again; null"
@@ -124,7 +120,7 @@ class PurchaseESIMResult:
     def of(cls, order: orders_pb2.Order) -> Self:
         view = Order.of(order)
         if view.status is not OrderStatus.FAILED:
-            return cls(success=True, order=view, error=None, code=None)
+            return cls(success=True, order=view)
         message = view.status_reason or "The order failed; nothing was charged"
         code = order.failure_reason or "ORDER_FAILED"
         return cls(success=False, order=view, error=message, code=code)
@@ -148,17 +144,15 @@ class CancelOrderResult:
         description="True if the order was cancelled, or its cancellation is in progress."
     )
     order: Order | None = strawberry.field(
-        description="The order; null if the cancellation was refused."
+        default=None, description="The order; null if the cancellation was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
+    error: str | None = results.error()
+    code: str | None = results.code("ORDER_IN_USE")
+    message: str | None = strawberry.field(
+        default=None, description="Human-readable description of the outcome."
     )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as ORDER_IN_USE; null on success."
-    )
-    message: str | None = strawberry.field(description="Human-readable description of the outcome.")
     revoked: list[RevokedBundle] = strawberry.field(
-        description="The bundles that this cancellation revoked from eSIMs."
+        default_factory=list, description="The bundles that this cancellation revoked from eSIMs."
     )
 
 
@@ -223,10 +217,7 @@ class OrderMutations:
         except Failure as failure:
             if failure.reason in NO_ANSWER:
                 raise _no_answer(failure) from failure
-            message, code = refusal(failure)
-            return PurchaseESIMResult(
-                success=False, order=None, error=message, code=code, retry_after=failure.retry_after
-            )
+            return results.refused(PurchaseESIMResult, failure, retry_after=failure.retry_after)
         if answer.HasField("payment"):
             # With the secrets that the customer needs to pay, which no later answer contains.
             info.context.loaders.payments.add({answer.order.id: answer.payment})
@@ -246,15 +237,10 @@ class OrderMutations:
         try:
             answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
         except Failure as failure:
-            message, code = refusal(failure)
-            return CancelOrderResult(
-                success=False, order=None, error=message, code=code, message=None, revoked=[]
-            )
+            return results.refused(CancelOrderResult, failure)
         return CancelOrderResult(
             success=True,
             order=Order.of(answer.order),
-            error=None,
-            code=None,
             message=answer.message or None,
             revoked=[RevokedBundle.of(revoked) for revoked in answer.revoked],
         )

@@ -4,6 +4,7 @@ import strawberry
 
 from gateway.errors import naming
 from gateway.execution.auth import admin_field
+from gateway.schema import results
 from gateway.schema.organizations.organization_inputs import (
     CreateArgument,
     OrganizationIdArgument,
@@ -32,7 +33,7 @@ class OrganizationAdministration:
                 info.context.peers.organizations.CreateOrganization, input.to_proto()
             )
         except Failure as failure:
-            return OrganizationResult.refused(failure)
+            return results.refused(OrganizationResult, failure)
         return OrganizationResult.of(answer.organization)
 
     @admin_field(description="Changes what the input sets, and nothing else.")
@@ -51,7 +52,7 @@ class OrganizationAdministration:
                 request = input.to_proto(id, found.organization.currency)
                 answer = await info.context.change(organizations.UpdateOrganization, request)
         except Failure as failure:
-            return OrganizationResult.refused(failure)
+            return results.refused(OrganizationResult, failure)
         return OrganizationResult.of(answer.organization)
 
     @admin_field(
@@ -70,7 +71,7 @@ class OrganizationAdministration:
                     info.context.peers.organizations.SuspendOrganization, request
                 )
         except Failure as failure:
-            return OrganizationResult.refused(failure)
+            return results.refused(OrganizationResult, failure)
         return OrganizationResult.of(answer.organization)
 
     @admin_field(description="Ends a suspension. Safe to repeat.")
@@ -86,5 +87,5 @@ class OrganizationAdministration:
                     info.context.peers.organizations.ResumeOrganization, request
                 )
         except Failure as failure:
-            return OrganizationResult.refused(failure)
+            return results.refused(OrganizationResult, failure)
         return OrganizationResult.of(answer.organization)

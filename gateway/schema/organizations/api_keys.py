@@ -6,12 +6,12 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import computed, optional_time, strings, text, timestamp
 from gateway.execution.views import View, read, views
-from gateway.schema import inputs
-from gateway.schema.organizations.results import CODE, ERROR, propagation
+from gateway.schema import inputs, results
+from gateway.schema.organizations.results import propagation
 from gateway.schema.organizations.types import Propagation
 from gateway.schema.prices.price_lists import NEXT
 from gateway.upstream.context import Info
@@ -114,18 +114,20 @@ class APIKeyInput:
 class APIKeyResult:
     success: bool = strawberry.field(description="True if the key was created or is revoked.")
     api_key: APIKey | None = strawberry.field(
-        name="apiKey", description="The API key; null if the request was refused."
+        default=None, name="apiKey", description="The API key; null if the request was refused."
     )
     key: str | None = strawberry.field(
+        default=None,
         description="The secret that programs send as `Authorization: Bearer <key>`. Only `createAPIKey`"
-        " returns it, and it can't be read again."
+        " returns it, and it can't be read again.",
     )
     propagation: Propagation | None = strawberry.field(
+        default=None,
         description="DONE if every service refuses the key already, else PROPAGATING; null for a new key, and"
-        " if the request was refused."
+        " if the request was refused.",
     )
-    error: str | None = strawberry.field(description=ERROR)
-    code: str | None = strawberry.field(description=CODE.format("MEMBER_ROLE_INSUFFICIENT"))
+    error: str | None = results.error()
+    code: str | None = results.code("MEMBER_ROLE_INSUFFICIENT")
 
 
 OrganizationIdArgument = Annotated[
@@ -216,14 +218,12 @@ class APIKeyMutations:
                     info.context.peers.api_keys.CreateAPIKey, request
                 )
         except Failure as failure:
-            return _refused(failure)
+            return results.refused(APIKeyResult, failure)
         return APIKeyResult(
             success=True,
             api_key=APIKey.of(answer.api_key),
             key=answer.key,
             propagation=None,
-            error=None,
-            code=None,
         )
 
     @auth_field(
@@ -243,19 +243,10 @@ class APIKeyMutations:
                     info.context.peers.api_keys.RevokeAPIKey, request
                 )
         except Failure as failure:
-            return _refused(failure)
+            return results.refused(APIKeyResult, failure)
         return APIKeyResult(
             success=True,
             api_key=APIKey.of(answer.api_key),
             key=None,
             propagation=propagation(answer.propagation),
-            error=None,
-            code=None,
         )
-
-
-def _refused(failure: Failure) -> APIKeyResult:
-    message, code = refusal(failure)
-    return APIKeyResult(
-        success=False, api_key=None, key=None, propagation=None, error=message, code=code
-    )

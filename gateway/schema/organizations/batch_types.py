@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from gateway.errors import refusal, translated
+from gateway.errors import translated
 from gateway.execution.columns import (
     computed,
     enum,
@@ -16,6 +16,7 @@ from gateway.execution.columns import (
     timestamp,
 )
 from gateway.execution.views import View, loaded, read, views
+from gateway.schema import results
 from gateway.schema.orders.orders import Order
 from gateway.schema.organizations.batch_statuses import (
     BatchErrorPolicy,
@@ -24,7 +25,7 @@ from gateway.schema.organizations.batch_statuses import (
 )
 from gateway.schema.prices.price_lists import NEXT
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import invalid
 from protos.orders.v1 import batches_pb2 as pb
 
 MAX_ITEMS = 1_000
@@ -244,21 +245,11 @@ class BatchResult:
         description="True if the batch was accepted or changed, even while its rows are bought."
     )
     batch: Batch | None = strawberry.field(
-        description="The batch; null if the request was refused."
+        default=None, description="The batch; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as BUDGET_EXCEEDED; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("BUDGET_EXCEEDED")
 
     @classmethod
     def of(cls, batch: pb.Batch) -> Self:
-        return cls(success=True, batch=Batch.of(batch), error=None, code=None)
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, batch=None, error=message, code=code)
+        return cls(success=True, batch=Batch.of(batch))

@@ -8,7 +8,7 @@ import strawberry
 from gateway.errors import naming
 from gateway.execution.auth import auth_field, auth_subscription
 from gateway.execution.views import views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.organizations.batch_inputs import BatchArgument, BatchIdArgument
 from gateway.schema.organizations.batch_types import (
     Batch,
@@ -117,7 +117,7 @@ class BatchMutations:
             with naming(**FIELDS):
                 answer = await info.context.change(info.context.peers.batches.CreateBatch, request)
         except Failure as failure:
-            return BatchResult.refused(failure)
+            return results.refused(BatchResult, failure)
         return BatchResult.of(answer.batch)
 
     @auth_field(
@@ -130,7 +130,7 @@ class BatchMutations:
             with naming(batch_id="id"):
                 answer = await info.context.change(info.context.peers.batches.CancelBatch, request)
         except Failure as failure:
-            return BatchResult.refused(failure)
+            return results.refused(BatchResult, failure)
         return BatchResult.of(answer.batch)
 
     @auth_field(
@@ -144,7 +144,7 @@ class BatchMutations:
             with naming(batch_id="id"):
                 answer = await info.context.change(info.context.peers.batches.RetryBatch, request)
         except Failure as failure:
-            return BatchResult.refused(failure)
+            return results.refused(BatchResult, failure)
         return BatchResult.of(answer.batch)
 
 

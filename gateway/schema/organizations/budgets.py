@@ -5,11 +5,11 @@ from typing import Annotated, Self
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import computed, enum, exact_amount, text
 from gateway.execution.views import View, read, views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.organizations.organization_inputs import OrganizationIdArgument
 from gateway.upstream.context import Info
 from kit.errors import Failure, invalid
@@ -141,24 +141,15 @@ class BudgetInput:
 class BudgetResult:
     success: bool = strawberry.field(description="True if the budget was set, or deleted.")
     budget: Budget | None = strawberry.field(
-        description="The budget, as it is now or was at its end; null if the request was refused."
+        default=None,
+        description="The budget, as it is now or was at its end; null if the request was refused.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as BUDGET_BELOW_SPENT; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("BUDGET_BELOW_SPENT")
 
     @classmethod
     def of(cls, budget: budgets_pb2.Budget) -> Self:
-        return cls(success=True, budget=Budget.of(budget), error=None, code=None)
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, budget=None, error=message, code=code)
+        return cls(success=True, budget=Budget.of(budget))
 
 
 InputArgument = Annotated[BudgetInput, strawberry.argument(description="The budget.")]
@@ -214,7 +205,7 @@ class BudgetMutations:
             with naming(**FIELDS):
                 answer = await info.context.change(info.context.peers.budgets.SetBudget, request)
         except Failure as failure:
-            return BudgetResult.refused(failure)
+            return results.refused(BudgetResult, failure)
         return BudgetResult.of(answer.budget)
 
     @auth_field(
@@ -231,7 +222,7 @@ class BudgetMutations:
             with naming(budget_id="id"):
                 answer = await info.context.change(info.context.peers.budgets.DeleteBudget, request)
         except Failure as failure:
-            return BudgetResult.refused(failure)
+            return results.refused(BudgetResult, failure)
         return BudgetResult.of(answer.budget)
 
 

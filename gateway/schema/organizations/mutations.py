@@ -4,7 +4,7 @@ import strawberry
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.organizations.organization_inputs import (
     GroupIdArgument,
     GroupNameArgument,
@@ -54,7 +54,7 @@ class MemberMutations:
                 info.context.peers.organizations.InviteMember, request
             )
         except Failure as failure:
-            return InvitationResult.refused(failure)
+            return results.refused(InvitationResult, failure)
         return InvitationResult.of(answer.invitation, answer.token, answer.link)
 
     @auth_field(
@@ -72,7 +72,7 @@ class MemberMutations:
                     info.context.peers.organizations.RevokeInvitation, request
                 )
         except Failure as failure:
-            return InvitationResult.refused(failure)
+            return results.refused(InvitationResult, failure)
         return InvitationResult.of(answer.invitation)
 
     @auth_field(
@@ -89,7 +89,7 @@ class MemberMutations:
                 info.context.peers.organizations.AcceptInvitation, request
             )
         except Failure as failure:
-            return OrganizationResult.refused(failure)
+            return results.refused(OrganizationResult, failure)
         return OrganizationResult.of(answer.organization)
 
     @auth_field(
@@ -111,7 +111,7 @@ class MemberMutations:
                 info.context.peers.organizations.SetMemberRole, request
             )
         except Failure as failure:
-            return MemberResult.refused(failure)
+            return results.refused(MemberResult, failure)
         return MemberResult.of(answer.member, answer.propagation)
 
     @auth_field(
@@ -128,7 +128,7 @@ class MemberMutations:
                 info.context.peers.organizations.RemoveMember, request
             )
         except Failure as failure:
-            return MemberResult.refused(failure)
+            return results.refused(MemberResult, failure)
         return MemberResult.of(None, answer.propagation)
 
 
@@ -148,7 +148,7 @@ class GroupMutations:
                 info.context.peers.organizations.CreateGroup, request
             )
         except Failure as failure:
-            return GroupResult.refused(failure)
+            return results.refused(GroupResult, failure)
         return GroupResult.of(answer.group)
 
     @auth_field(description="Renames a group. For owners and managers.")
@@ -165,7 +165,7 @@ class GroupMutations:
                     info.context.peers.organizations.RenameGroup, request
                 )
         except Failure as failure:
-            return GroupResult.refused(failure)
+            return results.refused(GroupResult, failure)
         return GroupResult.of(answer.group)
 
     @auth_field(
@@ -184,7 +184,7 @@ class GroupMutations:
                     info.context.peers.organizations.ArchiveGroup, request
                 )
         except Failure as failure:
-            return GroupResult.refused(failure)
+            return results.refused(GroupResult, failure)
         return GroupResult.of(answer.group)
 
     @auth_field(
@@ -198,7 +198,7 @@ class GroupMutations:
         try:
             await info.context.change(info.context.peers.organizations.AddGroupMember, request)
         except Failure as failure:
-            return GroupResult.refused(failure)
+            return results.refused(GroupResult, failure)
         return GroupResult.of(None)
 
     @auth_field(
@@ -211,5 +211,5 @@ class GroupMutations:
         try:
             await info.context.change(info.context.peers.organizations.RemoveGroupMember, request)
         except Failure as failure:
-            return GroupResult.refused(failure)
+            return results.refused(GroupResult, failure)
         return GroupResult.of(None)

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import enum, optional_time, timestamp
 from gateway.execution.views import View, read, views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.esims.operations import ESIMIdArgument
 from gateway.upstream.context import Info
 from kit.errors import Failure
@@ -77,37 +77,27 @@ class ShareLink(View):
     description="Result of `createShareLink`, `revokeShareLink` and `showShareLinkCode`."
 )
 class ShareLinkResult:
-    success: bool = strawberry.field(description="True unless the request was refused.")
+    success: bool = strawberry.field(description=results.SUCCESS)
     link: ShareLink | None = strawberry.field(
-        description="The link; null if the request was refused."
+        default=None, description="The link; null if the request was refused."
     )
     url: str | None = strawberry.field(
+        default=None,
         description="Address of the page that shows the eSIM. A secret: anyone who has it, and the PIN if"
-        " there is one, can install the eSIM. Only `createShareLink` returns it, and it can't be read again."
+        " there is one, can install the eSIM. Only `createShareLink` returns it, and it can't be read again.",
     )
     pin: str | None = strawberry.field(
-        description="The PIN. A secret, which only `createShareLink` returns; null if the link has none."
+        default=None,
+        description="The PIN. A secret, which only `createShareLink` returns; null if the link has none.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as ESIM_ENDED; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("ESIM_ENDED")
 
     @classmethod
     def of(
         cls, link: travelers_pb2.ShareLink, url: str | None = None, pin: str | None = None
     ) -> Self:
-        return cls(
-            success=True, link=ShareLink.of(link), url=url, pin=pin or None, error=None, code=None
-        )
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, link=None, url=None, pin=None, error=message, code=code)
+        return cls(success=True, link=ShareLink.of(link), url=url, pin=pin or None)
 
 
 @strawberry.type
@@ -150,7 +140,7 @@ class ShareLinkMutations:
             )
             made = await info.context.change(info.context.peers.travelers.CreateShareLink, request)
         except Failure as failure:
-            return ShareLinkResult.refused(failure)
+            return results.refused(ShareLinkResult, failure)
         url = f"{info.context.public_url}{PATH}{made.token}"
         return ShareLinkResult.of(made.link, url, made.pin)
 
@@ -183,5 +173,5 @@ async def _change(info: Info, method: Any, request: Any) -> ShareLinkResult:
         with naming(share_link_id="id"):
             answer = await info.context.change(method, request)
     except Failure as failure:
-        return ShareLinkResult.refused(failure)
+        return results.refused(ShareLinkResult, failure)
     return ShareLinkResult.of(answer.link)

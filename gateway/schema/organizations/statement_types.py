@@ -6,11 +6,10 @@ from typing import Annotated, Any, Self
 
 import strawberry
 
-from gateway.errors import refusal
 from gateway.execution.columns import computed, enum, exact_amount, text, timestamp
 from gateway.execution.views import View, listed, read
+from gateway.schema import results
 from gateway.schema.prices.price_lists import NEXT
-from kit.errors import Failure
 from protos.orders.v1 import statements_pb2 as pb
 
 
@@ -239,24 +238,14 @@ class StatementResult:
         description="True if it was issued or recorded, or had been recorded with the same key."
     )
     statement: Statement | None = strawberry.field(
-        description="The statement as it is now; null if the request was refused."
+        default=None, description="The statement as it is now; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as AMOUNT_ABOVE_DUE; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("AMOUNT_ABOVE_DUE")
 
     @classmethod
     def of(cls, statement: pb.Statement) -> Self:
-        return cls(success=True, statement=Statement.of(statement), error=None, code=None)
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, statement=None, error=message, code=code)
+        return cls(success=True, statement=Statement.of(statement))
 
 
 StatementIdArgument = Annotated[

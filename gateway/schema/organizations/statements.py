@@ -5,7 +5,7 @@ import strawberry
 from gateway.errors import naming
 from gateway.execution.auth import auth_field, finance_field
 from gateway.execution.views import views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -136,7 +136,7 @@ class StatementMutations:
                     info.context.peers.statements.IssueStatement, request
                 )
         except Failure as failure:
-            return StatementResult.refused(failure)
+            return results.refused(StatementResult, failure)
         return StatementResult.of(answer.statement)
 
     @finance_field(
@@ -162,7 +162,7 @@ class StatementMutations:
                     info.context.peers.statements.RecordStatementPayment, request
                 )
         except Failure as failure:
-            return StatementResult.refused(failure)
+            return results.refused(StatementResult, failure)
         return StatementResult.of(answer.statement)
 
     @finance_field(
@@ -190,5 +190,5 @@ class StatementMutations:
                     info.context.peers.statements.CreditStatement, request
                 )
         except Failure as failure:
-            return StatementResult.refused(failure)
+            return results.refused(StatementResult, failure)
         return StatementResult.of(answer.statement)

@@ -7,7 +7,7 @@ import strawberry
 
 from gateway.execution.auth import auth_field
 from gateway.execution.views import views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -130,7 +130,7 @@ class TravelerMutations:
         try:
             request = travelers_pb2.AssignESIMRequest(esim_id=esim_id, traveler=traveler.to_proto())
         except Failure as failure:
-            return ESIMResult.refused(failure)
+            return results.refused(ESIMResult, failure)
         return await change_esim(info, info.context.peers.travelers.AssignESIM, request)
 
     @auth_field(

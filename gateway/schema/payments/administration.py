@@ -1,13 +1,13 @@
 """Operations for staff: payments of all customers, orders that wait for a person, refunds and disputes."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import finance_field, support_field
 from gateway.execution.views import views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -59,19 +59,8 @@ class RefundOrderResult:
         description="With REFUND_ABOVE_CAPTURED or STATEMENT_CREDITED: the exact amount that can still be"
         " refunded, as a decimal string.",
     )
-    error: str | None = strawberry.field(
-        default=None, description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        default=None,
-        description="Machine-readable reason of the refusal, such as REFUND_ABOVE_CAPTURED; null on success.",
-    )
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, left=failure.details.get("left"), error=message, code=code)
+    error: str | None = results.error()
+    code: str | None = results.code("REFUND_ABOVE_CAPTURED")
 
 
 @strawberry.type(description="Result of `correctWallet`.")
@@ -80,14 +69,10 @@ class CorrectWalletResult:
         description="True if the correction was recorded, or had been recorded with the same key."
     )
     wallet: Wallet | None = strawberry.field(
-        description="The wallet; null if the request was refused."
+        default=None, description="The wallet; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as WALLET_TOO_LOW; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("WALLET_TOO_LOW")
 
 
 PaymentFilterArgument = Annotated[
@@ -181,7 +166,7 @@ class PaymentAdministrationMutations:
         try:
             answer = await info.context.change(info.context.peers.payments.ReleaseOrder, request)
         except Failure as failure:
-            return PaymentResult.refused(failure)
+            return results.refused(PaymentResult, failure)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
@@ -195,7 +180,7 @@ class PaymentAdministrationMutations:
         try:
             answer = await info.context.change(info.context.peers.payments.RejectOrder, request)
         except Failure as failure:
-            return PaymentResult.refused(failure)
+            return results.refused(PaymentResult, failure)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
@@ -220,7 +205,7 @@ class PaymentAdministrationMutations:
             with naming(**FIELDS):
                 answer = await info.context.change(info.context.peers.payments.RefundOrder, request)
         except Failure as failure:
-            return RefundOrderResult.refused(failure)
+            return results.refused(RefundOrderResult, failure, left=failure.details.get("left"))
         info.context.spend(len(answer.refunds))
         return RefundOrderResult(
             success=True,
@@ -251,7 +236,7 @@ class PaymentAdministrationMutations:
                     info.context.peers.payments.MarkOrderPaid, request
                 )
         except Failure as failure:
-            return PaymentResult.refused(failure)
+            return results.refused(PaymentResult, failure)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
@@ -281,8 +266,5 @@ class PaymentAdministrationMutations:
                     info.context.peers.payments.CorrectWallet, request
                 )
         except Failure as failure:
-            message, code = refusal(failure)
-            return CorrectWalletResult(success=False, wallet=None, error=message, code=code)
-        return CorrectWalletResult(
-            success=True, wallet=Wallet.of(answer.wallet), error=None, code=None
-        )
+            return results.refused(CorrectWalletResult, failure)
+        return CorrectWalletResult(success=True, wallet=Wallet.of(answer.wallet))

@@ -6,11 +6,11 @@ from typing import Annotated, Self
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import auth_field
 from gateway.execution.columns import exact_amount, float_amount, text, timestamp
 from gateway.execution.views import View, read, views
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.connections import (
     DEFAULT_SIZE,
     AfterArgument,
@@ -97,26 +97,16 @@ class WalletEntryConnection:
     description="Result of `resumePayment`, `topUpWallet`, `releaseOrder`, `rejectOrder` and `markOrderPaid`."
 )
 class PaymentResult:
-    success: bool = strawberry.field(description="True unless the request was refused.")
+    success: bool = strawberry.field(description=results.SUCCESS)
     payment: Payment | None = strawberry.field(
-        description="The payment; null if the request was refused."
+        default=None, description="The payment; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PAYMENT_NOT_OPEN; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PAYMENT_NOT_OPEN")
 
     @classmethod
     def of(cls, payment: payments_pb2.Payment) -> Self:
-        return cls(success=True, payment=Payment.of(payment), error=None, code=None)
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, payment=None, error=message, code=code)
+        return cls(success=True, payment=Payment.of(payment))
 
 
 @strawberry.input(description="A top-up of the caller's wallet, which is paid by card.")
@@ -231,7 +221,7 @@ class WalletMutations:
         try:
             answer = await info.context.change(info.context.peers.payments.ResumePayment, request)
         except Failure as failure:
-            return PaymentResult.refused(failure)
+            return results.refused(PaymentResult, failure)
         info.context.loaders.payments.add({answer.payment.order_id: answer.payment})
         return PaymentResult.of(answer.payment)
 
@@ -255,7 +245,7 @@ class WalletMutations:
             with naming(amount="input.amount", return_url="input.return_url"):
                 answer = await info.context.change(info.context.peers.payments.TopUpWallet, request)
         except Failure as failure:
-            return PaymentResult.refused(failure)
+            return results.refused(PaymentResult, failure)
         return PaymentResult.of(answer.payment)
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import refusal
 from gateway.execution.auth import admin_field
+from gateway.schema import results
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.plans.types import DataPlan
 from gateway.upstream.context import Info
@@ -17,28 +17,21 @@ from protos.catalogue.v1 import catalogue_pb2
 class SetPlanTextsResult:
     success: bool = strawberry.field(description="True if the texts were replaced.")
     plan: DataPlan | None = strawberry.field(
-        description="The plan with its texts in this language; null if the request was refused."
+        default=None,
+        description="The plan with its texts in this language; null if the request was refused.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PLAN_NOT_FOUND")
 
 
 @strawberry.type(description="Result of `setPlanDisplay`.")
 class SetPlanDisplayResult:
     success: bool = strawberry.field(description="True if the image and the badges were replaced.")
     plan: DataPlan | None = strawberry.field(
-        description="The plan; null if the request was refused."
+        default=None, description="The plan; null if the request was refused."
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as PLAN_NOT_FOUND; null on success."
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("PLAN_NOT_FOUND")
 
 
 TextsLocaleArgument = Annotated[
@@ -101,11 +94,8 @@ class CurationMutations:
         try:
             answer = await info.context.change(info.context.peers.catalogue.SetPlanTexts, request)
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetPlanTextsResult(success=False, plan=None, error=message, code=code)
-        return SetPlanTextsResult(
-            success=True, plan=DataPlan.of(answer.plan), error=None, code=None
-        )
+            return results.refused(SetPlanTextsResult, failure)
+        return SetPlanTextsResult(success=True, plan=DataPlan.of(answer.plan))
 
     @admin_field(
         description="Replaces the image and the badges of a plan, which are the same in every language."
@@ -124,8 +114,5 @@ class CurationMutations:
         try:
             answer = await info.context.change(info.context.peers.catalogue.SetPlanDisplay, request)
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetPlanDisplayResult(success=False, plan=None, error=message, code=code)
-        return SetPlanDisplayResult(
-            success=True, plan=DataPlan.of(answer.plan), error=None, code=None
-        )
+            return results.refused(SetPlanDisplayResult, failure)
+        return SetPlanDisplayResult(success=True, plan=DataPlan.of(answer.plan))

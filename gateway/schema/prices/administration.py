@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, TypeVar
 
 import strawberry
 
-from gateway.errors import naming, refusal
+from gateway.errors import naming
 from gateway.execution.auth import finance_field
 from gateway.execution.views import views
+from gateway.schema import results
 from gateway.schema.connections import AfterArgument
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.computed import PlanPrice, PlanPricePage, PriceExplanation, PricePreview
@@ -55,25 +56,12 @@ class SetPriceRulesResult:
         default=0,
         description="Number of plans for which no allowed price keeps the minimum margin, over all lists.",
     )
-    error: str | None = strawberry.field(
-        default=None, description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        default=None,
-        description="Machine-readable reason of the refusal, such as VERSION_CONFLICT or SELLS_AT_A_LOSS;"
-        " null on success.",
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("VERSION_CONFLICT or SELLS_AT_A_LOSS")
     plans: list[str] = strawberry.field(
         default_factory=list,
         description="With SELLS_AT_A_LOSS: bundle names of plans that would be sold at a loss, at most 20.",
     )
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        plans = failure.details.get("plans", "")
-        return cls(success=False, error=message, code=code, plans=plans.split(",") if plans else [])
 
 
 @strawberry.type
@@ -239,7 +227,10 @@ class PriceMutations:
                 info.context.change(info.context.peers.prices.SetPriceRules, request)
             )
         except Failure as failure:
-            return SetPriceRulesResult.refused(failure)
+            plans = failure.details.get("plans", "")
+            return results.refused(
+                SetPriceRulesResult, failure, plans=plans.split(",") if plans else []
+            )
         return SetPriceRulesResult(
             success=True,
             rule_set=PriceRuleSet.of(done.rule_set),

@@ -6,16 +6,15 @@ from typing import Annotated
 
 import strawberry
 
-from gateway.errors import refusal
 from gateway.execution.auth import finance_field
 from gateway.execution.columns import enum, optional_time, text
 from gateway.execution.views import View, read, views
+from gateway.schema import results
 from gateway.schema.prices.administration import answer_of
 from gateway.upstream.context import Info
 from kit.errors import Failure
 from protos.catalogue.v1 import prices_pb2
 
-ERROR = "Human-readable reason of the refusal; null on success."
 CHANGED = "Number of prices that changed."
 
 
@@ -94,11 +93,8 @@ class SetExchangeRatesResult:
         description="The rates in use, and those that are held back; empty if the request was refused.",
     )
     changed: int = strawberry.field(default=0, description=CHANGED)
-    error: str | None = strawberry.field(default=None, description=ERROR)
-    code: str | None = strawberry.field(
-        default=None,
-        description="Machine-readable reason of the refusal, such as RATE_JUMP; null on success.",
-    )
+    error: str | None = results.error()
+    code: str | None = results.code("RATE_JUMP")
 
 
 @strawberry.type(description="Result of `setTaxRates`.")
@@ -109,7 +105,7 @@ class SetTaxRatesResult:
         description="All tax rates, by country; empty if the request was refused.",
     )
     changed: int = strawberry.field(default=0, description=CHANGED)
-    error: str | None = strawberry.field(default=None, description=ERROR)
+    error: str | None = results.error()
     code: str | None = strawberry.field(
         default=None, description="Machine-readable reason of the refusal; null on success."
     )
@@ -165,8 +161,7 @@ class RateMutations:
                 info.context.change(info.context.peers.prices.SetExchangeRates, request)
             )
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetExchangeRatesResult(success=False, error=message, code=code)
+            return results.refused(SetExchangeRatesResult, failure)
         info.context.spend(len(done.rates))
         return SetExchangeRatesResult(
             success=True, rates=views(ExchangeRate, done.rates), changed=done.changed
@@ -191,8 +186,7 @@ class RateMutations:
                 info.context.change(info.context.peers.prices.SetTaxRates, request)
             )
         except Failure as failure:
-            message, code = refusal(failure)
-            return SetTaxRatesResult(success=False, error=message, code=code)
+            return results.refused(SetTaxRatesResult, failure)
         info.context.spend(len(done.rates))
         return SetTaxRatesResult(
             success=True, rates=views(TaxRate, done.rates), changed=done.changed

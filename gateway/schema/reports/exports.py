@@ -2,13 +2,12 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
-from gateway.errors import refusal
 from gateway.execution.auth import auth_field
-from gateway.schema import inputs
+from gateway.schema import inputs, results
 from gateway.schema.reports.types import DateRange
 from gateway.sheets.exports.export import Export
 from gateway.upstream import export_links
@@ -45,25 +44,17 @@ class ExportFormat(Enum):
 
 @strawberry.type(description="Result of `createExportLink`.")
 class ExportLinkResult:
-    success: bool = strawberry.field(description="True unless the request was refused.")
+    success: bool = strawberry.field(description=results.SUCCESS)
     url: str | None = strawberry.field(
-        description="Address of the file. A secret, which works once; null if the request was refused."
+        default=None,
+        description="Address of the file. A secret, which works once; null if the request was refused.",
     )
     expires_at: datetime | None = strawberry.field(
-        description="Until when the address works: for a minute; null if the request was refused."
+        default=None,
+        description="Until when the address works: for a minute; null if the request was refused.",
     )
-    error: str | None = strawberry.field(
-        description="Human-readable reason of the refusal; null on success."
-    )
-    code: str | None = strawberry.field(
-        description="Machine-readable reason of the refusal, such as INVALID_ARGUMENT; null on success."
-    )
-
-    @classmethod
-    def refused(cls, failure: Failure) -> Self:
-        """Return the result for a refusal; raise any other failure."""
-        message, code = refusal(failure)
-        return cls(success=False, url=None, expires_at=None, error=message, code=code)
+    error: str | None = results.error()
+    code: str | None = results.code("INVALID_ARGUMENT")
 
 
 KindArgument = Annotated[ExportKind, strawberry.argument(description="What to export.")]
@@ -144,7 +135,7 @@ class ExportMutations:
                 info.context.peers.export_links.CreateExportLink, request
             )
         except Failure as failure:
-            return ExportLinkResult.refused(failure)
+            return results.refused(ExportLinkResult, failure)
         url = f"{info.context.public_url}{export_links.PATH}{token}"
         until = timestamps.from_proto(answer.expires_at)
-        return ExportLinkResult(success=True, url=url, expires_at=until, error=None, code=None)
+        return ExportLinkResult(success=True, url=url, expires_at=until)
