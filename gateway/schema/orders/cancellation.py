@@ -4,9 +4,8 @@ from enum import Enum
 
 import strawberry
 
-from gateway.execution.columns import Column, enum, output, text
+from gateway.execution.columns import Column, enum, exact_amount, float_amount, text
 from gateway.execution.views import View, listed, read
-from kit.values import money
 from protos.orders.v1 import orders_pb2
 
 
@@ -79,12 +78,12 @@ class OrderCancellation(View):
         description="The bundles that would be revoked from their eSIMs.",
     )
     refund_total: float = read(
-        output(lambda found: money.nearest_float(found.refund_total)),
+        float_amount("refund_total"),
         description="Amount that would be refunded to the balance, as far as the provider reports"
         " it in advance. Refunds to the inventory are not included.",
     )
     refund_total_exact: str = read(
-        output(lambda found: money.text(found.refund_total)),
+        exact_amount("refund_total"),
         description='The exact refund as a decimal string, such as "4.56".',
     )
     currency: str = read(

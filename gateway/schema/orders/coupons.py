@@ -10,8 +10,8 @@ from gateway.execution.auth import finance_field, public_field
 from gateway.execution.columns import (
     Column,
     computed,
+    exact_amount,
     optional_time,
-    output,
     strings,
     text,
     timestamp,
@@ -31,10 +31,6 @@ DEFAULT_SIZE = 50
 MAX_SIZE = 500
 
 
-def _amount(name: str) -> Column:
-    return output(lambda row: money.text(getattr(row, name)) if row.HasField(name) else None)
-
-
 def _limit(name: str) -> Column:
     return computed(lambda row: getattr(row, name) or None)
 
@@ -48,7 +44,7 @@ class Coupon(View):
         description='Percentage that is subtracted from an order, such as "15"; null if an amount is.',
     )
     amount: str | None = read(
-        _amount("amount"),
+        exact_amount("amount", optional=True),
         description='Amount that is subtracted from an order, such as "5.00"; null if a percentage is.',
     )
     currency: str | None = read(
@@ -75,7 +71,8 @@ class Coupon(View):
         " plans.",
     )
     minimum: str | None = read(
-        _amount("minimum"), description="Least value of an order before the discount; null if none."
+        exact_amount("minimum", optional=True),
+        description="Least value of an order before the discount; null if none.",
     )
     max_uses: int | None = read(
         _limit("max_uses"), description="Number of orders that can use it; null if unlimited."
@@ -86,14 +83,15 @@ class Coupon(View):
         " one customer, whichever of its members buys.",
     )
     budget: str | None = read(
-        _amount("budget"), description="Maximum sum of all discounts; null if unlimited."
+        exact_amount("budget", optional=True),
+        description="Maximum sum of all discounts; null if unlimited.",
     )
     first_purchase_only: bool = read(
         "first_purchase_only",
         description="True if only customers without an earlier order can use it; failed orders don't count.",
     )
     max_loss: str | None = read(
-        _amount("max_loss"),
+        exact_amount("max_loss", optional=True),
         description="Maximum loss on one order that the discount may lead to. Null: the price stays at or"
         " above the least price of the plan.",
     )
@@ -101,7 +99,7 @@ class Coupon(View):
     used: int = read("used", description="Number of completed orders that used it.")
     reserved: int = read("reserved", description="Number of unfinished orders that use it.")
     spent: str | None = read(
-        _amount("spent"),
+        exact_amount("spent", optional=True),
         description="Sum of the discounts of completed orders; null if it has no currency.",
     )
     created_at: datetime = read(timestamp("created_at"), description="When it was created.")

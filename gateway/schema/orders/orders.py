@@ -7,7 +7,7 @@ import strawberry
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field
-from gateway.execution.columns import computed, output, text, timestamp
+from gateway.execution.columns import computed, exact_amount, float_amount, output, text, timestamp
 from gateway.execution.views import View, loaded, read, views
 from gateway.schema import inputs
 from gateway.schema.orders.cancellation import OrderCancellation
@@ -17,7 +17,6 @@ from gateway.schema.payments.types import Payment, Refundable
 from gateway.schema.plans.types import DataPlan
 from gateway.upstream.context import Context, Info
 from kit.errors import invalid
-from kit.values import money
 from protos.orders.v1 import orders_pb2
 
 if TYPE_CHECKING:
@@ -56,35 +55,26 @@ class Order(View):
     )
     quantity: int = read("quantity", description="Number of eSIMs bought.")
     unit_price: float = read(
-        output(lambda order: money.nearest_float(order.unit_price)),
-        description="Price of one item at the time of purchase.",
+        float_amount("unit_price"), description="Price of one item at the time of purchase."
     )
     unit_price_exact: str = read(
-        output(lambda order: money.text(order.unit_price)),
+        exact_amount("unit_price"),
         description='The exact price of one item as a decimal string, such as "2.28".',
     )
     discount: float | None = read(
-        output(
-            lambda order: (
-                money.nearest_float(order.discount) if order.HasField("discount") else None
-            )
-        ),
+        float_amount("discount", optional=True),
         description="Amount that a coupon subtracted from unit price times quantity; null without a coupon.",
     )
     discount_exact: str | None = read(
-        output(lambda order: money.text(order.discount) if order.HasField("discount") else None),
+        exact_amount("discount", optional=True),
         description="The exact discount as a decimal string; null without a coupon.",
     )
     coupon_code: str | None = read(
         text("coupon_code"), description="Code of the coupon; null without one."
     )
-    tax_amount: float = read(
-        output(lambda order: money.nearest_float(order.tax_amount)),
-        description="Tax in the total price.",
-    )
+    tax_amount: float = read(float_amount("tax_amount"), description="Tax in the total price.")
     tax_amount_exact: str = read(
-        output(lambda order: money.text(order.tax_amount)),
-        description='The exact tax as a decimal string, such as "0.73".',
+        exact_amount("tax_amount"), description='The exact tax as a decimal string, such as "0.73".'
     )
     tax_rate: str | None = read(
         text("tax_rate"),
@@ -95,13 +85,13 @@ class Order(View):
         description="True if the unit price includes tax; false if tax was added to it, or there is none.",
     )
     total_price: float = read(
-        output(lambda order: money.nearest_float(order.total_price)),
+        float_amount("total_price"),
         description="What the customer pays, with tax and after the discount. In a shop without price lists:"
         " the amount that the provider charged or, until it has answered, unit price times quantity."
         " Use `totalPriceExact` for calculations, because a Float is not exact.",
     )
     total_price_exact: str = read(
-        output(lambda order: money.text(order.total_price)),
+        exact_amount("total_price"),
         description='The exact total as a decimal string, such as "4.56".',
     )
     currency: str = read(

@@ -6,51 +6,38 @@ from typing import Annotated
 import strawberry
 
 from gateway.execution.auth import auth_field
-from gateway.execution.columns import output, text, timestamp
+from gateway.execution.columns import exact_amount, float_amount, text, timestamp
 from gateway.execution.views import View, read
 from gateway.schema import inputs
 from gateway.schema.plans.queries import CurrencyArgument, PlanIdArgument
 from gateway.upstream.context import Info
-from kit.values import money
 from protos.orders.v1 import orders_pb2
 
 
 @strawberry.type(description="What a purchase with the same arguments would charge now.")
 class Quote(View):
     unit_price: float = read(
-        output(lambda quote: money.nearest_float(quote.unit_price)),
-        description="Price of one item, as the plan shows it.",
+        float_amount("unit_price"), description="Price of one item, as the plan shows it."
     )
     unit_price_exact: str = read(
-        output(lambda quote: money.text(quote.unit_price)),
+        exact_amount("unit_price"),
         description='The exact price of one item as a decimal string, such as "4.56".',
     )
-    subtotal: float = read(
-        output(lambda quote: money.nearest_float(quote.subtotal)),
-        description="Unit price times quantity.",
-    )
+    subtotal: float = read(float_amount("subtotal"), description="Unit price times quantity.")
     subtotal_exact: str = read(
-        output(lambda quote: money.text(quote.subtotal)),
-        description="The exact subtotal as a decimal string.",
+        exact_amount("subtotal"), description="The exact subtotal as a decimal string."
     )
     discount: float | None = read(
-        output(
-            lambda quote: (
-                money.nearest_float(quote.discount) if quote.HasField("discount") else None
-            )
-        ),
+        float_amount("discount", optional=True),
         description="Amount that the coupon subtracts from the subtotal; null without a coupon.",
     )
     discount_exact: str | None = read(
-        output(lambda quote: money.text(quote.discount) if quote.HasField("discount") else None),
+        exact_amount("discount", optional=True),
         description="The exact discount as a decimal string; null without a coupon.",
     )
-    tax_amount: float = read(
-        output(lambda quote: money.nearest_float(quote.tax_amount)), description="Tax in the total."
-    )
+    tax_amount: float = read(float_amount("tax_amount"), description="Tax in the total.")
     tax_amount_exact: str = read(
-        output(lambda quote: money.text(quote.tax_amount)),
-        description="The exact tax as a decimal string.",
+        exact_amount("tax_amount"), description="The exact tax as a decimal string."
     )
     tax_rate: str | None = read(
         text("tax_rate"),
@@ -61,12 +48,11 @@ class Quote(View):
         description="True if the unit price includes tax; false if tax is added to it, or there is none.",
     )
     total: float = read(
-        output(lambda quote: money.nearest_float(quote.total)),
+        float_amount("total"),
         description="What the customer pays, with tax and after the discount.",
     )
     total_exact: str = read(
-        output(lambda quote: money.text(quote.total)),
-        description="The exact total as a decimal string.",
+        exact_amount("total"), description="The exact total as a decimal string."
     )
     currency: str = read(
         "total.currency_code",

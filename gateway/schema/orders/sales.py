@@ -4,10 +4,17 @@ from datetime import datetime
 
 import strawberry
 
-from gateway.execution.columns import computed, optional_time, output, strings, text
+from gateway.execution.columns import (
+    computed,
+    exact_amount,
+    float_amount,
+    optional_time,
+    output,
+    strings,
+    text,
+)
 from gateway.execution.views import View, read
 from gateway.schema.plans.types import FairUse
-from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
 from protos.orders.v1 import orders_pb2
 
@@ -46,24 +53,22 @@ class SoldPlan(View):
 @strawberry.type(description="What an order costs the shop, and how its price came about.")
 class OrderCost(View):
     expected: float = read(
-        output(lambda cost: money.nearest_float(cost.expected)),
+        float_amount("expected"),
         description="Expected cost of the whole order, as last confirmed before it was placed.",
     )
     expected_exact: str = read(
-        output(lambda cost: money.text(cost.expected)),
+        exact_amount("expected"),
         description='The exact expected cost as a decimal string, such as "4.56".',
     )
     currency: str = read(
         "expected.currency_code", description="ISO 4217 code of the currency of the expected cost."
     )
     charged: float | None = read(
-        output(
-            lambda cost: money.nearest_float(cost.charged) if cost.HasField("charged") else None
-        ),
+        float_amount("charged", optional=True),
         description="What the provider charged; null until it has answered.",
     )
     charged_exact: str | None = read(
-        output(lambda cost: money.text(cost.charged) if cost.HasField("charged") else None),
+        exact_amount("charged", optional=True),
         description="The exact charge as a decimal string; null until the provider has answered.",
     )
     charged_currency: str | None = read(

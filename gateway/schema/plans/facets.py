@@ -3,12 +3,11 @@
 import strawberry
 
 from gateway.execution.auth import public_field
-from gateway.execution.columns import computed, output
+from gateway.execution.columns import computed, float_amount
 from gateway.execution.views import View, listed, read
 from gateway.schema.plans.queries import CurrencyArgument, FilterArgument, LocaleArgument
 from gateway.schema.plans.types import Country
 from gateway.upstream.context import Info
-from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
 
 
@@ -51,13 +50,9 @@ class BundleGroupFacet(View):
 
 @strawberry.type(description="Lowest and highest price of a set of plans.")
 class PriceRange(View):
-    lowest: float = read(
-        output(lambda facets: money.nearest_float(facets.lowest_price)),
-        description="Price of the cheapest plan.",
-    )
+    lowest: float = read(float_amount("lowest_price"), description="Price of the cheapest plan.")
     highest: float = read(
-        output(lambda facets: money.nearest_float(facets.highest_price)),
-        description="Price of the most expensive plan.",
+        float_amount("highest_price"), description="Price of the most expensive plan."
     )
     currency: str = read(
         "lowest_price.currency_code", description="ISO 4217 currency code of both prices."

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from gateway.execution.auth import public_field
-from gateway.execution.columns import computed, output
+from gateway.execution.columns import computed, float_amount
 from gateway.execution.time_slices import in_slices
 from gateway.execution.views import View, read, views
 from gateway.schema import inputs
@@ -116,8 +116,7 @@ class RegionSummary(View):
         "plan_count", description="Number of plans that cover a country of the region."
     )
     lowest_price: float = read(
-        output(lambda row: money.nearest_float(row.lowest_price)),
-        description="Price of the cheapest of these plans.",
+        float_amount("lowest_price"), description="Price of the cheapest of these plans."
     )
     currency: str = read(
         "lowest_price.currency_code", description="ISO 4217 currency code of the price."
@@ -132,8 +131,7 @@ class CountrySummary(View):
     )
     plan_count: int = read("plan_count", description="Number of plans that cover the country.")
     lowest_price: float = read(
-        output(lambda row: money.nearest_float(row.lowest_price)),
-        description="Price of the cheapest of these plans.",
+        float_amount("lowest_price"), description="Price of the cheapest of these plans."
     )
     currency: str = read(
         "lowest_price.currency_code", description="ISO 4217 currency code of the price."

@@ -5,11 +5,18 @@ from typing import Self
 
 import strawberry
 
-from gateway.execution.columns import computed, output, strings, text, timestamp
+from gateway.execution.columns import (
+    computed,
+    exact_amount,
+    float_amount,
+    output,
+    strings,
+    text,
+    timestamp,
+)
 from gateway.execution.views import View, listed, loaded, read
 from gateway.schema.plans.networks import CountryNetworks, Network
 from gateway.upstream.context import Info
-from kit.values import money
 from protos.catalogue.v1 import catalogue_pb2
 
 
@@ -112,11 +119,11 @@ class DataPlan(View):
         "duration_days", description="Duration in days, counted from the start of the plan."
     )
     price: float = read(
-        output(lambda plan: money.nearest_float(plan.price)),
+        float_amount("price"),
         description="Price of one item. Use `priceExact` for calculations, because a Float is not exact.",
     )
     price_exact: str = read(
-        output(lambda plan: money.text(plan.price)),
+        exact_amount("price"),
         description='The exact price as a decimal string, such as "2.28"; up to three decimal places.',
     )
     currency: str = read(

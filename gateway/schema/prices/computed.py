@@ -5,10 +5,9 @@ from enum import Enum
 
 import strawberry
 
-from gateway.execution.columns import computed, enum, optional_time, output, text
+from gateway.execution.columns import computed, enum, exact_amount, optional_time, text
 from gateway.execution.views import View, listed, read
 from gateway.schema.prices.price_lists import NEXT
-from kit.values import money
 from protos.catalogue.v1 import prices_pb2
 
 
@@ -22,13 +21,12 @@ class PlanPrice(View):
         text("price_list"), description="Id of the price list; null without price lists."
     )
     cost: str = read(
-        output(lambda price: money.text(price.cost)),
+        exact_amount("cost"),
         description="What the provider charges for the plan, as an exact decimal string.",
     )
     cost_currency: str = read("cost.currency_code", description="ISO 4217 code of the cost.")
     price: str = read(
-        output(lambda price: money.text(price.price)),
-        description="Price as customers see it, as an exact decimal string.",
+        exact_amount("price"), description="Price as customers see it, as an exact decimal string."
     )
     currency: str = read("price.currency_code", description="ISO 4217 code of the price.")
     margin: str = read(
