@@ -9,7 +9,6 @@ from kit.db import errors as db_errors
 from kit.db.database import REPORT_TIMEOUT, Connection, Database
 from kit.errors import Failure, Kind, StartError, Stopped
 from kit.logs.episodes import Episodes
-from kit.values.env import Env
 
 episodes = Episodes(logging.getLogger(__name__))
 
@@ -111,16 +110,3 @@ class ReportsDatabase:
 
 def _is_open(opening: "asyncio.Task[Database]") -> bool:
     return not opening.cancelled() and opening.exception() is None
-
-
-def read_url(env: Env, owner: str) -> str | None:
-    """Declare and read the setting of the URL; None for the owner's own pool."""
-    url = env.url(
-        f"{owner.upper()}_REPORTS_DATABASE_URL",
-        f"PostgreSQL URL for reports with the login {owner}_reports, which can be that of a replica. Empty:"
-        " reports use the database of the service, in transactions that only read.",
-        "",
-        schemes=("postgresql", "postgres"),
-        secret=True,
-    )
-    return url or None

@@ -16,8 +16,10 @@ from kit.cache.cache import Cache
 from kit.db.database import Database
 from kit.db.health import WATCH_EVERY
 from kit.db.notify import Notifications
+from kit.db.reports import ReportsDatabase
 from kit.process import issuers
 from kit.process.settings import ServiceSettings
+from kit.reports.settings import ReportSettings
 from kit.rpc import client as rpc_client
 from kit.rpc import server
 from kit.rpc.guard import Service
@@ -47,6 +49,18 @@ class Opened:
         return await self.closing.enter_async_context(
             Notifications.open(self.settings.listen_url, channel)
         )
+
+    def reports(self, settings: ReportSettings, *, owner: str, needs: str) -> ReportsDatabase:
+        """Return where reports and exports are read, once the migration `needs` is applied there."""
+        found = ReportsDatabase(
+            self.database,
+            settings.database_url,
+            owner=owner,
+            needs=needs,
+            pooled=self.settings.pooled,
+        )
+        self.closing.push_async_callback(found.close)
+        return found
 
     def peer(self, address: str) -> grpc.aio.Channel:
         """Return a channel to another service."""

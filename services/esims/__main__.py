@@ -58,7 +58,8 @@ async def serve(
             ),
             travelers_access.ACCESS,
         )
-        reading, zone = reports.reading(opened, settings.reports), settings.reports.time_zone
+        reading = opened.reports(settings.reports, owner="esims", needs=reports.NEEDS)
+        zone = settings.reports.time_zone
         # A round of a loop that is cut off is due again when its lease expires.
         async with opened.serving(
             esims,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kit.process.settings import ServiceSettings
+from kit.reports.settings import ReportSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
-from services.esims.reports.settings import ReportSettings
 
 PORT = 50053
 # The documented age of usage and bundles.
@@ -36,7 +36,7 @@ class Settings:
             orders_address=env.text(
                 "ORDERS_ADDRESS", "Address of the orders service.", "localhost:50052"
             ),
-            reports=ReportSettings.read(env),
+            reports=ReportSettings.read(env, "esims"),
             changes_days=env.integer(
                 "ESIMS_CHANGES_DAYS",
                 "Days after which changes of eSIMs are deleted from the feed that other services read.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from kit.process.settings import ServiceSettings
+from kit.reports.settings import ReportSettings
 from kit.values.env import Env
 from providers.esim_go.client import ProviderSettings
 from services.orders.payments.disputes.settings import DisputeSettings
@@ -12,7 +13,6 @@ from services.orders.payments.settings import PaymentSettings, is_real
 from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.purchase import limits
 from services.orders.purchase.buyers import Buyers
-from services.orders.reports.settings import ReportSettings
 from services.orders.statements.settings import StatementSettings
 
 PORT = 50052
@@ -236,7 +236,7 @@ class Settings:
             payments=PaymentSettings.read(env, provider.base_url, stripe),
             disputes=DisputeSettings.read(env),
             statements=StatementSettings.read(env),
-            reports=ReportSettings.read(env),
+            reports=ReportSettings.read(env, "orders"),
         )
 
     @property

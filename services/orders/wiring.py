@@ -241,7 +241,8 @@ def _further(shared: Shared, notifications: Notifications) -> list[Service]:
             stop=opened.stop,
         ).loop()
     )
-    reading, zone = reports.reading(opened, settings.reports), settings.reports.time_zone
+    reading = opened.reports(settings.reports, owner="orders", needs=reports.NEEDS)
+    zone = settings.reports.time_zone
     return [
         organizations.service(
             opened.database,

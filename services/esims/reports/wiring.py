@@ -4,30 +4,15 @@ from functools import partial
 
 from kit.db.database import Database
 from kit.db.reports import ReportsDatabase
-from kit.process.service import Opened
 from kit.rpc.guard import Service
 from protos.esims.v1 import reports_pb2, reports_pb2_grpc
 from services.esims.reports import access
 from services.esims.reports.servicer import ReportsServicer
-from services.esims.reports.settings import ReportSettings
 from services.esims.reports.usage import Usage
 from services.esims.usage.check import UsageCheck
 
 # The last migration whose tables reports and exports read.
 NEEDS = "069_export_esims"
-
-
-def reading(opened: Opened, settings: ReportSettings) -> ReportsDatabase:
-    """Return where reports and exports are read."""
-    found = ReportsDatabase(
-        opened.database,
-        settings.database_url,
-        owner="esims",
-        needs=NEEDS,
-        pooled=opened.settings.pooled,
-    )
-    opened.closing.push_async_callback(found.close)
-    return found
 
 
 def service(database: Database, reading: ReportsDatabase, time_zone: str) -> Service:

@@ -16,7 +16,6 @@ from services.orders.reports.progress import SOURCE, ESIMProgress
 from services.orders.reports.rebuild import Rebuild
 from services.orders.reports.sales import Sales
 from services.orders.reports.servicer import ReportsServicer
-from services.orders.reports.settings import ReportSettings
 from services.orders.reports.survey import SalesSurvey
 from services.orders.reports.upkeep import OlderSales, WeeklyCheck, Zone
 
@@ -24,19 +23,6 @@ from services.orders.reports.upkeep import OlderSales, WeeklyCheck, Zone
 NEEDS = "073_sum_areas_by_either_day"
 # Seconds between two reads of eSIMs' changes. Each purchase makes some, and reports can wait.
 PAUSE = 1.0
-
-
-def reading(opened: Opened, settings: ReportSettings) -> ReportsDatabase:
-    """Return where reports and exports are read."""
-    found = ReportsDatabase(
-        opened.database,
-        settings.database_url,
-        owner="orders",
-        needs=NEEDS,
-        pooled=opened.settings.pooled,
-    )
-    opened.closing.push_async_callback(found.close)
-    return found
 
 
 def service(
