@@ -47,7 +47,7 @@ class Admission:
                     "cost": measured.cost,
                 },
             )
-        context.work.begin(measured)
+        context.caller.work.begin(measured)
 
     def _check_purchases(self, measured: Measured) -> None:
         limit = self._defence.work.purchases

@@ -16,13 +16,12 @@ from gateway.documents.metrics import Metrics
 from gateway.documents.persisted import KnownDocuments
 from gateway.documents.prepared import Prepared
 from gateway.documents.request import Operation
-from gateway.documents.work import Work
 from gateway.http import answer, operation_spans
 from gateway.schema.assembly import Schema
 from gateway.settings import Settings
 from gateway.upstream.api_keys import APIKeySessions
-from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
-from gateway.upstream.context import Context, unknown_address
+from gateway.upstream.caller import Caller
+from gateway.upstream.context import Context
 from gateway.upstream.peers import Peers
 from kit.auth import api_keys
 from kit.auth.sessions import ANONYMOUS, Role, Session, Verifier
@@ -65,7 +64,7 @@ class Execution:
         self._public_url = settings.public_url
 
     async def session(
-        self, authorization: str | None, address: Callable[[], str | None] = unknown_address
+        self, authorization: str | None, address: Callable[[], str | None]
     ) -> Session:
         """Return the caller's session, of an access token or an API key.
 
@@ -84,36 +83,20 @@ class Execution:
             )
         return session
 
-    def context(
-        self,
-        session: Session,
-        idempotency_key: str | None = None,
-        work: Work | None = None,
-        guesses: CodeGuesses = UNLIMITED,
-        address: Callable[[], str | None] = unknown_address,
-    ) -> Context:
-        """Return the context for one operation of a session."""
+    def context(self, caller: Caller, idempotency_key: str | None = None) -> Context:
+        """Return the context for one operation of a caller."""
         seconds = self._defence.operation_seconds
-        return Context(
-            session,
-            self._peers,
-            idempotency_key,
-            seconds,
-            work=work,
-            guesses=guesses,
-            address=address,
-            public_url=self._public_url,
-        )
+        return Context(caller, self._peers, seconds, idempotency_key, public_url=self._public_url)
 
-    def public_context(self, session: Session, work: Work) -> Context:
-        """Return a context for public data: an anonymous session, but the cost limit of the caller."""
-        seconds = self._defence.operation_seconds
-        return Context(ANONYMOUS, self._peers, None, seconds, session.role, work)
+    def public_context(self, caller: Caller) -> Context:
+        """Return a context for public data: an anonymous session, limited as the caller is."""
+        anonymous, seconds = Caller(ANONYMOUS, caller.work), self._defence.operation_seconds
+        return Context(anonymous, self._peers, seconds, cost_role=caller.session.role)
 
-    async def store(self, operation: Operation, prepared: Prepared, caller: str | None) -> None:
+    async def store(self, operation: Operation, prepared: Prepared, caller: Caller) -> None:
         """Store a valid document whose hash the client sent along (automatic persisted queries)."""
         if operation.query is not None and operation.sha256 is not None and not prepared.errors:
-            await self._known.store(operation, caller)
+            await self._known.store(operation, caller.key())
 
     def describe(self, found: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
         """Return the `errors` of a response, at most as many as the settings allow."""
@@ -126,19 +109,15 @@ class Execution:
     async def results(
         self,
         operation: Operation,
-        session: Session,
+        caller: Caller,
         request_id: str,
-        work: Work,
         allowed: Collection[OperationType] = EVERY_KIND,
-        caller: str | None = None,
-        guesses: CodeGuesses = UNLIMITED,
-        address: Callable[[], str | None] = unknown_address,
     ) -> AsyncGenerator[Result, None]:
         """Yield the one result of a query or mutation, or a result for each event of a subscription."""
         began = time.perf_counter()
         try:
-            prepared = await self._known.prepared(operation, work)
-            context = self.context(session, work=work, guesses=guesses, address=address)
+            prepared = await self._known.prepared(operation, caller.work)
+            context = self.context(caller)
             context.prepared = prepared
             await self.store(operation, prepared, caller)
             with ExitStack() as beginning:

@@ -17,7 +17,6 @@ from gateway.documents import request as requests
 from gateway.documents.metrics import Metrics
 from gateway.documents.persisted import KnownDocuments
 from gateway.documents.prepared import Prepared
-from gateway.documents.work import Work
 from gateway.http import answer, csrf, operation_spans
 from gateway.http.cors import Pages
 from gateway.http.event_stream import EventStreams
@@ -28,6 +27,7 @@ from gateway.http.rate_limits import RateLimits
 from gateway.http.sockets import Sockets
 from gateway.schema.assembly import Schema
 from gateway.settings import Settings
+from gateway.upstream.caller import Caller
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
@@ -89,59 +89,47 @@ class Handler:
             raise
 
     async def _operation(self, request: web.Request, session: Session) -> web.StreamResponse:
-        work, began = self.limits.work(request, session), time.perf_counter()
+        caller, began = self.limits.caller(request, session), time.perf_counter()
         operation = await requests.read(
-            request, self.settings.max_body, self.settings.http.body_seconds, work
+            request, self.settings.max_body, self.settings.http.body_seconds, caller.work
         )
         if answer.prefers_events(request):
-            return await self._events(request, operation, session, work)
+            return await self._events(request, operation, caller)
         try:
-            prepared = await self.known.prepared(operation, work)
+            prepared = await self.known.prepared(operation, caller.work)
         except GraphQLError as error:
             return self._executed(request, None, ExecutionResult(None, [error]), began)
         if prepared.kind is OperationType.SUBSCRIPTION and answer.accepts_events(request):
-            return await self._events(request, operation, session, work)
-        return await self._single(request, operation, prepared, session, work)
+            return await self._events(request, operation, caller)
+        return await self._single(request, operation, prepared, caller)
 
     async def _events(
-        self, request: web.Request, operation: requests.Operation, session: Session, work: Work
+        self, request: web.Request, operation: requests.Operation, caller: Caller
     ) -> web.StreamResponse:
-        results = self.execution.results(
-            operation,
-            session,
-            request_id.current(),
-            work,
-            (*ALLOWED[request.method], OperationType.SUBSCRIPTION),
-            self.limits.caller(request, session),
-            self.limits.code_guesses(request, session),
-            partial(self.limits.address, request),
-        )
+        allowed = (*ALLOWED[request.method], OperationType.SUBSCRIPTION)
+        results = self.execution.results(operation, caller, request_id.current(), allowed)
+        address = self.limits.client(request)
         with self.metrics.connected("sse"):
-            return await self.streams.serve(request, session, self.limits.client(request), results)
+            return await self.streams.serve(request, caller.session, address, results)
 
     async def _single(
         self,
         request: web.Request,
         operation: requests.Operation,
         prepared: Prepared,
-        session: Session,
-        work: Work,
+        caller: Caller,
     ) -> web.Response:
-        if operation.sha256 is not None:
-            caller = self.limits.caller(request, session)
-            await self.execution.store(operation, prepared, caller)
+        session = caller.session
+        await self.execution.store(operation, prepared, caller)
         run = partial(self._run, request, prepared, operation.variables, time.perf_counter())
         key = None
         if self.public is not None:
             key = self.public.key(request, prepared, operation.variables, session)
         if self.public is None or key is None:
-            idempotency_key = request.headers.get("Idempotency-Key")
-            guesses = self.limits.code_guesses(request, session)
-            address = partial(self.limits.address, request)
-            context = self.execution.context(session, idempotency_key, work, guesses, address)
+            context = self.execution.context(caller, request.headers.get("Idempotency-Key"))
             executed = await run(context)
         else:
-            public = partial(run, self.execution.public_context(session, work))
+            public = partial(run, self.execution.public_context(caller))
             executed = await self.public.answer(request, key, session, public)
         if COST in request.headers and executed.cost is not None:
             limit = self.settings.defence.costs[session.role]

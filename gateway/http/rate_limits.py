@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import cast
 
 from aiohttp import hdrs, web
@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work import Share, Work
+from gateway.upstream.caller import Caller
 from gateway.upstream.code_guesses import CodeGuesses
 from kit.auth.sessions import Session
 from kit.errors import Failure, Kind
@@ -168,7 +169,17 @@ class RateLimits:
 
         return CodeGuesses(self._wait, address, user)
 
-    def caller(self, request: web.Request, session: Session) -> str | None:
+    def caller(self, request: web.Request, session: Session) -> Caller:
+        """Return the sender of one operation of this request, with the limits that apply to it."""
+        return Caller(
+            session,
+            self.work(request, session),
+            self.code_guesses(request, session),
+            partial(self.address, request),
+            partial(self._key, request, session),
+        )
+
+    def _key(self, request: web.Request, session: Session) -> str | None:
         """Return a key for the session's user or, without one, for the client address."""
         if session.user_id is not None:
             return f"user:{session.user_id}"

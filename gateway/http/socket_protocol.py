@@ -235,17 +235,7 @@ class Connection:
 
     async def _execute(self, id_: str, operation: requests.Operation, session: Session) -> None:
         caller = self._limits.caller(self._request, session)
-        work = self._limits.work(self._request, session)
-        guesses = self._limits.code_guesses(self._request, session)
-        results = self._execution.results(
-            operation,
-            session,
-            self._request_id,
-            work,
-            caller=caller,
-            guesses=guesses,
-            address=partial(self._limits.address, self._request),
-        )
+        results = self._execution.results(operation, caller, self._request_id)
         end: dict[str, Any] = {"id": id_, "type": "complete"}
         async with aclosing(results):
             async for result in results:

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 import strawberry
 
 from gateway.documents.prepared import Prepared
-from gateway.documents.work import Work
+from gateway.upstream.caller import Caller
 from gateway.upstream.calls import WRITE_TIMEOUT, Calls
-from gateway.upstream.code_guesses import UNLIMITED, CodeGuesses
 from gateway.upstream.loaders import Loaders
 from gateway.upstream.peers import Peers
 from gateway.upstream.watch import watch
@@ -26,43 +25,32 @@ Item = TypeVar("Item")
 MAX_OBJECTS = 100_000
 
 
-def unknown_address() -> None:
-    """Return None, for clients whose address is unknown."""
-
-
 class Context:
     """Created for each operation, so that no data of one caller can reach another."""
 
     def __init__(
         self,
-        session: Session,
+        caller: Caller,
         peers: Peers,
-        idempotency_key: str | None,
         seconds: float,
+        idempotency_key: str | None = None,
         cost_role: Role | None = None,
-        work: Work | None = None,
-        guesses: CodeGuesses = UNLIMITED,
-        address: Callable[[], str | None] = unknown_address,
         public_url: str = "",
     ) -> None:
         """`seconds` is the deadline of the operation, or of one event, including all calls.
 
-        `cost_role` is the role whose cost limit applies, by default the session's. `work` is the work budget;
-        without it there is no limit. `guesses` limits the coupon codes that the caller may try. `address`
-        returns the client's network address, None if it is unknown.
+        `cost_role` is the role whose cost limit applies, by default the session's.
         """
-        self.session = session
-        self.cost_role = cost_role or session.role
+        self.caller = caller
+        self.session = caller.session
+        self.cost_role = cost_role or caller.session.role
         self.peers = peers
         self.idempotency_key = idempotency_key
         # Loaders have no reference to the context: in a cycle, all that a request used would wait for
         # garbage collection.
-        self._calls = Calls(session, peers, seconds)
+        self._calls = Calls(self.session, peers, seconds)
         self.call, self.read_catalogue = self._calls.call, self._calls.read_catalogue
         self.loaders = Loaders(self._calls)
-        self.work = work or Work()
-        self.guesses = guesses
-        self.address = address
         # Where people reach this gateway, without a slash at the end.
         self.public_url = public_url
         # The operation, once it is prepared.
@@ -134,7 +122,7 @@ class Context:
 
     def answered(self) -> None:
         """Charge the work budget for a response, or for one event."""
-        self.work.end(self._objects)
+        self.caller.work.end(self._objects)
 
     @property
     def room(self) -> int:

@@ -185,7 +185,7 @@ class CouponQueries:
         quantity: QuantityArgument = 1,
         currency: CurrencyArgument = None,
     ) -> CouponCheck:
-        await info.context.guesses.check()
+        await info.context.caller.guesses.check()
         request = coupons_pb2.CheckCouponRequest(
             code=code, plan_id=plan_id, quantity=quantity, currency=currency or ""
         )

@@ -212,7 +212,7 @@ class OrderMutations:
                     "input.groupId", options.group_id, "to buy for no group"
                 ),
             )
-            async with info.context.guesses.ordering(options.coupon_code):
+            async with info.context.caller.guesses.ordering(options.coupon_code):
                 answer = await info.context.change(info.context.peers.orders.CreateOrder, request)
         except Failure as failure:
             if failure.reason in NO_ANSWER:

@@ -113,6 +113,6 @@ class QuoteQueries:
                 "organizationId", organization_id, "to buy for yourself"
             ),
         )
-        async with info.context.guesses.ordering(coupon_code):
+        async with info.context.caller.guesses.ordering(coupon_code):
             answer = await info.context.call(info.context.peers.orders.QuoteOrder, request)
         return Quote.of(answer)

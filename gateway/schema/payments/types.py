@@ -269,5 +269,5 @@ class PaymentInput:
             use_wallet=self.use_wallet,
             return_url=self.return_url or "",
             save_payment_method=self.save_payment_method,
-            client_address=context.address() or "",
+            client_address=context.caller.address() or "",
         )

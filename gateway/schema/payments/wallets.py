@@ -239,7 +239,7 @@ class WalletMutations:
                 amount=inputs.amount("input.amount", input.amount, input.currency),
                 return_url=input.return_url or "",
                 save_payment_method=input.save_payment_method,
-                client_address=info.context.address() or "",
+                client_address=info.context.caller.address() or "",
                 idempotency_key=input.idempotency_key,
             )
             with naming(amount="input.amount", return_url="input.return_url"):

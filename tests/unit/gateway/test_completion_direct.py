@@ -10,6 +10,7 @@ from strawberry.types.execution import ExecutionResult
 
 from gateway.execution.completion.executor import Completing
 from gateway.schema.assembly import build
+from gateway.upstream.caller import Caller
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
@@ -131,7 +132,7 @@ async def test_a_caller_without_a_session_is_refused_after_a_signed_in_caller() 
     query = "{ myESIMs { id } }"
     for _ in range(2):
         await ask(query, asking(seed=1))
-    refused = await ask(query, Context(ANONYMOUS, asking(seed=1).peers, None, 60.0))
+    refused = await ask(query, Context(Caller(ANONYMOUS), asking(seed=1).peers, 60.0))
     assert refused.errors is not None
     (error,) = refused.errors
     assert isinstance(error.original_error, Failure)
