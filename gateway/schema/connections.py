@@ -22,6 +22,9 @@ from protos.orders.v1 import orders_pb2
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
+# Which cursors are valid, for the message about another.
+OF_CONNECTION = "must be a cursor returned by this connection for the same arguments except `first`"
+OF_FIELD = "must be a cursor returned by this field"
 
 
 class Page(Protocol):
@@ -198,24 +201,21 @@ async def order_page(
     return _connection(info, OrderConnection, OrderEdge, views(Order, page.orders), page, after)
 
 
-def page_size(first: int) -> int:
+def page_size(first: int, most: int = MAX_SIZE) -> int:
     """Return the size of a page; raise Failure INVALID if it is out of bounds."""
-    if not 1 <= first <= MAX_SIZE:
-        raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
+    if not 1 <= first <= most:
+        raise invalid({"first": f"must be an integer from 1 to {most}, not {first}"})
     return first
 
 
-async def page_of(answer: Awaitable[Answer]) -> Answer:
-    """Return a page from a service; raise Failure INVALID for a cursor of another connection."""
+async def page_of(answer: Awaitable[Answer], cursors: str = OF_CONNECTION) -> Answer:
+    """Return a page from a service; raise Failure INVALID for a cursor that is not one of `cursors`."""
     try:
         return await answer
     except Failure as failure:
         if failure.reason != "INVALID_PAGE_TOKEN":
             raise
-        message = (
-            "must be a cursor returned by this connection for the same arguments except `first`"
-        )
-        raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
+        raise invalid({"after": cursors}, reason="INVALID_CURSOR") from failure
 
 
 def _connection(

@@ -18,11 +18,12 @@ from gateway.execution.columns import (
 )
 from gateway.execution.views import View, read, views
 from gateway.schema import results
+from gateway.schema.connections import OF_FIELD, page_of, page_size
 from gateway.schema.orders.coupon_input import CouponInput
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.price_lists import NEXT
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import Failure
 from kit.values import money
 from protos.orders.v1 import coupons_pb2
 
@@ -204,16 +205,12 @@ class CouponQueries:
     async def coupons(
         self, info: Info, first: FirstArgument = DEFAULT_SIZE, after: AfterArgument = None
     ) -> CouponPage | None:
-        if not 1 <= first <= MAX_SIZE:
-            raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
-        request = coupons_pb2.ListCouponsRequest(page_size=first, page_token=after or "")
-        try:
-            page = await info.context.call(info.context.peers.coupons.ListCoupons, request)
-        except Failure as failure:
-            if failure.reason != "INVALID_PAGE_TOKEN":
-                raise
-            message = "must be a cursor returned by this field"
-            raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
+        request = coupons_pb2.ListCouponsRequest(
+            page_size=page_size(first, MAX_SIZE), page_token=after or ""
+        )
+        page = await page_of(
+            info.context.call(info.context.peers.coupons.ListCoupons, request), OF_FIELD
+        )
         info.context.spend(len(page.coupons))
         return CouponPage(
             nodes=views(Coupon, page.coupons), next_cursor=page.next_page_token or None

@@ -11,6 +11,7 @@ from gateway.execution.auth import auth_field
 from gateway.execution.columns import computed, optional_time, strings, text, timestamp
 from gateway.execution.views import View, read, views
 from gateway.schema import inputs, results
+from gateway.schema.connections import OF_FIELD, page_of, page_size
 from gateway.schema.organizations.results import propagation
 from gateway.schema.organizations.types import Propagation
 from gateway.schema.prices.price_lists import NEXT
@@ -164,18 +165,14 @@ class APIKeyQueries:
         first: FirstArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
     ) -> APIKeyPage | None:
-        if not 1 <= first <= MAX_SIZE:
-            raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
         request = api_keys_pb2.ListAPIKeysRequest(
-            organization_id=organization_id, page_size=first, page_token=after or ""
+            organization_id=organization_id,
+            page_size=page_size(first, MAX_SIZE),
+            page_token=after or "",
         )
-        try:
-            page = await info.context.call(info.context.peers.api_keys.ListAPIKeys, request)
-        except Failure as failure:
-            if failure.reason != "INVALID_PAGE_TOKEN":
-                raise
-            message = "must be a cursor returned by this field"
-            raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
+        page = await page_of(
+            info.context.call(info.context.peers.api_keys.ListAPIKeys, request), OF_FIELD
+        )
         info.context.spend(len(page.api_keys))
         return APIKeyPage(
             nodes=views(APIKey, page.api_keys), next_cursor=page.next_page_token or None

@@ -9,6 +9,7 @@ from gateway.errors import naming
 from gateway.execution.auth import auth_field, auth_subscription
 from gateway.execution.views import views
 from gateway.schema import inputs, results
+from gateway.schema.connections import OF_FIELD, page_of, page_size
 from gateway.schema.organizations.batch_inputs import BatchArgument, BatchIdArgument
 from gateway.schema.organizations.batch_types import (
     Batch,
@@ -16,9 +17,8 @@ from gateway.schema.organizations.batch_types import (
     BatchResult,
 )
 from gateway.schema.organizations.batch_validation import BatchValidation
-from gateway.schema.organizations.queries import cursors
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import Failure
 from protos.orders.v1 import batches_pb2 as pb
 
 DEFAULT_SIZE, MAX_SIZE = 20, 100
@@ -82,17 +82,17 @@ class BatchQueries:
         first: SizeArgument = DEFAULT_SIZE,
         after: AfterArgument = None,
     ) -> BatchPage | None:
-        if not 1 <= first <= MAX_SIZE:
-            raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
         request = pb.ListBatchesRequest(
             organization_id=inputs.optional_id(
                 "organizationId", organization_id, "for your own batches"
             ),
-            page_size=first,
+            page_size=page_size(first, MAX_SIZE),
             page_token=after or "",
         )
-        with cursors(), naming(organization_id="organizationId"):
-            page = await info.context.call(info.context.peers.batches.ListBatches, request)
+        with naming(organization_id="organizationId"):
+            page = await page_of(
+                info.context.call(info.context.peers.batches.ListBatches, request), OF_FIELD
+            )
         info.context.spend(len(page.batches))
         return BatchPage(nodes=views(Batch, page.batches), next_cursor=page.next_page_token or None)
 

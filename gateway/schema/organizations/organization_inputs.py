@@ -6,7 +6,6 @@ import strawberry
 
 from gateway.schema import inputs
 from gateway.schema.organizations.types import MemberRole, OrganizationBilling
-from kit.errors import invalid
 from protos.orders.v1 import organizations_pb2 as pb
 
 # Rows of a page.
@@ -125,13 +124,6 @@ def billing(given: OrganizationBilling) -> "pb.Billing.ValueType":
 
 def role(given: MemberRole) -> "pb.MemberRole.ValueType":
     return pb.MemberRole.Value(f"MEMBER_ROLE_{given.name}")
-
-
-def page_size(first: int) -> int:
-    """Check a page size; raise Failure INVALID."""
-    if not 1 <= first <= MAX_SIZE:
-        raise invalid({"first": f"must be an integer from 1 to {MAX_SIZE}, not {first}"})
-    return first
 
 
 OrganizationIdArgument = Annotated[

@@ -1,20 +1,18 @@
 """Queries about organizations, their members, invitations and groups."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import strawberry
 
 from gateway.errors import naming
 from gateway.execution.auth import auth_field, support_field
 from gateway.execution.views import views
+from gateway.schema.connections import OF_FIELD, page_of, page_size
 from gateway.schema.organizations.organization_inputs import (
     DEFAULT_SIZE,
+    MAX_SIZE,
     AfterArgument,
     FirstArgument,
     OpenOnlyArgument,
     OrganizationIdArgument,
-    page_size,
 )
 from gateway.schema.organizations.types import (
     Invitation,
@@ -26,20 +24,7 @@ from gateway.schema.organizations.types import (
     OrganizationPage,
 )
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
 from protos.orders.v1 import organizations_pb2 as pb
-
-
-@contextmanager
-def cursors() -> Iterator[None]:
-    """Refuse a cursor of another list as an invalid argument."""
-    try:
-        yield
-    except Failure as failure:
-        if failure.reason != "INVALID_PAGE_TOKEN":
-            raise
-        message = "must be a cursor returned by this field"
-        raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
 
 
 @strawberry.type
@@ -76,11 +61,12 @@ class OrganizationQueries:
     async def organizations(
         self, info: Info, first: FirstArgument = DEFAULT_SIZE, after: AfterArgument = None
     ) -> OrganizationPage:
-        request = pb.ListOrganizationsRequest(page_size=page_size(first), page_token=after or "")
-        with cursors():
-            page = await info.context.call(
-                info.context.peers.organizations.ListOrganizations, request
-            )
+        request = pb.ListOrganizationsRequest(
+            page_size=page_size(first, MAX_SIZE), page_token=after or ""
+        )
+        page = await page_of(
+            info.context.call(info.context.peers.organizations.ListOrganizations, request), OF_FIELD
+        )
         info.context.spend(len(page.organizations))
         return OrganizationPage(
             nodes=views(Organization, page.organizations),
@@ -98,10 +84,13 @@ class OrganizationQueries:
         after: AfterArgument = None,
     ) -> MemberPage:
         request = pb.ListMembersRequest(
-            organization_id=organization_id, page_size=page_size(first), page_token=after or ""
+            organization_id=organization_id,
+            page_size=page_size(first, MAX_SIZE),
+            page_token=after or "",
         )
-        with cursors():
-            page = await info.context.call(info.context.peers.organizations.ListMembers, request)
+        page = await page_of(
+            info.context.call(info.context.peers.organizations.ListMembers, request), OF_FIELD
+        )
         info.context.spend(len(page.members))
         return MemberPage(
             nodes=views(OrganizationMember, page.members), next_cursor=page.next_page_token or None
@@ -121,13 +110,12 @@ class OrganizationQueries:
         request = pb.ListInvitationsRequest(
             organization_id=organization_id,
             open_only=open_only,
-            page_size=page_size(first),
+            page_size=page_size(first, MAX_SIZE),
             page_token=after or "",
         )
-        with cursors():
-            page = await info.context.call(
-                info.context.peers.organizations.ListInvitations, request
-            )
+        page = await page_of(
+            info.context.call(info.context.peers.organizations.ListInvitations, request), OF_FIELD
+        )
         info.context.spend(len(page.invitations))
         return InvitationPage(
             nodes=views(Invitation, page.invitations), next_cursor=page.next_page_token or None

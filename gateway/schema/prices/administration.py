@@ -10,14 +10,14 @@ from gateway.errors import naming
 from gateway.execution.auth import finance_field
 from gateway.execution.views import views
 from gateway.schema import results
-from gateway.schema.connections import AfterArgument
+from gateway.schema.connections import OF_FIELD, AfterArgument, page_of, page_size
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.computed import PlanPrice, PlanPricePage, PriceExplanation, PricePreview
 from gateway.schema.prices.inputs import PriceListInput, PriceRuleInput
 from gateway.schema.prices.price_lists import PriceRuleSet, PriceRuleVersion, PriceRuleVersionPage
 from gateway.upstream.calls import WRITE_TIMEOUT
 from gateway.upstream.context import Context, Info
-from kit.errors import Failure, invalid
+from kit.errors import Failure
 from protos.catalogue.v1 import prices_pb2
 
 Answer = TypeVar("Answer")
@@ -94,7 +94,7 @@ class PriceQueries:
         after: AfterArgument = None,
     ) -> PriceRuleVersionPage | None:
         request = prices_pb2.ListPriceRuleVersionsRequest(
-            page_size=_size(first, MAX_VERSIONS), page_token=after or ""
+            page_size=page_size(first, MAX_VERSIONS), page_token=after or ""
         )
         page = await answer_of(
             info.context.call(info.context.peers.prices.ListPriceRuleVersions, request)
@@ -123,7 +123,7 @@ class PriceQueries:
         request = prices_pb2.PreviewPricesRequest(
             rules=_rules(rules),
             lists=await _lists(info.context, price_lists),
-            page_size=_size(first, MAX_WORST),
+            page_size=page_size(first, MAX_WORST),
         )
         found = await answer_of(
             info.context.call(info.context.peers.prices.PreviewPrices, request, WRITE_TIMEOUT)
@@ -155,7 +155,7 @@ class PriceQueries:
         request = prices_pb2.ListPriceHistoryRequest(
             plan=plan_id,
             currency=currency or "",
-            page_size=_size(first, MAX_HISTORY),
+            page_size=page_size(first, MAX_HISTORY),
             page_token=after or "",
         )
         page = await answer_of(
@@ -186,7 +186,7 @@ class PriceQueries:
         request = prices_pb2.ListPlanPricesRequest(
             currency=currency or "",
             only_unsellable=only_unsellable,
-            page_size=_size(first, MAX_PRICES),
+            page_size=page_size(first, MAX_PRICES),
             page_token=after or "",
         )
         page = await answer_of(info.context.call(info.context.peers.prices.ListPlanPrices, request))
@@ -243,11 +243,8 @@ async def answer_of(answer: Awaitable[Answer]) -> Answer:
     """Return the answer of a call to the prices service; its failures name arguments of the schema."""
     try:
         with naming(lists="price_lists", plan="plan_id"):
-            return await answer
+            return await page_of(answer, f"{OF_FIELD} for the same arguments")
     except Failure as failure:
-        if failure.reason == "INVALID_PAGE_TOKEN":
-            message = "must be a cursor returned by this field for the same arguments"
-            raise invalid({"after": message}, reason="INVALID_CURSOR") from failure
         fields = {path.replace("_data_mb", "DataMB"): text for path, text in failure.fields.items()}
         raise replace(failure, fields=fields) from failure
 
@@ -268,12 +265,6 @@ async def _lists(
 
 def _rules(given: list[PriceRuleInput]) -> list[prices_pb2.PriceRule]:
     return [rule.to_proto(f"rules[{index}]") for index, rule in enumerate(given)]
-
-
-def _size(first: int, most: int) -> int:
-    if not 1 <= first <= most:
-        raise invalid({"first": f"must be an integer from 1 to {most}, not {first}"})
-    return first
 
 
 def _prices(info: Info, prices: Sequence[prices_pb2.PlanPrice], next_page: str) -> PlanPricePage:
