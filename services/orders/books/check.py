@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from kit.background import Loop
 from kit.db.database import Database
@@ -111,7 +111,7 @@ class DailyCheck:
     async def compare(self) -> Counts:
         """Compare the last days, log the differences, and record their number."""
         counts = Counts()
-        now = datetime.now(UTC)
+        now = self._database.now()
         async for difference in self._check.run(now - PERIOD, now, counts):
             if counts.differences <= MAX_LOGGED:
                 logger.error(

@@ -1,7 +1,7 @@
 """Compares the ledger with the payments, refunds, orders and wallets that are recorded here."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -58,7 +58,7 @@ class LedgerCheck:
                 posted = await store.posted(connection, keys)
             self._counts.payments += len(page)
             for one in page:
-                for found in _payment(one, posted):
+                for found in _payment(one, posted, self._database.now()):
                     yield found
             if len(page) < check_store.PAGE:
                 return
@@ -70,7 +70,7 @@ class LedgerCheck:
             async with self._database.system() as connection:
                 page = await check_store.refunds(connection, after, start, end)
             for one in page:
-                for found in _refund(one):
+                for found in _refund(one, self._database.now()):
                     yield found
             if len(page) < check_store.PAGE:
                 return
@@ -139,7 +139,7 @@ def _keys(one: CheckedPayment) -> tuple[str, ...]:
     return (f"{kind}:{one.payment.id}",)
 
 
-def _payment(one: CheckedPayment, posted: Posted) -> list[Difference]:
+def _payment(one: CheckedPayment, posted: Posted, now: datetime) -> list[Difference]:
     payment = one.payment
     what = "CAPTURE" if payment.order_id else "TOP_UP"
     found: list[Difference] = []
@@ -155,7 +155,7 @@ def _payment(one: CheckedPayment, posted: Posted) -> list[Difference]:
         text = f"its money is in the ledger {one.posted} times; {RUNBOOK}"
         found.append(_of(Books.ORDERS, f"{what}_POSTED_TWICE", payment.id, text))
     # A failed order gives its payment back within seconds, unless the payment provider is unavailable.
-    under_way = payment.state is PaymentState.PAID and datetime.now(UTC) - payment.updated_at < SOON
+    under_way = payment.state is PaymentState.PAID and now - payment.updated_at < SOON
     rest = payment.captured - payment.refunded - one.withdrawn
     if one.order_status == "FAILED" and rest > 0 and not under_way:
         text = (
@@ -209,7 +209,7 @@ def _lines(entries: list[Entry]) -> str:
     return ", ".join(f"{e.account} {shown(e.amount, e.currency)}" for e in entries)
 
 
-def _refund(one: CheckedRefund) -> list[Difference]:
+def _refund(one: CheckedRefund, now: datetime) -> list[Difference]:
     refund = one.refund
     amount = shown(refund.amount, refund.currency)
 
@@ -229,7 +229,7 @@ def _refund(one: CheckedRefund) -> list[Difference]:
         return []
     if one.posted is not None:
         return found("REFUND_POSTED_EARLY", f"the refund of {amount} is posted, but not settled")
-    if refund.state is not RefundState.PENDING and datetime.now(UTC) - refund.created_at > STUCK:
+    if refund.state is not RefundState.PENDING and now - refund.created_at > STUCK:
         return found("REFUND_STUCK", f"the refund of {amount} was not made in {STUCK.days} days")
     return []
 

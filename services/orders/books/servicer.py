@@ -1,7 +1,6 @@
 """The gRPC methods of the books service."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from kit.db.database import Database
 from kit.rpc.call import Context
@@ -47,7 +46,7 @@ class BooksServicer(books_pb2_grpc.BooksServiceServicer):
     async def CheckBooks(
         self, request: pb.CheckBooksRequest, context: Context
     ) -> AsyncIterator[pb.CheckBooksResponse]:
-        start, end = requests.period(request, datetime.now(UTC))
+        start, end = requests.period(request, self._database.now())
         counts = Counts()
         async for difference in self._check.run(start, end, counts):
             yield pb.CheckBooksResponse(difference=messages.difference_to_proto(difference))

@@ -9,7 +9,9 @@ from protos.orders.v1 import orders_pb2
 from services.orders.statements.issue import Statements
 from services.orders.statements.metrics import StatementMetrics
 from services.orders.statements.settings import StatementSettings
+from tests.component.orders.books.checked import checked
 from tests.component.orders.payments.paid_shop import CARD, MANUAL, PaidShop
+from tests.component.orders.refunds.bought import bought
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.wrong_clock import SetAhead
 
@@ -55,3 +57,22 @@ async def test_no_statement_is_issued_before_its_month_is_over(
     async with shop.databases.open("orders") as database:
         statements = Statements(database, StatementSettings(), StatementMetrics())
         assert abs(statements._now() - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_a_payment_that_is_about_to_be_given_back_is_no_difference_of_the_books(
+    paid_shop: PaidShop, set_ahead: SetAhead
+) -> None:
+    async with checked(paid_shop) as found:
+        order = await bought(paid_shop, found.service, found.buyer)
+        set_ahead(AHEAD)
+        await found.force(
+            "update orders.esim_orders set status = 'FAILED', failure_reason = 'PAID_BACK'"
+            " where id = $1::text::uuid",
+            order.id,
+        )
+        await found.force(
+            "update orders.payments set state = 'PAID', next_run_at = null, updated_at = now()"
+        )
+        assert "FAILED_ORDER_KEEPS_MONEY" not in await found.codes()
+        await found.force("update orders.payments set updated_at = now() - interval '11 minutes'")
+        assert "FAILED_ORDER_KEEPS_MONEY" in await found.codes()
