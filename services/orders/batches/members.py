@@ -16,12 +16,7 @@ from services.orders.payments.opening.payers import Payer
 
 # Orders of a batch are paid without their buyer: from a wallet, or on account.
 FROM_WALLET = Choice(PaymentMethod.WALLET)
-NOT_PAYABLE = Problem(
-    "",
-    "BATCH_NOT_PAYABLE",
-    "Nothing was bought: this organization pays by card, and a card needs its holder at each order. Ask the"
-    " shop to change its billing, or buy one by one",
-)
+NOT_PAYABLE = Problem("", purchasing.NOT_PAYABLE, purchasing.MESSAGE_NOT_PAYABLE)
 
 
 @dataclass(frozen=True, slots=True)

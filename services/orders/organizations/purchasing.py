@@ -9,7 +9,13 @@ from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.orders.order import OrderRequest
 from services.orders.organizations import membership
-from services.orders.organizations.membership import BUYING, MANAGING, Membership
+from services.orders.organizations.membership import BUYING, MANAGING, Billing, Membership
+
+NOT_PAYABLE = "BATCH_NOT_PAYABLE"
+MESSAGE_NOT_PAYABLE = (
+    "Nothing was bought: this organization pays by card, and a card needs its holder at each order. Ask the"
+    " shop to change its billing, or buy one by one"
+)
 
 GROUP = """
 select archived_at is not null as archived from orders.groups where id = $1 and organization_id = $2
@@ -22,12 +28,16 @@ async def buyer(
     """Return for which organization, and as which member, a customer buys; None for themself.
 
     A batch goes on for its organization after the member who created it was removed. Raises Failure NOT_FOUND
-    (ORGANIZATION_NOT_FOUND). With `lock`, a removal of the member waits for the transaction, or is seen.
+    (ORGANIZATION_NOT_FOUND), and REFUSED (BATCH_NOT_PAYABLE) if the organization pays by card since the batch
+    was created. With `lock`, a removal of the member waits for the transaction, or is seen.
     """
     if request.organization_id is None:
         return None
     if request.reservation is not None:
-        return await membership.of_batch(connection, request.organization_id, request.customer_id)
+        found = await membership.of_batch(connection, request.organization_id, request.customer_id)
+        if found.billing is Billing.CARD:
+            raise Failure(Kind.REFUSED, NOT_PAYABLE, MESSAGE_NOT_PAYABLE)
+        return found
     return await membership.find(
         connection, request.organization_id, request.customer_id, lock=lock
     )

@@ -236,6 +236,20 @@ async def test_an_organization_that_pays_by_card_buys_no_batches(shop: Shop) -> 
         assert await refusal(many.create([many.item()], currency="EUR")) == "ORGANIZATION_CURRENCY"
 
 
+async def test_a_batch_buys_nothing_more_once_the_billing_is_by_card(shop: Shop) -> None:
+    async with company(shop) as many:
+        batch = await many.reaches(await many.create([many.item()]), WAITING)
+        await shop.databases.admin.execute("update orders.organizations set billing = 'CARD'")
+        done = await many.finished(batch)
+        assert done.status == pb.BATCH_STATUS_FAILED
+        assert [item.code for item in await many.items(batch)] == ["BATCH_NOT_PAYABLE"]
+        assert shop.charges == 0
+        await shop.databases.admin.execute("update orders.organizations set billing = 'PREPAID'")
+        await pay_in(many, 1_000)
+        done = await many.finished(await many.retry(batch))
+        assert done.status == pb.BATCH_STATUS_COMPLETED
+
+
 async def test_the_error_for_another_members_batch_says_who_may_see_it(shop: Shop) -> None:
     async with company(shop) as many:
         assert many.organization is not None
