@@ -84,13 +84,13 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
 
 
 def _unlimited(row: Mapping[str, Any]) -> bool:
-    """Return the field `unlimited`, or else what the data allowance or a quantity of -1 implies."""
+    """Return the field `unlimited`, or else what the data allowance or an amount of -1 implies."""
     stated = row.get("unlimited")
     if isinstance(stated, bool):
         return stated
-    allowance = _data_allowance(row)
-    return row.get("initialQuantity") == -1 or (
-        allowance is not None and allowance.get("unlimited") is True
+    allowance = _data_allowance(row) or {}
+    return -1 in (row.get("initialQuantity"), allowance.get("initialAmount")) or (
+        allowance.get("unlimited") is True
     )
 
 

@@ -186,6 +186,7 @@ def test_an_allowance_in_another_unit_is_not_an_amount_of_data(unit: Any) -> Non
         {"unlimited": True},
         {"unlimited": ..., "initialQuantity": -1, "remainingQuantity": -1},
         {"unlimited": None, "allowances": [{"type": "DATA", "unlimited": True}]},
+        {"unlimited": ..., "allowances": [{"type": "DATA", "initialAmount": -1}]},
     ],
 )
 def test_an_unlimited_bundle_is_never_depleted(fields: dict[str, Any]) -> None:
