@@ -12,7 +12,9 @@ MONITORING = Party("monitoring", {"app": "prometheus"}, "watch", {"esimgo/monito
 NAMES = Party(
     "names", {"k8s-app": "kube-dns"}, "kube-system", {"kubernetes.io/metadata.name": "kube-system"}
 )
-NEIGHBOUR = Party("neighbour", {"app": "shop"}, "shop", {"kubernetes.io/metadata.name": "shop"})
+OTHER_NAMESPACE = Party(
+    "other namespace", {"app": "shop"}, "shop", {"kubernetes.io/metadata.name": "shop"}
+)
 INTRUDER = Party("intruder", {"app": "unknown"}, NAMESPACE)
 PROVIDER = Party("provider", address="203.0.113.7")
 METADATA = Party("the cloud's metadata", address="169.254.169.254")
@@ -81,7 +83,7 @@ def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
         )
         for name, template in pods(manifests).items()
     ]
-    others = [INGRESS, MONITORING, NAMES, NEIGHBOUR, INTRUDER, PROVIDER, METADATA, INSIDE]
+    others = [INGRESS, MONITORING, NAMES, OTHER_NAMESPACE, INTRUDER, PROVIDER, METADATA, INSIDE]
     parties = [*ours, *others]
     elsewhere = {party.name for party in others if party is not INTRUDER}
     found = {
@@ -101,7 +103,7 @@ def test_only_the_listed_callers_reach_each_port(overlay: str) -> None:
 
 def test_without_the_policies_every_pod_reaches_every_port() -> None:
     """A control for the evaluation: without policies everything is allowed."""
-    assert reaches([], NEIGHBOUR, INTRUDER, 50052)
+    assert reaches([], OTHER_NAMESPACE, INTRUDER, 50052)
 
 
 def test_an_overly_broad_network_policy_is_detected() -> None:
@@ -116,5 +118,5 @@ def test_an_overly_broad_network_policy_is_detected() -> None:
     }
     orders = Party("orders", {"app.kubernetes.io/name": "orders"}, NAMESPACE)
     policies = of_kind(manifests, "NetworkPolicy")
-    assert not reaches(policies, NEIGHBOUR, orders, 50052)
-    assert reaches([*policies, hole], NEIGHBOUR, orders, 50052)
+    assert not reaches(policies, OTHER_NAMESPACE, orders, 50052)
+    assert reaches([*policies, hole], OTHER_NAMESPACE, orders, 50052)

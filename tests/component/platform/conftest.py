@@ -1,3 +1,3 @@
-from tests.component.platform.followed_esim import stage
+from tests.component.platform.followed_esim import followed
 
-__all__ = ["stage"]
+__all__ = ["followed"]

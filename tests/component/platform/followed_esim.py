@@ -38,7 +38,7 @@ class Follower:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class FollowedESIM:
     """A customer with two eSIMs who follows the first one through two gateways."""
 
     customer: Client
@@ -77,7 +77,9 @@ def read_at(esim: Any) -> datetime:
 
 
 @pytest.fixture
-async def stage(platform: Platform, databases: Databases, serving: Serving) -> AsyncIterator[Stage]:
+async def followed(
+    platform: Platform, databases: Databases, serving: Serving
+) -> AsyncIterator[FollowedESIM]:
     ann = await platform.customer("ann@example.com")
     esim, other = (await platform.buy(ann, quantity=2))["esims"]
     async with AsyncExitStack() as parts:
@@ -97,7 +99,7 @@ async def stage(platform: Platform, databases: Databases, serving: Serving) -> A
             follower = Follower(socket, (await socket.data())["esimStatusUpdated"])
             await follower.receive_until(status="ASSIGNED")
             followers.append(follower)
-        yield Stage(
+        yield FollowedESIM(
             customer=ann,
             urls=[ann.url, elsewhere.url],
             esim=esim,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.platform.followed_esim import Stage
+from tests.component.platform.followed_esim import FollowedESIM
 
 
 def use(esim: Any, **bundle: Any) -> dict[str, Any]:
@@ -27,49 +27,49 @@ WRONG: list[Callable[[Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_wrong_callback_is_corrected_live_by_the_next_refresh(
-    stage: Stage, wrong: Callable[[Any], dict[str, Any]]
+    followed: FollowedESIM, wrong: Callable[[Any], dict[str, Any]]
 ) -> None:
-    act = f"/esims/{stage.esim['iccid']}"
-    await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
-    await stage.both_receive(status="ACTIVE", dataUsed=250.0)
-    about = await stage.details()
-    await stage.control("POST", "/callbacks/send", wrong(about))
-    for follower in stage.followers:
+    act = f"/esims/{followed.esim['iccid']}"
+    await followed.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
+    await followed.both_receive(status="ACTIVE", dataUsed=250.0)
+    about = await followed.details()
+    await followed.control("POST", "/callbacks/send", wrong(about))
+    for follower in followed.followers:
         while follower.now["status"] == "ACTIVE":
             await follower.receive()
-    assert (await stage.details())["status"] in ("EXPIRED", "CANCELLED")
-    await stage.later(seconds=301)
-    corrected = await stage.details()
+    assert (await followed.details())["status"] in ("EXPIRED", "CANCELLED")
+    await followed.later(seconds=301)
+    corrected = await followed.details()
     assert corrected["status"] == "ACTIVE"
     assert corrected["bundles"][0]["state"] == "ACTIVE"
     assert corrected["usage"]["totalRemaining"] == 750.0
-    event = await stage.both_receive(status="ACTIVE", dataUsed=250.0)
+    event = await followed.both_receive(status="ACTIVE", dataUsed=250.0)
     assert event["dataRemaining"] == 750.0
 
 
 async def test_a_usage_report_in_minutes_or_an_unknown_unit_does_not_change_the_data(
-    stage: Stage,
+    followed: FollowedESIM,
 ) -> None:
-    act = f"/esims/{stage.esim['iccid']}"
-    await stage.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
-    await stage.both_receive(status="ACTIVE", dataUsed=250.0)
-    about = await stage.details()
+    act = f"/esims/{followed.esim['iccid']}"
+    await followed.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
+    await followed.both_receive(status="ACTIVE", dataUsed=250.0)
+    about = await followed.details()
     for unit in ("minutes", "SMS", "furlongs", 7):
         body = use(about, remainingQuantity=0, unlimited=False, unit=unit)
-        await stage.control("POST", "/callbacks/send", body)
+        await followed.control("POST", "/callbacks/send", body)
     # A later callback shows that the earlier ones took effect.
-    await stage.control("POST", f"{act}/use-data", {"megabytes": 300, "country": "GB"})
+    await followed.control("POST", f"{act}/use-data", {"megabytes": 300, "country": "GB"})
     received = []
-    for follower in stage.followers:
+    for follower in followed.followers:
         while follower.now["dataUsed"] != 550.0:
             received.append(follower.now)
             await follower.receive()
     assert {(now["status"], now["dataUsed"]) for now in received} == {("ACTIVE", 250.0)}
 
 
-async def test_impossible_dates_in_callbacks_break_no_reads(stage: Stage) -> None:
-    about = await stage.details()
-    iccid = stage.esim["iccid"]
+async def test_impossible_dates_in_callbacks_break_no_reads(followed: FollowedESIM) -> None:
+    about = await followed.details()
+    iccid = followed.esim["iccid"]
     for date in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"):
         for body in (
             {"iccid": iccid, "profileStatus": "Downloaded", "timestamp": date},
@@ -78,11 +78,13 @@ async def test_impossible_dates_in_callbacks_break_no_reads(stage: Stage) -> Non
             {"event": "esim.activated", "data": {"iccid": iccid, "activated_date": date}},
             use(about, remainingQuantity=10**9, startTime=date, endTime=date),
         ):
-            await stage.control("POST", "/callbacks/send", body)
-    await stage.control("POST", "/callbacks/send", {"iccid": iccid, "profileStatus": "Installed"})
-    await stage.both_receive(profileStatus="INSTALLED")
-    await stage.later(seconds=301)
-    answer = await stage.customer.ask(
+            await followed.control("POST", "/callbacks/send", body)
+    await followed.control(
+        "POST", "/callbacks/send", {"iccid": iccid, "profileStatus": "Installed"}
+    )
+    await followed.both_receive(profileStatus="INSTALLED")
+    await followed.later(seconds=301)
+    answer = await followed.customer.ask(
         "{ myESIMs { iccid status deletionDate installedDate bundles { startDate endDate }"
         " usage { totalRemaining } order { esims { deletionDate } } } }"
     )
@@ -90,6 +92,6 @@ async def test_impossible_dates_in_callbacks_break_no_reads(stage: Stage) -> Non
     for esim in answer.data["myESIMs"]:
         for date in (esim["deletionDate"], esim["installedDate"]):
             assert date is None or date > "2026-"
-    for esim in (stage.esim, stage.other):
-        await stage.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 10})
-    await stage.both_receive(status="ACTIVE", dataUsed=10.0)
+    for esim in (followed.esim, followed.other):
+        await followed.control("POST", f"/esims/{esim['iccid']}/use-data", {"megabytes": 10})
+    await followed.both_receive(status="ACTIVE", dataUsed=10.0)
