@@ -1,6 +1,7 @@
 """GraphQL responses over HTTP: content negotiation, status codes and the JSON body."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from gateway.documents import limits
 from gateway.documents.bounded_cache import bounded_cache
+from kit.errors import Failure, Kind
 from kit.http.refusals import refused
 
 JSON = "application/json"
@@ -85,6 +87,14 @@ def error(request: web.Request, status: int, message: str, code: str) -> web.Res
     return web.json_response(
         error_body(message, code), status=status, content_type=media_type(request)
     )
+
+
+def add_refusal_headers(response: web.Response, failure: Failure) -> None:
+    """Say in headers that the request needs another session, or when it may be sent again."""
+    if failure.kind is Kind.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if failure.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(failure.retry_after))
 
 
 def error_body(message: str, code: str) -> dict[str, Any]:

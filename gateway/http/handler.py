@@ -1,6 +1,5 @@
 """Handles requests to /graphql: JSON responses, event streams, and the upgrade to a WebSocket."""
 
-import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -71,22 +70,12 @@ class Handler:
                 with self.metrics.connected("websocket"):
                     return await self.sockets.serve(request, request_id.current())
             csrf.check(request, self.pages, plain_get=self.settings.defence.plain_get)
-            session = await self._session(request)
-            await self.limits.take(request, session)
+            address = partial(self.limits.address, request)
+            verifying = self.execution.session(request.headers.get("Authorization"), address)
+            session = await self.limits.counted(request, verifying)
             return await self._operation(request, session)
         except Failure as failure:
             return self._refused(request, failure)
-
-    async def _session(self, request: web.Request) -> Session:
-        try:
-            authorization = request.headers.get("Authorization")
-            address = partial(self.limits.address, request)
-            return await self.execution.session(authorization, address)
-        except Failure:
-            await self.limits.take(
-                request
-            )  # so that tokens and keys can't be guessed at full speed
-            raise
 
     async def _operation(self, request: web.Request, session: Session) -> web.StreamResponse:
         caller, began = self.limits.caller(request, session), time.perf_counter()
@@ -169,10 +158,7 @@ class Handler:
         body = {"errors": [errors.from_failure(failure, request_id.current())]}
         self.metrics.count_errors(body["errors"])
         response = answer.respond(request, body, STATUSES.get(failure.kind, 500))
-        if failure.kind is Kind.UNAUTHENTICATED:
-            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-        if failure.retry_after is not None:
-            response.headers["Retry-After"] = str(math.ceil(failure.retry_after))
+        answer.add_refusal_headers(response, failure)
         return response
 
     def _executed(

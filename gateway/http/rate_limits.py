@@ -130,6 +130,19 @@ class RateLimits:
                 retry_after=seconds,
             )
 
+    async def counted(self, request: web.Request, verifying: Awaitable[Session]) -> Session:
+        """Return the session of a request, and count it; a refused session counts for the address.
+
+        Otherwise tokens and keys could be guessed at full speed. Raises Failure as `take` does.
+        """
+        try:
+            session = await verifying
+        except Failure:
+            await self.take(request)
+            raise
+        await self.take(request, session)
+        return session
+
     def client(self, request: web.Request) -> str | None:
         """Return the client address of a request; None for clients behind a proxy that is not configured."""
         forwarded = tuple(request.headers.getall(hdrs.X_FORWARDED_FOR, ()))

@@ -1,6 +1,5 @@
 """Endpoints beside GraphQL that need a session: who the caller is, and errors as JSON."""
 
-import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -68,15 +67,9 @@ class Rest:
 
     async def session(self, request: web.Request, authorization: str | None) -> Session:
         """Verify a session, and count the request; raise Failure UNAUTHENTICATED without one."""
-        try:
-            address = partial(self._limits.address, request)
-            session = await self._execution.session(authorization, address)
-        except Failure:
-            await self._limits.take(
-                request
-            )  # so that tokens and keys can't be guessed at full speed
-            raise
-        await self._limits.take(request, session)
+        address = partial(self._limits.address, request)
+        verifying = self._execution.session(authorization, address)
+        session = await self._limits.counted(request, verifying)
         if session.role is Role.ANONYMOUS:
             raise Failure(
                 Kind.UNAUTHENTICATED,
@@ -93,8 +86,5 @@ class Rest:
             status=STATUSES.get(failure.kind, 500),
             content_type="application/json",
         )
-        if failure.kind is Kind.UNAUTHENTICATED:
-            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-        if failure.retry_after is not None:
-            response.headers["Retry-After"] = str(math.ceil(failure.retry_after))
+        answer.add_refusal_headers(response, failure)
         return response
