@@ -14,7 +14,7 @@ from kit.cache import redis_settings
 from kit.http.settings import HTTPSettings
 from kit.net.tls import PLAIN, TLS
 from kit.process.run import is_development
-from kit.process.settings import SessionSettings
+from kit.process.settings import SessionSettings, read_drain_seconds
 from kit.values.env import Env
 
 # Short, because a browser that cached a response doesn't notice a change of price.
@@ -61,6 +61,7 @@ class Settings:
 
     @classmethod
     def read(cls, env: Env) -> "Settings":
+        # Long but flat: one declaration after the other, in the order of docs/configuration.md.
         for name, instead in REMOVED.items():
             env.removed(name, instead)
         development = is_development(env)
@@ -73,11 +74,39 @@ class Settings:
             esims_address=_address(env, "esims", 50053),
             sessions=SessionSettings.read(env),
             tls=TLS.read(env),
-            response_cache_seconds=_response_cache_seconds(env),
-            response_cache_bytes=_response_cache_bytes(env),
+            response_cache_seconds=env.number(
+                "GATEWAY_RESPONSE_CACHE_SECONDS",
+                "How long a public response may be cached, here and by clients and proxies, in seconds."
+                " The gateway's own cache is also invalidated when the catalogue changes. 0 disables"
+                " caching.",
+                RESPONSE_CACHE_SECONDS,
+                low=0,
+                high=3600,
+            ),
+            response_cache_bytes=env.integer(
+                "GATEWAY_RESPONSE_CACHE_BYTES",
+                "Maximum size of the response cache, in bytes. When it is full, the least"
+                " recently used response is evicted.",
+                MAX_BYTES,
+                low=1_048_576,
+                high=1_099_511_627_776,
+            ),
             cors_origins=_origins(env, development=development),
-            max_body=_max_body(env),
-            max_answer=_max_answer(env),
+            max_body=env.integer(
+                "GATEWAY_MAX_BODY",
+                "Maximum size of a request body, in bytes; typical queries have a few thousand.",
+                262_144,
+                low=1_024,
+                high=16_777_216,
+            ),
+            max_answer=env.integer(
+                "GATEWAY_MAX_ANSWER",
+                "Maximum size of the response to an operation, or of an event, in bytes; a larger"
+                " one is answered with an error.",
+                MAX_ANSWER,
+                low=65_536,
+                high=1_073_741_824,
+            ),
             max_depth=env.integer(
                 "GATEWAY_MAX_DEPTH",
                 "Maximum nesting depth of the fields of an operation.",
@@ -91,19 +120,25 @@ class Settings:
                 " persisted queries).",
                 default=True,
             ),
-            persisted_per_client=_persisted_per_client(env),
+            persisted_per_client=env.integer(
+                "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
+                "How many persisted documents one user, or one network address without a session, may"
+                " have. When the limit is reached, the client's oldest document is evicted.",
+                PER_CLIENT,
+                low=1,
+                high=1_000_000,
+            ),
             trusted_documents=_trusted_documents(env),
             redis_url=redis_settings.read(env),
             defence=defence,
             http=HTTPSettings.read(env, defence.trusted_proxies),
-            trust_traceparent=_trust_traceparent(env),
-            drain_seconds=env.number(
-                "DRAIN_SECONDS",
-                "How long a stopping service reports NOT_SERVING before it refuses new calls, in seconds.",
-                0.5,
-                low=0,
-                high=60,
+            trust_traceparent=env.flag(
+                "GATEWAY_TRUST_TRACEPARENT",
+                "Use a client's traceparent header as the parent of the request's trace. Enable this for"
+                " gateways behind a proxy that sets the header; otherwise the trace only links to it.",
+                default=False,
             ),
+            drain_seconds=read_drain_seconds(env),
             sockets=SocketSettings.read(env),
             public_url=env.url(
                 "GATEWAY_PUBLIC_URL",
@@ -118,105 +153,29 @@ class Settings:
                 " installation pages. Empty prints none.",
                 "",
             ),
-            explorer=_explorer(env, development=development),
-            supabase_public_url=_supabase_public_url(env),
-            supabase_anon_key=_supabase_anon_key(env),
+            explorer=env.flag(
+                "GATEWAY_EXPLORER",
+                "Serve GraphiQL to browsers that visit /graphql. It requires GATEWAY_INTROSPECTION. With"
+                " APP_ENV=development the default is true.",
+                default=development,
+            ),
+            supabase_public_url=env.url(
+                "SUPABASE_PUBLIC_URL",
+                "Address at which browsers reach Supabase Auth, if it differs from SUPABASE_URL; the"
+                " explorer signs in there.",
+                "",
+            )
+            or None,
+            supabase_anon_key=env.optional(
+                "SUPABASE_ANON_KEY",
+                "The Supabase project's public (anon) key, with which users sign in to the explorer.",
+                secret=True,  # it is public, but containers get all keys as files
+            ),
         )
 
     def secrets(self) -> list[str]:
         """Values that no log line may hold."""
         return [self.redis_url or "", *self.sessions.secrets()]
-
-
-def _response_cache_seconds(env: Env) -> float:
-    return env.number(
-        "GATEWAY_RESPONSE_CACHE_SECONDS",
-        "How long a public response may be cached, here and by clients and proxies, in seconds."
-        " The gateway's own cache is also invalidated when the catalogue changes. 0 disables"
-        " caching.",
-        RESPONSE_CACHE_SECONDS,
-        low=0,
-        high=3600,
-    )
-
-
-def _response_cache_bytes(env: Env) -> int:
-    return env.integer(
-        "GATEWAY_RESPONSE_CACHE_BYTES",
-        "Maximum size of the response cache, in bytes. When it is full, the least"
-        " recently used response is evicted.",
-        MAX_BYTES,
-        low=1_048_576,
-        high=1_099_511_627_776,
-    )
-
-
-def _max_body(env: Env) -> int:
-    return env.integer(
-        "GATEWAY_MAX_BODY",
-        "Maximum size of a request body, in bytes; typical queries have a few thousand.",
-        262_144,
-        low=1_024,
-        high=16_777_216,
-    )
-
-
-def _max_answer(env: Env) -> int:
-    return env.integer(
-        "GATEWAY_MAX_ANSWER",
-        "Maximum size of the response to an operation, or of an event, in bytes; a larger"
-        " one is answered with an error.",
-        MAX_ANSWER,
-        low=65_536,
-        high=1_073_741_824,
-    )
-
-
-def _persisted_per_client(env: Env) -> int:
-    return env.integer(
-        "GATEWAY_PERSISTED_QUERIES_PER_CLIENT",
-        "How many persisted documents one user, or one network address without a session, may"
-        " have. When the limit is reached, the client's oldest document is evicted.",
-        PER_CLIENT,
-        low=1,
-        high=1_000_000,
-    )
-
-
-def _trust_traceparent(env: Env) -> bool:
-    return env.flag(
-        "GATEWAY_TRUST_TRACEPARENT",
-        "Use a client's traceparent header as the parent of the request's trace. Enable this for"
-        " gateways behind a proxy that sets the header; otherwise the trace only links to it.",
-        default=False,
-    )
-
-
-def _explorer(env: Env, *, development: bool) -> bool:
-    return env.flag(
-        "GATEWAY_EXPLORER",
-        "Serve GraphiQL to browsers that visit /graphql. It requires GATEWAY_INTROSPECTION. With"
-        " APP_ENV=development the default is true.",
-        default=development,
-    )
-
-
-def _supabase_public_url(env: Env) -> str | None:
-    address = env.url(
-        "SUPABASE_PUBLIC_URL",
-        "Address at which browsers reach Supabase Auth, if it differs from SUPABASE_URL; the"
-        " explorer signs in there.",
-        "",
-    )
-    return address or None
-
-
-def _supabase_anon_key(env: Env) -> str | None:
-    return env.optional(
-        "SUPABASE_ANON_KEY",
-        "The Supabase project's public (anon) key, with which users sign in to the explorer.",
-        secret=True,  # it is public, but containers get all keys as files
-    )
 
 
 def _origins(env: Env, *, development: bool) -> Origins:

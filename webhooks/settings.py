@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 
 from kit.http.settings import HTTPSettings
 from kit.net.tls import PLAIN, TLS
-from kit.process.settings import ServiceSettings, SessionSettings, read_pooled
+from kit.process.settings import (
+    ServiceSettings,
+    SessionSettings,
+    read_drain_seconds,
+    read_pooled,
+)
 from kit.rpc.limits import DEFAULTS, Limits
 from kit.values.env import Env
 from webhooks import addresses
@@ -112,14 +117,7 @@ class Settings:
             tls=TLS.read(env),
             limits=Limits.read(env),
             pooled=read_pooled(env),
-            drain_seconds=env.number(
-                "DRAIN_SECONDS",
-                "How long a stopping service reports NOT_SERVING before it refuses new calls,"
-                " in seconds.",
-                0.5,
-                low=0,
-                high=60,
-            ),
+            drain_seconds=read_drain_seconds(env),
             admin_host=env.text(
                 "WEBHOOKS_ADMIN_HOST",
                 "Address on which the gRPC API for operators listens.",

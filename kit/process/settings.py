@@ -135,14 +135,7 @@ class ServiceSettings:
             ),
             sessions=SessionSettings.read(env),
             redis_url=redis_settings.read(env),
-            drain_seconds=env.number(
-                "DRAIN_SECONDS",
-                "How long a stopping service reports NOT_SERVING before it refuses new calls,"
-                " in seconds.",
-                0.5,
-                low=0,
-                high=60,
-            ),
+            drain_seconds=read_drain_seconds(env),
             tls=TLS.read(env),
             connection_age=env.number(
                 "GRPC_MAX_CONNECTION_AGE_SECONDS",
@@ -178,3 +171,14 @@ def read_pooled(env: Env) -> bool:
         ("none", "transaction"),
     )
     return pooler == "transaction"
+
+
+def read_drain_seconds(env: Env) -> float:
+    """Return how long a stopping process still accepts calls, in seconds."""
+    return env.number(
+        "DRAIN_SECONDS",
+        "How long a stopping service reports NOT_SERVING before it refuses new calls, in seconds.",
+        0.5,
+        low=0,
+        high=60,
+    )
