@@ -114,11 +114,14 @@ class Refunding:
             await books.post(connection, postings.refund_failed(changed, entries), actor=actor)
         if changed.reason is RefundReason.CANCELLED and changed.order_id is not None:
             await order_store.explain_failed_refund(connection, changed.order_id)
+        # In another way, the cardholder could get a disputed amount twice.
+        disputed = failure == "PAYMENT_DISPUTED"
         logger.error(
-            "the refund %s of order %s failed (%s): refund it in another way",
+            "the refund %s of order %s failed (%s): %s",
             refund.id,
             refund.order_id,
             failure,
+            "wait until the dispute is decided" if disputed else "refund it in another way",
         )
         return self._counted(changed)
 
