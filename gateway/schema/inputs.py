@@ -35,8 +35,8 @@ def amount(field: str, given: str, currency: str) -> money_pb2.Money:
     A total that a client has computed with doubles has noise, such as "3.1500000000000004".
     """
     if DECIMAL.fullmatch(given):
-        with suppress(ValueError):  # more decimal places than amounts have
-            return money.to_proto(money.without_float_noise(Decimal(given)), currency)
+        with suppress(ValueError):  # more decimal places than amounts have, or too small
+            return money.to_proto(money.written(Decimal(given)), currency)
     raise invalid({field: 'must be a decimal number, such as "5.00"'})
 
 

@@ -81,6 +81,14 @@ def without_float_noise(amount: Decimal) -> Decimal:
     return abs(rounded) if is_noise and not rounded else rounded if is_noise else amount
 
 
+def written(amount: Decimal) -> Decimal:
+    """Return the amount that a client wrote, without float noise; raise ValueError if nothing is left."""
+    exact = without_float_noise(amount)
+    if amount and not exact:
+        raise ValueError("too small to be money")
+    return exact
+
+
 def from_float(value: float) -> Decimal:
     """Return the amount that a float represents, without float noise and to at most nine places.
 

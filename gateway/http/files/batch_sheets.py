@@ -157,7 +157,7 @@ def _max_total(text: str, currency: str) -> money_pb2.Money:
     try:
         amount = Decimal(text)
         if amount.is_finite() and abs(amount) < money.MAX_NOISY:
-            return money.to_proto(money.without_float_noise(amount), currency)
+            return money.to_proto(money.written(amount), currency)
     except (InvalidOperation, ValueError):
         pass
     raise invalid({"maxTotal": "must be an amount of money such as 1200.50"})

@@ -73,6 +73,13 @@ def test_a_quotient_is_rounded_to_nine_places() -> None:
     assert money.from_float(1.2345) == Decimal("1.2345")
 
 
+def test_a_written_amount_is_not_rounded_to_nothing() -> None:
+    assert money.written(Decimal("3.1500000000000004")) == Decimal("3.15")
+    assert money.written(Decimal("0.0000")) == 0
+    with pytest.raises(ValueError, match="too small"):
+        money.written(Decimal("1e-20"))
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e300, 1e12, 1e-12])
 def test_an_invalid_amount_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="not an amount"):
