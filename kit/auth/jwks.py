@@ -174,8 +174,8 @@ class KeySet:
             RecursionError,
         ) as error:
             self._failing = True
-            reason = error.reason if isinstance(error, Failure) else type(error).__name__
-            logger.warning("signing keys can't be fetched: %s", reason)
+            reason = error.reason if isinstance(error, Failure) else str(error)
+            logger.warning("signing keys can't be fetched: %s", reason or type(error).__name__)
         finally:
             self._flight = None
 
@@ -192,7 +192,7 @@ def at_url(url: str, http: aiohttp.ClientSession) -> KeySource:
             auto_decompress=False,
         ) as response:
             if response.status != 200:
-                raise ValueError(f"status {response.status}")
+                raise ValueError(f"the server answered HTTP {response.status}")
             return await bounded_body.read(response, _MAX_BYTES)
 
     return download
@@ -206,7 +206,7 @@ def parse_keys(body: bytes) -> dict[str, PublicKey]:
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise ValueError("not a key set")  # noqa: TRY004 - bad data, not a wrong argument type
+        raise ValueError("the answer is not a key set")  # noqa: TRY004 - bad data, not a wrong argument type
     keys: dict[str, PublicKey] = {}
     for entry in entries:
         key = _parse_key(entry) if isinstance(entry, dict) else None

@@ -200,6 +200,30 @@ async def test_no_text_contains_the_token(
     assert not [text for text in texts for part in [*secrets, "ada@"] if part in text]
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [
+        (404, None, "the server answered HTTP 404"),
+        (302, None, "the server answered HTTP 302"),
+        (200, "<html>", "Expecting value"),
+        (200, "[]", "the answer is not a key set"),
+        (200, " " * 70_000, "more than 65536 bytes"),
+    ],
+)
+async def test_the_log_says_why_keys_can_not_be_fetched(
+    verifier: Verifier,
+    issuer: Issuer,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: str | None,
+    cause: str,
+) -> None:
+    issuer.status, issuer.body = status, body
+    failure = await refusal(verifier, f"Bearer {issuer.token()}")
+    assert failure.reason == "AUTH_UNAVAILABLE"
+    assert f"signing keys can't be fetched: {cause}" in caplog.text
+
+
 def test_insecure_settings_are_refused(issuer: Issuer, http: aiohttp.ClientSession) -> None:
     with pytest.raises(ValueError, match="SUPABASE_SERVICE_ROLE_KEY"):
         make_verifier(issuer, http, service_role_key="")
