@@ -14,7 +14,7 @@ from sandbox.state.catalogue import Catalogue, page_of
 from sandbox.state.own_catalogue import own_catalogue
 from sandbox.state.records import CatalogueChange
 from sandbox.state.rows import Table
-from tests.fixtures.examples import CATALOGUES, Examples, each_set
+from tests.fixtures.examples import CATALOGUES, SETS, Examples, each_set
 from tests.unit.sandbox.conftest import BUNDLE, CATALOGUE
 
 
@@ -164,9 +164,12 @@ def test_thousands_of_bundles_are_returned_unchanged(examples: Examples, tmp_pat
     assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes
 
 
-@pytest.mark.skipif(not CATALOGUES, reason="needs a catalogue of the provider beside the project")
-def test_a_real_catalogue_is_returned_unchanged() -> None:
-    for file in CATALOGUES:
-        shapes = exact_json.loads(file.read_text())
-        assert len(shapes) > 5000
-        assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes
+@pytest.mark.parametrize(
+    "file",
+    [*(one.folder / "responses" / "catalogue-array.json" for one in SETS), *CATALOGUES],
+    ids=lambda file: f"{file.parts[-3]}-{file.stem}",
+)
+def test_a_catalogue_of_the_provider_is_returned_unchanged(file: Path) -> None:
+    shapes = exact_json.loads(file.read_text())
+    assert shapes
+    assert [bundle.to_json(-1) for bundle in read_catalogue(file)] == shapes
