@@ -49,6 +49,7 @@ WORK = {
     "Query.usageReport": SUMMING,
     "Query.organizationUsage": SUMMING,
     "Query.expiryReport": SUMMING,
+    "Query.organizationExpiry": SUMMING,
     "Mutation.setPriceRules": COMPUTING_PRICES,
     "Mutation.setExchangeRates": COMPUTING_PRICES,
     "Mutation.setTaxRates": COMPUTING_PRICES,

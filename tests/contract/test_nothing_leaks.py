@@ -49,6 +49,7 @@ OF_ORGANIZATIONS: dict[str, dict[str, Any]] = {
     "usageReport": {"range": DAYS, "first": 3},
     "organizationUsage": {"range": DAYS},
     "expiryReport": {"range": DAYS},
+    "organizationExpiry": {"range": DAYS},
 }
 # Queries whose prices are requested in each currency.
 PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})

@@ -1,12 +1,13 @@
-"""The report of bundles that end unused, for the staff."""
+"""The report of bundles that end unused, for the staff and for members of organizations."""
 
 from datetime import datetime
 
 import strawberry
 
-from gateway.execution.auth import support_field
+from gateway.execution.auth import auth_field, support_field
 from gateway.execution.columns import computed, timestamp
 from gateway.execution.views import View, listed, read
+from gateway.schema.organizations.organization_inputs import OrganizationIdArgument
 from gateway.schema.reports.arguments import RangeArgument, ZoneArgument
 from gateway.schema.reports.types import ReportPeriod
 from gateway.schema.reports.usage_types import BYTES_PER_MB
@@ -104,3 +105,22 @@ class ExpiryReportQueries:
         request = pb.GetExpiryRequest(range=range.to_proto(), time_zone=time_zone or "")
         answer = await info.context.call(info.context.peers.usage_reports.GetExpiry, request)
         return ExpiryReport.of(answer)
+
+    @auth_field(
+        description="What `expiryReport` shows, for the eSIMs of an organization, for its owners, managers"
+        " and finance. Fails with NOT_FOUND for an organization of which the caller is no member, and with"
+        " FORBIDDEN for members with another role."
+    )
+    async def organization_expiry(
+        self,
+        info: Info,
+        organization_id: OrganizationIdArgument,
+        range: RangeArgument,
+        time_zone: ZoneArgument = None,
+    ) -> ExpiryReport | None:
+        request = pb.GetOrganizationExpiryRequest(
+            organization_id=organization_id, range=range.to_proto(), time_zone=time_zone or ""
+        )
+        peer = info.context.peers.usage_reports
+        answer = await info.context.call(peer.GetOrganizationExpiry, request)
+        return ExpiryReport.of(answer.report)

@@ -488,6 +488,53 @@ class GetExpiryResponse(_message.Message):
 Global___GetExpiryResponse: _TypeAlias = GetExpiryResponse  # noqa: Y015
 
 @_typing.final
+class GetOrganizationExpiryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    organization_id: _builtins.str
+    time_zone: _builtins.str
+    """IANA name of the zone in which days begin; empty: REPORTING_TIME_ZONE."""
+    @_builtins.property
+    def range(self) -> _days_pb2.DayRange: ...
+    def __init__(
+        self,
+        *,
+        organization_id: _builtins.str = ...,
+        range: _days_pb2.DayRange | None = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["organization_id", b"organization_id", "range", b"range", "time_zone", b"time_zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrganizationExpiryRequest: _TypeAlias = GetOrganizationExpiryRequest  # noqa: Y015
+
+@_typing.final
+class GetOrganizationExpiryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___GetExpiryResponse: ...
+    def __init__(
+        self,
+        *,
+        report: Global___GetExpiryResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOrganizationExpiryResponse: _TypeAlias = GetOrganizationExpiryResponse  # noqa: Y015
+
+@_typing.final
 class RebuildUsageRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReportsServiceStub:
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -51,6 +51,11 @@ class ReportsServiceStub:
                 request_serializer=esims_dot_v1_dot_reports__pb2.GetExpiryRequest.SerializeToString,
                 response_deserializer=esims_dot_v1_dot_reports__pb2.GetExpiryResponse.FromString,
                 _registered_method=True)
+        self.GetOrganizationExpiry = channel.unary_unary(
+                '/esims.v1.ReportsService/GetOrganizationExpiry',
+                request_serializer=esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryResponse.FromString,
+                _registered_method=True)
         self.RebuildUsage = channel.unary_stream(
                 '/esims.v1.ReportsService/RebuildUsage',
                 request_serializer=esims_dot_v1_dot_reports__pb2.RebuildUsageRequest.SerializeToString,
@@ -59,7 +64,7 @@ class ReportsServiceStub:
 
 
 class ReportsServiceServicer:
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -79,6 +84,13 @@ class ReportsServiceServicer:
 
     def GetExpiry(self, request, context):
         """Returns what became of bundles that ended in a range of days, and of eSIMs that were delivered in it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrganizationExpiry(self, request, context):
+        """Returns the same for the eSIMs of one organization.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +122,11 @@ def add_ReportsServiceServicer_to_server(servicer, server):
                     request_deserializer=esims_dot_v1_dot_reports__pb2.GetExpiryRequest.FromString,
                     response_serializer=esims_dot_v1_dot_reports__pb2.GetExpiryResponse.SerializeToString,
             ),
+            'GetOrganizationExpiry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganizationExpiry,
+                    request_deserializer=esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryResponse.SerializeToString,
+            ),
             'RebuildUsage': grpc.unary_stream_rpc_method_handler(
                     servicer.RebuildUsage,
                     request_deserializer=esims_dot_v1_dot_reports__pb2.RebuildUsageRequest.FromString,
@@ -124,7 +141,7 @@ def add_ReportsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReportsService:
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -199,6 +216,33 @@ class ReportsService:
             '/esims.v1.ReportsService/GetExpiry',
             esims_dot_v1_dot_reports__pb2.GetExpiryRequest.SerializeToString,
             esims_dot_v1_dot_reports__pb2.GetExpiryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganizationExpiry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esims.v1.ReportsService/GetOrganizationExpiry',
+            esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryRequest.SerializeToString,
+            esims_dot_v1_dot_reports__pb2.GetOrganizationExpiryResponse.FromString,
             options,
             channel_credentials,
             insecure,

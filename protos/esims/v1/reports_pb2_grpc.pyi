@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReportsServiceStub:
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -41,6 +41,8 @@ class ReportsServiceStub:
     """Returns the data that the eSIMs of one organization used."""
     GetExpiry: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetExpiryRequest, _reports_pb2.GetExpiryResponse]
     """Returns what became of bundles that ended in a range of days, and of eSIMs that were delivered in it."""
+    GetOrganizationExpiry: _grpc.UnaryUnaryMultiCallable[_reports_pb2.GetOrganizationExpiryRequest, _reports_pb2.GetOrganizationExpiryResponse]
+    """Returns the same for the eSIMs of one organization."""
     RebuildUsage: _grpc.UnaryStreamMultiCallable[_reports_pb2.RebuildUsageRequest, _reports_pb2.RebuildUsageResponse]
     """Sums all days again whose samples and visits are still stored; streams every difference, then one summary. Unless `check`
     is set, it also corrects the sums.
@@ -48,7 +50,7 @@ class ReportsServiceStub:
 
 @_typing.type_check_only
 class ReportsServiceAsyncStub(ReportsServiceStub):
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -59,13 +61,15 @@ class ReportsServiceAsyncStub(ReportsServiceStub):
     """Returns the data that the eSIMs of one organization used."""
     GetExpiry: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetExpiryRequest, _reports_pb2.GetExpiryResponse]  # type: ignore[assignment]
     """Returns what became of bundles that ended in a range of days, and of eSIMs that were delivered in it."""
+    GetOrganizationExpiry: _aio.UnaryUnaryMultiCallable[_reports_pb2.GetOrganizationExpiryRequest, _reports_pb2.GetOrganizationExpiryResponse]  # type: ignore[assignment]
+    """Returns the same for the eSIMs of one organization."""
     RebuildUsage: _aio.UnaryStreamMultiCallable[_reports_pb2.RebuildUsageRequest, _reports_pb2.RebuildUsageResponse]  # type: ignore[assignment]
     """Sums all days again whose samples and visits are still stored; streams every difference, then one summary. Unless `check`
     is set, it also corrects the sums.
     """
 
 class ReportsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """For the staff and the service role key; GetOrganizationUsage also for members of the organization who are OWNER, MANAGER or
+    """For the staff and the service role key; GetOrganizationUsage and GetOrganizationExpiry also for members of the organization who are OWNER, MANAGER or
     FINANCE. docs/usage-reports.md defines every figure. RANGE_TOO_LONG has what fits in `details`.
     """
 
@@ -92,6 +96,14 @@ class ReportsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reports_pb2.GetExpiryResponse, _abc.Awaitable[_reports_pb2.GetExpiryResponse]]:
         """Returns what became of bundles that ended in a range of days, and of eSIMs that were delivered in it."""
+
+    @_abc_1.abstractmethod
+    def GetOrganizationExpiry(
+        self,
+        request: _reports_pb2.GetOrganizationExpiryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reports_pb2.GetOrganizationExpiryResponse, _abc.Awaitable[_reports_pb2.GetOrganizationExpiryResponse]]:
+        """Returns the same for the eSIMs of one organization."""
 
     @_abc_1.abstractmethod
     def RebuildUsage(

@@ -7,5 +7,7 @@ ACCESS: Rules = {
     # For members of the organization; the servicer checks their roles.
     "GetOrganizationUsage": Rule(Access.SIGNED_IN),
     "GetExpiry": Rule(Access.SUPPORT),
+    # As GetOrganizationUsage.
+    "GetOrganizationExpiry": Rule(Access.SIGNED_IN),
     "RebuildUsage": Rule(Access.FINANCE, logged=("check",)),
 }

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from kit.db.database import Connection
 from kit.reports.periods import DAY, Days
@@ -20,6 +21,7 @@ with ended as (
     from esims.esim_bundles b
     where b.ended_at >= $1 and b.ended_at < $2
         and (b.absent_since is null or not starts_with(b.assignment_id, $3))
+        and ($4::uuid is null or b.organization_id = $4)
 ), tenths as (
     select least(used * 10 / initial_bytes, 9) as tenth, count(*) as bundles
     from ended where used is not null group by 1
@@ -44,20 +46,27 @@ select count(*) as delivered,
     count(*) filter (where e.first_used_at is null and e.status not in ('EXPIRED', 'CANCELLED')) as waiting
 from esims.esims e
 where e.created_at >= $1 and e.created_at < $2 and e.order_cancelled_at is null
+    and ($3::uuid is null or e.organization_id = $3)
 """
 AT_RISK = """
 select count(*) from esims.esims e
 where e.deletion_announced_at is not null and e.provider_state <> 'deactivated'
-    and e.status not in ('EXPIRED', 'CANCELLED')
+    and e.status not in ('EXPIRED', 'CANCELLED') and ($1::uuid is null or e.organization_id = $1)
 """
 
 
-async def expiry(connection: Connection, days: Days, zone: str, read_at: datetime) -> Expiry:
-    """Return the report, which is as of `read_at`."""
+async def expiry(
+    connection: Connection,
+    days: Days,
+    zone: str,
+    read_at: datetime,
+    organization_id: UUID | None = None,
+) -> Expiry:
+    """Return the report, which is as of `read_at`; of all eSIMs unless an organization is named."""
     within = await usage_store.beginnings(connection, [days.first, days.last + DAY], zone)
-    ended: Any = await connection.fetchrow(ENDED, *within, ANNOUNCED)
-    delivered: Any = await connection.fetchrow(DELIVERED, *within)
-    at_risk: int = await connection.fetchval(AT_RISK)
+    ended: Any = await connection.fetchrow(ENDED, *within, ANNOUNCED, organization_id)
+    delivered: Any = await connection.fetchrow(DELIVERED, *within, organization_id)
+    at_risk: int = await connection.fetchval(AT_RISK, organization_id)
     return Expiry(
         days=days,
         time_zone=zone,

@@ -50,6 +50,16 @@ def expiry(request: pb.GetExpiryRequest) -> tuple[Days, str]:
     return days, zone
 
 
+def organization_expiry(request: pb.GetOrganizationExpiryRequest) -> tuple[UUID, Days, str]:
+    """Return the organization, and what `expiry` returns; raises Failure INVALID."""
+    checks = Checks()
+    organization_id = checks.uuid("organization_id", request.organization_id)
+    days = shared.days(checks, request.range)
+    zone = shared.zone(checks, request.time_zone)
+    checks.done()
+    return organization_id, days, zone
+
+
 def _wanted(checks: Checks, request: Request) -> Wanted:
     return Wanted(
         days=shared.days(checks, request.range),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from uuid import UUID
 
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Database
@@ -35,14 +36,7 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
         self, request: pb.GetOrganizationUsageRequest, context: Context
     ) -> pb.GetOrganizationUsageResponse:
         organization_id, wanted = requests.organization_usage(request)
-        caller = guard.session()
-        if caller.role not in SUFFICIENT[Role.SUPPORT]:
-            if caller.user_id is None:
-                raise membership_store.not_found()
-            async with self._database.system() as connection:
-                await membership_store.require(
-                    connection, organization_id, caller.user_id, ACCOUNTING
-                )
+        await self._require_accounting(organization_id)
         filter_ = replace(wanted.filter, organization_ids=(organization_id,))
         report = await self._usage.report(replace(wanted, filter=filter_))
         return pb.GetOrganizationUsageResponse(report=messages.usage_to_proto(report))
@@ -52,6 +46,24 @@ class ReportsServicer(reports_pb2_grpc.ReportsServiceServicer):
     ) -> pb.GetExpiryResponse:
         days, zone = requests.expiry(request)
         return messages.expiry_to_proto(await self._usage.expiry(days, zone))
+
+    async def GetOrganizationExpiry(
+        self, request: pb.GetOrganizationExpiryRequest, context: Context
+    ) -> pb.GetOrganizationExpiryResponse:
+        organization_id, days, zone = requests.organization_expiry(request)
+        await self._require_accounting(organization_id)
+        found = await self._usage.expiry(days, zone, organization_id)
+        return pb.GetOrganizationExpiryResponse(report=messages.expiry_to_proto(found))
+
+    async def _require_accounting(self, organization_id: UUID) -> None:
+        """Raise Failure unless the caller is staff, or a member who sees the organization's figures."""
+        caller = guard.session()
+        if caller.role in SUFFICIENT[Role.SUPPORT]:
+            return
+        if caller.user_id is None:
+            raise membership_store.not_found()
+        async with self._database.system() as connection:
+            await membership_store.require(connection, organization_id, caller.user_id, ACCOUNTING)
 
     async def RebuildUsage(
         self, request: pb.RebuildUsageRequest, context: Context

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from kit.db.reports import ReportsDatabase
@@ -54,12 +55,14 @@ class Usage:
         as_of = min(waits_since or state.read_at, state.read_at)
         return Report(rows, zone, as_of, state.recorded_since)
 
-    async def expiry(self, days: Days, time_zone: str) -> Expiry:
-        """Return what became of bundles and eSIMs."""
+    async def expiry(
+        self, days: Days, time_zone: str, organization_id: UUID | None = None
+    ) -> Expiry:
+        """Return what became of bundles and eSIMs, of one organization if it is named."""
         async with self._database.snapshot() as connection:
             state = await usage_store.state(connection)
             zone = time_zone or self._time_zone
-            return await expiry_store.expiry(connection, days, zone, state.read_at)
+            return await expiry_store.expiry(connection, days, zone, state.read_at, organization_id)
 
 
 def _require_samples(day: date, begins: datetime, zone: str, state: State) -> None:

@@ -16,6 +16,7 @@ SIGNED_IN = {
         *("myESIMs", "esimDetails", "esims", "myOrders", "orderDetails", "orders", "quote", "me"),
         "apiKeys",
         *("budgets", "organizationOrders", "spendingReport", "organizationUsage"),
+        "organizationExpiry",
         *("batch", "batches", "validateBatch"),
         *("organizationESIMs", "travelers", "shareLinks"),
         *("wallets", "walletBalance", "walletEntries", "topUp"),

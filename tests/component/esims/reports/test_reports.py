@@ -151,6 +151,45 @@ async def test_an_organization_sees_the_usage_of_its_own_esims(
     }
 
 
+async def test_an_organization_sees_what_became_of_its_own_esims(
+    service: Service, support: str
+) -> None:
+    acme, other = await company_of(service, "acme"), await company_of(service, "globex")
+    await service.deliver()
+    for company, number in ((acme, 1), (other, 2)):
+        for _ in range(number):
+            await refreshed(service, company, await company.deliver())
+    await service.databases.admin.execute(
+        "update esims.esims set deletion_announced_at = now() where organization_id = $1", acme.id
+    )
+    await service.databases.admin.execute(
+        "update esims.esim_bundles set state = 'expired', ends_at = now() where organization_id = $1",
+        other.id,
+    )
+    request = pb.GetOrganizationExpiryRequest(organization_id=str(acme.id), range=days())
+    method = service.reports.GetOrganizationExpiry
+    for role in ("OWNER", "MANAGER", "FINANCE"):
+        found = (await service.ask(method, request, acme.members[role].token)).report
+        assert (found.delivered, found.never_installed, found.at_risk, found.ended) == (1, 1, 1, 0)
+    for role in ("BUYER", "TRAVELER"):
+        with pytest.raises(Failure) as refused:
+            await service.ask(method, request, acme.members[role].token)
+        assert refused.value.reason == "MEMBER_ROLE_INSUFFICIENT"
+    for token in (other.members["OWNER"].token, service.stranger):
+        with pytest.raises(Failure) as refused:
+            await service.ask(method, request, token)
+        assert refused.value.reason == "ORGANIZATION_NOT_FOUND"
+    request.organization_id = str(other.id)
+    found = (await service.ask(method, request, support)).report
+    assert (found.delivered, found.at_risk, found.ended, found.ended_unused) == (2, 0, 2, 2)
+    request.organization_id = "acme"
+    with pytest.raises(Failure) as refused:
+        await service.ask(method, request, support)
+    assert set(refused.value.fields) == {"organization_id"}
+    whole = await service.ask(service.reports.GetExpiry, pb.GetExpiryRequest(range=days()), support)
+    assert (whole.delivered, whole.ended, whole.at_risk) == (4, 2, 1)
+
+
 async def refreshed(service: Service, company: Company, esim: esims_pb2.ESIM) -> None:
     """Let the service see what the eSIM of a company used."""
     request = esims_pb2.BatchListBundlesRequest(esim_ids=[esim.id])
