@@ -13,8 +13,8 @@ from services.esims.usage import sum_store, sums
 from services.esims.usage.sum_store import Source
 from tests.chaos.usage.esims_service import EVERY, STEP
 
-# Seconds between the two commits.
-BETWEEN = 0.3
+# Seconds between the two commits: longer than all else that a worker does, so most kills fall in between.
+BETWEEN = 3.0
 MARKS = "select source, xid::text as xid, id from esims.usage_watermarks"
 SET_MARK = "update esims.usage_watermarks set xid = $2::text::xid8, id = $3 where source = $1"
 
