@@ -18,7 +18,7 @@ PEOPLE_ONLY = {
     *("SetBudget", "DeleteBudget"),
     *("GetStatement", "ListStatements", "ListStatementLines", "GetCreditAccount", "GetSpending"),
     *("ExportOrders", "ExportESIMs", "ExportUsage"),
-    "GetOrganizationUsage",
+    *("GetOrganizationUsage", "GetOrganizationExpiry"),
     *("ResumePayment", "ListWallets", "ListWalletEntries", "TopUpWallet", "GetTopUp"),
     *("ListMembers", "SetMemberRole", "RemoveMember"),
     "CreateExportLink",
