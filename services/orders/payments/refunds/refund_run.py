@@ -56,6 +56,7 @@ class RefundRuns:
         self._refunding = refunding
         self._metrics = metrics
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._running: dict[UUID, asyncio.Task[None]] = {}
         self._surveyed = float("-inf")
         self._loop = Loop("make refunds", self._round, stop, every=every)
 
@@ -84,7 +85,17 @@ class RefundRuns:
         self._metrics.survey(number, oldest)
 
     async def run(self, refund_id: UUID) -> None:
-        """Look at one refund if it is due; a failure of one does not end the others."""
+        """Look at one refund if it is due, or wait for the look that this process already makes.
+
+        A failure of one does not end the others.
+        """
+        running = self._running.get(refund_id)
+        if running is None:
+            running = self._running[refund_id] = asyncio.create_task(self._run(refund_id))
+            running.add_done_callback(lambda _: self._running.pop(refund_id))
+        await running
+
+    async def _run(self, refund_id: UUID) -> None:
         run = uuid4()
         async with self._slots:
             try:
