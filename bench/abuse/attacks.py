@@ -68,7 +68,7 @@ ATTACKS = (
     Attack("gateway", memory.many_answers, _none("GATEWAY_RESPONSE_CACHE_BYTES", WORK) | RATE),
     Attack("gateway", memory.long_documents, {}),
     Attack("gateway", memory.large_heads, _none("HTTP_MAX_HEAD") | HEADS),
-    Attack("gateway", memory.pipelined_bodies, UNSENT),
+    Attack("gateway", memory.pipelined_bodies, {}),
     Attack("gateway", connections.slow_heads, HEADS | CONNECTIONS),
     Attack("webhooks", connections.slow_heads, HEADS | CONNECTIONS),
     Attack("gateway", connections.slow_bodies, BODIES | CONNECTIONS),

@@ -109,9 +109,10 @@ async def large_heads(address: str, seconds: float) -> Counter[str]:
 
 
 async def pipelined_bodies(address: str, seconds: float) -> Counter[str]:
-    """Pipeline requests with bodies behind a slow one, and read no answer.
+    """Pipeline requests with bodies behind a long answer, and read nothing.
 
-    Bound: requests that wait behind another on a connection, and unsent bytes.
+    Bound: requests wait behind another on a connection, and long answers are written piece by piece, which no
+    setting switches off.
     """
     query = post("{ featuredPlans { id } }", variables={"a": "x" * 100_000})
 
