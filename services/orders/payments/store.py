@@ -32,14 +32,16 @@ def read_row(row: Any) -> Payment:
     return Payment(**values)
 
 
+# Authorized at the time of the transaction: the process's reading of the database's clock is a little ahead,
+# and a purchase must not seem to begin before its payment.
 INSERT = f"""
 insert into orders.payments as p (
     id, order_id, customer_id, method, amount, wallet_amount, currency, state, hosted, return_url,
     save_method, authorized_at, expires_at, client_address, email_domain, account_created_at, held_reason,
     held_at, policy, next_run_at, organization_id, requested_at
 ) values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, case when $12::timestamptz is not null then now() end,
+    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22
 )
 returning {COLUMNS}
 """  # noqa: S608 - only COLUMNS of this file goes in
