@@ -31,7 +31,7 @@ class Calls:
         self.restart()
 
     def restart(self) -> None:
-        """Let the deadline begin anew."""
+        """Start the time of the deadline again, for the next event."""
         self._until = asyncio.get_running_loop().time() + self._seconds
 
     async def call(

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from kit.values.clock import Clock
 
-# Seconds. A slower response does not set the clock, which would be ahead by as much.
-MAX_ROUND_TRIP = 1.0
+# How far the clocks of two machines may drift apart: seconds for each second since the database was asked.
+DRIFT = 0.001
 
 
 class DatabaseClock(Clock):
@@ -16,18 +16,24 @@ class DatabaseClock(Clock):
     """
 
     def __init__(self) -> None:
-        self._read: tuple[datetime, float] | None = None
+        # The server's time, when it was requested, and how long that took.
+        self._read: tuple[datetime, float, float] | None = None
 
     def set(self, time: datetime, requested: float) -> None:
         """Set the clock to the server's `time`, which was requested when `now` was `requested`.
 
-        So it is ahead by the time that the request took, and never behind times in rows that were committed.
+        So it is ahead by at most the time that the request took, and never behind times in rows that were
+        committed. A slow response does not replace a faster one before that may have drifted as far.
         """
-        if self._read is None or self.now() - requested <= MAX_ROUND_TRIP:
-            self._read = time, requested
+        now = self.now()
+        if self._read is not None:
+            _, at, took = self._read
+            if now - requested > took + DRIFT * (now - at):
+                return
+        self._read = time, requested, now - requested
 
     def wall(self) -> datetime:
         if self._read is None:
             return super().wall()
-        time, at = self._read
+        time, at, _ = self._read
         return time + timedelta(seconds=self.now() - at)

@@ -61,10 +61,9 @@ def reason_of(error: BaseException) -> str | None:
     """Return the reason if the state of the database caused the error; None otherwise."""
     if isinstance(error, TimeoutError):  # raised by asyncpg; also an OSError
         return SLOW
+    # A migration has changed a type of the result; the driver prepares the statement again.
     if isinstance(error, asyncpg.InvalidCachedStatementError):
-        return (
-            CONFLICT  # a migration has changed a type of the result; the driver prepares it again
-        )
+        return CONFLICT
     if isinstance(error, asyncpg.PostgresError):
         code = getattr(error, "sqlstate", None) or ""
         known = REASONS.get(code) or REASONS.get(code[:2])
