@@ -8,6 +8,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
 from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.payment import Payment, PaymentMethod, PaymentState
@@ -24,6 +25,7 @@ from services.orders.payments.wallets import top_up_store, wallet_store
 from services.orders.work import growing_pause
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 ACTOR = "top-up"
 # Each is an object at the payment provider that somebody may still pay.
@@ -126,7 +128,15 @@ class TopUps:
             why = f"the payment provider refused it: {failure.reason}"
             if payment.intent_id is None and payment.session_id is None:
                 return await self._end_unstarted(payment, why)
-            if failure.reason == "PAYMENT_NOT_FOUND" and self._may_be_found(payment):
+            age = self._database.now() - payment.created_at
+            if failure.reason == "PAYMENT_NOT_FOUND" and age <= GIVE_UP:
+                # With the key of another account by mistake, the customer may still pay.
+                episodes.record(
+                    "top-ups are unknown to the payment provider",
+                    "the top-up %s is unknown to the payment provider: check STRIPE_SECRET_KEY",
+                    payment.id,
+                    level=logging.ERROR,
+                )
                 return UNKNOWN_AGAIN
             await self._end(payment, why)
             return None
@@ -182,14 +192,6 @@ class TopUps:
         left = (payment.expires_at - now) / timedelta(seconds=1)
         pause = growing_pause(now - payment.created_at, FIRST_PAUSE, MAX_PAUSE).seconds
         return float(max(0.0, min(pause, left)))
-
-    def _may_be_found(self, payment: Payment) -> bool:
-        """Return whether to keep a top-up that the payment provider does not know.
-
-        With the key of another account by mistake, the customer may still pay.
-        """
-        logger.error("the top-up %s is not known: check STRIPE_SECRET_KEY", payment.id)
-        return self._database.now() - payment.created_at <= GIVE_UP
 
     def _refused(self, payment: Payment, intent: Intent) -> str:
         """Return why a top-up is given back instead of credited, for the staff; empty if it is not."""
