@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kit.errors import Failure, Kind
 
@@ -44,6 +44,14 @@ class Call:
     done_at: float | None = None
 
 
+@dataclass(slots=True)
+class _Connection:
+    """The unfinished calls of one connection, oldest first."""
+
+    host: str
+    calls: dict[Call, None] = field(default_factory=dict)
+
+
 class Calls:
     """Counts the unfinished calls with or without a session, up to `limit`.
 
@@ -61,7 +69,7 @@ class Calls:
         self._limit = limit
         self._clock = clock
         self._close = close
-        self._by_connection: dict[str, dict[Call, None]] = {}
+        self._by_connection: dict[str, _Connection] = {}
         self._by_host: Counter[str] = Counter()
         self.count = 0
 
@@ -72,23 +80,25 @@ class Calls:
         if self.count >= self._limit and not self._evict_for(connection):
             raise too_many()
         call = Call(connection, task, self._clock())
-        self._by_connection.setdefault(connection, {})[call] = None
-        self._by_host[_host(connection)] += 1
+        known = self._by_connection.get(connection)
+        if known is None:
+            known = self._by_connection[connection] = _Connection(_host(connection))
+        known.calls[call] = None
+        self._by_host[known.host] += 1
         self.count += 1
         return call
 
     def leave(self, call: Call) -> None:
         """Stop counting a call that has ended. Does nothing for an evicted call."""
-        calls = self._by_connection.get(call.connection, {})
-        if call not in calls:
+        known = self._by_connection.get(call.connection)
+        if known is None or call not in known.calls:
             return
-        del calls[call]
+        del known.calls[call]
         self.count -= 1
-        host = _host(call.connection)
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]
-        if not calls:
+        self._by_host[known.host] -= 1
+        if not self._by_host[known.host]:
+            del self._by_host[known.host]
+        if not known.calls:
             del self._by_connection[call.connection]
 
     def done(self, call: Call) -> None:
@@ -99,39 +109,37 @@ class Calls:
         """Evict a call of a larger connection, or close a larger one; return False if that is impossible."""
         larger = self._with_more_calls(connection)
         for other, excess in larger:
-            for call in reversed(self._by_connection[other]):
+            for call in reversed(other.calls):
                 protected = self._clock() - call.since < PROTECTED
                 if call.evictable and (not protected or excess > 1):
                     self._evict(call)
                     return True
         done_before = self._clock() - UNREAD
         for other, _ in larger:
-            calls = self._by_connection[other]
-            unread = any(c.done_at is not None and c.done_at <= done_before for c in calls)
-            if unread and self._close(other):
-                for call in list(calls):
+            unread = [c for c in other.calls if c.done_at is not None and c.done_at <= done_before]
+            if unread and self._close(unread[0].connection):
+                for call in list(other.calls):
                     self.leave(call)
                 return True
         return False
 
-    def _with_more_calls(self, connection: str) -> list[tuple[str, int]]:
+    def _with_more_calls(self, connection: str) -> list[tuple[_Connection, int]]:
         """Return the connections with more calls than this one, and how many more; most calls first.
 
         Connections of the same host are compared with this one; for those of another host, the two hosts are
         compared.
         """
-        host, mine = _host(connection), len(self._by_connection.get(connection, ()))
-
-        def size(other: str) -> tuple[int, int]:
-            return self._by_host[_host(other)], len(self._by_connection[other])
-
+        known = self._by_connection.get(connection)
+        host, mine = (known.host, len(known.calls)) if known else (_host(connection), 0)
+        hosts = self._by_host
         found = []
-        for other in sorted(self._by_connection, key=size, reverse=True):
-            same = _host(other) == host
-            host_calls, calls = size(other)
-            excess = calls - mine if same else host_calls - self._by_host[host]
+        for other in self._by_connection.values():
+            excess = (
+                len(other.calls) - mine if other.host == host else hosts[other.host] - hosts[host]
+            )
             if excess > 0:
                 found.append((other, excess))
+        found.sort(key=lambda item: (hosts[item[0].host], len(item[0].calls)), reverse=True)
         return found
 
     def _evict(self, call: Call) -> None:

@@ -1,6 +1,7 @@
 """The limits of one gRPC server, and how each of its calls counts toward them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -8,12 +9,19 @@ from typing import Any
 import grpc
 
 from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
 from kit.net import connections
 from kit.rpc.admission import Calls, Slots
 from kit.rpc.call import Context
 from kit.rpc.limits import OFF, Limits
 from kit.rpc.metrics import BoundMetrics
 from kit.rpc.unread_responses import UnreadResponses
+
+logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
+
+# How many times the limit of metadata is a flood: nobody sends as much by mistake.
+FLOOD = 8
 
 
 class Work:
@@ -114,8 +122,17 @@ class Bounds:
         """Admit a call. Raises EXHAUSTED above the limits, or if its metadata is too large.
 
         gRPC's own limit misses metadata that arrives in several frames, because it counts each separately.
+        Its library has all of a connection's metadata in memory by then, and only frees it early if the
+        connection is closed.
         """
         size = sum(len(name) + len(value) for name, value in context.invocation_metadata() or ())
+        if size > FLOOD * self.limits.metadata_bytes and self._close_connection(context.peer()):
+            episodes.record(
+                "callers send floods of metadata",
+                "closed the connection of %s, which sent a call with %d bytes of metadata",
+                context.peer(),
+                size,
+            )
         if size > 2 * self.limits.metadata_bytes:
             raise Failure(
                 Kind.EXHAUSTED,

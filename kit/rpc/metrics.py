@@ -50,7 +50,7 @@ class ServerMetrics:
 
 
 class BoundMetrics:
-    """Metrics of unread responses, and of the connections closed because of them."""
+    """Metrics of unread responses, and of the connections closed because of them or of their metadata."""
 
     def __init__(self) -> None:
         self._unread = metrics.gauge(
@@ -58,7 +58,8 @@ class BoundMetrics:
         )
         self._closed = metrics.counter(
             "esimgo_rpc_connections_closed",
-            "Connections that were closed because their callers did not read responses",
+            "Connections that were closed because their callers did not read responses, or sent floods of"
+            " metadata",
         )
 
     def unread(self, change: int) -> None:

@@ -210,7 +210,7 @@ def bundle_name(text: str) -> str:
     checks = Checks()
     found = _name(checks, "bundle_name", text)
     if "\\" in found or not {".", ".."}.isdisjoint(found.split("/")):
-        checks.fail("bundle_name", "must be a bundle's name, without backslashes")
+        checks.fail("bundle_name", "must be a bundle's name, without backslashes and without `.` or `..` between slashes")
     checks.done()
     return found
 

@@ -96,11 +96,28 @@ async def test_metadata_that_is_too_large_is_refused(serving: Serving) -> None:
 
 async def test_metadata_in_many_frames_is_refused_before_the_request(serving: Serving) -> None:
     async with serving(Limits(metadata_bytes=4_096)) as running, caller(running) as one:
-        extra = [(f"x-{number}", "x" * 2_000) for number in range(20)]
-        whole = http2.headers(1, GET_ORDER, extra=extra)[9:]
-        parts = [whole[start : start + 2_500] for start in range(0, len(whole), 2_500)]
-        for number, part in enumerate(parts):
-            kind = http2.CONTINUATION if number else http2.HEADERS
-            flags = http2.END_HEADERS if number == len(parts) - 1 else 0
-            await one.send(http2.frame(kind, flags, 1, part))
+        await send_metadata(one, 20_000)
         await until(lambda: one.answers["RESOURCE_EXHAUSTED"] == 1)
+        assert not one.closed.is_set()
+
+
+async def test_a_flood_of_metadata_ends_its_connection(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(Limits(metadata_bytes=4_096)) as running, well_behaved(running) as call:
+        async with caller(running) as one:
+            await send_metadata(one, 60_000)
+            await asyncio.wait_for(one.closed.wait(), PATIENCE)
+        await call()
+    assert "sent a call with 60" in caplog.text
+
+
+async def send_metadata(to: http2.Caller, size: int) -> None:
+    """Open a call with about so many bytes of metadata, in several frames, without a request."""
+    extra = [(f"x-{number:03}", "x" * 1_995) for number in range(size // 2_000)]
+    whole = http2.headers(1, GET_ORDER, extra=extra)[9:]
+    parts = [whole[start : start + 2_500] for start in range(0, len(whole), 2_500)]
+    for number, part in enumerate(parts):
+        kind = http2.CONTINUATION if number else http2.HEADERS
+        flags = http2.END_HEADERS if number == len(parts) - 1 else 0
+        await to.send(http2.frame(kind, flags, 1, part))
