@@ -210,7 +210,10 @@ def bundle_name(text: str) -> str:
     checks = Checks()
     found = _name(checks, "bundle_name", text)
     if "\\" in found or not {".", ".."}.isdisjoint(found.split("/")):
-        checks.fail("bundle_name", "must be a bundle's name, without backslashes and without `.` or `..` between slashes")
+        checks.fail(
+            "bundle_name",
+            "must be a bundle's name, without backslashes and without `.` or `..` between slashes",
+        )
     checks.done()
     return found
 
