@@ -13,7 +13,6 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
 from kit.auth import tokens
-from kit.errors import Failure
 from kit.http.guard import Guard
 from kit.http.read_throttle import ReadThrottle
 from kit.http.refusals import refused
@@ -86,16 +85,7 @@ class Connection(web.RequestHandler):
         self.unwritten = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Reject a connection above the limits before reading from it."""
-        wire = cast(asyncio.Transport, transport)
-        peer = wire.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, list | tuple) else peer
-        failure = self._guard.opened(self, str(address) if address else None)
-        if failure is not None:
-            wire.write(self._refusal(HTTPStatus.SERVICE_UNAVAILABLE, failure))
-            wire.close()
-            return
-        self._wire = wire
+        wire = self._wire = cast(asyncio.Transport, transport)
         wire.set_write_buffer_limits(high=WRITE_BUFFER)
         found = wire.get_extra_info("socket")
         if found is not None:
@@ -225,17 +215,18 @@ class Connection(web.RequestHandler):
             return
         refused(bound)
         if self._awaits_head():  # otherwise another response is being sent
-            self.transport.write(self._raw_response(status, message, status.name, ""))
+            self.transport.write(raw_response(status, self._body(message, status.name)))
         self.force_close()
 
-    def _refusal(self, status: HTTPStatus, failure: Failure) -> bytes:
-        retry = f"Retry-After: {failure.retry_after:g}\r\n" if failure.retry_after else ""
-        return self._raw_response(status, failure.message, failure.reason, retry)
 
-    def _raw_response(self, status: HTTPStatus, message: str, code: str, headers: str) -> bytes:
-        body = json.dumps(self._body(message, code))
-        return (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-            f"{headers}Connection: close\r\n\r\n{body}"
-        ).encode()
+def raw_response(
+    status: HTTPStatus, body: dict[str, Any], retry_after: float | None = None
+) -> bytes:
+    """Build an error response that ends its connection; `retry_after` is in seconds."""
+    content = json.dumps(body)
+    retry = f"Retry-After: {retry_after:g}\r\n" if retry_after else ""
+    return (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(content)}\r\n"
+        f"{retry}Connection: close\r\n\r\n{content}"
+    ).encode()

@@ -52,25 +52,27 @@ class Guard:
         self._unsent: Counter[str | None] = Counter()
         self._total_unsent = 0
 
-    def opened(self, connection: GuardedConnection, peer: str | None) -> Failure | None:
-        """Register a new connection; return a failure if it exceeds a limit."""
-        trusted = self.settings.trusted_proxies
-        connection.client = client_address.of(peer, (), trusted)
-        connection.counted = not client_address.trusts(peer, trusted)
+    def refusal(self, peer: str | None) -> Failure | None:
+        """Return a failure if another connection of this address would exceed a limit."""
         if len(self._open) >= self._max_connections:
             return self._refuse(
                 "connections", "This server has reached its maximum number of connections"
             )
+        if client_address.trusts(peer, self.settings.trusted_proxies):
+            return None
+        return self._refuse_above_limit(client_address.of(peer, (), self.settings.trusted_proxies))
+
+    def opened(self, connection: GuardedConnection, peer: str | None) -> None:
+        """Register a new connection of this address."""
+        trusted = self.settings.trusted_proxies
+        connection.client = client_address.of(peer, (), trusted)
+        connection.counted = not client_address.trusts(peer, trusted)
         if connection.counted:
-            if (failure := self._refuse_above_limit(connection.client)) is not None:
-                connection.counted = False
-                return failure
             self._held[connection.client] += 1
         self._open.add(connection)
-        return None
 
     def closed(self, connection: GuardedConnection) -> None:
-        """Unregister a connection that has ended or was refused."""
+        """Unregister a connection that has ended."""
         self._open.discard(connection)
         self._forwarding.discard(connection)
         self.clear_unsent(connection)

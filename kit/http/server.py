@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -10,10 +11,11 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from kit import background
-from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse
+from kit.http.connection import MAX_HEADER, Connection, ErrorBody, ErrorResponse, raw_response
 from kit.http.guard import Guard
 from kit.http.pieces import PIECE, Pieces
 from kit.http.settings import HTTPSettings
+from kit.http.site import Site
 from kit.http.turns import Turns
 from kit.net import listening
 
@@ -21,9 +23,6 @@ logger = logging.getLogger(__name__)
 
 # Headers to copy from aiohttp's error responses.
 HEADERS = ("Allow", "Retry-After")
-# Connections that wait to be accepted. When there are more, new clients wait for a second or longer, as the
-# system then ignores their first attempts.
-BACKLOG = 4_096
 
 
 def plain_body(message: str, code: str) -> dict[str, Any]:
@@ -39,6 +38,7 @@ class Server(web.Server):
         self._body = body
         self._guard = guard
         self._turns = Turns()
+        self._connecting: set[asyncio.Task[None]] = set()
         super().__init__(
             self._handle,
             request_factory=like.request_factory,
@@ -48,6 +48,29 @@ class Server(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self._body, self._guard, self, loop=self._loop, **self._kwargs)
+
+    def admit(self, accepted: socket.socket, peer: str | None) -> bytes | None:
+        """Serve a new connection, or return the bytes that refuse it; `peer` is the client's address."""
+        failure = self._guard.refusal(peer)
+        if failure is not None:
+            body = self._body(failure.message, failure.reason)
+            return raw_response(HTTPStatus.SERVICE_UNAVAILABLE, body, failure.retry_after)
+        connection = self()
+        assert isinstance(connection, Connection)
+        self._guard.opened(connection, peer)
+        connecting = background.start(self._connect(connection, accepted), "connect a client")
+        self._connecting.add(connecting)
+        connecting.add_done_callback(self._connecting.discard)
+        return None
+
+    async def _connect(self, connection: Connection, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: connection, accepted)
+        except BaseException as error:
+            self._guard.closed(connection)
+            accepted.close()
+            if not isinstance(error, OSError):  # the client has left
+                raise
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
@@ -106,7 +129,14 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         self._watch = background.start(self.guard.watch(), "watch the clients' connections")
-        return Server(await super()._make_server(), self._body, self.guard)
+        self._clients = Server(await super()._make_server(), self._body, self.guard)
+        return self._clients
+
+    async def listen(self, host: str, port: int) -> int:
+        """Accept connections, and return the port. Raises OSError if the port can't be opened."""
+        await Site(self, host, port, self._clients.admit).start()
+        bound: int = self.addresses[0][1]
+        return bound
 
     async def cleanup(self) -> None:
         await super().cleanup()
@@ -132,9 +162,7 @@ async def serving(runner: Runner, host: str, port: int, variables: str) -> Async
 async def listen(runner: Runner, host: str, port: int, variables: str) -> int:
     """Accept connections, and return the port, as `serving` does."""
     with listening.at(host, port, variables):
-        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-    bound: int = runner.addresses[0][1]
-    return bound
+        return await runner.listen(host, port)
 
 
 async def _without_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -57,11 +57,11 @@ async def served(
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> None:
+async def _listen(runner: Runner, host: str, port: int, retry: float) -> None:
     logged = False
     while True:
         try:
-            await web.TCPSite(runner, host, port).start()
+            bound = await runner.listen(host, port)
         except OSError as error:
             if not logged:
                 logger.warning(
@@ -76,5 +76,5 @@ async def _listen(runner: web.AppRunner, host: str, port: int, retry: float) -> 
                 logged = True
             await asyncio.sleep(retry)
         else:
-            logger.info("metrics at http://%s:%d/metrics", host, runner.addresses[0][1])
+            logger.info("metrics at http://%s:%d/metrics", host, bound)
             return

@@ -1,0 +1,85 @@
+"""How an HTTP server accepts connections: many at once, and again after the system refused one."""
+
+import asyncio
+import logging
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import uvloop
+
+from kit.http import site
+from kit.http.settings import HTTPSettings
+from tests.fixtures.http_served import Serve
+from tests.fixtures.patience import until
+
+# Its patch of aiohttp affects the whole process.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
+MANY = 80
+
+
+@pytest.fixture(
+    params=[asyncio.DefaultEventLoopPolicy(), uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"]
+)
+def event_loop_policy(request: pytest.FixtureRequest) -> Any:
+    """The processes run with uvloop, which accepts connections in another way."""
+    return request.param
+
+
+async def test_all_waiting_connections_are_accepted_in_a_few_iterations(serve: Serve) -> None:
+    iterations = 0
+
+    def count() -> None:
+        nonlocal iterations
+        iterations += 1
+        asyncio.get_running_loop().call_soon(count)
+
+    async with serve(HTTPSettings()) as served:
+        with ExitStack() as clients:
+            for _ in range(MANY):  # the system connects them
+                clients.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+            count()
+            while len(served.guard._open) < MANY:
+                assert iterations < MANY / 4
+                await asyncio.sleep(0)
+        await until(lambda: not served.guard._open)
+
+
+async def test_connections_are_accepted_again_once_the_system_has_files(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "PAUSE", 0.05)
+    caplog.set_level(logging.ERROR)
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        assert (await wire.ask())[0] == 200
+        with socket.socket() as client:
+            client.setblocking(False)
+            with no_more_files():
+                await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", served.port))
+                await until(lambda: "no connection can be accepted" in caplog.text)
+                assert (await wire.ask())[0] == 200
+            await until(lambda: len(served.guard._open) == 2)
+
+
+async def test_a_server_that_stops_accepts_no_more_connections(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", served.port)
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Make this process unable to open a file within the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest_free := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
