@@ -63,6 +63,11 @@ class Server(web.Server):
         connecting.add_done_callback(self._connecting.discard)
         return None
 
+    async def connected(self) -> None:
+        """Wait until every admitted client is connected or has left."""
+        while self._connecting:
+            await asyncio.wait(self._connecting)
+
     async def _connect(self, connection: Connection, accepted: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, accepted)
@@ -139,6 +144,11 @@ class Runner(web.AppRunner):
         return bound
 
     async def cleanup(self) -> None:
+        for site in self.sites:
+            await site.stop()
+        # aiohttp doesn't close a connection that begins while it closes the others, and may wait for it
+        # until `shutdown_timeout`.
+        await self._clients.connected()
         await super().cleanup()
         if self._watch is not None:
             self._watch.cancel()

@@ -6,7 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -14,8 +14,8 @@ import uvloop
 
 from kit.http import site
 from kit.http.settings import HTTPSettings
-from tests.fixtures.http_served import Serve
-from tests.fixtures.patience import until
+from tests.fixtures.http_served import SHUTDOWN_TIMEOUT, Serve
+from tests.fixtures.patience import PATIENCE, until
 
 # Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
@@ -71,6 +71,24 @@ async def test_a_server_that_stops_accepts_no_more_connections(serve: Serve) -> 
         pass
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", served.port)
+
+
+@pytest.mark.parametrize("iterations", range(8))
+async def test_a_client_that_connects_while_the_server_stops_is_disconnected_at_once(
+    serve: Serve, iterations: int
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with serve(HTTPSettings()) as served:
+        client = socket.create_connection(("127.0.0.1", served.port))
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+        began = loop.time()
+    with client:
+        assert loop.time() - began < SHUTDOWN_TIMEOUT / 2
+        assert not served.guard._open
+        client.settimeout(PATIENCE)
+        with suppress(ConnectionResetError):  # it was not accepted any more
+            assert client.recv(1) == b""
 
 
 @contextmanager
