@@ -9,6 +9,9 @@ from typing import Any
 # zlib's window sizes: gzip or zlib by its own header, and deflate without one.
 WITH_HEADER, WITHOUT_HEADER = 47, -15
 GZIP_MAGIC = b"\x1f\x8b"
+# Compressions of one body; proxies add at most one. Each costs a pass over all bytes, before the signature is
+# verified, and a header has room for thousands.
+MAX_ENCODINGS = 3
 # Members of one gzip file. Each costs a copy of all that follow it.
 MAX_MEMBERS = 100
 
@@ -41,12 +44,15 @@ def digest(content: Any) -> bytes | None:
 def decode(received: bytes, encoding: str, max_bytes: int) -> Content:
     """Undo a Content-Encoding of gzip or deflate, to at most `max_bytes` bytes; gzip also without the header.
 
-    Other encodings, broken data, data followed by something else and larger contents have no plain form.
+    Other encodings, more than MAX_ENCODINGS, broken data, data followed by something else and larger contents
+    have no plain form.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if not names and received.startswith(GZIP_MAGIC):
         names = ["gzip"]
+    if len(names) > MAX_ENCODINGS:
+        return Content(received, None)
     plain: bytes | None = received
     for name in reversed(names):
         if plain is None or name not in ("gzip", "x-gzip", "deflate"):

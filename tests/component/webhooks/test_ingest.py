@@ -16,6 +16,7 @@ from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
 from webhooks.addresses import networks
+from webhooks.content import MAX_ENCODINGS
 from webhooks.settings import Settings
 
 
@@ -177,6 +178,20 @@ async def test_a_body_that_cannot_be_decompressed_within_the_limit_is_stored_com
     assert (row["body"], row["event_type"]) == (bomb, "unknown")
     problem = await databases.admin.fetchval("select last_error from webhooks.deliveries")
     assert problem == "not JSON, or in an unknown compression"
+
+
+async def test_a_body_that_was_compressed_many_times_is_stored_compressed(
+    url: str, http: aiohttp.ClientSession, databases: Databases
+) -> None:
+    body = BODY
+    for _ in range(MAX_ENCODINGS + 1):
+        body = gzip.compress(body)
+    encoding = ", ".join(["gzip"] * (MAX_ENCODINGS + 1))
+    headers = sign(body) | {"Content-Encoding": encoding}
+    async with http.post(url, data=body, headers=headers) as answer:
+        assert answer.status == 200
+    (row,) = await stored(databases)
+    assert (row["body"], row["event_type"]) == (body, "unknown")
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])
