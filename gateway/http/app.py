@@ -146,7 +146,11 @@ def _build(
             web.options(PATH, pages.preflight),
             *_files(settings, peers, Rest(execution, limits, metrics), limits, pages),
             *SharePages(
-                peers, limits, settings.sessions.service_role_key, settings.support_address
+                peers,
+                limits,
+                settings.sessions.service_role_key,
+                settings.support_address,
+                body_seconds=settings.http.body_seconds,
             ).routes(),
             *Health(peers, lambda: edge.stopping).routes(),
             *(explorer.routes() if explorer is not None else ()),

@@ -44,12 +44,19 @@ class SharePages:
     """The routes. The esims service checks the token and the PIN, and counts wrong ones."""
 
     def __init__(
-        self, peers: Peers, limits: RateLimits, service_role_key: str, support: str
+        self,
+        peers: Peers,
+        limits: RateLimits,
+        service_role_key: str,
+        support: str,
+        *,
+        body_seconds: float,
     ) -> None:
         self._peers = peers
         self._limits = limits
         self._key = service_role_key
         self._support = support
+        self._body_seconds = body_seconds
 
     def routes(self) -> list[web.RouteDef]:
         path = PATH + "{token}"
@@ -65,7 +72,13 @@ class SharePages:
             raise web.HTTPUnsupportedMediaType
         if request.content_length is None or request.content_length > MAX_FORM:
             raise web.HTTPRequestEntityTooLarge(MAX_FORM, request.content_length or 0)
-        form = parse_qs((await request.read()).decode(errors="replace"))
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await request.read()
+        except TimeoutError as error:
+            text = "The request body did not arrive in time; try again"
+            raise web.HTTPRequestTimeout(text=text) from error
+        form = parse_qs(body.decode(errors="replace"))
         return await self._answer(request, form.get("pin", [""])[0])
 
     async def _answer(self, request: web.Request, pin: str) -> web.Response:

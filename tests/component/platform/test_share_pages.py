@@ -1,5 +1,6 @@
 """The page behind a share link, as a browser without a session or JavaScript receives it."""
 
+import asyncio
 import base64
 import io
 import logging
@@ -13,7 +14,9 @@ from PIL import Image
 
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work_settings import UNLIMITED
+from kit.http.settings import HTTPSettings
 from tests.component.platform.traveling import ASSIGN, LINKS, REVOKE, SHOW, Company, company
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
 
 FORM = "application/x-www-form-urlencoded"
@@ -167,6 +170,19 @@ async def test_odd_forms_are_refused(
 ) -> None:
     status, _, _ = await get(platform, "http://x/t/unknown", **options)
     assert status == expected
+
+
+async def test_a_form_that_does_not_arrive_is_refused(platform: Platform) -> None:
+    head = (
+        f"POST /t/unknown HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: 10\r\n\r\n"
+    )
+    async with platform.another(http=HTTPSettings(body_seconds=0.1)) as client:
+        where = urlsplit(client.url)
+        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        writer.write(head.encode() + b"pin")
+        async with asyncio.timeout(PATIENCE):
+            assert (await reader.readline()).split()[1] == b"408"
+        writer.transport.abort()
 
 
 async def test_pages_are_limited_by_address(platform: Platform) -> None:
