@@ -13,9 +13,9 @@ from gateway.http.rate_limits import RateLimits
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
 
-# Remembered requests, and the maximum bytes of a body: 16 MB in the worst case.
+# Remembered requests, and the maximum size of one, in bytes: 16 MB in the worst case.
 MAX_REQUESTS = 1_000
-MAX_BODY = 16_384
+MAX_SIZE = 16_384
 # Headers that need the handler: a session, the cost, an encoded body, an upgrade to a WebSocket.
 NEEDS_HANDLER = (hdrs.AUTHORIZATION, istr("GraphQL-Cost"), hdrs.CONTENT_ENCODING, hdrs.UPGRADE)
 
@@ -46,21 +46,23 @@ class RepeatedRequests:
         self._limits = limits
         self._pages = pages
         self._plain_get = plain_get
-        self._max_body = min(MAX_BODY, max_body)
+        self._max_body = max_body
         self._known: dict[Fingerprint, Key] = {}
 
     async def graphql(self, request: web.Request) -> web.StreamResponse:
         """Answer a repeated request; remember a request that the handler answered from the cache."""
         content, headers = request.content, request.headers
+        accept = ",".join(headers.getall(hdrs.ACCEPT, ()))
+        content_type = headers.get(hdrs.CONTENT_TYPE, "")
+        length = content.total_bytes
         if (
             not content.is_eof()  # still arriving; the handler has the timeout
-            or content.total_bytes > self._max_body
+            or length > self._max_body
+            or length + len(request.raw_path) + len(accept) + len(content_type) > MAX_SIZE
             or not headers.keys().isdisjoint(NEEDS_HANDLER)
         ):
             return await self._handler(request)
         body = content.read_nowait()
-        accept = ",".join(headers.getall(hdrs.ACCEPT, ()))
-        content_type = headers.get(hdrs.CONTENT_TYPE, "")
         fingerprint = request.method, request.raw_path, body, accept, content_type
         key = self._known.get(fingerprint)
         if key is not None and (cached := self._answers.affordable(key, ANONYMOUS.role)):

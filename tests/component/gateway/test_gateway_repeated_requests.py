@@ -93,6 +93,7 @@ async def test_the_same_body_at_another_path_is_not_found(cached: CachedGateway)
         (b'{"query": "{ myESIMs { id } }"}', {}),
         (b'{"query": "{ featuredPlans(first: 99) { id } }"}', {}),
         (b'{"query": "{ featuredPlans { id } '.ljust(16_385) + b'}"}', {}),
+        (BODY, {"Accept": "*/*, ".ljust(16_384, "a")}),
     ],
 )
 async def test_other_requests_always_run_the_handler(
