@@ -5,6 +5,9 @@ from kit.rpc.access import Access, Rule, Rules
 # Each requires a role in the organization: see the servicer.
 ACCESS: Rules = {
     "ListBudgets": Rule(Access.SIGNED_IN, "organization:read"),
-    "SetBudget": Rule(Access.SIGNED_IN, logged=("organization_id", "scope", "period", "amount")),
+    "SetBudget": Rule(
+        Access.SIGNED_IN,
+        logged=("organization_id", "scope", "group_id", "user_id", "period", "amount"),
+    ),
     "DeleteBudget": Rule(Access.SIGNED_IN, logged=("budget_id",)),
 }

@@ -12,7 +12,7 @@ ACCESS: Rules = {
     "GetTopUp": Rule(Access.SIGNED_IN),
     "RefundOrder": Rule(Access.FINANCE, logged=("order_id", "amount", "destination")),
     "ListPayments": Rule(Access.FINANCE),
-    "MarkOrderPaid": Rule(Access.FINANCE, logged=("order_id", "amount", "reference")),
+    "MarkOrderPaid": Rule(Access.FINANCE, logged=("order_id", "amount")),
     "CorrectWallet": Rule(Access.FINANCE, logged=("customer_id", "organization_id", "amount")),
     "ListDisputes": Rule(Access.FINANCE),
     "GetDisputeEvidence": Rule(Access.FINANCE, logged=("order_id",)),
