@@ -214,7 +214,8 @@ class WalletMutations:
 
     @auth_field(
         description="Returns the payment of an unpaid order with what is needed to pay it, for customers who"
-        " come back. An order has one payment, however often this is called."
+        " come back. An order has one payment, however often this is called. Only the account that placed the"
+        " order can continue it."
     )
     async def resume_payment(self, info: Info, order_id: OrderIdArgument) -> PaymentResult | None:
         request = payments_pb2.ResumePaymentRequest(order_id=order_id)

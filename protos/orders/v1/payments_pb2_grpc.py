@@ -136,7 +136,8 @@ class PaymentsServiceServicer:
 
     def ResumePayment(self, request, context):
         """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
-        FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
+        FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). PERMISSION_DENIED
+        (ONLY_BUYER_PAYS) for an order that another person placed, also to administrators and managers. UNAVAILABLE
         and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
         PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
         """

@@ -39,7 +39,8 @@ class PaymentsServiceStub:
     """
     ResumePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ResumePaymentRequest, _payments_pb2.ResumePaymentResponse]
     """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
-    FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
+    FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). PERMISSION_DENIED
+    (ONLY_BUYER_PAYS) for an order that another person placed, also to administrators and managers. UNAVAILABLE
     and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
     PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
     """
@@ -108,7 +109,8 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     """
     ResumePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.ResumePaymentRequest, _payments_pb2.ResumePaymentResponse]  # type: ignore[assignment]
     """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
-    FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
+    FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). PERMISSION_DENIED
+    (ONLY_BUYER_PAYS) for an order that another person placed, also to administrators and managers. UNAVAILABLE
     and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
     PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
     """
@@ -186,7 +188,8 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ResumePaymentResponse, _abc.Awaitable[_payments_pb2.ResumePaymentResponse]]:
         """Returns the payment of an unpaid order with what a client needs to pay, for the same intent as before.
-        FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). UNAVAILABLE
+        FAILED_PRECONDITION: ORDER_WITHOUT_PAYMENT, PAYMENT_NOT_OPEN (paid, expired or released). PERMISSION_DENIED
+        (ONLY_BUYER_PAYS) for an order that another person placed, also to administrators and managers. UNAVAILABLE
         and ABORTED (PAYMENT_PROVIDER_UNREACHABLE, PAYMENT_PROVIDER_BUSY, PAYMENT_PROVIDER_FORBIDDEN, PAYMENT_PROVIDER_ERROR,
         PAYMENT_PROVIDER_BAD_ANSWER, PAYMENT_OUTCOME_UNKNOWN): call it again later, nothing is paid twice.
         """

@@ -1,6 +1,8 @@
 """The gRPC methods of the payments service."""
 
+from kit.auth.sessions import Role, Session
 from kit.db.database import Database
+from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
 from kit.rpc.call import Context
 from kit.values import checks
@@ -8,6 +10,7 @@ from protos.orders.v1 import payments_pb2 as pb
 from protos.orders.v1 import payments_pb2_grpc
 from services.orders import store as order_rows
 from services.orders.listing import find
+from services.orders.order import Order
 from services.orders.organizations.callers import actor
 from services.orders.payment import Payment
 from services.orders.payments import list_payments, messages, requests, store
@@ -61,6 +64,7 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
         session = rpc_guard.session()
         order_id = checks.one_id("order_id", request.order_id)
         order = await find.own(self._database, session, order_id)
+        _require_payer(order, session)
         return pb.ResumePaymentResponse(payment=await self._paying.resume(session, order))
 
     async def ListPayments(
@@ -140,3 +144,17 @@ class PaymentsServicer(RefundMethods, WalletMethods, payments_pb2_grpc.PaymentsS
             )
             for payment in payments
         ]
+
+
+def _require_payer(order: Order, session: Session) -> None:
+    """Raise Failure FORBIDDEN (ONLY_BUYER_PAYS) unless the session is of who placed the order.
+
+    Administrators and managers act on orders of others, but what pays one may store a card for its buyer.
+    """
+    if session.role is Role.SERVICE or order.customer_id == session.user_id:
+        return
+    raise Failure(
+        Kind.FORBIDDEN,
+        "ONLY_BUYER_PAYS",
+        "Only the person who placed this order can continue its payment; ask them, or cancel the order",
+    )

@@ -10,6 +10,7 @@ import pytest
 from protos.orders.v1 import orders_pb2, payments_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.payments.access import ACCESS
+from tests.component.orders.budgets.buying_for import company
 from tests.component.orders.payments.paid_shop import RISKY, PaidShop
 from tests.fixtures.rpc.refusals import refused
 
@@ -62,6 +63,26 @@ async def test_payments_of_others_are_invisible(paid_shop: PaidShop) -> None:
         cancel = orders_pb2.CancelOrderRequest(order_id=order_id)
         call = service.orders.CancelOrder(cancel, metadata=other)
         assert await refused(call) == "ORDER_NOT_FOUND"
+
+
+async def test_only_the_buyer_continues_a_payment(paid_shop: PaidShop) -> None:
+    shop = paid_shop.shop
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open() as service, company(shop, "CARD", service.channel) as acme:
+        buyer, organization = acme.acme.buyer, acme.acme
+        order_id, _ = await paid_shop.bought(
+            service, buyer.metadata, organization_id=organization.id, save_payment_method=True
+        )
+        wanted = pb.ResumePaymentRequest(order_id=order_id)
+        # The card of whoever pays is saved for the buyer.
+        for other in (organization.owner.metadata, organization.manager.metadata, admin):
+            call = service.payments.ResumePayment(wanted, metadata=other)
+            assert await refused(call) == "ONLY_BUYER_PAYS"
+        for other in (organization.finance.metadata, organization.traveler.metadata):
+            call = service.payments.ResumePayment(wanted, metadata=other)
+            assert await refused(call) == "ORDER_NOT_FOUND"
+        resumed = await service.payments.ResumePayment(wanted, metadata=buyer.metadata)
+        assert resumed.payment.client_secret
 
 
 async def test_no_user_reads_payments_from_the_database(paid_shop: PaidShop) -> None:
