@@ -25,27 +25,45 @@ async def to_change(database: Database, session: Session, esim_id: UUID) -> ESIM
     """
     async with database.session(session) as connection:
         esim = await _found(connection, esim_id)
-        await require_change(connection, session, esim)
+        await _require_change(connection, session, esim)
     return esim
 
 
-async def require_change(connection: Connection, session: Session, esim: ESIM) -> None:
-    """Raise Failure FORBIDDEN (TRAVELER_MAY_ONLY_READ) if the session may see the eSIM, but not change it."""
+async def locked_to_change(connection: Connection, session: Session, esim_id: UUID) -> ESIM:
+    """Return an eSIM that the session may change, whose row is locked until the transaction ends.
+
+    `connection` is the system's. A change of the session's membership waits for the transaction, or is seen:
+    `to_change` may have passed before it. Raises Failure as `to_change` does.
+    """
+    esim = await locked(connection, esim_id)
+    await _require_change(connection, session, esim, lock=True)
+    return esim
+
+
+async def _require_change(
+    connection: Connection, session: Session, esim: ESIM, *, lock: bool = False
+) -> None:
+    """Raise Failure as `to_change` does if the session may not change the eSIM."""
     if session.role in SUFFICIENT[Role.ADMIN] or session.user_id is None:
         return
-    mine = esim.customer_id == session.user_id
+    mine, role = esim.customer_id == session.user_id, None
     if esim.organization_id is None:
         may = mine
     else:
-        role = await membership_store.role_of(connection, esim.organization_id, session.user_id)
-        may = role in MANAGING or (mine and role is MemberRole.BUYER)
-    if not may:
-        raise Failure(
-            Kind.FORBIDDEN,
-            "TRAVELER_MAY_ONLY_READ",
-            "You travel with this eSIM, but only its buyer and the organization's managers may change it;"
-            " ask one of them",
+        role = await membership_store.role_of(
+            connection, esim.organization_id, session.user_id, lock=lock
         )
+        may = role in MANAGING or (mine and role is MemberRole.BUYER)
+    if may:
+        return
+    if role is None or esim.traveler is None or esim.traveler.user_id != session.user_id:
+        raise _not_found()
+    raise Failure(
+        Kind.FORBIDDEN,
+        "TRAVELER_MAY_ONLY_READ",
+        "You travel with this eSIM, but only its buyer and the organization's managers may change it;"
+        " ask one of them",
+    )
 
 
 async def locked(connection: Connection, esim_id: UUID) -> ESIM:
@@ -55,12 +73,16 @@ async def locked(connection: Connection, esim_id: UUID) -> ESIM:
     """
     found = await store.lock(connection, [esim_id])
     if not found or (found[0].customer_id.int == 0 and found[0].organization_id is None):
-        raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+        raise _not_found()
     return found[0]
 
 
 async def _found(connection: Connection, esim_id: UUID) -> ESIM:
     esim = await store.get(connection, esim_id)
     if esim is None:
-        raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+        raise _not_found()
     return esim
+
+
+def _not_found() -> Failure:
+    return Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")

@@ -20,7 +20,7 @@ async def assign(database: Database, session: Session, esim_id: UUID, traveler: 
     """
     await find.to_change(database, session, esim_id)
     async with database.system() as connection:
-        esim = await find.locked(connection, esim_id)
+        esim = await find.locked_to_change(connection, session, esim_id)
         await _check_account(connection, esim, traveler)
         owner = Owner(esim.organization_id, esim.customer_id)
         [traveler_id] = await traveler_store.find_or_add(connection, owner, [traveler])
@@ -37,7 +37,7 @@ async def unassign(database: Database, session: Session, esim_id: UUID) -> ESIM:
     """
     await find.to_change(database, session, esim_id)
     async with database.system() as connection:
-        esim = await find.locked(connection, esim_id)
+        esim = await find.locked_to_change(connection, session, esim_id)
         if esim.traveler is None:
             return esim
         await _set(connection, esim_id, None)

@@ -89,10 +89,15 @@ ROLE_OF = """
 
 
 async def role_of(
-    connection: Connection, organization_id: UUID, user_id: UUID
+    connection: Connection, organization_id: UUID, user_id: UUID, *, lock: bool = False
 ) -> MemberRole | None:
-    """Return the role of a member; None for anybody else."""
-    role = await connection.fetchval(ROLE_OF, organization_id, user_id)
+    """Return the role of a member; None for anybody else.
+
+    With `lock`, which needs the system's connection, a change of the membership waits until the transaction
+    ends.
+    """
+    query = f"{ROLE_OF} for share" if lock else ROLE_OF
+    role = await connection.fetchval(query, organization_id, user_id)
     return None if role is None else MemberRole(role)
 
 

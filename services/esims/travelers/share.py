@@ -45,7 +45,7 @@ class Sharing:
         pin = share_link.new_pin() if with_pin else ""
         now = self._clock.wall()
         async with self._database.system() as connection:
-            esim = await find.locked(connection, esim_id)
+            esim = await find.locked_to_change(connection, session, esim_id)
             _require_usable(esim)
             # The eSIM's row is locked, so links that are created at the same time count each other.
             if await share_link_store.count_working(connection, esim_id, now) >= MAX_WORKING:
@@ -74,8 +74,9 @@ class Sharing:
 
     async def revoke(self, session: Session, link_id: UUID) -> ShareLink:
         """End a link at once; repeatable. Raises Failure NOT_FOUND (SHARE_LINK_NOT_FOUND)."""
-        await self._require(session, link_id)
+        link = await self._find(session, link_id)
         async with self._database.system() as connection:
+            await find.locked_to_change(connection, session, link.esim_id)
             return await share_link_store.revoke(connection, link_id, self._clock.wall())
 
     async def show_code(self, session: Session, link_id: UUID) -> ShareLink:
@@ -83,8 +84,9 @@ class Sharing:
 
         Raises Failure NOT_FOUND (SHARE_LINK_NOT_FOUND), and REFUSED (SHARE_LINK_ENDED).
         """
-        await self._require(session, link_id)
+        link = await self._find(session, link_id)
         async with self._database.system() as connection:
+            await find.locked_to_change(connection, session, link.esim_id)
             shown = await share_link_store.show_code(connection, link_id, self._clock.wall())
         if shown is None:
             raise Failure(
@@ -94,13 +96,14 @@ class Sharing:
             )
         return shown
 
-    async def _require(self, session: Session, link_id: UUID) -> None:
-        """Check that the session may change the link's eSIM."""
+    async def _find(self, session: Session, link_id: UUID) -> ShareLink:
+        """Return a link of an eSIM that the session may change."""
         async with self._database.session(session) as connection:
             link = await share_link_store.get(connection, link_id)
         if link is None:
             raise Failure(Kind.NOT_FOUND, "SHARE_LINK_NOT_FOUND", "No share link with this id")
         await find.to_change(self._database, session, link.esim_id)
+        return link
 
 
 def _require_usable(esim: ESIM) -> None:

@@ -1,5 +1,6 @@
 """What each role of two organizations sees of eSIMs, and may do, over gRPC."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -7,8 +8,11 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
+from protos.esims.v1 import travelers_pb2 as tpb
 from tests.component.esims.running import Service
 from tests.component.esims.travelers.company import ROLES, Company, apply
+from tests.component.esims.travelers.links import create, links
+from tests.fixtures.patience import until
 
 # Whose eSIM each role sees: one that the buyer bought, one that the owner bought, one with a traveler.
 SEEN = {
@@ -228,3 +232,53 @@ async def test_a_malformed_membership_is_refused(
     with pytest.raises(Failure) as caught:
         await apply(service, fields.pop("organization_id"), **fields)
     assert list(caught.value.fields) == [field]
+
+
+ACTS: dict[str, Any] = {
+    "AssignESIM": lambda esim, link: tpb.AssignESIMRequest(
+        esim_id=esim, traveler=pb.Traveler(name="Kim")
+    ),
+    "UnassignESIM": lambda esim, link: tpb.UnassignESIMRequest(esim_id=esim),
+    "CreateShareLink": lambda esim, link: tpb.CreateShareLinkRequest(esim_id=esim),
+    "RevokeShareLink": lambda esim, link: tpb.RevokeShareLinkRequest(share_link_id=link),
+    "ShowShareLinkCode": lambda esim, link: tpb.ShowShareLinkCodeRequest(share_link_id=link),
+}
+
+
+@pytest.mark.parametrize("method", ACTS)
+async def test_an_act_that_waits_sees_the_removal_of_its_member(
+    service: Service, company: Company, method: str
+) -> None:
+    esim = await company.assign(await company.deliver("BUYER"), name="Zoë")
+    link = await create(company, esim)
+    admin = service.databases.admin
+    async with admin.transaction():
+        # As a callback of the provider does while it is applied.
+        await admin.execute("select from esims.esims where id = $1::text::uuid for update", esim.id)
+        act = asyncio.create_task(
+            service.ask(
+                getattr(service.travelers, method),
+                ACTS[method](esim.id, link.link.id),
+                company.members["BUYER"].token,
+            )
+        )
+        await until(lambda: waiting_for_a_lock(service))
+        await company.apply("BUYER", 100, active=False)
+    with pytest.raises(Failure) as caught:
+        await act
+    assert caught.value.reason == "ESIM_NOT_FOUND"
+    request = pb.GetESIMRequest(esim_id=esim.id)
+    owner = company.members["OWNER"].token
+    now = (await service.ask(service.stub.GetESIM, request, owner)).esim
+    assert now.traveler == esim.traveler
+    assert [one.status for one in await links(company, esim)] == [tpb.SHARE_LINK_STATUS_ACTIVE]
+
+
+async def waiting_for_a_lock(service: Service) -> bool:
+    await service.databases.admin.execute("select pg_stat_clear_snapshot()")
+    return bool(
+        await service.databases.admin.fetchval(
+            "select count(*) from pg_stat_activity where usename = 'esims_service'"
+            " and datname = current_database() and wait_event_type = 'Lock'"
+        )
+    )
