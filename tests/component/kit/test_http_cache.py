@@ -100,6 +100,34 @@ async def test_without_a_gateway_the_error_has_the_gateways_format(
     assert len(answer.headers.getall("X-Request-Id")) == 1
 
 
+async def test_no_log_has_the_path_of_a_link(
+    http: aiohttp.ClientSession, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [nobody] = free_ports(1)
+    async with http_cache(nobody) as url:
+        for path in (
+            "/t/secret-of-a-link",
+            "/exports/links/secret-of-a-link",
+            "/graphql?query=shown",
+        ):
+            async with http.get(f"{url}{path}") as answer:
+                assert (answer.status, answer.content_type) == (503, "application/json")
+                assert len(answer.headers.getall("X-Request-Id")) == 1
+    logged = capfd.readouterr().err
+    assert "query=shown" in logged
+    assert "secret-of-a-link" not in logged
+
+
+async def test_links_pass_through_uncached(cached: Cached) -> None:
+    url = cached.url.removesuffix("/graphql")
+    for path, kind in (("/t/unknown", "text/html"), ("/exports/links/unknown", "application/json")):
+        for _ in range(2):
+            async with cached.http.get(f"{url}{path}") as answer:
+                assert (answer.status, answer.content_type) == (404, kind)
+                assert answer.headers["Cache-Control"] == "no-store"
+                assert "X-Cache" not in answer.headers
+
+
 async def test_a_repeated_get_is_a_hit_with_its_own_request_id_and_the_original_date(
     cached: Cached,
 ) -> None:
