@@ -111,8 +111,11 @@ class Owners:
 
     async def _rows(self, user: UUID) -> tuple[Rows, Rows]:
         orders = orders_pb2.ExportCustomerRequest(customer_id=str(user))
-        esims = esims_pb2.ExportCustomerRequest(customer_id=str(user))
-        return await _tables(self.orders, orders), await _tables(self.esims, esims)
+        from_orders = await _tables(self.orders, orders)
+        # Travelers without an account have no id: memberships have the person's addresses.
+        emails = {row["email"] for row in from_orders.get("members", []) if row["email"]}
+        esims = esims_pb2.ExportCustomerRequest(customer_id=str(user), emails=sorted(emails))
+        return from_orders, await _tables(self.esims, esims)
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ logger = logging.getLogger(__name__)
 ERASED = UUID(int=0)
 
 # Whole rows, so that a column that is added later is exported too. What installs an organization's eSIM is no
-# data of the person who bought it, and the hashes of links are nobody's. Several people may have traveled
-# with an organization's eSIM in turn, so where it was is not data of one of them.
+# data of the person who bought it, the hashes of links are nobody's, and the ids of other people are theirs.
+# Several people may have traveled with an organization's eSIM in turn, so where it was is not data of one of
+# them.
 TABLES = {
     "esims": """
         select (to_jsonb(e) - case
@@ -43,15 +44,19 @@ TABLES = {
         where e.customer_id = $1 and e.organization_id is null order by v.id
     """,
     "travelers": """
-        select to_jsonb(t)::text as row from esims.travelers t
-        where t.owner_id = $1 or t.user_id = $1 order by t.created_at, t.id
+        select (to_jsonb(t) - case when t.owner_id = $1 then '' else 'owner_id' end)::text as row
+        from esims.travelers t
+        where t.owner_id = $1 or t.user_id = $1
+            or (t.user_id is null and lower(t.email) = any(select lower(e) from unnest($2::text[]) e))
+        order by t.created_at, t.id
     """,
     "memberships": """
         select to_jsonb(m)::text as row from esims.memberships m
         where m.user_id = $1 order by m.organization_id
     """,
     "share_links": """
-        select (to_jsonb(l) - array['token_hash', 'pin_hash'])::text as row
+        select (to_jsonb(l) - array['token_hash', 'pin_hash'] - case
+            when l.created_by = $1::uuid::text then '' else 'created_by' end)::text as row
         from esims.share_links l join esims.esims e on e.id = l.esim_id
         where (e.customer_id = $1 and e.organization_id is null) or l.created_by = $1::uuid::text
         order by l.created_at, l.id
@@ -105,14 +110,19 @@ ERASE_PERSON = (
 )
 
 
-async def export(database: Database, customer_id: UUID) -> list[tuple[str, str]]:
-    """Return every row of the customer's, as the table's name and a JSON object."""
+async def export(
+    database: Database, customer_id: UUID, emails: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Return every row of the customer's, as the table's name and a JSON object.
+
+    Travelers without an account are found by the customer's e-mail addresses.
+    """
+    found = []
     async with database.system() as connection:
-        return [
-            (table, row["row"])
-            for table, query in TABLES.items()
-            for row in await connection.fetch(query, customer_id)
-        ]
+        for table, query in TABLES.items():
+            given = (customer_id, list(emails)) if "$2" in query else (customer_id,)
+            found += [(table, row["row"]) for row in await connection.fetch(query, *given)]
+    return found
 
 
 async def erase(database: Database, customer_id: UUID, iccids: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Checks requests to the eSIMs service; a Failure names every bad field of a request."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from kit.auth.sessions import SUFFICIENT, Role, Session
@@ -26,6 +27,7 @@ MAX_CHARACTERS = 200
 MAX_REFERENCE = 100
 MAX_TRAVELER_NAME = 200
 MAX_EMAIL = 320
+MAX_ADDRESSES = 1_000
 # The provider returns no more eSIMs of one order at once.
 MAX_DELIVERED = 100
 # With more eSIMs, a client has to watch all of a customer.
@@ -75,6 +77,25 @@ def erasure(request: pb.EraseCustomerRequest) -> tuple[UUID, list[str]]:
     iccids = [iccid.check(checks, f"iccids[{i}]", text) for i, text in enumerate(request.iccids)]
     checks.done()
     return customer, iccids
+
+
+def export(request: pb.ExportCustomerRequest) -> tuple[UUID, list[str]]:
+    """Return the customer and their e-mail addresses; raises Failure INVALID."""
+    checks = Checks()
+    customer = checks.uuid("customer_id", request.customer_id)
+    if len(request.emails) > MAX_ADDRESSES:
+        checks.fail("emails", f"must contain at most {MAX_ADDRESSES}, not {len(request.emails)}")
+    emails = addresses(checks, request.emails)
+    checks.done()
+    return customer, emails
+
+
+def addresses(checks: Checks, given: Sequence[str]) -> list[str]:
+    """Check e-mail addresses, which may not be empty."""
+    for i, email in enumerate(given[:MAX_ADDRESSES]):
+        if not checks.free_text(f"emails[{i}]", email, MAX_EMAIL):
+            checks.fail(f"emails[{i}]", "must not be empty")
+    return list(given[:MAX_ADDRESSES])
 
 
 def watched(request: pb.WatchESIMsRequest, session: Session) -> WatchRequest:

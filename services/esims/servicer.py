@@ -232,8 +232,8 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def ExportCustomer(
         self, request: pb.ExportCustomerRequest, context: Context
     ) -> AsyncIterator[pb.ExportCustomerResponse]:
-        customer_id = checks.one_id("customer_id", request.customer_id)
-        for table, row in await customer_store.export(self._database, customer_id):
+        customer_id, emails = requests.export(request)
+        for table, row in await customer_store.export(self._database, customer_id, emails):
             yield pb.ExportCustomerResponse(table=table, row_json=row)
 
     async def EraseCustomer(

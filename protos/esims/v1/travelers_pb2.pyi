@@ -120,6 +120,43 @@ class ApplyMembershipsResponse(_message.Message):
 Global___ApplyMembershipsResponse: _TypeAlias = ApplyMembershipsResponse  # noqa: Y015
 
 @_typing.final
+class EraseTravelersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMAILS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def emails(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000; upper and lower case are the same."""
+
+    def __init__(
+        self,
+        *,
+        emails: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emails", b"emails"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseTravelersRequest: _TypeAlias = EraseTravelersRequest  # noqa: Y015
+
+@_typing.final
+class EraseTravelersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseTravelersResponse: _TypeAlias = EraseTravelersResponse  # noqa: Y015
+
+@_typing.final
 class AssignESIMRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

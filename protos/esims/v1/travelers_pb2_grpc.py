@@ -87,6 +87,11 @@ class TravelersServiceStub:
                 request_serializer=esims_dot_v1_dot_travelers__pb2.ApplyMembershipsRequest.SerializeToString,
                 response_deserializer=esims_dot_v1_dot_travelers__pb2.ApplyMembershipsResponse.FromString,
                 _registered_method=True)
+        self.EraseTravelers = channel.unary_unary(
+                '/esims.v1.TravelersService/EraseTravelers',
+                request_serializer=esims_dot_v1_dot_travelers__pb2.EraseTravelersRequest.SerializeToString,
+                response_deserializer=esims_dot_v1_dot_travelers__pb2.EraseTravelersResponse.FromString,
+                _registered_method=True)
 
 
 class TravelersServiceServicer:
@@ -174,6 +179,15 @@ class TravelersServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseTravelers(self, request, context):
+        """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
+        without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
+        role key only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TravelersServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -226,6 +240,11 @@ def add_TravelersServiceServicer_to_server(servicer, server):
                     servicer.ApplyMemberships,
                     request_deserializer=esims_dot_v1_dot_travelers__pb2.ApplyMembershipsRequest.FromString,
                     response_serializer=esims_dot_v1_dot_travelers__pb2.ApplyMembershipsResponse.SerializeToString,
+            ),
+            'EraseTravelers': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseTravelers,
+                    request_deserializer=esims_dot_v1_dot_travelers__pb2.EraseTravelersRequest.FromString,
+                    response_serializer=esims_dot_v1_dot_travelers__pb2.EraseTravelersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -501,6 +520,33 @@ class TravelersService:
             '/esims.v1.TravelersService/ApplyMemberships',
             esims_dot_v1_dot_travelers__pb2.ApplyMembershipsRequest.SerializeToString,
             esims_dot_v1_dot_travelers__pb2.ApplyMembershipsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseTravelers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esims.v1.TravelersService/EraseTravelers',
+            esims_dot_v1_dot_travelers__pb2.EraseTravelersRequest.SerializeToString,
+            esims_dot_v1_dot_travelers__pb2.EraseTravelersResponse.FromString,
             options,
             channel_credentials,
             insecure,

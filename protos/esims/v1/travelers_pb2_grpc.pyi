@@ -71,6 +71,11 @@ class TravelersServiceStub:
     """Records who belongs to organizations, as the orders service knows it. Idempotent, in any order: a membership with a
     version that is not higher than the recorded one changes nothing. Service role key only.
     """
+    EraseTravelers: _grpc.UnaryUnaryMultiCallable[_travelers_pb2.EraseTravelersRequest, _travelers_pb2.EraseTravelersResponse]
+    """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
+    without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
+    role key only.
+    """
 
 @_typing.type_check_only
 class TravelersServiceAsyncStub(TravelersServiceStub):
@@ -114,6 +119,11 @@ class TravelersServiceAsyncStub(TravelersServiceStub):
     ApplyMemberships: _aio.UnaryUnaryMultiCallable[_travelers_pb2.ApplyMembershipsRequest, _travelers_pb2.ApplyMembershipsResponse]  # type: ignore[assignment]
     """Records who belongs to organizations, as the orders service knows it. Idempotent, in any order: a membership with a
     version that is not higher than the recorded one changes nothing. Service role key only.
+    """
+    EraseTravelers: _aio.UnaryUnaryMultiCallable[_travelers_pb2.EraseTravelersRequest, _travelers_pb2.EraseTravelersResponse]  # type: ignore[assignment]
+    """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
+    without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
+    role key only.
     """
 
 class TravelersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -215,6 +225,17 @@ class TravelersServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_travelers_pb2.ApplyMembershipsResponse, _abc.Awaitable[_travelers_pb2.ApplyMembershipsResponse]]:
         """Records who belongs to organizations, as the orders service knows it. Idempotent, in any order: a membership with a
         version that is not higher than the recorded one changes nothing. Service role key only.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseTravelers(
+        self,
+        request: _travelers_pb2.EraseTravelersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_travelers_pb2.EraseTravelersResponse, _abc.Awaitable[_travelers_pb2.EraseTravelersResponse]]:
+        """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
+        without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
+        role key only.
         """
 
 def add_TravelersServiceServicer_to_server(servicer: TravelersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,7 +8,7 @@ from kit.values.checks import Checks
 from protos.esims.v1 import esims_pb2
 from protos.esims.v1 import travelers_pb2 as pb
 from services.esims.esim import Traveler
-from services.esims.requests import MAX_EMAIL, MAX_TRAVELER_NAME
+from services.esims.requests import MAX_ADDRESSES, MAX_EMAIL, MAX_TRAVELER_NAME, addresses
 from services.esims.travelers.membership_store import MemberRole, Membership
 
 DEFAULT_PAGE = 50
@@ -43,6 +43,15 @@ def memberships(request: pb.ApplyMembershipsRequest) -> list[Membership]:
         )
     checks.done()
     return checked
+
+
+def erased(request: pb.EraseTravelersRequest) -> list[str]:
+    """Return the e-mail addresses whose travelers are erased; raises Failure INVALID."""
+    checks = Checks()
+    checks.between("emails", len(request.emails), 1, MAX_ADDRESSES)
+    found = addresses(checks, request.emails)
+    checks.done()
+    return found
 
 
 def assignment(request: pb.AssignESIMRequest) -> tuple[UUID, Traveler]:

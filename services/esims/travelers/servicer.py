@@ -14,6 +14,7 @@ from services.esims import messages as esim_messages
 from services.esims.requests import MAX_BATCH
 from services.esims.travelers import (
     assign,
+    erase,
     membership_store,
     messages,
     requests,
@@ -137,3 +138,9 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
         async with self._database.system() as connection:
             await membership_store.apply(connection, memberships)
         return pb.ApplyMembershipsResponse()
+
+    async def EraseTravelers(
+        self, request: pb.EraseTravelersRequest, context: Context
+    ) -> pb.EraseTravelersResponse:
+        await erase.erase_travelers(self._database, requests.erased(request))
+        return pb.EraseTravelersResponse()

@@ -112,5 +112,67 @@ async def list_page(
     return [(_traveler(row), row["created_at"]) for row in rows]
 
 
+WITHOUT_ACCOUNT = (
+    "lower(t.email) = any(select lower(e) from unnest($1::text[]) e) and t.user_id is null"
+)
+LOCK_ESIMS_OF = f"""
+    select id from esims.esims
+    where traveler_id in (select t.id from esims.travelers t where {WITHOUT_ACCOUNT})
+    order by id for update
+"""  # noqa: S608 - constants only
+
+
+async def lock_esims_of(connection: Connection, emails: Sequence[str]) -> None:
+    """Lock the eSIMs of travelers without an account who have one of these addresses."""
+    await connection.fetch(LOCK_ESIMS_OF, list(emails))
+
+
+ERASE_BY_EMAIL = f"""
+    update esims.travelers t set name = '', email = '', updated_at = now()
+    where {WITHOUT_ACCOUNT} returning t.id
+"""  # noqa: S608 - constants only
+
+
+async def erase_by_email(connection: Connection, emails: Sequence[str]) -> list[UUID]:
+    """Erase travelers without an account who have one of these addresses, and return their ids."""
+    return [row["id"] for row in await connection.fetch(ERASE_BY_EMAIL, list(emails))]
+
+
+UNASSIGN_ALL = """
+    update esims.esims set traveler_id = null, updated_at = now()
+    where traveler_id = any($1::uuid[]) returning id
+"""
+
+
+async def unassign_all(connection: Connection, traveler_ids: Sequence[UUID]) -> list[UUID]:
+    """Take all eSIMs from these travelers, who have no account, and return the eSIMs' ids."""
+    return [row["id"] for row in await connection.fetch(UNASSIGN_ALL, traveler_ids)]
+
+
+# Two travelers who differed only by their addresses would be the same one: the second loses its name too.
+FORGET_ADDRESSES = """
+    with found as (
+        select t.id, row_number() over same > 1 or exists (
+            select from esims.travelers o
+            where coalesce(o.organization_id, o.owner_id) = coalesce(t.organization_id, t.owner_id)
+                and o.email = '' and lower(o.name) = lower(t.name) and o.user_id = t.user_id
+        ) as taken
+        from esims.travelers t
+        where lower(t.email) = any(select lower(e) from unnest($1::text[]) e)
+        window same as (
+            partition by coalesce(t.organization_id, t.owner_id), lower(t.name), t.user_id order by t.id
+        )
+    )
+    update esims.travelers t
+    set email = '', name = case when f.taken then '' else t.name end, updated_at = now()
+    from found f where f.id = t.id
+"""
+
+
+async def forget_addresses(connection: Connection, emails: Sequence[str]) -> None:
+    """Remove these addresses from all travelers that have one."""
+    await connection.execute(FORGET_ADDRESSES, list(emails))
+
+
 def _traveler(row: Any) -> Traveler:
     return Traveler(row["id"], row["name"], row["email"], row["user_id"])

@@ -21,8 +21,9 @@ class Departures:
     async def end_all(self, user_id: UUID) -> None:
         """End the person's memberships, and let every service confirm it. Safe to repeat.
 
-        Raises Failure REFUSED (LAST_OWNER), which changes nothing, and UNAVAILABLE
-        (MEMBERSHIPS_NOT_CONFIRMED).
+        The esims service also erases the travelers with the person's e-mail addresses, which it can't find by
+        the id, and which only memberships name. Raises Failure REFUSED (LAST_OWNER), which changes nothing,
+        and UNAVAILABLE (MEMBERSHIPS_NOT_CONFIRMED).
         """
         async with self._database.system() as connection:
             found = await person_store.memberships(connection, user_id)
@@ -50,14 +51,21 @@ class Departures:
                     " another owner (`esimgo organizations invite`), and erase again",
                 )
             ended = await person_store.memberships(connection, user_id)
+            emails = await person_store.addresses(connection, user_id)
         for organization_id, _name, version, _active in ended:
             # The role does not matter for an end. `version` is at least the number of the change that ended
             # the membership.
             change = Change(organization_id, user_id, MemberRole.TRAVELER, False, version)
             if not await self._propagation.push(change):
-                raise Failure(
-                    Kind.UNAVAILABLE,
-                    "MEMBERSHIPS_NOT_CONFIRMED",
-                    "the customer's memberships have ended, but the esims service did not confirm it, so"
-                    " nothing was erased. Start it, and erase again",
-                )
+                raise _not_confirmed()
+        if emails and not await self._propagation.erase_travelers(emails):
+            raise _not_confirmed()
+
+
+def _not_confirmed() -> Failure:
+    return Failure(
+        Kind.UNAVAILABLE,
+        "MEMBERSHIPS_NOT_CONFIRMED",
+        "the customer's memberships have ended, but the esims service did not confirm it, so nothing was"
+        " erased. Start it, and erase again",
+    )

@@ -1,5 +1,7 @@
 """The copy of the memberships that the esims service keeps for its row security."""
 
+from collections.abc import Sequence
+
 import grpc
 
 from kit.rpc import client as rpc_client
@@ -27,4 +29,11 @@ class ESIMsCopy:
         request = travelers_pb2.ApplyMembershipsRequest(memberships=[membership])
         await rpc_client.call(
             self._stub.ApplyMemberships, request, token=self._key, timeout=self._timeout
+        )
+
+    async def erase_travelers(self, emails: Sequence[str]) -> None:
+        """Erase the travelers with these e-mail addresses; repeatable."""
+        request = travelers_pb2.EraseTravelersRequest(emails=emails)
+        await rpc_client.call(
+            self._stub.EraseTravelers, request, token=self._key, timeout=self._timeout
         )

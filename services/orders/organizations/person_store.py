@@ -124,6 +124,12 @@ async def memberships(connection: Connection, user_id: UUID) -> list[tuple[UUID,
     return [(r["organization_id"], r["name"], r["version"], r["active"]) for r in rows]
 
 
+async def addresses(connection: Connection, user_id: UUID) -> list[str]:
+    """Return the e-mail addresses with which the person has joined organizations, in lower case."""
+    rows = await connection.fetch(f"select distinct a from {ADDRESSES} as t(a) order by a", user_id)  # noqa: S608 - constants only
+    return [row["a"] for row in rows]
+
+
 async def erase(connection: Connection, user_id: UUID, nobody: UUID) -> None:
     """Erase the person from organizations; their memberships must have ended."""
     for statement in ERASE:

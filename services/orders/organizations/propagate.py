@@ -1,6 +1,7 @@
 """Pushes changes of memberships to the esims service, before the call that made them returns."""
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from kit.errors import Failure
@@ -14,6 +15,9 @@ class Memberships(Protocol):
 
     async def apply(self, change: Change) -> None:
         """Apply a change; repeating it, or applying it after a later one, changes nothing. Raises Failure."""
+
+    async def erase_travelers(self, emails: Sequence[str]) -> None:
+        """Erase the travelers with these e-mail addresses; repeatable. Raises Failure."""
 
 
 class Propagation:
@@ -34,5 +38,15 @@ class Propagation:
                 change.organization_id,
                 failure.reason,
             )
+            return False
+        return True
+
+    async def erase_travelers(self, emails: Sequence[str]) -> bool:
+        """Let the services erase the travelers with these addresses; False if one did not confirm it."""
+        try:
+            for copy in self._copies:
+                await copy.erase_travelers(emails)
+        except Failure as failure:
+            logger.warning("travelers were not erased by every service (%s)", failure.reason)
             return False
         return True

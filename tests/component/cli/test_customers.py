@@ -13,10 +13,12 @@ from cli.operators.customers import open_owners
 from kit.errors import Failure, Kind
 from kit.rpc import client as rpc_client
 from protos.esims.v1 import esims_pb2
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2, organizations_pb2
 from protos.webhooks.v1 import webhooks_pb2
 from protos.webhooks.v1.webhooks_pb2_grpc import WebhooksServiceStub
+from services.orders.organizations.membership import MemberRole
 from tests.fixtures.local.command import esimgo
+from tests.fixtures.organizations import add_member, create_organization
 from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.two_customers import BY_WORKERS, NAME, TwoCustomers, use_data
 
@@ -256,3 +258,34 @@ async def test_administrators_can_neither_export_nor_erase_raw_callbacks(
     assert {erasing.value.kind, exporting.value.kind} == {Kind.FORBIDDEN}
     async with open_owners(two_customers.access) as owners:
         assert len((await owners.export(two_customers.ann))["webhooks"]["inbox"]) == 8
+
+
+async def test_a_traveler_is_exported_and_erased_by_the_address_of_a_membership(
+    two_customers: TwoCustomers,
+) -> None:
+    platform, admin = two_customers.platform, two_customers.databases.admin
+    async with rpc_client.channel(two_customers.access.addresses["orders"]) as channel:
+        acme = await create_organization(
+            platform.auth,
+            channel,
+            roles=(MemberRole.OWNER,),
+            currency="USD",
+            billing=organizations_pb2.BILLING_CARD,
+        )
+        ann = await add_member(platform.auth, acme, MemberRole.BUYER, "ann@example.com")
+    assert ann.user_id == two_customers.ann
+    owner = platform.client.signed_in(acme.owner.token)
+    (esim,) = (await platform.buy(owner, organizationId=acme.id))["esims"]
+    await owner.ask(
+        """mutation($id: ID!) { assignESIM(esimId: $id, traveler: {name: "A. N.", email: "Ann@example.com"}) {
+             success } }""",
+        id=esim["id"],
+    )
+    async with open_owners(two_customers.access) as owners:
+        given = await owners.export(two_customers.ann)
+        assert [row["name"] for row in given["esims"]["travelers"]] == ["A. N."]
+        await owners.erase(two_customers.ann)
+    left = await admin.fetchval(
+        "select count(*) from esims.travelers where name <> '' or email <> ''"
+    )
+    assert left == 0

@@ -156,10 +156,11 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
 
 
 class TravelersStandIn(travelers_pb2_grpc.TravelersServiceServicer):
-    """Records the memberships that are reported, or answers with `failure`."""
+    """Records the memberships that are reported and the erased addresses, or answers with `failure`."""
 
     def __init__(self) -> None:
         self.memberships: list[travelers_pb2.Membership] = []
+        self.erased: list[str] = []
         self.failure: Failure | None = None
 
     async def ApplyMemberships(
@@ -169,6 +170,14 @@ class TravelersStandIn(travelers_pb2_grpc.TravelersServiceServicer):
             await context.abort_with_status(to_status(self.failure))
         self.memberships += request.memberships
         return travelers_pb2.ApplyMembershipsResponse()
+
+    async def EraseTravelers(
+        self, request: Any, context: Any
+    ) -> travelers_pb2.EraseTravelersResponse:
+        if self.failure is not None:
+            await context.abort_with_status(to_status(self.failure))
+        self.erased += request.emails
+        return travelers_pb2.EraseTravelersResponse()
 
 
 class ChangesStandIn(changes_pb2_grpc.ChangesServiceServicer):

@@ -115,8 +115,8 @@ async def everything(service: Service) -> str:
     return "\n".join(texts)
 
 
-async def export(service: Service, person: Person) -> dict[str, list[dict[str, Any]]]:
-    request = pb.ExportCustomerRequest(customer_id=str(person.id))
+async def export(service: Service, person: Person, *emails: str) -> dict[str, list[dict[str, Any]]]:
+    request = pb.ExportCustomerRequest(customer_id=str(person.id), emails=emails)
     tables: dict[str, list[dict[str, Any]]] = {}
     async for message in rpc_client.stream(
         service.stub.ExportCustomer, request, token=service.auth.service_role_key
@@ -205,3 +205,54 @@ async def test_another_traveler_of_the_same_name_stays(service: Service, company
     owner = company.members["OWNER"].token
     now = (await service.ask(service.stub.GetESIM, request, owner)).esim
     assert now.traveler == namesake.traveler
+
+
+async def erase_travelers(service: Service, *emails: str) -> None:
+    request = tpb.EraseTravelersRequest(emails=emails)
+    await service.ask(service.travelers.EraseTravelers, request, service.auth.service_role_key)
+
+
+async def test_a_traveler_without_an_account_is_exported_and_erased_by_address(
+    service: Service, company: Company
+) -> None:
+    esim = await company.assign(
+        await company.deliver("OWNER"), name=NAME, email="Ann.Erased@example.com"
+    )
+    other = await company.assign(
+        await company.deliver("OWNER"), name="Bob", email="bob@example.com"
+    )
+    links = [await create(company, one) for one in (esim, other)]
+    ann = company.members["BUYER"]
+    assert "travelers" not in await export(service, ann)
+    (found,) = (await export(service, ann, EMAIL))["travelers"]
+    assert (found["id"], found["name"]) == (esim.traveler.id, NAME)
+
+    for _ in range(2):
+        await erase_travelers(service, EMAIL)
+    text = await everything(service)
+    assert NAME not in text
+    assert EMAIL not in text.lower()
+    owner = company.members["OWNER"].token
+    request = pb.GetESIMRequest(esim_id=esim.id)
+    now = (await service.ask(service.stub.GetESIM, request, owner)).esim
+    assert not now.HasField("traveler")
+    with pytest.raises(Failure) as caught:
+        await opened(service, links[0].token)
+    assert caught.value.reason == "SHARE_LINK_REVOKED"
+    assert (await opened(service, links[1].token)).traveler_name == "Bob"
+
+
+async def test_the_account_of_another_person_stays_without_the_erased_address(
+    service: Service, company: Company
+) -> None:
+    traveler = company.members["TRAVELER"]
+    given = {"name": "Kim", "user_id": str(traveler.id)}
+    esims = [
+        await company.assign(await company.deliver("OWNER"), **given, email=email)
+        for email in ("", EMAIL, "second@example.com")
+    ]
+    await erase_travelers(service, EMAIL, "second@example.com")
+    text = await everything(service)
+    assert EMAIL not in text
+    assert "second@example.com" not in text
+    assert set(await company.listed("TRAVELER")) == {esim.id for esim in esims}

@@ -15,7 +15,7 @@ from tests.component.esims.travelers.company import Company
 from tests.component.esims.travelers.links import create
 from tests.fixtures.patience import PATIENCE
 
-OF_SERVICES = {"OpenShareLink", "ApplyMemberships"}
+OF_SERVICES = {"OpenShareLink", "ApplyMemberships", "EraseTravelers"}
 
 
 def requests(esim: pb.ESIM, token: str, link_id: str) -> dict[str, Message]:
@@ -38,6 +38,7 @@ def requests(esim: pb.ESIM, token: str, link_id: str) -> dict[str, Message]:
         "ShowShareLinkCode": tpb.ShowShareLinkCodeRequest(share_link_id=link_id),
         "OpenShareLink": tpb.OpenShareLinkRequest(token=token),
         "ApplyMemberships": tpb.ApplyMembershipsRequest(memberships=[membership]),
+        "EraseTravelers": tpb.EraseTravelersRequest(emails=["zoe@example.com"]),
     }
 
 

@@ -111,6 +111,13 @@ async def fill(acme: Company, ann: Member) -> None:
         ann.user_id,
         id_,
     )
+    await admin.execute(
+        """insert into orders.order_events (order_id, to_status, actor, reason, note)
+           select id, status, $2, 'rejected', 'looks like fraud' from orders.esim_orders
+           where customer_id = $1""",
+        ann.user_id,
+        str(owner.user_id),
+    )
     await admin.execute("set session_replication_role = origin")
     values = {"id": id_, "email": EMAIL, "name": NAME}
     for table, columns in PEOPLE.items():
@@ -150,6 +157,7 @@ async def test_a_person_is_exported_and_erased_from_every_column(shop: Shop) -> 
         text = json.dumps(found)
         assert acme.acme.owner.email not in text
         assert str(acme.acme.owner.user_id) not in text
+        assert "fraud" not in text
         # The codes of eSIMs that she bought for the organization stay its secrets.
         matching = await shop.databases.admin.fetchval("select matching_id from orders.order_esims")
         assert matching
@@ -160,6 +168,8 @@ async def test_a_person_is_exported_and_erased_from_every_column(shop: Shop) -> 
         assert (answer.orders, list(answer.iccids)) == (1, [])
         (reported,) = shop.travelers.memberships
         assert (reported.user_id, reported.active) == (str(ann.user_id), False)
+        # Travelers with her address have no id by which esims could find them.
+        assert set(shop.travelers.erased) == {EMAIL}
         for table, rows in (await rows_of(shop)).items():
             for row in rows:
                 for personal in (str(ann.user_id), EMAIL, NAME):
