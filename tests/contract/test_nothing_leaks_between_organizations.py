@@ -170,10 +170,18 @@ async def test_no_mutation_reaches_another_organization(world: World, databases:
         customer = await platform.customer("ann@example.com")
         callers["customer"] = anyone.signed_in(str(customer.token))
         callers["nobody"] = anyone
+        for role in STAFF:
+            token = await platform.auth.token(f"{role}@example.com", role=role)
+            callers[f"{role} staff"] = anyone.signed_in(token)
         for who, client in callers.items():
+            # The staff reads organizations and orders.
+            kinds = ("esim", "secret", "link") if who.endswith("staff") else ("",)
+            hidden = of_kinds(rival.marks, *kinds)
             for name, document, used in documents:
+                if who == "finance staff" and name in OF_FINANCE_STAFF:
+                    continue
                 text = await ask(client, document)
-                given = {mark: v for mark, v in rival.marks.items() if v not in used}
+                given = {mark: v for mark, v in hidden.items() if v not in used}
                 if found := found_in(text, given):
                     leaks.append((who, name, found, text[:400]))
                 if '"success": true' in text and name not in OWN_EFFECTS:
@@ -184,6 +192,12 @@ async def test_no_mutation_reaches_another_organization(world: World, databases:
 
 # Mutations that affect the caller alone.
 OWN_EFFECTS = {"topUpWallet"}
+# Mutations with which the shop's finance staff acts on every organization and customer.
+OF_FINANCE_STAFF = {
+    *("setPriceRules", "setExchangeRates", "setTaxRates", "createCoupon", "disableCoupon"),
+    *("releaseOrder", "rejectOrder", "refundOrder", "markOrderPaid", "correctWallet"),
+    *("issueStatement", "recordStatementPayment", "creditStatement", "createExportLink"),
+}
 
 
 async def test_no_rpc_shows_or_changes_another_organization(
