@@ -226,6 +226,7 @@ async def test_a_user_has_one_download_at_a_time(
     assert code(1) not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "zip", "pdf"])
 async def test_memory_of_the_gateway_is_bounded(gateway: Gateway, ann: Client, kind: str) -> None:
     """2,000 eSIMs have QR codes of 900 kB, and pages of 6 MB, which pass through the gateway in pieces."""

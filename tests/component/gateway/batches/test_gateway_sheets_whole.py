@@ -118,6 +118,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
+@pytest.mark.slow
 async def test_a_thousand_rows_in_windows_1252_go_in_and_come_out(bulk: Platform) -> None:
     ann = await bulk.customer("ann@example.com")
     names, data = sheet(WESTERN, ROWS)
