@@ -168,7 +168,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Respond to invalid HTTP without quoting it, and close the connection."""
+        """Respond to invalid HTTP without quoting it, and close the connection.
+
+        Raises ConnectionError if that is impossible, which aiohttp ignores.
+        """
+        if isinstance(exc, ConnectionError) and self.transport is None:
+            raise exc  # the client disconnected before its request had arrived
         if request.writer.output_size > 0:
             raise ConnectionError("the response has already started; no other response can be sent")
         if isinstance(exc, LineTooLong):

@@ -93,6 +93,20 @@ async def test_a_connection_with_an_incomplete_unread_body_is_closed(serve: Serv
         assert await wire.ended() == b""
 
 
+async def test_a_client_that_leaves_before_its_body_was_received_is_no_error(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        wire.writer.write(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        await until(
+            lambda: any(isinstance(c, Connection) and c._has_request for c in served.guard._open)
+        )
+        wire.abort()
+        await until(lambda: not served.guard._open)
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 async def test_the_size_of_the_request_headers_is_limited(serve: Serve) -> None:
     def request(size: int) -> bytes:
         lines = [b"X-%d: %s\r\n" % (n, b"a" * 4_000) for n in range(20)]
