@@ -114,11 +114,11 @@ class Rates:
         return Rate(DIGITS.divide(second.rate, first.rate), older.at, source)
 
     def legs(self, pair: Pair, now: datetime) -> tuple[Pair, ...]:
-        """Return the stored pairs that the rate in use of a pair depends on."""
+        """Return the pairs, in both directions, on whose stored rates the rate in use of a pair depends."""
         base, quote = pair
-        if self.direct(base, quote, now) is not None or HUB in pair:
-            return tuple(p for p in (pair, (quote, base)) if p in self.good or p in self.held)
-        return tuple((HUB, currency) for currency in pair)
+        is_crossed = HUB not in pair and self.direct(base, quote, now) is None
+        found = [(HUB, base), (HUB, quote)] if is_crossed else [pair]
+        return tuple(leg for one, other in found for leg in ((one, other), (other, one)))
 
     def waiting(self, pair: Pair, now: datetime) -> Rate | None:
         """Return the held rate of a pair, unless a newer one is in use."""

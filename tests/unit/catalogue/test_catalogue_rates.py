@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.catalogue.prices.rate import (
     ECB,
@@ -183,6 +185,57 @@ def test_small_changes_in_opposite_directions_are_held_if_a_needed_pair_jumps() 
     pairs = (("USD", "GBP"), ("USD", "JPY"))
     added = publish(known, needed=pairs, **changes)  # type: ignore[arg-type] # the same
     assert {pair[1] for pair, (_, held) in added.items() if held} == {"USD", "GBP"}
+
+
+PER_EURO = {"EUR": Decimal(1), "USD": Decimal("1.1"), "GBP": Decimal("0.85"), "JPY": Decimal(160)}
+PAIRS = [(base, quote) for base in PER_EURO for quote in PER_EURO if base != quote]
+CHANGES = st.decimals(Decimal("0.88"), Decimal("1.13"), places=3)
+ROWS = st.builds(
+    lambda pair, change, days, source: row(
+        pair[0],
+        pair[1],
+        str(round(PER_EURO[pair[1]] / PER_EURO[pair[0]] * change, 6)),
+        days=days,
+        source=source,
+    ),
+    st.sampled_from(PAIRS),
+    CHANGES,
+    st.integers(1, 8),
+    st.sampled_from([ECB, ECB, MANUAL]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    known=st.lists(ROWS, min_size=2, max_size=8),
+    needed=st.sets(st.sampled_from(PAIRS), max_size=4),
+    changes=st.tuples(CHANGES, CHANGES, CHANGES),
+)
+def test_no_published_rate_makes_a_needed_pair_jump(
+    known: list[Stored], needed: set[tuple[str, str]], changes: tuple[Decimal, ...]
+) -> None:
+    before = Rates.of(known)
+    file = {
+        code: PER_EURO[code] * c for code, c in zip(("USD", "GBP", "JPY"), changes, strict=True)
+    }
+    rows = published(before, TODAY, file, needed, NOW)
+    after = before.changed_by(one for one in rows if not one.held)
+    for pair in needed:
+        assert not jumps(before.current(*pair, NOW), after.current(*pair, NOW))
+
+
+def test_a_rate_that_was_set_in_the_other_direction_is_held_with_its_pair() -> None:
+    known = [
+        row("EUR", "USD", "1.00", days=1),
+        row("EUR", "GBP", "1.00", days=1),
+        row("USD", "EUR", "1.00", days=6, source=MANUAL),
+    ]
+    added = publish(known, needed=(("USD", "GBP"),), USD="0.92", GBP="1.08")
+    assert {pair for pair, (_, held) in added.items() if held} == {
+        ("EUR", "USD"),
+        ("USD", "EUR"),
+        ("EUR", "GBP"),
+    }
 
 
 def test_a_held_rate_waits_until_a_newer_one_is_in_use() -> None:
