@@ -115,6 +115,36 @@ async def test_an_area_that_was_sold_only_on_days_left_out_has_no_row(shop: Shop
             assert amount(report.totals[0].figures.gross) == 20
 
 
+async def test_a_day_is_compared_with_the_same_day_of_a_year_with_a_leap_day(shop: Shop) -> None:
+    """Both years of this comparison have a 29 February, so they have as many days."""
+    days = [(2023, 3, 1), (2023, 3, 2), (2023, 12, 31), (2024, 2, 29), (2024, 3, 1)]
+    at = {day: datetime(*day, 12, tzinfo=UTC) for day in days}
+    orders = [sold(1, "USD", 10 + n, at=at[day]) for n, day in enumerate(days)]
+    await happen(shop.databases.admin, orders)
+    async with reporting(shop) as shown:
+        for as_sold_on in (False, True):
+            for zone in ("UTC", "Europe/London"):
+                report = await shown.sales(
+                    range=days_pb2.DayRange(from_day="2024-02-28", to_day="2025-03-01"),
+                    compare_to=pb.COMPARISON_YEAR_BEFORE,
+                    as_sold_on=as_sold_on,
+                    time_zone=zone,
+                )
+                compared = {
+                    row.period.from_day: int(amount(row.previous.gross))
+                    for row in report.rows
+                    if amount(row.previous.gross)
+                }
+                # 29 February has no year after of its own.
+                assert compared == {
+                    "2024-03-01": 10,
+                    "2024-03-02": 11,
+                    "2024-12-31": 12,
+                    "2025-02-28": 13,
+                    "2025-03-01": 14,
+                }
+
+
 async def test_what_has_no_plan_has_no_name_of_one(shop: Shop) -> None:
     """The row of all other plans must not give its names to the group without a plan."""
     admin, at = shop.databases.admin, datetime(2026, 10, 5, tzinfo=UTC)
