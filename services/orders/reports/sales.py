@@ -41,14 +41,17 @@ class Sales:
             if not state.summed:
                 _require_few_days(wanted, self._time_zone)
             source = sources.source(wanted, summed=state.summed)
+            # A row joins a cell of each range.
+            limit = MAX_ROWS * len(ranges)
             cells = await sales_store.cells(
-                connection, wanted, zone, ranges, source, limit=MAX_ROWS + 1
+                connection, wanted, zone, ranges, source, limit=limit + 1
             )
         _require_one_currency(wanted, cells)
-        if len(cells) > MAX_ROWS:
+        rows = _rows(wanted, ranges, cells)
+        if len(cells) > limit or len(rows) > MAX_ROWS:
             raise _too_many_rows()
         return Report(
-            rows := _rows(wanted, ranges, cells),
+            rows,
             _totals(wanted, rows),
             zone,
             state.as_of,

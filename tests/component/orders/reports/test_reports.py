@@ -211,6 +211,42 @@ async def test_bad_input_is_refused_with_what_would_work(shop: Shop) -> None:
         assert amount(empty.totals[0].figures.gross) == 0
 
 
+MANY_FACTS = """
+with places as (
+    select md5('place' || n)::uuid as id, 'A' || n as area from generate_series(1, 30) n
+),
+dimensions as (
+    insert into orders.sales_dimensions
+    select p.id, null, '', p.area, null, '', null, null, false, null, '', 'SHOP', 'USD' from places p
+)
+insert into orders.sales_facts (
+    transaction_id, n, at, sold_at, kind, amount, currency, order_id, orders, esims, dimension_id
+)
+select gen_random_uuid(), 1, at, at, 'SALE', 1, 'USD', gen_random_uuid(), 1, 1, p.id
+from places p
+cross join generate_series(
+    '2025-01-01 12:00Z'::timestamptz, '2025-12-31 12:00Z', interval '1 day'
+) at
+"""
+
+
+async def test_more_than_ten_thousand_rows_are_refused_however_many_are_compared(
+    shop: Shop,
+) -> None:
+    async with reporting(shop) as shown:
+        await shown.force(MANY_FACTS)
+        wanted: dict[str, Any] = {"group_by": [AREA], "time_zone": "Asia/Kolkata"}
+        year = days_pb2.DayRange(from_day="2025-01-01", to_day="2025-12-31")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await shown.sales(range=year, **wanted)
+        assert reason_of(refused.value) == "TOO_MANY_ROWS"
+        half = days_pb2.DayRange(from_day="2025-07-01", to_day="2025-12-31")
+        report = await shown.sales(range=half, compare_to=pb.COMPARISON_PREVIOUS_PERIOD, **wanted)
+    assert len(report.rows) == 184 * 30
+    [total] = report.totals
+    assert (total.figures.orders, total.previous.orders) == (184 * 30, 181 * 30)
+
+
 async def test_only_the_finance_staff_sees_sales(shop: Shop) -> None:
     async with reporting(shop) as shown:
         for role in (None, "support"):
