@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -69,7 +68,7 @@ class Pricings:
         """
         rows = await rule_store.tax_rates(connection)
         taxes = {row["country"]: row["percent"] / HUNDRED for row in rows} | {"": Decimal(0)}
-        rates, now = await rate_store.load(connection), datetime.now(UTC)
+        rates, now = await rate_store.load(connection), await rate_store.now(connection)
         pricings: dict[tuple[str, str], Pricing] = {}
         read = cls(rules, pricings)
         read.untaxed = [one for one in rules.lists if one.tax_country not in taxes]

@@ -1,6 +1,7 @@
 """SQL of exchange rates."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from kit.db.database import Connection
 from services.catalogue.prices.rate import Pair, Rate, Rates, Stored
@@ -35,6 +36,12 @@ where not newest.held or not exists (
         and good.at = newest.at and not good.held and good.created_at > newest.created_at
 )
 """
+
+
+async def now(connection: Connection) -> datetime:
+    """Return the time by the database's clock, because rates of all processes are compared by their times."""
+    at: datetime = await connection.fetchval("select clock_timestamp()")
+    return at
 
 
 async def load(connection: Connection) -> Rates:

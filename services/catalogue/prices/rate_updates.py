@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import aiohttp
 
@@ -65,7 +64,7 @@ class RateUpdates:
         _report(found)
 
     async def _fetch(self) -> None:
-        today = datetime.now(UTC).date()
+        today = self._database.now().date()
         try:
             daily = await ecb.fetch(self._http, self._url, today)
         except UnusableFileError as error:

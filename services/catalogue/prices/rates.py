@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from kit.db.database import Connection
@@ -49,7 +49,7 @@ async def set_by_hand(
     Raises Failure REFUSED (RATE_JUMP) if a rate, or one that is crossed from it, changes too much.
     """
     await rule_store.lock(connection)
-    now = datetime.now(UTC)
+    now = await rate_store.now(connection)
     known, needed = await rate_store.load(connection), await rate_store.needed_pairs(connection)
     rows = [Stored(one.base, one.quote, Rate(one.rate, now, MANUAL)) for one in wanted]
     changed = known.changed_by(rows)
@@ -88,7 +88,7 @@ def _change(pair: Pair, before: Rate, after: Rate) -> str:
 async def store_published(connection: Connection, daily: DailyRates) -> list[Stored]:
     """Store the rates of a file, and compute all prices if a rate in use changed; return the new rows."""
     await rule_store.lock(connection)
-    now = datetime.now(UTC)
+    now = await rate_store.now(connection)
     known, needed = await rate_store.load(connection), await rate_store.needed_pairs(connection)
     rows = published(known, daily.day, daily.rates, needed, now)
     if not rows:
@@ -103,7 +103,7 @@ async def store_published(connection: Connection, daily: DailyRates) -> list[Sto
 async def listed(connection: Connection) -> list[Listed]:
     """Return the rate in use of every stored and every needed pair, and the held ones, by currencies."""
     known, needed = await rate_store.load(connection), await rate_store.needed_pairs(connection)
-    return listing(known, needed, datetime.now(UTC))
+    return listing(known, needed, await rate_store.now(connection))
 
 
 def listing(known: Rates, needed: Sequence[Pair], now: datetime) -> list[Listed]:

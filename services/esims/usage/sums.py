@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from kit.background import Loop
@@ -135,7 +135,7 @@ class UsageDeletion:
 
     async def run(self) -> None:
         """Delete in steps, between which sums go on."""
-        before = datetime.now(UTC) - timedelta(days=self._days)
+        before = self._database.now() - timedelta(days=self._days)
         deleted, more = 0, True
         while more and not self._stop.is_set():
             async with self._database.system() as connection:

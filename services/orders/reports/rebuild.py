@@ -35,7 +35,7 @@ class Rebuild:
         if begin is None:
             return
         day, zone = begin, ZoneInfo(self._time_zone)
-        while day <= datetime.now(zone).date():
+        while day <= self._today():
             counts.days += 1
             async for found in self._day(day, counts, check=check):
                 counts.differences += 1
@@ -46,6 +46,9 @@ class Rebuild:
         ):
             counts.differences += 1
             yield found
+
+    def _today(self) -> date:
+        return self._database.now().astimezone(ZoneInfo(self._time_zone)).date()
 
     async def _begin(self, first: date | None) -> date | None:
         async with self._database.system(snapshot=True) as connection:
@@ -97,7 +100,7 @@ class Rebuild:
         if found["day"] is None:
             # Otherwise they differ as well.
             found["day by area"] = await rebuild_store.areas_differ(connection, zone, "DAY", day)
-        if (day + DAY).day == 1 or day == datetime.now(ZoneInfo(self._time_zone)).date():
+        if (day + DAY).day == 1 or day == self._today():
             month = day.replace(day=1)
             found["month by area"] = await rebuild_store.areas_differ(
                 connection, zone, "MONTH", month

@@ -121,13 +121,12 @@ class Zone:
         async with self._database.system(locks=(rebuild_store.LOCK,)) as connection:
             await connection.execute(ADD, self._time_zone)
             first = await rebuild_store.first_moment(connection)
-        zone = ZoneInfo(self._time_zone)
-        begin = first.astimezone(zone).date() if first else datetime.now(zone).date()
+        begin = (first or self._database.now()).astimezone(ZoneInfo(self._time_zone)).date()
         # All days are summed by plan first, because the sums by area of a day include what happened to its
         # orders on later days.
         for sum_day in (rebuild_store.sum_day, self._sum_areas):
             day = begin
-            while day <= datetime.now(zone).date():
+            while day <= self._today():
                 if self._stop.is_set():
                     return False
                 async with self._database.system(locks=(rebuild_store.LOCK,)) as connection:
@@ -142,10 +141,13 @@ class Zone:
                     break
         return True
 
+    def _today(self) -> date:
+        return self._database.now().astimezone(ZoneInfo(self._time_zone)).date()
+
     async def _sum_areas(self, connection: Connection, zone: str, day: date) -> None:
         """Sum a day by area; on the last day of a month, and today, sum the month as well."""
         await rebuild_store.sum_areas(connection, zone, "DAY", day)
-        if (day + DAY).day == 1 or day == datetime.now(ZoneInfo(zone)).date():
+        if (day + DAY).day == 1 or day == self._today():
             await rebuild_store.sum_areas(connection, zone, "MONTH", day.replace(day=1))
 
 

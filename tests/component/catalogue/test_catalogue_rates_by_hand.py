@@ -1,6 +1,7 @@
 """Exchange rates set by hand: refused if they jump, and applied to all prices at once."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.component.catalogue.conftest import OpenShop
 from tests.component.catalogue.market import Market, market
 from tests.fixtures.local.command import esimgo
 from tests.fixtures.patience import PATIENCE
+from tests.fixtures.wrong_clock import SetAhead
 
 
 async def refused(shop: Market, *rates: tuple[str, str, str]) -> Failure:
@@ -35,6 +37,17 @@ async def test_prices_move_with_a_rate_set_by_hand(open_shop: OpenShop) -> None:
         assert await shop.price() == "8"
         assert (await shop.set(("GBP", "USD", "1.15"))).changed == 1
         assert (await shop.price(), await shop.used("USD", "GBP")) == ("8.7", "0.869565217391")
+
+
+async def test_a_rate_replaces_one_that_was_set_by_a_process_whose_clock_is_ahead(
+    open_shop: OpenShop, set_ahead: SetAhead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with market(open_shop, published_ago=None) as shop:
+        set_ahead(timedelta(hours=2))
+        await shop.set(("USD", "GBP", "0.8"))
+        monkeypatch.undo()
+        await shop.set(("USD", "GBP", "0.84"))
+        assert await shop.used("USD", "GBP") == "0.84"
 
 
 async def test_a_jump_is_refused_with_the_numbers_and_nothing_is_stored(

@@ -1,17 +1,23 @@
-"""A replica whose clock is ahead: what ends at some time does not end early."""
+"""A replica whose clock is wrong: what ends at some time does not end early, and no sale is missing."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from protos.orders.v1 import orders_pb2
+from services.orders.reports.difference import Counts
+from services.orders.reports.rebuild import Rebuild
+from services.orders.reports.upkeep import Zone
 from services.orders.statements.issue import Statements
 from services.orders.statements.metrics import StatementMetrics
 from services.orders.statements.settings import StatementSettings
 from tests.component.orders.books.checked import checked
 from tests.component.orders.payments.paid_shop import CARD, MANUAL, PaidShop
 from tests.component.orders.refunds.bought import bought
+from tests.component.orders.reports.business import happen
+from tests.component.orders.reports.test_sales_of_a_month import sold
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.wrong_clock import SetAhead
 
@@ -76,3 +82,18 @@ async def test_a_payment_that_is_about_to_be_given_back_is_no_difference_of_the_
         assert "FAILED_ORDER_KEEPS_MONEY" not in await found.codes()
         await found.force("update orders.payments set updated_at = now() - interval '11 minutes'")
         assert "FAILED_ORDER_KEEPS_MONEY" in await found.codes()
+
+
+async def test_the_sales_of_today_are_summed_and_compared(shop: Shop, set_ahead: SetAhead) -> None:
+    admin = shop.databases.admin
+    await happen(admin, [sold(1, "USD", 20, at=datetime.now(UTC))])
+    async with shop.databases.open("orders") as database:
+        set_ahead(-timedelta(days=2))
+        await Zone(database, "Asia/Tokyo", stop=asyncio.Event()).round()
+        for table in ("sales_by_day", "area_sales"):
+            summed = f"select sum(gross) from orders.{table} where time_zone = 'Asia/Tokyo'"  # noqa: S608
+            assert await admin.fetchval(summed) == (40 if table == "area_sales" else 20)
+        await admin.execute("update orders.sales_by_day set gross = 0")
+        rebuild = Rebuild(database, "Asia/Tokyo")
+        found = [one async for one in rebuild.run(None, Counts(), check=True)]
+        assert {one.code for one in found} == {"SUM_DIFFERS"}

@@ -21,6 +21,7 @@ from tests.component.esims.usage.summing import (
     sums_in,
     waiting,
 )
+from tests.fixtures.wrong_clock import SetAhead
 
 BIG = "18446744073709550000"  # a transaction id that no server of a test reaches
 
@@ -157,6 +158,18 @@ async def test_old_samples_are_deleted_once_they_are_summed(reports: Reports) ->
     assert len(await reports.visits()) == 1  # the eSIM is still there
     assert await stored(reports, "UTC") == before
     assert await differences(reports) == []
+
+
+async def test_a_clock_that_is_ahead_deletes_no_samples(
+    reports: Reports, set_ahead: SetAhead
+) -> None:
+    await some_use(reports)
+    await sum_all(reports)
+    set_ahead(timedelta(days=4000))
+    before = await reports.samples()
+    async with reports.parts.databases.open("esims") as database:
+        await UsageDeletion(database, days=3650, stop=asyncio.Event()).run()
+    assert await reports.samples() == before
 
 
 async def test_a_database_that_is_restored_on_another_server_goes_on_exactly(
