@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from kit.telemetry.metrics import registry
 from services.catalogue.__main__ import serve
 from tests.component.catalogue.conftest import OpenShop
 from tests.component.catalogue.market import market
+from tests.fixtures.patience import until
 from tests.fixtures.sandboxes import Serving
 
 
@@ -87,11 +89,19 @@ async def test_only_rates_that_prices_depend_on_are_marked_as_needed(open_shop: 
         }
 
 
+def fetches(result: str) -> float:
+    name = "esimgo_exchange_rates_fetches_total"
+    return registry().get_sample_value(name, {"result": result}) or 0
+
+
 async def test_a_stale_rate_stays_in_use(open_shop: OpenShop) -> None:
     async with market(open_shop) as shop:
         await shop.until_used("USD", "1.10")
         await shop.sell_in_pounds()
+        refused = fetches("failed")
         await shop.publish(5, USD="1.15")
+        # The file of before may still be on its way, and be stored after the others became older.
+        await until(lambda: fetches("failed") > refused)
         await shop.age(5)
         assert (await shop.shop.sync()).error == ""
         assert await shop.price() == "8"
