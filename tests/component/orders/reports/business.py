@@ -203,6 +203,11 @@ def _exact(amount: Decimal, currency: str) -> Decimal:
     return round(amount, digits(currency))
 
 
+def plan_of(number: int) -> UUID:
+    """Return the id of a plan."""
+    return uuid5(PLANS, str(number))
+
+
 async def _place(admin: Any, sold: Sold) -> Order:
     order_id, total = uuid4(), _exact(sold.total, sold.currency)
     plan = {
@@ -222,7 +227,7 @@ async def _place(admin: Any, sold: Sold) -> Order:
         PLACE,
         order_id,
         customer,
-        uuid5(PLANS, str(sold.plan)),
+        plan_of(sold.plan),
         f"esim_{sold.plan}",
         sold.quantity,
         total,
