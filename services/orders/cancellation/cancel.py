@@ -210,7 +210,8 @@ class Cancellation:
     async def _is_revoked(self, revocation: Revocation) -> bool:
         """Return whether the provider lists the bundle as revoked, or no longer lists it."""
         bundles = await self._datasource.get_bundles(revocation.iccid)
-        if any(not b.assignment_id for b in bundles):
+        names = ("", revocation.bundle_name)
+        if any(not b.assignment_id and b.bundle_name in names for b in bundles):
             raise bad_answer("an assignment lacks id")
         found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
         return all(b.state == REVOKED_STATE for b in found)

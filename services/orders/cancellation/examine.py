@@ -84,8 +84,13 @@ class Examination:
                 raise
             raise not_taken_back() from failure
         reference = order.provider_reference or ""
-        # An unreadable assignment without a reference may belong to this order.
-        if any(not b.readable and (not b.reference or b.belongs_to(reference)) for b in bundles):
+        # An unreadable assignment of the same plan may belong to this order even without a reference.
+        names = ("", order.bundle_name)
+        if any(
+            b.belongs_to(reference) or (not b.reference and b.bundle_name in names)
+            for b in bundles
+            if not b.readable
+        ):
             raise bad_answer("an assignment lacks id or bundleState")
         return [b for b in bundles if b.belongs_to(reference)]
 

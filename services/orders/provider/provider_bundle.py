@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kit.values import timestamps
 from kit.values.plain_text import from_json as text
 from services.orders.order import Refund
 from services.orders.provider.provider_order import amount, bad_answer
@@ -38,40 +39,45 @@ class BundleOnESIM:
         return self.readable and self.state in UNUSED_STATES and not self.touched
 
     def belongs_to(self, order_reference: str) -> bool:
-        """Compare references: a bundle has its order's, which may be followed by an index."""
-        head, _, index = self.reference.rpartition("-")
-        return self.reference == order_reference or (head == order_reference and index.isdigit())
+        """Compare references: a bundle has its order's, in any case, which may be followed by an index."""
+        reference, wanted = self.reference.lower(), order_reference.lower()
+        head, _, index = reference.rpartition("-")
+        return reference == wanted or (head == wanted and index.isdigit())
 
 
 def read_bundles(shape: Any) -> list[BundleOnESIM]:
     """Read the assignments of GET /esims/{iccid}/bundles, also malformed ones. A list that is null is empty.
 
-    Raises Failure if the answer is not a list of bundles.
+    An assignment that is listed twice is returned once: as a used one, if one of the two says so. Raises
+    Failure if the answer is not a list of bundles.
     """
     listed = shape.get("bundles", ...) if isinstance(shape, Mapping) else ...
     if not isinstance(listed, list | None):
         raise bad_answer("the bundles of an eSIM are no list")
-    found = []
+    found: dict[object, BundleOnESIM] = {}
     for bundle in listed or []:
         rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
         if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
             rows = [None]  # one malformed assignment
         name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
-        found += [_assignment(row, name) for row in rows or ()]
-    return found
+        for one in (_assignment(row, name) for row in rows or ()):
+            key = one.assignment_id or object()  # those without an id may be different ones
+            if key not in found or found[key].unused:
+                found[key] = one
+    return list(found.values())
 
 
 def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
     shape = row if isinstance(row, Mapping) else {}
     first, left = amount(shape.get("initialQuantity")), amount(shape.get("remainingQuantity"))
-    used = first is not None and left is not None and left < first
+    used = first is not None and left is not None and 0 <= left < first  # -1: unlimited or unknown
     return BundleOnESIM(
         assignment_id=text(shape.get("id")),
         bundle_name=bundle_name,
         reference=text(shape.get("assignmentReference")),
         # The changelog calls it bundleStatus, the schema bundleState.
         state=text(shape.get("bundleState") or shape.get("bundleStatus")).lower(),
-        touched=used or bool(shape.get("startTime")),
+        touched=used or timestamps.from_provider(shape.get("startTime")) is not None,
     )
 
 

@@ -93,7 +93,7 @@ def read_order(shape: Any) -> ProviderOrder:
         raise bad_answer("an order is not an object")
     reference = text(shape.get("orderReference"))
     # Older published schemas name the field createDate.
-    created = timestamps.from_provider(shape.get("createdDate") or shape.get("createDate"))
+    dates = map(timestamps.from_provider, (shape.get("createdDate"), shape.get("createDate")))
     lines = shape.get("order", shape.get("Order"))
     if not reference or not isinstance(lines, list):
         raise bad_answer("an order lacks orderReference or order")
@@ -103,7 +103,7 @@ def read_order(shape: Any) -> ProviderOrder:
     bundle = text(only.get("type")).lower() == "bundle" and quantity is not None
     return ProviderOrder(
         reference=reference,
-        created_at=created,
+        created_at=next(filter(None, dates), None),
         status=text(shape.get("status")),
         total=price(shape.get("total")),
         currency=currency(shape.get("currency")),
@@ -158,14 +158,17 @@ def read_validation(shape: Any) -> Validation:
 def read_esims(shape: Any) -> list[DeliveredESIM]:
     """Read eSIMs with their install details, from one object or an array.
 
-    Rows without an ICCID are ignored; other fields may be empty.
+    Rows without an ICCID are ignored; other fields may be empty. Of several rows of one eSIM, the last with
+    install details counts.
     """
     rows = shape if isinstance(shape, list) else [shape]
     found: dict[str, DeliveredESIM] = {}
     for row in rows:
         if isinstance(row, Mapping) and (name := _iccid(row.get("iccid"))):
             address = text(row.get("smdpAddress")) or text(row.get("rspUrl"))
-            found[name] = DeliveredESIM(name, text(row.get("matchingId")), bare_host(address))
+            esim = DeliveredESIM(name, text(row.get("matchingId")), bare_host(address))
+            if name not in found or esim.installable:
+                found[name] = esim
     return list(found.values())
 
 

@@ -103,6 +103,13 @@ def test_an_order_with_an_implausible_time_is_parsed_without_it(date: Any) -> No
     assert (order.reference, order.created_at) == ("ref-1", None)
 
 
+def test_a_placeholder_for_one_name_of_the_time_does_not_hide_the_other() -> None:
+    dates = {"createdDate": "0001-01-01T00:00:00Z", "createDate": "2026-02-02T10:15:03Z"}
+    created = read_order(an_order(**dates)).created_at
+    assert created is not None
+    assert created.isoformat() == "2026-02-02T10:15:03+00:00"
+
+
 def test_a_list_may_be_an_array_or_an_object_with_pages_or_one_order() -> None:
     row = an_order()
     assert read_orders([row]) == ([row], None)
@@ -118,6 +125,13 @@ def test_install_details_are_one_object_or_several_under_either_name() -> None:
     old = {"iccid": ICCID, "matchingId": "M", "rspUrl": "https://rsp.test/"}
     assert read_esims(one) == read_esims([old]) == [DeliveredESIM(ICCID, "M", "rsp.test")]
     assert read_esims(None) == read_esims([{"matchingId": "M"}]) == []
+
+
+@pytest.mark.parametrize("less", [{}, {"matchingId": ""}, {"matchingId": "N", "smdpAddress": None}])
+def test_a_second_row_without_install_details_does_not_hide_those_of_the_first(less: Any) -> None:
+    whole = {"iccid": ICCID, "matchingId": "M", "smdpAddress": "rsp.test"}
+    for rows in ([whole, {"iccid": ICCID} | less], [{"iccid": ICCID} | less, whole]):
+        assert read_esims(rows) == [DeliveredESIM(ICCID, "M", "rsp.test")]
 
 
 def test_an_iccid_sent_as_a_number_keeps_every_digit() -> None:
@@ -175,11 +189,47 @@ def test_assignments_contain_their_order_and_their_use() -> None:
     assert first.belongs_to("ref-1")
 
 
+NOT_STARTED = [
+    "0001-01-01T00:00:00Z",
+    "1970-01-01T00:00:00Z",
+    "9999-12-31T23:59:59Z",
+    "",
+    "N/A",
+    0,
+    None,
+]
+
+
+@pytest.mark.parametrize("start", NOT_STARTED)
+def test_a_placeholder_for_the_start_of_a_bundle_is_no_use(start: Any) -> None:
+    row = {"id": "17", "bundleState": "queued", "startTime": start}
+    (found,) = read_bundles({"bundles": [{"name": "b", "assignments": [row]}]})
+    assert found.unused
+
+
+@pytest.mark.parametrize(("left", "unused"), [(-1, True), ("-1", True), (0, False), ("9.5", False)])
+def test_only_a_smaller_amount_of_data_is_use(left: Any, unused: bool) -> None:
+    row = {"id": "17", "bundleState": "queued", "initialQuantity": 10, "remainingQuantity": left}
+    (found,) = read_bundles({"bundles": [{"name": "b", "assignments": [row]}]})
+    assert found.unused is unused
+
+
+def test_an_assignment_that_is_listed_twice_is_returned_once_and_as_used() -> None:
+    queued = {"id": "17", "bundleState": "queued"}
+    for other in (queued, queued | {"bundleState": "active"}, queued | {"bundleState": "revoked"}):
+        for rows in ([queued, other], [other, queued]):
+            (found,) = read_bundles({"bundles": [{"name": "b", "assignments": rows}]})
+            assert found.state == other["bundleState"]
+    odd: list[Any] = [{}, {}, None]
+    assert len(read_bundles({"bundles": [{"name": "b", "assignments": odd}]})) == 3
+
+
 def test_an_order_does_not_own_assignments_of_a_longer_reference() -> None:
     def of(reference: str) -> BundleOnESIM:
         return BundleOnESIM("1", "b", reference, "queued", touched=False)
 
     assert of("ref-1-12").belongs_to("ref-1")
+    assert of("REF-1-12").belongs_to("ref-1")
     assert of("ref-1").belongs_to("ref-1")
     assert not of("ref-10-0").belongs_to("ref-1")
     assert not of("ref-1-0-0").belongs_to("ref-1")

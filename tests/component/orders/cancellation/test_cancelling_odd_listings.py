@@ -1,0 +1,90 @@
+"""Cancelling orders whose bundles the provider lists with placeholders, twice, or beside odd ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kit.values import money
+from protos.orders.v1 import orders_pb2
+from tests.component.orders.cancellation.cancelling import (
+    REFUNDED,
+    WHOLE,
+    bought,
+    cancel,
+    preview,
+    states,
+)
+from tests.component.orders.shop import Shop
+
+ODD_ROWS: list[Callable[[dict[str, Any]], list[Any]]] = [
+    lambda row: [row | {"startTime": "0001-01-01T00:00:00Z", "endTime": "0001-01-01T00:00:00Z"}],
+    lambda row: [row | {"remainingQuantity": -1}],
+    lambda row: [row, row],
+]
+ODD_BUNDLES: list[Any] = [
+    {"name": "another", "assignments": [None]},
+    {"name": "another", "assignments": [{"bundleState": "queued", "assignmentReference": "x-0"}]},
+]
+
+
+async def odd_listings(
+    shop: Shop, order: orders_pb2.Order, odd: Callable[[dict[str, Any]], list[Any]]
+) -> None:
+    """Make the provider list the bundles of an order in an odd way."""
+    key = {"X-API-Key": shop.settings.provider.api_key}
+    for bought_here in shop.sandbox.world.assignments:
+        if not bought_here.reference.startswith(order.reference):
+            continue
+        path = f"/esims/{bought_here.iccid}/bundles"
+        async with shop.http.get(f"{shop.sandbox.url}{path}", headers=key) as answer:
+            [listed] = (await answer.json())["bundles"]
+        rows = [each for row in listed["assignments"] for each in odd(row)]
+        body = {"bundles": [listed | {"assignments": rows}]}
+        await shop.fault(method="GET", path=path, status=200, body=body, count=0)
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS)
+async def test_the_preview_of_an_order_in_an_odd_listing_equals_the_refund(
+    shop: Shop, odd: Callable[[dict[str, Any]], list[Any]]
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        balance = shop.sandbox.world.account.balance
+        await odd_listings(shop, order, odd)
+        found = await preview(orders, buyer, order)
+        assert (found.extent, len(found.bundles)) == (WHOLE, 2)
+        assert money.from_proto(found.refund_total) == money.from_proto(order.total_price)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"] * 2
+    refund = shop.sandbox.world.account.balance - balance
+    assert refund == money.from_proto(found.refund_total)
+
+
+@pytest.mark.parametrize("other", ODD_BUNDLES)
+async def test_an_unreadable_bundle_of_another_plan_does_not_prevent_the_cancellation(
+    shop: Shop, other: Any
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        [own] = [
+            a for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
+        ]
+        queued = {"id": own.id, "bundleState": "queued", "assignmentReference": own.reference}
+        listed = {"name": own.bundle, "assignments": [queued]}
+        listing = {"method": "GET", "path": f"/esims/{own.iccid}/bundles", "status": 200}
+        # Listed in the preview and before the revoke, but not after it.
+        await shop.fault(**listing, body={"bundles": [other, listed]}, count=2)
+        await shop.fault(**listing, body={"bundles": [other]}, count=0)
+        assert (await preview(orders, buyer, order)).extent == WHOLE
+        # The response to the revoke is lost, so the service looks for the bundle in the list.
+        lost = {"path": "/esims/*/bundles/*", "drop": True, "effect": "done", "skip": 1}
+        await shop.fault(method="DELETE", **lost)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"]
