@@ -86,9 +86,14 @@ select provider_reference, id from orders.esim_orders where provider_reference =
 
 
 async def owners(connection: Connection, references: Sequence[str]) -> dict[str, UUID]:
-    """Return which order here owns each of the provider's references; those without one are left out."""
-    rows = await connection.fetch(OWNERS, list(references))
-    return {row["provider_reference"]: row["id"] for row in rows}
+    """Return which order here owns each of the provider's references; those without one are left out.
+
+    References are UUIDs, so capital letters make no difference.
+    """
+    forms = {form for one in references for form in (one, one.lower(), one.upper())}
+    rows = await connection.fetch(OWNERS, list(forms))
+    found = {row["provider_reference"].lower(): row["id"] for row in rows}
+    return {one: found[one.lower()] for one in references if one.lower() in found}
 
 
 class LeaseLostError(Exception):

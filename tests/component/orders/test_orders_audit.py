@@ -80,3 +80,16 @@ async def test_an_order_that_cannot_be_recorded_hides_none_of_the_others(
         "order without a reference can't be parsed, so it was not compared",
     ):
         assert problem in caplog.text
+
+
+async def test_an_order_whose_reference_is_listed_in_capitals_is_known(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0) as orders:
+        order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
+        line = {"type": "bundle", "item": order.bundle_name, "quantity": 1}
+        row = {"createdDate": "2026-11-20T10:00:00Z", "order": [line]}
+        rows = [row | {"orderReference": name} for name in (order.reference.upper(), "past-us")]
+        await shop.fault(method="GET", path="/orders", status=200, body=rows, count=0)
+        await shop.databases.until("select exists (select from orders.unexplained_orders)")
+    found = await shop.databases.admin.fetch("select reference from orders.unexplained_orders")
+    assert [row["reference"] for row in found] == ["past-us"]
