@@ -7,8 +7,8 @@ from uuid import UUID
 from protos.esims.v1 import esims_pb2
 from services.orders.order import Order
 
-# Profile statuses of eSIMs that are, or were, on a device.
-INSTALLED = frozenset({"Downloaded", "Installed", "Unavailable", "Deactivated"})
+# Profile statuses of eSIMs that are, or were, on a device, in lower case.
+INSTALLED = frozenset({"downloaded", "installed", "unavailable", "deactivated"})
 UNUSED = frozenset({esims_pb2.BUNDLE_STATE_PROCESSING, esims_pb2.BUNDLE_STATE_INACTIVE})
 
 
@@ -44,7 +44,7 @@ def read(
 
 def is_installed(esim: esims_pb2.ESIM) -> bool:
     """Return whether an eSIM is, or was, installed on a device."""
-    return esim.HasField("installed_date") or esim.profile_status in INSTALLED
+    return esim.HasField("installed_date") or esim.profile_status.lower() in INSTALLED
 
 
 def _is_used(bundle: esims_pb2.ESIMBundle) -> bool:

@@ -76,6 +76,8 @@ def test_what_counts_as_used(fields: dict[str, object], used: int) -> None:
         ({"profile_status": "Released"}, False),
         ({}, False),
         ({"profile_status": "Installed"}, True),
+        ({"profile_status": "installed"}, True),
+        ({"profile_status": "UNAVAILABLE"}, True),
         ({"profile_status": "Released", "installed_date": {"seconds": 1}}, True),
     ],
 )
