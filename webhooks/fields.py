@@ -1,12 +1,13 @@
 """Reads single fields of a callback's JSON, limited to what the owner's columns can store."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kit.values import money, plain_text, quantities, timestamps
+from kit.values import money, plain_text, timestamps
 from protos import iccid as iccids
 from protos.common.v1 import money_pb2
 
@@ -17,6 +18,10 @@ MAX_TEXT = 200
 # Characters of a country, a profile status or a phone number, as in the columns.
 MAX_WORD = 100
 MAX_MONEY = Decimal(10) ** 12
+# The provider writes some amounts as text.
+AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+# Of ids and phone numbers, in 64 bits.
+MAX_INTEGER = 2**63 - 1
 
 
 class NotUnderstood(Exception):  # noqa: N818 - not a fault of this process
@@ -58,11 +63,7 @@ def word(value: Any, limit: int = MAX_TEXT) -> str:
 
 
 def digits_or_text(value: Any, limit: int = MAX_TEXT) -> str:
-    if (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and 0 <= value <= quantities.MAX_BYTES
-    ):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER:
         return str(value)
     return word(value, limit)
 
@@ -73,8 +74,13 @@ def time(body: Body, name: str) -> Timestamp | None:
 
 
 def amount(body: Body, name: str) -> money_pb2.Money:
-    """Return the exact amount of that name, without a currency; raises NotUnderstood."""
+    """Return the exact amount of that name, given as a number or as text, without a currency.
+
+    Raises NotUnderstood.
+    """
     value = body.get(name)
+    if isinstance(value, str) and AMOUNT.fullmatch(value.strip()):
+        value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NotUnderstood(f"no {name}")
     # Before any arithmetic, which raises for a huge exponent.
@@ -82,3 +88,11 @@ def amount(body: Body, name: str) -> money_pb2.Money:
         raise NotUnderstood(f"{name} is out of range")
     exact = round(money.without_float_noise(Decimal(value)), 9)
     return money.to_proto(exact, currency="")  # callbacks name no currency
+
+
+def optional_amount(body: Body, name: str) -> money_pb2.Money | None:
+    """Return the amount of that name; None if it is missing or is no amount."""
+    try:
+        return amount(body, name)
+    except NotUnderstood:
+        return None

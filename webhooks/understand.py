@@ -86,6 +86,7 @@ def _use(kind: str, body: Body) -> ESIMEvent:
     if not quantities.is_data_unit(unit := bundle.get("unit")):
         # Minutes or messages: the callback doesn't contain the data of the same bundle.
         raise NotUnderstood("no unit of data")
+    assignment_id = fields.digits_or_text(bundle.get("id"))
     limit = bundle.get("unlimited")
     unlimited = limit if isinstance(limit, bool) else None
     initial = quantities.in_bytes(bundle.get("initialQuantity"), unit)
@@ -93,7 +94,7 @@ def _use(kind: str, body: Body) -> ESIMEvent:
     if not unlimited and (remaining is None or (initial is not None and remaining > initial)):
         raise NotUnderstood("remainingQuantity is missing or above initialQuantity")
     use = esims_pb.BundleUse(
-        assignment_id=fields.digits_or_text(bundle.get("id")),
+        assignment_id="" if assignment_id == "0" else assignment_id,  # 0: not set
         name=fields.text(bundle, "name"),
         initial_bytes=None if unlimited else initial,
         remaining_bytes=None if unlimited else remaining,
@@ -190,7 +191,7 @@ def _top_up(kind: str, body: Body) -> OrderEvent:
     amounts = fields.object_(body, "bundle")
     changed = orders_pb.BalanceChanged(
         kind=kind,
-        old_balance=fields.amount(amounts, "oldAmount"),
+        old_balance=fields.optional_amount(amounts, "oldAmount"),
         new_balance=fields.amount(amounts, "newAmount"),
     )
     return OrderEvent(balance_changed=changed)
@@ -201,7 +202,7 @@ def _low(kind: str, body: Body) -> OrderEvent:
     low = orders_pb.BalanceLow(
         kind=kind,
         balance=fields.amount(info, "balance"),
-        threshold=fields.amount(info, "threshold"),
+        threshold=fields.optional_amount(info, "threshold"),
     )
     return OrderEvent(balance_low=low)
 

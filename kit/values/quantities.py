@@ -3,8 +3,9 @@
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-# The largest value of a bigint column.
-MAX_BYTES = 2**63 - 1
+# A petabyte. No bundle includes as much: a larger number stands for "unlimited" or is a mistake, and sums of
+# such numbers would not fit any column.
+MAX_BYTES = 10**15
 UNITS = {
     "": 1,
     **dict.fromkeys(("b", "byte", "bytes"), 1),

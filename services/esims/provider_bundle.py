@@ -67,7 +67,9 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
         state = AssignmentState.ACTIVE
     initial, remaining = (None, None) if unlimited else _bytes(row)
+    assigned_at = timestamps.from_provider(row.get("assignmentDateTime"))
     started_at = timestamps.from_provider(row.get("startTime"))
+    ends_at = timestamps.end_of(timestamps.from_provider(row.get("endTime")), started_at)
     return Assignment(
         id=essential(row, "id"),
         name=name,
@@ -77,9 +79,9 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         initial_bytes=initial,
         remaining_bytes=remaining,
         unlimited=unlimited,
-        assigned_at=timestamps.from_provider(row.get("assignmentDateTime")),
+        assigned_at=assigned_at,
         started_at=started_at,
-        ends_at=timestamps.end_of(timestamps.from_provider(row.get("endTime")), started_at),
+        ends_at=timestamps.end_of(ends_at, assigned_at),
     )
 
 
@@ -89,9 +91,12 @@ def _unlimited(row: Mapping[str, Any]) -> bool:
     if isinstance(stated, bool):
         return stated
     allowance = _data_allowance(row) or {}
-    return -1 in (row.get("initialQuantity"), allowance.get("initialAmount")) or (
-        allowance.get("unlimited") is True
-    )
+    amounts = (row.get("initialQuantity"), allowance.get("initialAmount"))
+    return allowance.get("unlimited") is True or any(map(_is_minus_one, amounts))
+
+
+def _is_minus_one(amount: Any) -> bool:
+    return amount.strip() == "-1" if isinstance(amount, str) else bool(amount == -1)
 
 
 def _bytes(row: Mapping[str, Any]) -> tuple[int | None, int | None]:

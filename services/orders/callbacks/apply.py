@@ -93,8 +93,8 @@ class Events:
                 timestamps.from_proto(event.received_at),
                 kind,
                 balance,
-                money.from_proto(change.old_balance) if changed else None,
-                money.from_proto(low.threshold) if not changed else None,
+                money.from_proto(change.old_balance) if change.HasField("old_balance") else None,
+                money.from_proto(low.threshold) if low.HasField("threshold") else None,
             )
             if newest:
                 received_at = timestamps.from_proto(event.received_at)

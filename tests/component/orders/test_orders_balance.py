@@ -59,3 +59,24 @@ async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_n
         assert await stored(shop) == Decimal("74.1")
         await orders.ApplyEvents(reported("99", timedelta(hours=1)), metadata=shop.service_key)
         assert await stored(shop) == Decimal("74.1")
+
+
+async def test_a_balance_is_stored_without_what_it_is_compared_with(shop: Shop) -> None:
+    wanted = reported("74.1")
+    wanted.events[0].balance_low.ClearField("threshold")
+    async with shop.open() as orders:
+        await orders.ApplyEvents(wanted, metadata=shop.service_key)
+    assert await stored(shop) == Decimal("74.1")
+    [row] = await shop.databases.admin.fetch("select * from orders.balance_events")
+    assert (row["balance"], row["old_balance"], row["threshold"]) == (Decimal("74.1"), None, None)
+
+
+async def test_the_balance_is_read_although_the_list_of_orders_cannot_be(shop: Shop) -> None:
+    await shop.fault(method="GET", path="/orders", status=200, body={"message": "?"}, count=0)
+    async with shop.open(audit_every=0.2, settling=0.0, clock_tolerance=0.0):
+        await shop.control("balance", set=41)
+
+        async def is_stored() -> bool:
+            return await stored(shop) == 41
+
+        await until(is_stored)

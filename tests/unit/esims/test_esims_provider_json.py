@@ -133,6 +133,14 @@ def test_an_implausible_time_is_unknown_in_every_response(value: Any) -> None:
     assert read_history([{"name": "Bundle Applied", "date": value}]) == []
 
 
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", None, "2026-02-06T18:00:00Z"])
+def test_an_end_that_is_not_after_the_assignment_is_unknown(start: Any) -> None:
+    for end in ("2012-01-01T00:00:00Z", "2026-02-05T10:00:00Z"):
+        dates = {"assignmentDateTime": "2026-02-05T10:00:00Z", "startTime": start, "endTime": end}
+        found = read(bundleState="active", **dates)
+        assert (found.assigned_at is None, found.ends_at) == (False, None)
+
+
 def test_a_time_may_have_nanoseconds_or_be_in_milliseconds() -> None:
     expected = datetime(2026, 2, 6, 18, 2, 11, 730918, tzinfo=UTC)
     assert read(endTime="2026-02-06T18:02:11.730918402Z").ends_at == expected

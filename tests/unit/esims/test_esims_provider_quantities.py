@@ -68,6 +68,7 @@ def test_an_allowance_in_another_unit_is_not_an_amount_of_data(unit: Any) -> Non
     [
         {"unlimited": True},
         {"unlimited": ..., "initialQuantity": -1, "remainingQuantity": -1},
+        {"unlimited": ..., "initialQuantity": "-1", "remainingQuantity": "-1"},
         {"unlimited": None, "allowances": [{"type": "DATA", "unlimited": True}]},
         {"unlimited": ..., "allowances": [{"type": "DATA", "initialAmount": -1}]},
     ],
@@ -77,3 +78,9 @@ def test_an_unlimited_bundle_is_never_depleted(fields: dict[str, Any]) -> None:
     assert (found.unlimited, found.state) == (True, AssignmentState.ACTIVE)
     assert (found.initial_bytes, found.remaining_bytes) == (None, None)
     assert read(bundleState="expired", **fields).state is AssignmentState.EXPIRED
+
+
+@pytest.mark.parametrize("amount", [2**63 - 1, 2**53 - 1, "9223372036854775807", 10**18])
+def test_an_amount_that_no_bundle_has_is_unknown(amount: Any) -> None:
+    found = read(initialQuantity=amount, remainingQuantity=amount)
+    assert (found.initial_bytes, found.remaining_bytes) == (None, None)

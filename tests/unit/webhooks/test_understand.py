@@ -101,6 +101,25 @@ def test_balances_are_parsed_without_float_noise() -> None:
     assert change(understand(body).event) == expected
 
 
+def test_an_amount_may_be_written_as_text() -> None:
+    body = {"alertType": "Topup", "bundle": {"oldAmount": "98.5", "newAmount": " 1098.123 "}}
+    assert change(understand(json.dumps(body).encode()).event) == orders_pb.BalanceChanged(
+        kind="Topup", old_balance=dollars("98.5"), new_balance=dollars("1098.123")
+    )
+
+
+@pytest.mark.parametrize("odd", [None, "", "none", [], 10**13, True])
+def test_a_balance_is_parsed_without_what_it_is_compared_with(odd: Any) -> None:
+    low = {"alertType": "LowBalance", "balanceInfo": {"balance": -5, "threshold": odd}}
+    assert change(understand(json.dumps(low).encode()).event) == orders_pb.BalanceLow(
+        kind="LowBalance", balance=dollars("-5")
+    )
+    topped_up = {"alertType": "Topup", "bundle": {"oldAmount": odd, "newAmount": 9}}
+    assert change(understand(json.dumps(topped_up).encode()).event) == orders_pb.BalanceChanged(
+        kind="Topup", new_balance=dollars("9")
+    )
+
+
 @pytest.mark.parametrize("kind", ["LowBalance", "InsufficientBalance"])
 def test_a_low_balance_is_parsed(kind: str) -> None:
     info = {"balance": 74.1, "threshold": 100, "thresholdPercentRemaining": 74.1}

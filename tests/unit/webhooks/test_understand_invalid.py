@@ -16,6 +16,7 @@ from tests.unit.webhooks.callbacks import (
     STARTED,
     UNCLEAR,
     UNDATED_USE,
+    USE,
     V2,
     V3,
     callback,
@@ -184,6 +185,21 @@ def test_an_implausible_time_is_unknown_in_every_callback(date: Any) -> None:
         ),
     ):
         assert change(understand(body).event) == expected
+
+
+@pytest.mark.parametrize("placeholder", [0, "0", "", None, [], -1])
+def test_a_placeholder_identifies_no_assignment(placeholder: Any) -> None:
+    body = callback("Utilisation", bundle=V2 | {"id": placeholder})
+    assert change(understand(body).event) == USE
+
+
+@pytest.mark.parametrize("amount", [2**63 - 1, "9223372036854775807", 2**53 - 1])
+def test_an_amount_that_no_bundle_has_queries_the_provider(amount: Any) -> None:
+    amounts = {"initialQuantity": amount, "remainingQuantity": amount}
+    assert understand(callback("Utilisation", bundle=V2 | amounts)).event == UNCLEAR
+    with_id = understand(callback("Utilisation", bundle=V2 | {"id": 2**63 - 1}))
+    assert isinstance(use := change(with_id.event), esims_pb.BundleUse)
+    assert use.assignment_id == "9223372036854775807"
 
 
 def test_the_first_plausible_time_of_a_profile_is_used() -> None:

@@ -205,3 +205,19 @@ async def test_the_login_of_reports_reads_no_secret(secret: str, databases: Data
             await login.fetch(f"select {secret}")
     finally:
         await login.close()
+
+
+async def test_quantities_that_no_bundle_has_prevent_no_export(
+    service: Service, finance: str
+) -> None:
+    odd, usual = await service.deliver(2)
+    most = 2**63 - 1
+    row = {"bundleState": "active", "initialQuantity": most, "remainingQuantity": most}
+    rows = [row | {"id": "7"}, row | {"id": "8", "remainingQuantity": 0}]
+    body = {"bundles": [{"name": BUNDLE, "assignments": rows}]}
+    fault = {"path": f"/esims/{odd.iccid}/bundles", "status": 200, "body": body}
+    await service.provider.control("POST", "/faults", fault)
+    assert len(await service.bundles(odd)) == 2
+    found = {row.id: row for row in await esims(service, finance)}
+    assert set(found) == {odd.id, usual.id}
+    assert (found[odd.id].bundles, found[odd.id].initial_bytes) == (2, 0)
