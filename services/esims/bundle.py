@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from uuid import UUID
 
 BYTES_PER_MB = Decimal(10) ** 6  # base 10, as the provider counts
 THREE_PLACES = Decimal("0.001")
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class AssignmentState(StrEnum):
@@ -76,6 +77,7 @@ class Bundle:
     """A stored assignment; `read_at` is when the provider was queried about it.
 
     `absent` is true if the provider's full list no longer contains it: it was removed from the eSIM.
+    `ended_at` is when it was used up or its time was over, None if it has not ended or was revoked.
     """
 
     esim_id: UUID
@@ -84,6 +86,7 @@ class Bundle:
     esim_suspended: bool
     read_at: datetime
     esim_deactivated: bool = False
+    ended_at: datetime | None = None
 
     @property
     def removed(self) -> bool:
@@ -127,7 +130,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Totals of the usable bundles on one eSIM, or else of its last bundle.
+    """Totals of the usable bundles on one eSIM, or else of the bundle that ended last.
 
     Bytes are None when unlimited or unknown; `as_of` is that of the oldest value.
     """
@@ -149,9 +152,10 @@ def by_esim(bundles: Iterable[Bundle]) -> defaultdict[UUID, list[Bundle]]:
 def usage_of(bundles: Sequence[Bundle], *, as_of: datetime | None) -> Usage:
     """Total an eSIM's bundles, newest first; `as_of` is when they were last fetched, or None."""
     counted = [bundle for bundle in bundles if bundle.usable]
-    if not counted:
+    ended = [bundle for bundle in bundles if bundle.state is BundleState.EXPIRED]
+    if not counted and ended:
         # Otherwise a bundle that was just used up would be shown as no usage at all.
-        counted = [b for b in bundles if b.state is BundleState.EXPIRED][:1]
+        counted = [max(ended, key=lambda bundle: bundle.ended_at or NEVER)]
     unread = not counted and as_of is None
     return Usage(
         used_bytes=None if unread else _sum(b.used_bytes for b in counted),

@@ -10,22 +10,27 @@ from kit.db.database import Connection
 from kit.values import timestamps
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 
-SELECT_OF_ESIMS = """
+# A bundle that only callbacks reported, and that the provider's full list does not contain, never existed.
+# Callbacks don't say when a bundle was assigned, and the provider's answers do.
+WAS_LISTED = f"""
+    ({{row}}.absent_since is null or (
+        {{row}}.assigned_at is not null and not starts_with({{row}}.assignment_id, '{ANNOUNCED}')
+    ))
+"""
+SELECT_OF_ESIMS = f"""
     select b.esim_id, b.assignment_id, b.name, b.description, b.assignment_reference, b.state,
         b.initial_bytes, b.remaining_bytes, b.unlimited, b.assigned_at, b.started_at, b.ends_at,
-        b.absent_since, b.read_at, e.provider_state
+        b.absent_since, b.read_at, b.ended_at, e.provider_state
     from esims.esim_bundles b
     join esims.esims e on e.id = b.esim_id
-    where b.esim_id = any($1::uuid[])
-        -- An announcement that the provider's full list did not confirm was wrong.
-        and (b.absent_since is null or not starts_with(b.assignment_id, $2))
+    where b.esim_id = any($1::uuid[]) and {WAS_LISTED.format(row="b")}
     order by b.assigned_at desc nulls last, b.assignment_id desc
-"""
+"""  # noqa: S608 - constants only
 
 
 async def list_of_esims(connection: Connection, esim_ids: Sequence[UUID]) -> list[Bundle]:
     """Return all bundles of these eSIMs that the session may see, newest first."""
-    return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids, ANNOUNCED)]
+    return [_bundle(row) for row in await connection.fetch(SELECT_OF_ESIMS, esim_ids)]
 
 
 def _bundle(row: Any) -> Bundle:
@@ -49,6 +54,7 @@ def _bundle(row: Any) -> Bundle:
         esim_suspended=row["provider_state"] == "suspended",
         esim_deactivated=row["provider_state"] == "deactivated",
         read_at=row["read_at"],
+        ended_at=timestamps.believable(row["ended_at"]),
     )
 
 

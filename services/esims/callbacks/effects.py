@@ -157,10 +157,12 @@ def _bundle_used(
         unlimited=bool(unlimited),
         assigned_at=None,
         started_at=use.started_at,
-        ends_at=use.ends_at,
+        ends_at=_end(use, base),
     )
     new = base is None or _adds_information(reported, base)
-    return Effect(esim, reported=reported if new else None, read=not certain and new)
+    # A bundle that is not known is shown, and the provider is queried if there is one.
+    read = new and (base is None or not certain)
+    return Effect(esim, reported=reported if new else None, read=read)
 
 
 def _bundle_expired(name: str, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
@@ -187,6 +189,13 @@ def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
         and abs(b.assignment.started_at - use.started_at) <= SAME_MOMENT
     ]
     return same[0] if len(same) == 1 else None
+
+
+def _end(use: BundleUse, base: Assignment | None) -> datetime | None:
+    """Return when the bundle ends; None if that is before the known bundle began, so that it is wrong."""
+    began = None if base is None else base.started_at or base.assigned_at
+    wrong = use.ends_at is not None and began is not None and use.ends_at < began
+    return None if wrong else use.ends_at
 
 
 def _adds_information(reported: Assignment, known: Assignment) -> bool:

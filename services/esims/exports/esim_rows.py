@@ -5,7 +5,7 @@ from typing import Any
 from kit.reports.exports import IN_DAYS, text
 from kit.values import timestamps
 from protos.esims.v1 import exports_pb2 as pb
-from services.esims.bundle import ANNOUNCED
+from services.esims.bundle_store import WAS_LISTED
 from services.esims.customer_store import ERASED
 
 # What a customer wrote is exported for organizations only, whose own reference it is. Bundles that a callback
@@ -32,8 +32,7 @@ left join lateral (
             select b.unlimited, b.initial_bytes, b.remaining_bytes, b.ends_at,
                 b.state = 'revoked' or b.absent_since is not null as revoked
             from esims.esim_bundles b
-            where b.esim_id = e.id
-                and (b.absent_since is null or not starts_with(b.assignment_id, '{ANNOUNCED}'))
+            where b.esim_id = e.id and {WAS_LISTED.format(row="b")}
         ) b
     ) b
 ) b on true

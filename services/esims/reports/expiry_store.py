@@ -6,12 +6,12 @@ from uuid import UUID
 
 from kit.db.database import Connection
 from kit.reports.periods import DAY, Days
-from services.esims.bundle import ANNOUNCED
+from services.esims.bundle_store import WAS_LISTED
 from services.esims.reports import usage_store
 from services.esims.reports.report import Expiry
 
 # A bundle with an allowance of 0 bytes has no used share: it includes no data.
-ENDED = """
+ENDED = f"""
 with ended as (
     select b.unlimited, b.started_at, b.initial_bytes,
         case
@@ -20,8 +20,7 @@ with ended as (
         end as used
     from esims.esim_bundles b
     where b.ended_at >= $1 and b.ended_at < $2
-        and (b.absent_since is null or not starts_with(b.assignment_id, $3))
-        and ($4::uuid is null or b.organization_id = $4)
+        and {WAS_LISTED.format(row="b")} and ($3::uuid is null or b.organization_id = $3)
 ), tenths as (
     select least(used * 10 / initial_bytes, 9) as tenth, count(*) as bundles
     from ended where used is not null group by 1
@@ -37,7 +36,7 @@ select count(*) as ended,
         order by n
     ) as shares
 from ended
-"""
+"""  # noqa: S608 - constants only
 # The status follows from the bundles: an eSIM that is not EXPIRED or CANCELLED has a bundle that can be used.
 DELIVERED = """
 select count(*) as delivered,
@@ -64,7 +63,7 @@ async def expiry(
 ) -> Expiry:
     """Return the report, which is as of `read_at`; of all eSIMs unless an organization is named."""
     within = await usage_store.beginnings(connection, [days.first, days.last + DAY], zone)
-    ended: Any = await connection.fetchrow(ENDED, *within, ANNOUNCED, organization_id)
+    ended: Any = await connection.fetchrow(ENDED, *within, organization_id)
     delivered: Any = await connection.fetchrow(DELIVERED, *within, organization_id)
     at_risk: int = await connection.fetchval(AT_RISK, organization_id)
     return Expiry(

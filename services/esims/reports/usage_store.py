@@ -8,7 +8,7 @@ from typing import Any
 from kit.db.database import Connection
 from kit.reports.periods import DAY
 from kit.reports.statement import AS_OF, BEGINNING, Statement
-from services.esims.bundle import ANNOUNCED
+from services.esims.bundle_store import WAS_LISTED
 from services.esims.reports.report import SUMS, Cell, Dimension, Figures, Filter, Wanted
 from services.esims.usage.plans import plan_id
 from services.esims.usage.sum_store import KNOWN_WITHIN
@@ -164,7 +164,6 @@ class _Conditions:
         self._bundles = given.add(list(bundles)) if wanted.plans else ""
         ids = wanted.organization_ids
         self._organizations = given.add(list(ids)) if ids else ""
-        self._announced = given.add(ANNOUNCED)
 
     def of(self, source: str) -> str:
         found = ""
@@ -175,12 +174,7 @@ class _Conditions:
         if self._organizations:
             found += f" and s.organization_id = any({self._organizations}::uuid[])"
         if source == "esim_bundles":
-            # A bundle that only a callback announced, and that the provider's list does not contain, never
-            # existed.
-            found += (
-                " and (s.absent_since is null or not"
-                f" starts_with(s.assignment_id, {self._announced}))"
-            )
+            found += f" and {WAS_LISTED.format(row='s')}"
         return found
 
 

@@ -123,6 +123,35 @@ async def test_an_end_that_a_newer_response_does_not_confirm_is_reverted(
     assert (bundle.state, bundle.assignment.ends_at) == (BundleState.ACTIVE, None)
 
 
+async def test_an_end_before_the_bundle_began_does_not_end_it(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    ends = parts.clock.wall() + timedelta(days=7)
+    active = replace(assigned(esim, "active"), started_at=esim.created_at, ends_at=ends)
+    await ingest(parts, esim, active, after=1)
+    wrong = datetime(2012, 1, 1, tzinfo=UTC)
+    use = BundleUse(active.id, active.name, GB, GB // 2, None, wrong, unlimited=False)
+    assert await report(parts, esim, use, after=2) is Outcome.APPLIED
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.state, bundle.remaining_bytes) == (BundleState.ACTIVE, GB // 2)
+    assert bundle.assignment.ends_at == ends
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
+async def test_a_bundle_of_a_wrong_assignment_id_is_removed(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    active = assigned(esim, "active", GB // 2)
+    await ingest(parts, esim, active, after=1)
+    wrong = replace(used(esim, 5), assignment_id="999")
+    assert await report(parts, esim, wrong, after=3) is Outcome.READ_QUEUED
+    assert len(await stored_bundles(parts, esim)) == 2
+    await ingest(parts, esim, active, after=4)
+    assert [b.assignment.id for b in await stored_bundles(parts, esim)] == [active.id]
+    revoked = await ingest(parts, esim, after=5)
+    assert revoked.status is ESIMStatus.CANCELLED
+    (bundle,) = await stored_bundles(parts, esim)
+    assert (bundle.assignment.id, bundle.state) == (active.id, BundleState.CANCELLED)
+
+
 def details(esim: ESIM, status: str = "Released", **fields: Any) -> Details:
     fields = {"matching_id": "RIGHT", "smdp_address": "right.example", "customer_ref": ""} | fields
     return Details(esim.iccid, ProviderState.ACTIVE, status, **fields)

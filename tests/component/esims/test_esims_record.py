@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from services.esims import cancel
-from services.esims.bundle import AssignmentState, BundleState
+from services.esims.bundle import AssignmentState, BundleState, usage_of
 from services.esims.callbacks.apply import Outcome
 from services.esims.callbacks.events import (
     NumberChanged,
 )
 from services.esims.esim import ESIMStatus, ProviderState
 from services.esims.provider_esim import Details
+from services.esims.snapshots.expire import BundleExpiry
 from tests.component.esims.ingesting import GB, assigned, ingest, report, stored_bundles
 from tests.component.esims.parts import Parts
 
@@ -82,6 +83,21 @@ async def test_an_unused_bundle_that_is_not_listed_after_a_year_has_lapsed(
     assert await parts.status(esim.id) == status
     (bundle,) = await stored_bundles(parts, esim)
     assert bundle.state is state
+
+
+async def test_usage_is_that_of_the_bundle_that_ended_last(parts: Parts) -> None:
+    (esim,) = await parts.deliver()
+    began = esim.created_at
+    long, short = assigned(esim, "active", 5), assigned(esim, "active", 7, number=1)
+    long = replace(long, started_at=began, ends_at=began + timedelta(days=30))
+    later = began + timedelta(days=1)
+    short = replace(short, assigned_at=later, started_at=later, ends_at=began + timedelta(days=8))
+    await ingest(parts, esim, long, short)
+    parts.clock.ahead = timedelta(days=31)
+    await BundleExpiry(parts.database, parts.clock).expire()
+    assert await parts.status(esim.id) == "EXPIRED"
+    usage = usage_of(await stored_bundles(parts, esim), as_of=began)
+    assert (usage.remaining_bytes, usage.active_bundles) == (5, 0)
 
 
 async def test_a_new_bundle_reactivates_an_expired_esim(parts: Parts) -> None:

@@ -194,6 +194,13 @@ def test_usage_of_a_depleted_esim_is_that_of_its_last_bundle() -> None:
     assert usage_of([unlimited, older], as_of=NOW) == Usage(None, None, 0, NOW)
 
 
+def test_usage_after_the_last_bundle_is_that_of_the_one_that_ended_last() -> None:
+    newest = replace(bundle("expired", remaining=GB), ended_at=NOW - timedelta(days=20))
+    ended_last = replace(bundle("expired", remaining=GB // 4), ended_at=NOW)
+    for bundles in ([newest, ended_last], [ended_last, newest]):
+        assert usage_of(bundles, as_of=NOW) == Usage(3 * GB // 4, GB // 4, 0, NOW)
+
+
 def test_usage_with_an_unknown_amount_is_unknown_and_ignores_calls() -> None:
     unknown = bundle("active", initial=None, remaining=None)
     assert usage_of([bundle("active"), unknown], as_of=NOW) == Usage(None, None, 2, NOW)
