@@ -103,7 +103,7 @@ class WriteQuota:
         if len(self._used) >= MAX_ACCOUNTS:
             self._used = {a: u for a, u in self._used.items() if u[0] > (now - u[1]) * share}
         used, at = self._used.get(account, (0.0, now))
-        used = max(0.0, used - (now - at) * share)
+        used, cost = max(0.0, used - (now - at) * share), min(cost, limit)
         if used > 0 and used + cost > limit:
             return Priority.READ
         self._used[account] = (used + cost, now)

@@ -60,6 +60,15 @@ async def test_the_write_quota_of_an_account_recovers_with_time() -> None:
     assert shares.priority(Priority.WRITE, "eve", 50, 10) is Priority.WRITE
 
 
+async def test_an_absurd_cost_does_not_use_up_the_quota_of_hours() -> None:
+    clock = SteppedClock()
+    shares = WriteQuota(clock)
+    assert shares.priority(Priority.WRITE, "ann", 1_000_000, 10) is Priority.WRITE
+    assert shares.priority(Priority.WRITE, "ann", 5, 10) is Priority.READ
+    await clock.advance(2.0)
+    assert shares.priority(Priority.WRITE, "ann", 5, 10) is Priority.WRITE
+
+
 async def test_idle_accounts_are_forgotten() -> None:
     clock = SteppedClock()
     shares = WriteQuota(clock)
