@@ -110,13 +110,17 @@ async def regions(connection: Connection, source: Source) -> list[RegionRow]:
     ]
 
 
+# The provider may list a country with different names or regions: most of its plans decide.
 COUNTRIES = """
-select country ->> 'name' as name, country ->> 'iso' as iso, country ->> 'region' as region,
-       count(*) as plan_count, min(plan.price) as lowest_price, min(plan.currency) as currency
-from {plans} plan, jsonb_array_elements(plan.countries) as country
-where {listed} and plan.offered
-group by 1, 2, 3
-order by (country ->> 'name') collate "C", (country ->> 'iso') collate "C"
+select * from (
+    select mode() within group (order by country ->> 'name') as name, country ->> 'iso' as iso,
+        coalesce(mode() within group (order by nullif(country ->> 'region', '')), '') as region,
+        count(*) as plan_count, min(plan.price) as lowest_price, min(plan.currency) as currency
+    from {plans} plan, jsonb_array_elements(plan.countries) as country
+    where {listed} and plan.offered
+    group by country ->> 'iso'
+) found
+order by name collate "C", iso collate "C"
 """
 
 

@@ -1,6 +1,7 @@
 """Featured plans, regions and countries."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from protos.catalogue.v1 import catalogue_pb2 as pb
 from services.catalogue.plan import plan_id
 from services.catalogue.provider_bundle import read_bundle
 from services.catalogue.search import cheapest_by_region
-from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
+from tests.component.catalogue.conftest import FOUR, OpenShop, Shop, bundle
 
 
 async def featured(shop: Shop, size: int = 0) -> list[str]:
@@ -113,6 +114,29 @@ async def test_regions_and_countries_count_plans_on_sale(open_shop: OpenShop) ->
             ("JP", 2, Decimal("12.125")),
             ("US", 1, Decimal(40)),
         ]
+
+
+async def test_a_country_with_different_names_and_regions_is_listed_once(
+    open_shop: OpenShop,
+) -> None:
+    def listed(plan_name: str, price: float, **odd: str) -> dict[str, Any]:
+        plan = bundle(plan_name, price, "FR")
+        return plan | {"countries": [place | odd for place in plan["countries"]]}
+
+    plans = [
+        *(listed("esim_a", 3), listed("esim_b", 2)),
+        *(
+            listed("esim_c", 1, name="FRANCE", region=""),
+            listed("esim_d", 4, iso="fr", region="EU"),
+        ),
+    ]
+    async with open_shop(plans) as shop:
+        answer = await shop.call("ListCountries", pb.ListCountriesRequest())
+        [row] = answer.countries
+        assert (row.country.iso, row.country.name, row.country.region) == ("FR", "France", "Europe")
+        assert (row.plan_count, money.from_proto(row.lowest_price)) == (4, Decimal(1))
+        in_europe = await shop.call("ListCountries", pb.ListCountriesRequest(region="Europe"))
+        assert in_europe == answer
 
 
 async def test_overviews_reflect_every_change(open_shop: OpenShop) -> None:
