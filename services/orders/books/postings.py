@@ -166,11 +166,15 @@ def cost_returned(order: Order, returned: int, before: Decimal) -> Posting | Non
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What was given back of a sale, and the tax in it, without failed refunds; what tax is left at most."""
+    """What was given back of a sale, and the tax in it, without failed refunds; what tax is left at most.
+
+    `deposit` is what is left of the deposit of an order that was not sold.
+    """
 
     amount: Decimal = NONE
     tax: Decimal = NONE
     tax_left: Decimal | None = None
+    deposit: Decimal | None = None
 
 
 def sale_returned(order: Order, returned: int, before: GivenBack) -> Posting | None:
@@ -192,11 +196,14 @@ def refunded(
 ) -> Posting:
     """Post a refund that reached the customer.
 
-    `sold` is True if the sale was posted. Otherwise the refund comes from the customer's deposit. A refund of
-    a sale also takes its share of the tax back. The total of these shares is rounded, not each share.
+    `sold` is True if the sale was posted. Otherwise the refund comes from the customer's deposit, and what
+    exceeds it is a loss by a dispute, which gave the deposit back. A refund of a sale also takes its share of
+    the tax back. The total of these shares is rounded, not each share.
     """
     source = _refunded_from(refund, order, wallet_id)
-    tax = NONE
+    tax = beyond = NONE
+    if not sold and before.deposit is not None:
+        beyond = max(refund.amount - max(before.deposit, NONE), NONE)
     if sold and order.tax_amount:
         share = (before.amount + refund.amount) / order.total_price
         tax = currencies.rounded(order.tax_amount * share, refund.currency) - before.tax
@@ -205,7 +212,8 @@ def refunded(
         PostingKind.REFUND,
         f"refund:{refund.id}",
         [
-            (REFUNDS if sold else DEPOSITS, refund.amount - tax),
+            (REFUNDS if sold else DEPOSITS, refund.amount - tax - beyond),
+            (DISPUTES, beyond),
             (tax_account(order), tax),
             (source, -refund.amount),
         ],
@@ -242,29 +250,6 @@ def refund_failed(refund: Refund, posted: list[Entry]) -> Posting:
         refund.order_id,
         refund.payment_id,
     )
-
-
-def disputed(
-    dispute_id: str,
-    amount: Decimal,
-    currency: str,
-    payment: Payment,
-    *,
-    withdrawn: bool,
-    wallet_id: UUID | None = None,
-) -> Posting | None:
-    """Post that the payment provider took the amount of a dispute, or returned it (`withdrawn` is False).
-
-    With `wallet_id`, post what the wallet gives because its top-up is disputed, or gets back.
-    """
-    kind = PostingKind.DISPUTE if withdrawn else PostingKind.DISPUTE_RETURN
-    debit, credit = DISPUTES, STRIPE
-    if wallet_id is not None:
-        kind = PostingKind(f"WALLET_{kind}")
-        debit, credit = wallet_account(wallet_id), DISPUTES
-    signed = amount if withdrawn else -amount
-    entries, key = [(debit, signed), (credit, -signed)], f"{kind.lower()}:{dispute_id}"
-    return build(kind, key, entries, currency, order_id=payment.order_id, payment_id=payment.id)
 
 
 @dataclass(frozen=True, slots=True)

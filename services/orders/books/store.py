@@ -102,6 +102,18 @@ async def given_back(connection: Connection, payment_id: UUID) -> GivenBack:
     return GivenBack(row["amount"], row["tax"]) if row else GivenBack()
 
 
+DEPOSIT = """
+select coalesce(-sum(e.amount), 0) from orders.ledger_transactions t
+join orders.ledger_entries e on e.transaction_id = t.id
+where t.order_id = $1 and e.account = 'deposits'
+"""
+
+
+async def deposit(connection: Connection, order_id: UUID) -> Decimal:
+    """Return what the ledger has left of an order's deposit; the caller has locked the payment."""
+    return Decimal(await connection.fetchval(DEPOSIT, order_id))
+
+
 RETURNED = """
 select coalesce(-sum(e.amount) filter (where e.account = 'cost'), 0) as cost,
     coalesce(-sum(e.amount) filter (where e.account = 'clearing:elsewhere'), 0) as amount,

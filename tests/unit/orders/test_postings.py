@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kit.values import currencies
 from services.orders.books import postings
+from services.orders.books.dispute_postings import disputed
 from services.orders.books.posting import Entry, Posting, PostingKind
 from services.orders.books.postings import GivenBack, Moved
 from services.orders.order import OrderCost
@@ -197,8 +198,8 @@ def test_a_movement_in_another_currency_goes_through_the_exchange() -> None:
 
 
 def test_disputes_and_their_return_cancel_out() -> None:
-    out = postings.disputed("dp_1", Decimal(10), "USD", payment(), withdrawn=True)
-    back = postings.disputed("dp_1", Decimal(10), "USD", payment(), withdrawn=False)
+    out = disputed("dp_1", Decimal(10), "USD", payment(), withdrawn=True)
+    back = disputed("dp_1", Decimal(10), "USD", payment(), withdrawn=False)
     assert lines(out) == {"disputes": 10, "clearing:stripe": -10}
     assert lines(back) == {"disputes": -10, "clearing:stripe": 10}
     assert out is not None

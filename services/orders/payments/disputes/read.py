@@ -7,13 +7,13 @@ from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from services.orders.books import postings
 from services.orders.books import store as books
-from services.orders.books.posting import Posting
+from services.orders.books.dispute_postings import disputed
+from services.orders.books.posting import Posting, wallet_account
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payment import Payment, PaymentState, RefundDestination, RefundReason
 from services.orders.payments import order_store, state_store, store
-from services.orders.payments.disputes import report_store, won
+from services.orders.payments.disputes import lost, report_store, won
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.disputes.report import Report, ReportKind
 from services.orders.payments.disputes.settings import DisputeSettings
@@ -69,8 +69,10 @@ class ReportReading:
                 actor=ACTOR,
             )
             await _note(connection, payment, found, is_new=is_new, closed_now=closed_now)
+            await lost.settle_deposit(connection, payment.id, ACTOR)
             again = not found.closed
-            if found.status == "won":
+            # One that was prevented has taken nothing, or for good.
+            if found.status == "won" or (found.status == "prevented" and not found.withdrawn):
                 again = await won.refund_rest(connection, payment, found)
         if is_new:
             logger.error(
@@ -173,9 +175,9 @@ def _postings(dispute: ProviderDispute, payment: Payment) -> list[Posting | None
     amount, currency = dispute.amount, dispute.currency
     found: list[Posting | None] = []
     if dispute.taken:
-        found.append(postings.disputed(dispute.id, amount, currency, payment, withdrawn=True))
+        found.append(disputed(dispute.id, amount, currency, payment, withdrawn=True))
     if dispute.taken and not dispute.withdrawn:
-        found.append(postings.disputed(dispute.id, amount, currency, payment, withdrawn=False))
+        found.append(disputed(dispute.id, amount, currency, payment, withdrawn=False))
     return found
 
 
@@ -192,13 +194,13 @@ async def _by_wallet(
         moved = await wallet_store.give_back(connection, dispute.id, ACTOR)
     if moved is None:
         return None
-    return postings.disputed(
+    return disputed(
         dispute.id,
         moved.amount,
         payment.currency,
         payment,
         withdrawn=dispute.withdrawn,
-        wallet_id=moved.wallet_id,
+        given_by=wallet_account(moved.wallet_id),
     )
 
 

@@ -1,4 +1,4 @@
-"""Refunds the payment of a failed order when a dispute that prevented its refund is won."""
+"""Refunds the payment of a failed order when a dispute that hindered its refund is won, or prevented."""
 
 import logging
 

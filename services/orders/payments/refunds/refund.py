@@ -10,6 +10,7 @@ from services.orders.books import store as books
 from services.orders.order import Order
 from services.orders.payment import Payment, Refund, RefundDestination, RefundReason, RefundState
 from services.orders.payments import order_store, state_store
+from services.orders.payments.disputes import lost
 from services.orders.payments.metrics import RefundMetrics
 from services.orders.payments.refunds import billed, refund_store
 from services.orders.payments.refunds.shares import Shares
@@ -75,18 +76,15 @@ class Refunding:
             await wallet_store.refund(
                 connection, wallet_id, refund.amount, refund.payment_id, refund.id, actor
             )
+        sold = await books.is_sold(connection, order.id)
+        before = replace(
+            await books.given_back(connection, refund.payment_id),
+            tax_left=await billed.tax_left(connection, order),
+            deposit=None if sold else await books.deposit(connection, order.id),
+        )
         await books.post(
             connection,
-            postings.refunded(
-                changed,
-                order,
-                wallet_id,
-                sold=await books.is_sold(connection, order.id),
-                before=replace(
-                    await books.given_back(connection, refund.payment_id),
-                    tax_left=await billed.tax_left(connection, order),
-                ),
-            ),
+            postings.refunded(changed, order, wallet_id, sold=sold, before=before),
             actor=actor,
         )
         return self._counted(changed)
@@ -100,7 +98,7 @@ class Refunding:
         provider_id: str | None = None,
         actor: str,
     ) -> Refund | None:
-        """Record that a refund failed: its amount can be refunded again.
+        """Record that a refund failed: its amount can be refunded again, unless a dispute gave it back.
 
         If it had succeeded, that is reversed.
         """
@@ -112,6 +110,7 @@ class Refunding:
         posted = await books.posted(connection, [f"refund:{refund.id}"])
         for _, entries in posted.values():
             await books.post(connection, postings.refund_failed(changed, entries), actor=actor)
+        await lost.settle_deposit(connection, refund.payment_id, actor)
         if changed.reason is RefundReason.CANCELLED and changed.order_id is not None:
             await order_store.explain_failed_refund(connection, changed.order_id)
         # In another way, the cardholder could get a disputed amount twice.
