@@ -157,7 +157,8 @@ class PaymentAdministrationMutations:
     """Mixed into Mutation."""
 
     @finance_field(
-        description="Buys an order that waits for a review. Refused with ORDER_NOT_HELD if it doesn't."
+        description="Buys an order that waits for a review. Refused with ORDER_NOT_HELD if it doesn't, and"
+        " with PAYMENT_DISPUTED while a dispute has withdrawn its payment."
     )
     async def release_order(
         self, info: Info, order_id: OrderIdArgument, note: NoteArgument

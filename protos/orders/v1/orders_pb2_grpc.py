@@ -288,8 +288,8 @@ class OrdersServiceServicer:
 
     def ResolveOrder(self, request, context):
         """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED) means that nothing was
-        changed.
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED, PAYMENT_DISPUTED) means
+        that nothing was changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -109,8 +109,8 @@ class OrdersServiceStub:
     """
     ResolveOrder: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]
     """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED) means that nothing was
-    changed.
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED, PAYMENT_DISPUTED) means
+    that nothing was changed.
     """
     ListUnexplainedProviderOrders: _grpc.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]
     """Lists the provider's orders that match no order here, because they were placed outside this system. Newest first."""
@@ -210,8 +210,8 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """
     ResolveOrder: _aio.UnaryUnaryMultiCallable[_orders_pb2.ResolveOrderRequest, _orders_pb2.ResolveOrderResponse]  # type: ignore[assignment]
     """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED) means that nothing was
-    changed.
+    RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED, PAYMENT_DISPUTED) means
+    that nothing was changed.
     """
     ListUnexplainedProviderOrders: _aio.UnaryUnaryMultiCallable[_orders_pb2.ListUnexplainedProviderOrdersRequest, _orders_pb2.ListUnexplainedProviderOrdersResponse]  # type: ignore[assignment]
     """Lists the provider's orders that match no order here, because they were placed outside this system. Newest first."""
@@ -404,8 +404,8 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_orders_pb2.ResolveOrderResponse, _abc.Awaitable[_orders_pb2.ResolveOrderResponse]]:
         """Settles an order in review according to the findings of an operator. FAILED_PRECONDITION (ORDER_NOT_IN_REVIEW,
-        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED) means that nothing was
-        changed.
+        RESOLUTION_DOES_NOT_FIT, REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED, PAYMENT_DISPUTED) means
+        that nothing was changed.
         """
 
     @_abc_1.abstractmethod

@@ -243,7 +243,8 @@ class PaymentsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseOrder(self, request, context):
-        """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff, administrators and services.
+        """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD; PAYMENT_DISPUTED while a dispute has its payment). For the
+        finance staff, administrators and services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -87,7 +87,9 @@ class PaymentsServiceStub:
     Lists orders that are authorized but not bought until a person has looked at them; the oldest first.
     """
     ReleaseOrder: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ReleaseOrderRequest, _payments_pb2.ReleaseOrderResponse]
-    """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff, administrators and services."""
+    """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD; PAYMENT_DISPUTED while a dispute has its payment). For the
+    finance staff, administrators and services.
+    """
     RejectOrder: _grpc.UnaryUnaryMultiCallable[_payments_pb2.RejectOrderRequest, _payments_pb2.RejectOrderResponse]
     """Fails a held order and gives its payment back. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff,
     administrators and services.
@@ -157,7 +159,9 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     Lists orders that are authorized but not bought until a person has looked at them; the oldest first.
     """
     ReleaseOrder: _aio.UnaryUnaryMultiCallable[_payments_pb2.ReleaseOrderRequest, _payments_pb2.ReleaseOrderResponse]  # type: ignore[assignment]
-    """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff, administrators and services."""
+    """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD; PAYMENT_DISPUTED while a dispute has its payment). For the
+    finance staff, administrators and services.
+    """
     RejectOrder: _aio.UnaryUnaryMultiCallable[_payments_pb2.RejectOrderRequest, _payments_pb2.RejectOrderResponse]  # type: ignore[assignment]
     """Fails a held order and gives its payment back. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff,
     administrators and services.
@@ -314,7 +318,9 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payments_pb2.ReleaseOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ReleaseOrderResponse, _abc.Awaitable[_payments_pb2.ReleaseOrderResponse]]:
-        """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD). For the finance staff, administrators and services."""
+        """Buys a held order. FAILED_PRECONDITION (ORDER_NOT_HELD; PAYMENT_DISPUTED while a dispute has its payment). For the
+        finance staff, administrators and services.
+        """
 
     @_abc_1.abstractmethod
     def RejectOrder(

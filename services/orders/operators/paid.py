@@ -5,10 +5,14 @@ from kit.errors import Failure, Kind
 from services.orders.order import Order
 from services.orders.payment import PaymentState
 from services.orders.payments import store as payments
+from services.orders.payments.disputes import store as disputes
 
 
 async def check(connection: Connection, subject: Order) -> None:
-    """Raise Failure REFUSED for a released (ORDER_NOT_PAID) or refunded payment (PAYMENT_REFUNDED)."""
+    """Raise Failure REFUSED for a payment that was released, refunded or disputed.
+
+    The reasons are ORDER_NOT_PAID, PAYMENT_REFUNDED and PAYMENT_DISPUTED.
+    """
     if not subject.has_payment:
         return
     payment = await payments.of_order(connection, subject.id)
@@ -25,4 +29,11 @@ async def check(connection: Connection, subject: Order) -> None:
             "PAYMENT_REFUNDED",
             "The payment of this order was refunded because of a fraud warning, so it must not be"
             " delivered: settle it as not bought, or as paid back",
+        )
+    if await disputes.takes_payment(connection, payment):
+        raise Failure(
+            Kind.REFUSED,
+            "PAYMENT_DISPUTED",
+            "A dispute has withdrawn the payment of this order, so it must not be delivered: continue once"
+            " the dispute is won, or settle the order as not bought, or as paid back",
         )

@@ -101,7 +101,8 @@ class Review:
         """Continue work on the order now, from its recovery point.
 
         Raises Failure NOT_FOUND, and REFUSED: ORDER_NOT_STUCK for a finished order, ORDER_NOT_PAID if the
-        customer's payment was released meanwhile, PAYMENT_REFUNDED if it was refunded.
+        customer's payment was released meanwhile, PAYMENT_REFUNDED and PAYMENT_DISPUTED if it was refunded
+        or disputed.
         """
         stuck = await self._get(order_id)
         await self._look_at_hold(stuck.order)
@@ -133,8 +134,8 @@ class Review:
         """Settle an order in review; `reference` is the provider's, for PLACED_AS.
 
         Raises Failure NOT_FOUND; REFUSED with ORDER_NOT_IN_REVIEW, RESOLUTION_DOES_NOT_FIT,
-        REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID or PAYMENT_REFUNDED; and the provider's
-        failure, if it can't be queried.
+        REFERENCE_TAKEN, REFERENCE_MISMATCH, ORDER_NOT_PAID, PAYMENT_REFUNDED or PAYMENT_DISPUTED; and the
+        provider's failure, if it can't be queried.
         """
         stuck = await self._get(order_id)
         _check_fits(stuck.order, resolution)

@@ -10,6 +10,7 @@ from services.orders import status_reasons
 from services.orders.order import OrderStatus
 from services.orders.payment import Payment, PaymentState
 from services.orders.payments import order_store, store
+from services.orders.payments.disputes import store as disputes
 from services.orders.payments.metrics import PaymentMetrics
 from services.orders.payments.observe import mismatch
 from services.orders.payments.port import Intent, IntentState
@@ -42,12 +43,19 @@ class Captures:
         self._metrics = metrics
 
     async def authorized_at(self, work: Work) -> datetime | None:
-        """Return since when the order can be bought; None if its payment was released or refunded."""
+        """Return since when the order can be bought.
+
+        None if its payment was released or refunded, or a dispute has withdrawn it.
+        """
         payment = await self._payment(work)
         if payment is None or payment.state not in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return None
         if payment.refunded:
             return None  # because of a fraud warning
+        if payment.state is PaymentState.PAID:  # nothing else can be disputed
+            async with self._database.system() as connection:
+                if await disputes.takes_payment(connection, payment):
+                    return None
         return _began(payment)
 
     async def complete(self, work: Work, message: str) -> Pause | None:

@@ -13,6 +13,7 @@ from services.orders.order import OrderStatus
 from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import order_store, state_store, store
 from services.orders.payments.buying import Buying
+from services.orders.payments.disputes import store as disputes
 from services.orders.payments.order_store import Standing
 from services.orders.payments.start import not_open
 from services.orders.payments.taking import Taking
@@ -42,13 +43,20 @@ class Decisions:
         self._look = look
 
     async def release(self, order_id: UUID, actor: str, note: str) -> Payment:
-        """Let a held order be bought; raises Failure REFUSED (ORDER_NOT_HELD)."""
+        """Let a held order be bought; raises Failure REFUSED (ORDER_NOT_HELD, PAYMENT_DISPUTED)."""
         async with self._database.system() as connection:
             held = await store.of_order(connection, order_id)
         if held is not None:
             await self._look(held.id)  # its hold may have ended meanwhile
         async with self._database.system() as connection:
             payment, _ = await self._held(connection, order_id, actor)
+            if await disputes.takes_payment(connection, payment):
+                raise Failure(
+                    Kind.REFUSED,
+                    "PAYMENT_DISPUTED",
+                    "A dispute has withdrawn the payment of this order, so it must not be bought: reject it,"
+                    " or release it once the dispute is won",
+                )
             await self._buying.buy(connection, payment, event="released", actor=actor, note=note)
             return payment
 

@@ -49,7 +49,8 @@ AFTER_PROBE = 1.0
 # docs/runbooks/payments.md
 NOT_PAID = (
     "the order is placed, but its payment was released before the delivery: ask the customer to pay, record"
-    " it (`esimgo payments mark-paid ORDER ...`) and resume the order. If it was refunded, resolve the order"
+    " it (`esimgo payments mark-paid ORDER ...`) and resume the order. If it was refunded, or a dispute has"
+    " withdrawn it, resolve the order"
 )
 # Kinds of failure after which certainly nothing was bought. Every other failure counts as unclear.
 REFUSALS = frozenset({Kind.REFUSED, Kind.NOT_FOUND, Kind.INVALID})

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
+from services.orders.books.postings import paid_manually
+from services.orders.payment import Payment, PaymentState
 from services.orders.payments.port import ProviderDispute
 
 COLUMNS = """d.id, d.payment_id, p.order_id, d.amount, d.currency, d.reason, d.status, d.respond_by,
@@ -108,6 +110,15 @@ where d.payment_id = $1 and (d.withdrawn or d.status = 'lost')
 async def withdrawn(connection: Connection, payment_id: UUID) -> Decimal:
     """Return what disputes have taken back of a payment."""
     return Decimal(await connection.fetchval(WITHDRAWN, payment_id))
+
+
+async def takes_payment(connection: Connection, payment: Payment) -> bool:
+    """Return whether disputes have withdrawn what was taken for an order before its delivery."""
+    return (
+        payment.state is PaymentState.PAID
+        and not paid_manually(payment)
+        and await withdrawn(connection, payment.id) > 0
+    )
 
 
 HOLDS_CHARGE = """
