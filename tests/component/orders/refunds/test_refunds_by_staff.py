@@ -23,6 +23,11 @@ from tests.component.orders.refunds.bought import (
 from tests.fixtures.rpc.refusals import reason_of
 
 ERROR = grpc.aio.AioRpcError
+# Those of refunds that the shop makes itself.
+OWN_KEYS: list[dict[str, Any]] = [
+    {"idempotency_key": key}
+    for key in ("not-delivered", "won:dp_1", "warning:issfr_1", "cancelled-1-0", "cancelled-2-1.37")
+]
 INSERT = """
 insert into orders.refunds (payment_id, order_id, customer_id, amount, currency, destination, reason,
     requested_by, next_run_at)
@@ -116,14 +121,16 @@ async def test_what_can_not_be_refunded(paid_shop: PaidShop) -> None:
             with pytest.raises(ERROR) as refused:
                 await service.payments.RefundOrder(wanted(order_id), metadata=key)
             assert reason_of(refused.value) == reason
-        for changes in (
+        faulty: list[dict[str, Any]] = [
             {"note": ""},
             {"idempotency_key": ""},
             {"amount": {"currency_code": "USD", "units": -1}},
             {"amount": {"currency_code": "USD", "nanos": 1}},
             {"amount": {"currency_code": "usd", "units": 1}},
             {"destination": 17},
-        ):
+            *OWN_KEYS,
+        ]
+        for changes in faulty:
             with pytest.raises(ERROR) as refused:
                 await service.payments.RefundOrder(wanted(unpaid.id, **changes), metadata=key)
             assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, changes
