@@ -18,6 +18,14 @@ from services.orders.payments.wallets import wallet_store
 
 logger = logging.getLogger(__name__)
 
+ALREADY_REFUNDED = "PAYMENT_ALREADY_REFUNDED"
+# For failures after which the customer could get the amount twice if it was refunded in another way.
+ADVICE = {
+    "PAYMENT_DISPUTED": "wait until the dispute is decided",
+    ALREADY_REFUNDED: "it was refunded at the payment provider: pay nothing back, and record that"
+    " (`esimgo payments refund ORDER --to manual ...`)",
+}
+
 
 class Refunding:
     """Changes refunds. The caller commits, and has locked the order and the payment."""
@@ -111,16 +119,15 @@ class Refunding:
         for _, entries in posted.values():
             await books.post(connection, postings.refund_failed(changed, entries), actor=actor)
         await lost.settle_deposit(connection, refund.payment_id, actor)
-        if changed.reason is RefundReason.CANCELLED and changed.order_id is not None:
+        given = failure == ALREADY_REFUNDED  # so that the message to the customer is right
+        if changed.reason is RefundReason.CANCELLED and changed.order_id is not None and not given:
             await order_store.explain_failed_refund(connection, changed.order_id)
-        # In another way, the cardholder could get a disputed amount twice.
-        disputed = failure == "PAYMENT_DISPUTED"
         logger.error(
             "the refund %s of order %s failed (%s): %s",
             refund.id,
             refund.order_id,
             failure,
-            "wait until the dispute is decided" if disputed else "refund it in another way",
+            ADVICE.get(failure, "refund it in another way"),
         )
         return self._counted(changed)
 

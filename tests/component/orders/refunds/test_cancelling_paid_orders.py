@@ -67,6 +67,22 @@ async def test_an_unused_order_gives_everything_back(paid_shop: PaidShop) -> Non
     assert booked["clearing:stripe"] == booked["deposits"] == 0
 
 
+async def test_what_the_staff_refunded_in_the_dashboard_is_not_to_be_paid_back_again(
+    paid_shop: PaidShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer)
+        intent_id = (await paid_shop.payment(order.id))["intent_id"]
+        await paid_shop.dashboard("refunds", payment_intent=intent_id)
+        await service.orders.CancelOrder(cancel(order.id), metadata=buyer)
+        await settled(paid_shop, "FAILED")
+    assert "pay nothing back, and record that" in caplog.text
+    assert (await paid_shop.shop.row(order.id))["status_reason"] == (
+        "The order was cancelled and its price refunded."
+    )
+
+
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [("window_days=0", "WINDOW_OVER"), ("", "INSTALLED"), ("fee=100", "FEE")],
