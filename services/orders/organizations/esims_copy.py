@@ -8,6 +8,9 @@ from kit.rpc import client as rpc_client
 from protos.esims.v1 import travelers_pb2, travelers_pb2_grpc
 from services.orders.organizations.organization import Change
 
+# Seconds. Travelers are searched by their addresses, for which there is no index.
+ERASURE_TIMEOUT = 60.0
+
 
 class ESIMsCopy:
     """Reports changed memberships to the esims service; `timeout` is in seconds."""
@@ -35,5 +38,5 @@ class ESIMsCopy:
         """Erase the travelers with these e-mail addresses; repeatable."""
         request = travelers_pb2.EraseTravelersRequest(emails=emails)
         await rpc_client.call(
-            self._stub.EraseTravelers, request, token=self._key, timeout=self._timeout
+            self._stub.EraseTravelers, request, token=self._key, timeout=ERASURE_TIMEOUT
         )
