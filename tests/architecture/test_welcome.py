@@ -45,7 +45,28 @@ TERMS = [
     "matching id",
     "activation code",
     "profile",
+    "quote",
+    "facet",
+    "top-up",
+    "revocation",
+    "budget",
+    "batch",
+    "traveler",
+    "share link",
+    "API key",
+    "on account",
+    "statement",
+    "inbox",
+    "service role key",
+    "cost (of an operation)",
+    "work",
+    "persisted query",
+    "trusted document",
+    "fault id",
 ]
+# Lines that can't be wrapped: tables, quotations of the terminal, and drawings.
+UNWRAPPED = re.compile(r"```.*?^ *```|^ *\|.*?$", re.DOTALL | re.MULTILINE)
+WIDTH = 120
 
 
 def test_the_newest_release_has_the_version_of_the_project() -> None:
@@ -111,6 +132,12 @@ def test_hooks_run_what_make_check_runs() -> None:
     # A hook formats files instead of complaining about them.
     commands = {command.replace("ruff format --check", "ruff format") for command in commands}
     assert commands == run
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_prose_of_a_page_is_wrapped(page: Path) -> None:
+    text = UNWRAPPED.sub("", page.read_text())
+    assert [line for line in text.splitlines() if len(line) > WIDTH] == []
 
 
 def _anchors(page: Path) -> set[str]:
