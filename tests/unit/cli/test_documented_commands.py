@@ -137,6 +137,22 @@ def test_a_page_names_make_targets_that_exist(page: Path) -> None:
     assert named <= targets
 
 
+def every_command() -> Iterator[tuple[str, str]]:
+    for name, command in esimgo.commands.items():
+        if isinstance(command, click.Group) and not command.hidden:
+            yield from ((name, below) for below in command.commands)
+        elif not command.hidden:
+            yield name, ""
+
+
+@pytest.mark.parametrize(("group", "name"), [*every_command()])
+def test_the_page_of_the_commands_names_every_command(group: str, name: str) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    rows = [row for row in page.splitlines() if re.match(rf"\|.*`\./esimgo {group}\b", row)]
+    commands = " ".join(INLINE.findall(" ".join(row.split(" | ")[0] for row in rows)))
+    assert re.search(rf"\b{name or group}\b", commands)
+
+
 def test_documents_name_many_commands() -> None:
     assert sum(refusals(code_of(page))[0] for page in PAGES) > 40
 
