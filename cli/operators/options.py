@@ -17,7 +17,8 @@ RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ].*([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def token(about: str) -> Callable[[Any], Any]:
-    """Return the option for the access token of a command."""
+    """Return the option for the access token of a command, with its help."""
+    about += " ESIMGO_TOKEN is used if the option is left out."
     return click.option("--token", envvar="ESIMGO_TOKEN", type=Token(), help=about)
 
 
@@ -41,15 +42,19 @@ def limit_of(noun: str) -> Callable[[Any], Any]:
 
 
 class Moment(click.DateTime):
-    """A day, a month or a time, whose refusal shows an example instead of the formats.
+    """A day, a month or a time. Help shows its form, and a refusal an example, instead of the formats.
 
     With `zoned`, times of RFC 3339 are accepted too, as `--json` and the APIs print them.
     """
 
-    def __init__(self, example: str, *formats: str, zoned: bool = False) -> None:
+    def __init__(self, form: str, example: str, *formats: str, zoned: bool = False) -> None:
         super().__init__(formats)
+        self._form = form
         self._example = example
         self._zoned = zoned
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self._form
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -62,6 +67,7 @@ class Moment(click.DateTime):
 
 
 MOMENT = Moment(
+    "YYYY-MM-DD[THH:MM]",
     "a day or a time, such as 2026-11-30 or 2026-11-30T18:00",
     "%Y-%m-%d",
     "%Y-%m-%dT%H:%M",
@@ -69,8 +75,8 @@ MOMENT = Moment(
     "%Y-%m-%d %H:%M:%S",
     zoned=True,
 )
-MONTH = Moment("a month, such as 2026-11", "%Y-%m")
-DAY = Moment("a day, such as 2026-11-30", "%Y-%m-%d")
+MONTH = Moment("YYYY-MM", "a month, such as 2026-11", "%Y-%m")
+DAY = Moment("YYYY-MM-DD", "a day, such as 2026-11-30", "%Y-%m-%d")
 
 
 class Amount(click.ParamType[Decimal]):

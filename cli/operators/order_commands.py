@@ -30,7 +30,7 @@ def orders() -> None:
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES, case_sensitive=False),
-    help="Repeatable.",
+    help="Only orders with this status; repeatable.",
 )
 @click.option("--since", type=MOMENT, help="Only orders created at or after this time.")
 @limit_of("orders")

@@ -9,21 +9,29 @@ import grpc
 
 from cli.config.access import Access
 from cli.errors import CommandError
-from kit.errors import SERVICE_UNAVAILABLE, Failure
+from kit.errors import SERVICE_UNAVAILABLE, Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc.errors import from_error
+
+OTHER_KEY = (
+    "the {description} at {address} does not accept the service role key: set"
+    " SUPABASE_SERVICE_ROLE_KEY to the one that it was started with"
+)
+OTHER_SESSION = "{}. `esimgo token` prints a new token, for --token or ESIMGO_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One process of the platform.
 
-    `unavailable` is the error when it can't be reached, with {} for the cause; `timeout` is in seconds.
+    `unavailable` is the error when it can't be reached, and `unauthenticated` the one when it does not accept
+    the token, each with {} for the cause. `timeout` is in seconds.
     """
 
     stub: Any
     token: str
     unavailable: str
+    unauthenticated: str
     timeout: float = 60
 
     async def call(self, method: str, request: Any) -> Any:
@@ -60,6 +68,8 @@ class Service:
     def _error(self, failure: Failure) -> CommandError:
         if failure.reason == SERVICE_UNAVAILABLE:
             return CommandError(self.unavailable.format(failure))
+        if failure.kind is Kind.UNAUTHENTICATED:
+            return CommandError(self.unauthenticated.format(failure))
         return CommandError(str(failure))
 
 
@@ -76,6 +86,8 @@ async def connect(
 ) -> AsyncIterator[Service]:
     """Open a channel to a process; without a token, calls present the service role key."""
     address = access.addresses[process]
-    text = unavailable.format(description=description or f"{process} service", address=address)
+    name = description or f"{process} service"
+    text = unavailable.format(description=name, address=address)
+    refused = OTHER_SESSION if token else OTHER_KEY.format(description=name, address=address)
     async with rpc_client.channel(address, access.tls) as channel:
-        yield Service(stub(channel), token or access.key, text, timeout)
+        yield Service(stub(channel), token or access.key, text, refused, timeout)

@@ -24,7 +24,7 @@ FILTERS = (
         "states",
         multiple=True,
         type=click.Choice(["pending", "delivered", "dead", "kept", "foreign"]),
-        help="Repeatable.",
+        help="Only callbacks in this state; repeatable.",
     ),
     click.option(
         "--type",

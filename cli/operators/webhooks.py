@@ -58,7 +58,9 @@ class Webhooks:
             filter=event_filter(**conditions), page_size=min(limit, PAGE)
         )
         events = await self.service.listed("ListEvents", request, "events", limit)
-        return output.document(events) if self.as_json else list(map(_line, events))
+        if self.as_json:
+            return output.document(events)
+        return list(map(_line, events)) or ["no such callback"]
 
     async def show(self, event_id: str) -> list[str]:
         """Show every field of a callback with its body; activation codes are redacted."""

@@ -38,7 +38,7 @@ def payments() -> None:
     "statuses",
     multiple=True,
     type=click.Choice(STATUSES, case_sensitive=False),
-    help="Repeatable.",
+    help="Only payments with this status; repeatable.",
 )
 @click.option("--customer", type=click.UUID, help="Only payments of the account with this id.")
 @click.option("--since", type=MOMENT, help="Only payments recorded at or after this time.")

@@ -13,6 +13,7 @@ from cli.errors import CommandError
 from cli.operators import output
 from cli.operators.moments import stamp
 from cli.operators.service import Service, connect
+from kit.errors import Failure, Kind
 from kit.values import money
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import payments_pb2 as pb
@@ -24,6 +25,10 @@ HELD_TITLES = ("order", "reason", "amount", "hold ends", "created", "customer")
 DISPUTE_TITLES = ("dispute", "order", "amount", "reason", "status", "respond by")
 
 ON_HOLD = (pb.PAYMENT_STATUS_HELD, pb.PAYMENT_STATUS_AUTHORIZED)
+# After these nothing was moved, so there is nothing to repeat under the same key.
+REFUSALS = (
+    Kind.INVALID, Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +156,12 @@ async def open_payments(
 
 
 async def repeatable(service: Service, method: str, request: Any, key: str) -> Any:
-    """Make a call that moves money; if it fails, say with which key it can be repeated safely."""
+    """Make a call that moves money; unless it was refused, say with which key it can be repeated safely."""
     try:
         return await service.call(method, request)
     except CommandError as error:
+        if isinstance(error.__cause__, Failure) and error.__cause__.kind in REFUSALS:
+            raise
         raise CommandError(
             f"{error}\nIf the outcome is unclear, repeat the command with --key {key}: it never moves"
             " money twice"

@@ -114,7 +114,9 @@ class Coupons:
                     return str(found.id)
             request.page_token = page.next_page_token
             if not page.next_page_token:
-                raise CommandError(f"no coupon has the id or code {coupon}")
+                raise CommandError(
+                    f"no coupon has the id or code {coupon}: list them with `esimgo coupons list`"
+                )
 
     def _table(self, found: list[pb.Coupon]) -> list[str]:
         if self.as_json:

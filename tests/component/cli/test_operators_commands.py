@@ -114,6 +114,8 @@ async def test_every_listing_command_prints_one_json_document(run: Run) -> None:
         ("webhooks", "list"),
     ):
         assert isinstance(await read(run, *arguments), list), arguments
+    none = await printed(run, "webhooks", "list", "--state", "dead")
+    assert none == "no such callback\n"
     events = await read(run, "webhooks", "list", "--most", "1")
     assert (await read(run, "webhooks", "show", events[0]["id"]))["event"] == events[0]
     assert sum(count["events"] for count in (await read(run, "webhooks", "stats"))["counts"]) == 16

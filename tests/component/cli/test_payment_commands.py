@@ -144,6 +144,14 @@ async def test_held_orders_are_reviewed(gateway: Gateway, run: Run) -> None:
     assert await printed(run, "payments", "held") == "no order waits for a review\n"
 
 
+async def test_a_refund_that_is_refused_is_not_to_be_repeated(gateway: Gateway, run: Run) -> None:
+    text = "Only 5 EUR are left of what was taken; refund at most that"
+    gateway.payments.answers["RefundOrder"] = Failure(Kind.REFUSED, "REFUND_ABOVE_CAPTURED", text)
+    failed = await run("payments", "refund", ORDER_ID, "--note", "slow network", "--yes")
+    assert failed.returncode == 1
+    assert failed.stderr == f"esimgo: {text} [REFUND_ABOVE_CAPTURED]\n"
+
+
 async def test_an_order_is_refunded_once_however_often_the_command_runs(
     gateway: Gateway, run: Run
 ) -> None:

@@ -16,6 +16,14 @@ from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.free_ports import free_ports
 
 Ask = Callable[[grpc.Status | grpc.StatusCode | None], Awaitable[str]]
+MALFORMED = Failure(
+    Kind.UNAUTHENTICATED,
+    "TOKEN_MALFORMED",
+    "Not authenticated: the token is malformed; sign in again",
+)
+EXPIRED = Failure(
+    Kind.UNAUTHENTICATED, "TOKEN_EXPIRED", "Not authenticated: the token has expired; sign in again"
+)
 BUSY = Failure(Kind.UNAVAILABLE, "PAYMENT_PROVIDER_BUSY", "Stripe refuses calls; try again soon")
 
 
@@ -40,10 +48,11 @@ async def refusing() -> AsyncIterator[tuple[Refusing, int]]:
     await server.stop(0)
 
 
-async def advice(port: int) -> str:
+async def advice(port: int, token: str | None = None) -> str:
     address = f"127.0.0.1:{port}"
     access = Access({"orders": address}, PLAIN, None, "", "", "service-role-key")
-    async with connect(access, "orders", orders_pb2_grpc.OrdersServiceStub) as service:
+    stub = orders_pb2_grpc.OrdersServiceStub
+    async with connect(access, "orders", stub, token=token) as service:
         with pytest.raises(CommandError) as raised:
             await service.call("GetOrder", orders_pb2.GetOrderRequest())
     return str(raised.value)
@@ -73,3 +82,25 @@ async def test_a_service_that_refuses_a_call_is_not_to_be_started(
     said = await advice(port)
     assert said.endswith(text)
     assert "start it" not in said
+
+
+async def test_a_service_role_key_that_is_not_accepted_is_to_be_corrected(
+    refusing: tuple[Refusing, int],
+) -> None:
+    servicer, port = refusing
+    servicer.status = to_status(MALFORMED)
+    said = await advice(port)
+    assert said == (
+        f"the orders service at 127.0.0.1:{port} does not accept the service role key: set"
+        " SUPABASE_SERVICE_ROLE_KEY to the one that it was started with"
+    )
+
+
+async def test_a_token_that_is_not_accepted_is_to_be_replaced(
+    refusing: tuple[Refusing, int],
+) -> None:
+    servicer, port = refusing
+    servicer.status = to_status(EXPIRED)
+    said = await advice(port, "a-token")
+    assert said.startswith("Not authenticated: the token has expired; sign in again")
+    assert said.endswith("`esimgo token` prints a new token, for --token or ESIMGO_TOKEN")

@@ -37,3 +37,14 @@ def test_a_malformed_time_is_answered_with_an_example(arguments: list[str], exam
     result = CliRunner().invoke(esimgo, arguments)
     assert result.exit_code == 2
     assert f"'{arguments[-1]}' is not {example}" in result.output
+
+
+def test_help_shows_the_form_of_times() -> None:
+    result = CliRunner().invoke(esimgo, ["orders", "list", "--help"])
+    assert "--since YYYY-MM-DD[THH:MM] " in result.output
+    assert "%" not in result.output
+
+
+def test_help_names_the_variable_of_the_token() -> None:
+    result = CliRunner().invoke(esimgo, ["payments", "held", "--help"])
+    assert "ESIMGO_TOKEN" in result.output
