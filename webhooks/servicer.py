@@ -43,7 +43,9 @@ class WebhooksServicer(webhooks_pb2_grpc.WebhooksServiceServicer):
         async with self._database.system() as connection:
             found = await event_store.get(connection, event_id)
         if found is None:
-            raise Failure(Kind.NOT_FOUND, "EVENT_NOT_FOUND", "No callback with this id; list them")
+            raise Failure(
+                Kind.NOT_FOUND, "EVENT_NOT_FOUND", "No callback has this id; list the callbacks"
+            )
         event, body, headers = found
         text = log.ACTIVATION_CODE.sub("[activation code]", body.decode(errors="replace"))
         return pb.GetEventResponse(event=event_to_proto(event), body=text, headers=headers)

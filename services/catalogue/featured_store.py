@@ -58,7 +58,11 @@ async def choose_featured(
     """
     plans = {plan.id: plan for plan in await plans_by_ids(connection, source, ids)}
     if unknown := [str(plan) for plan in ids if plan not in plans]:
-        raise Failure(Kind.NOT_FOUND, "PLAN_NOT_FOUND", f"No such plans: {', '.join(unknown)}")
+        raise Failure(
+            Kind.NOT_FOUND,
+            "PLAN_NOT_FOUND",
+            f"No plans have these ids, so nothing was changed; correct them: {', '.join(unknown)}",
+        )
     await connection.execute(LOCK)
     await connection.execute(CLEAR)
     await connection.execute(CHOOSE, ids)

@@ -175,5 +175,6 @@ def _no_version(version: int) -> Failure:
     return Failure(
         Kind.NOT_FOUND,
         "VERSION_NOT_FOUND",
-        f"There is no version {version} of the price rules; call ListPriceRuleVersions for the existing ones",
+        f"There is no version {version} of the price rules; leave the version out for the current one, or"
+        " list them with ListPriceRuleVersions",
     )

@@ -57,7 +57,7 @@ async def _require_change(
     if may:
         return
     if role is None or esim.traveler is None or esim.traveler.user_id != session.user_id:
-        raise _not_found()
+        raise not_found()
     raise Failure(
         Kind.FORBIDDEN,
         "TRAVELER_MAY_ONLY_READ",
@@ -73,16 +73,19 @@ async def locked(connection: Connection, esim_id: UUID) -> ESIM:
     """
     found = await store.lock(connection, [esim_id])
     if not found or (found[0].customer_id.int == 0 and found[0].organization_id is None):
-        raise _not_found()
+        raise not_found()
     return found[0]
 
 
 async def _found(connection: Connection, esim_id: UUID) -> ESIM:
     esim = await store.get(connection, esim_id)
     if esim is None:
-        raise _not_found()
+        raise not_found()
     return esim
 
 
-def _not_found() -> Failure:
-    return Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+def not_found() -> Failure:
+    """Return the failure for an eSIM that does not exist, or that the session may not see."""
+    return Failure(
+        Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM of yours has this id; list your eSIMs"
+    )

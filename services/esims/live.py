@@ -11,10 +11,10 @@ from kit import background
 from kit.auth.sessions import SUFFICIENT, Role, Session
 from kit.db.database import Connection, Database
 from kit.db.notify import Notifications
-from kit.errors import Failure, Kind
+from kit.errors import Failure
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
-from services.esims import bundle_store, list_esims, list_store, store
+from services.esims import bundle_store, find, list_esims, list_store, store
 from services.esims.bundle import Bundle, Usage, by_esim, usage_of
 from services.esims.esim import ESIM
 from services.esims.list_store import Filter
@@ -150,7 +150,7 @@ class Live:
         async with self._database.session(session) as connection:
             esims = await store.get_many(connection, ids)
             if watched.esim_ids and len(esims) < len(set(ids)):
-                raise Failure(Kind.NOT_FOUND, "ESIM_NOT_FOUND", "No eSIM with this id")
+                raise find.not_found()
             return await _with_bundles(
                 connection, [esim for esim in esims if watched.includes(esim, session)]
             )

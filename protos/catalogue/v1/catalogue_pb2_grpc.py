@@ -242,7 +242,8 @@ class CatalogueServiceServicer:
 
     def SyncCatalogue(self, request, context):
         """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
-        refresh runs at a time: a second caller follows the running one. Administrators only.
+        refresh runs at a time: a second caller follows the running one. Administrators only. Fails with NOT_FOUND
+        (RUN_NOT_FOUND) if the refresh no longer exists: call again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -89,7 +89,8 @@ class CatalogueServiceStub:
     """
     SyncCatalogue: _grpc.UnaryStreamMultiCallable[_catalogue_pb2.SyncCatalogueRequest, _catalogue_pb2.SyncCatalogueResponse]
     """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
-    refresh runs at a time: a second caller follows the running one. Administrators only.
+    refresh runs at a time: a second caller follows the running one. Administrators only. Fails with NOT_FOUND
+    (RUN_NOT_FOUND) if the refresh no longer exists: call again.
     """
     GetSyncStatus: _grpc.UnaryUnaryMultiCallable[_catalogue_pb2.GetSyncStatusRequest, _catalogue_pb2.GetSyncStatusResponse]
     """Returns the time and result of the last catalogue refresh. Administrators only."""
@@ -155,7 +156,8 @@ class CatalogueServiceAsyncStub(CatalogueServiceStub):
     """
     SyncCatalogue: _aio.UnaryStreamMultiCallable[_catalogue_pb2.SyncCatalogueRequest, _catalogue_pb2.SyncCatalogueResponse]  # type: ignore[assignment]
     """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
-    refresh runs at a time: a second caller follows the running one. Administrators only.
+    refresh runs at a time: a second caller follows the running one. Administrators only. Fails with NOT_FOUND
+    (RUN_NOT_FOUND) if the refresh no longer exists: call again.
     """
     GetSyncStatus: _aio.UnaryUnaryMultiCallable[_catalogue_pb2.GetSyncStatusRequest, _catalogue_pb2.GetSyncStatusResponse]  # type: ignore[assignment]
     """Returns the time and result of the last catalogue refresh. Administrators only."""
@@ -308,7 +310,8 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_catalogue_pb2.SyncCatalogueResponse], _abc.AsyncIterator[_catalogue_pb2.SyncCatalogueResponse]]:
         """Refreshes the provider's whole catalogue now and streams the progress; the last message has `done`. Only one
-        refresh runs at a time: a second caller follows the running one. Administrators only.
+        refresh runs at a time: a second caller follows the running one. Administrators only. Fails with NOT_FOUND
+        (RUN_NOT_FOUND) if the refresh no longer exists: call again.
         """
 
     @_abc_1.abstractmethod

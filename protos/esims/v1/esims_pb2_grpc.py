@@ -163,7 +163,7 @@ class ESIMsServiceServicer:
 
     def RegisterESIMs(self, request, context):
         """Records delivered eSIMs. Idempotent by ICCID. Service role key only. Fails with ALREADY_EXISTS
-        (ICCID_OF_ANOTHER_CUSTOMER) without changing anything.
+        (ICCID_OF_ANOTHER_CUSTOMER, ICCID_OF_ANOTHER_ORDER, or ICCID_UNKNOWN for a top-up) without changing anything.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -228,14 +228,16 @@ class ESIMsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBundleStatus(self, request, context):
-        """Returns the provider's current state of one bundle on one eSIM, with all its assignments.
+        """Returns the provider's current state of one bundle on one eSIM, with all its assignments. Fails with NOT_FOUND
+        (BUNDLE_NOT_ON_ESIM) for another bundle.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInstallDetails(self, request, context):
-        """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day.
+        """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day. Fails with
+        FAILED_PRECONDITION (ESIM_DELETED) for an eSIM that the provider has deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,15 +282,17 @@ class ESIMsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefreshESIM(self, request, context):
-        """Ends the network session so that the device attaches again. Use it for a single eSIM with connection problems,
-        never in a loop.
+        """Ends the network session so that the device attaches again, and then reads the eSIM from the provider. Use it for a
+        single eSIM with connection problems, never in a loop. Fails with FAILED_PRECONDITION (ESIM_NOT_REFRESHABLE) if the
+        provider does not allow it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckCompatibility(self, request, context):
-        """Checks whether a plan's bundle can be assigned to this eSIM.
+        """Checks whether a plan's bundle can be assigned to this eSIM. Fails with NOT_FOUND (BUNDLE_UNKNOWN) for a name that
+        the provider does not know.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,7 @@ class ESIMsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ESIMsServiceAsyncStub: ...
     RegisterESIMs: _grpc.UnaryUnaryMultiCallable[_esims_pb2.RegisterESIMsRequest, _esims_pb2.RegisterESIMsResponse]
     """Records delivered eSIMs. Idempotent by ICCID. Service role key only. Fails with ALREADY_EXISTS
-    (ICCID_OF_ANOTHER_CUSTOMER) without changing anything.
+    (ICCID_OF_ANOTHER_CUSTOMER, ICCID_OF_ANOTHER_ORDER, or ICCID_UNKNOWN for a top-up) without changing anything.
     """
     CancelOrderBundles: _grpc.UnaryUnaryMultiCallable[_esims_pb2.CancelOrderBundlesRequest, _esims_pb2.CancelOrderBundlesResponse]
     """Marks the bundles of a cancelled order as cancelled. Idempotent. Service role key only."""
@@ -67,9 +67,13 @@ class ESIMsServiceStub:
     BatchGetUsage: _grpc.UnaryUnaryMultiCallable[_esims_pb2.BatchGetUsageRequest, _esims_pb2.BatchGetUsageResponse]
     """Returns the data used and left on many eSIMs, with the same freshness as BatchListBundles."""
     GetBundleStatus: _grpc.UnaryUnaryMultiCallable[_esims_pb2.GetBundleStatusRequest, _esims_pb2.GetBundleStatusResponse]
-    """Returns the provider's current state of one bundle on one eSIM, with all its assignments."""
+    """Returns the provider's current state of one bundle on one eSIM, with all its assignments. Fails with NOT_FOUND
+    (BUNDLE_NOT_ON_ESIM) for another bundle.
+    """
     GetInstallDetails: _grpc.UnaryUnaryMultiCallable[_esims_pb2.GetInstallDetailsRequest, _esims_pb2.GetInstallDetailsResponse]
-    """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day."""
+    """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day. Fails with
+    FAILED_PRECONDITION (ESIM_DELETED) for an eSIM that the provider has deleted.
+    """
     UpdateESIMReference: _grpc.UnaryUnaryMultiCallable[_esims_pb2.UpdateESIMReferenceRequest, _esims_pb2.UpdateESIMReferenceResponse]
     """Sets the customer's free-text reference of an eSIM, both here and at the provider."""
     SuspendESIM: _grpc.UnaryUnaryMultiCallable[_esims_pb2.SuspendESIMRequest, _esims_pb2.SuspendESIMResponse]
@@ -87,11 +91,14 @@ class ESIMsServiceStub:
     ListHistory: _grpc.UnaryUnaryMultiCallable[_esims_pb2.ListHistoryRequest, _esims_pb2.ListHistoryResponse]
     """Lists the history of the eSIM at the provider, newest entry first."""
     RefreshESIM: _grpc.UnaryUnaryMultiCallable[_esims_pb2.RefreshESIMRequest, _esims_pb2.RefreshESIMResponse]
-    """Ends the network session so that the device attaches again. Use it for a single eSIM with connection problems,
-    never in a loop.
+    """Ends the network session so that the device attaches again, and then reads the eSIM from the provider. Use it for a
+    single eSIM with connection problems, never in a loop. Fails with FAILED_PRECONDITION (ESIM_NOT_REFRESHABLE) if the
+    provider does not allow it.
     """
     CheckCompatibility: _grpc.UnaryUnaryMultiCallable[_esims_pb2.CheckCompatibilityRequest, _esims_pb2.CheckCompatibilityResponse]
-    """Checks whether a plan's bundle can be assigned to this eSIM."""
+    """Checks whether a plan's bundle can be assigned to this eSIM. Fails with NOT_FOUND (BUNDLE_UNKNOWN) for a name that
+    the provider does not know.
+    """
     WatchESIMs: _grpc.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]
     """Streams the current state of eSIMs, and then every change, for as long as the caller listens. One message contains
     all changes since the previous one, so a slow caller misses intermediate states but never the last one. Up to five
@@ -123,7 +130,7 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterESIMs: _aio.UnaryUnaryMultiCallable[_esims_pb2.RegisterESIMsRequest, _esims_pb2.RegisterESIMsResponse]  # type: ignore[assignment]
     """Records delivered eSIMs. Idempotent by ICCID. Service role key only. Fails with ALREADY_EXISTS
-    (ICCID_OF_ANOTHER_CUSTOMER) without changing anything.
+    (ICCID_OF_ANOTHER_CUSTOMER, ICCID_OF_ANOTHER_ORDER, or ICCID_UNKNOWN for a top-up) without changing anything.
     """
     CancelOrderBundles: _aio.UnaryUnaryMultiCallable[_esims_pb2.CancelOrderBundlesRequest, _esims_pb2.CancelOrderBundlesResponse]  # type: ignore[assignment]
     """Marks the bundles of a cancelled order as cancelled. Idempotent. Service role key only."""
@@ -146,9 +153,13 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     BatchGetUsage: _aio.UnaryUnaryMultiCallable[_esims_pb2.BatchGetUsageRequest, _esims_pb2.BatchGetUsageResponse]  # type: ignore[assignment]
     """Returns the data used and left on many eSIMs, with the same freshness as BatchListBundles."""
     GetBundleStatus: _aio.UnaryUnaryMultiCallable[_esims_pb2.GetBundleStatusRequest, _esims_pb2.GetBundleStatusResponse]  # type: ignore[assignment]
-    """Returns the provider's current state of one bundle on one eSIM, with all its assignments."""
+    """Returns the provider's current state of one bundle on one eSIM, with all its assignments. Fails with NOT_FOUND
+    (BUNDLE_NOT_ON_ESIM) for another bundle.
+    """
     GetInstallDetails: _aio.UnaryUnaryMultiCallable[_esims_pb2.GetInstallDetailsRequest, _esims_pb2.GetInstallDetailsResponse]  # type: ignore[assignment]
-    """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day."""
+    """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day. Fails with
+    FAILED_PRECONDITION (ESIM_DELETED) for an eSIM that the provider has deleted.
+    """
     UpdateESIMReference: _aio.UnaryUnaryMultiCallable[_esims_pb2.UpdateESIMReferenceRequest, _esims_pb2.UpdateESIMReferenceResponse]  # type: ignore[assignment]
     """Sets the customer's free-text reference of an eSIM, both here and at the provider."""
     SuspendESIM: _aio.UnaryUnaryMultiCallable[_esims_pb2.SuspendESIMRequest, _esims_pb2.SuspendESIMResponse]  # type: ignore[assignment]
@@ -166,11 +177,14 @@ class ESIMsServiceAsyncStub(ESIMsServiceStub):
     ListHistory: _aio.UnaryUnaryMultiCallable[_esims_pb2.ListHistoryRequest, _esims_pb2.ListHistoryResponse]  # type: ignore[assignment]
     """Lists the history of the eSIM at the provider, newest entry first."""
     RefreshESIM: _aio.UnaryUnaryMultiCallable[_esims_pb2.RefreshESIMRequest, _esims_pb2.RefreshESIMResponse]  # type: ignore[assignment]
-    """Ends the network session so that the device attaches again. Use it for a single eSIM with connection problems,
-    never in a loop.
+    """Ends the network session so that the device attaches again, and then reads the eSIM from the provider. Use it for a
+    single eSIM with connection problems, never in a loop. Fails with FAILED_PRECONDITION (ESIM_NOT_REFRESHABLE) if the
+    provider does not allow it.
     """
     CheckCompatibility: _aio.UnaryUnaryMultiCallable[_esims_pb2.CheckCompatibilityRequest, _esims_pb2.CheckCompatibilityResponse]  # type: ignore[assignment]
-    """Checks whether a plan's bundle can be assigned to this eSIM."""
+    """Checks whether a plan's bundle can be assigned to this eSIM. Fails with NOT_FOUND (BUNDLE_UNKNOWN) for a name that
+    the provider does not know.
+    """
     WatchESIMs: _aio.UnaryStreamMultiCallable[_esims_pb2.WatchESIMsRequest, _esims_pb2.WatchESIMsResponse]  # type: ignore[assignment]
     """Streams the current state of eSIMs, and then every change, for as long as the caller listens. One message contains
     all changes since the previous one, so a slow caller misses intermediate states but never the last one. Up to five
@@ -205,7 +219,7 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.RegisterESIMsResponse, _abc.Awaitable[_esims_pb2.RegisterESIMsResponse]]:
         """Records delivered eSIMs. Idempotent by ICCID. Service role key only. Fails with ALREADY_EXISTS
-        (ICCID_OF_ANOTHER_CUSTOMER) without changing anything.
+        (ICCID_OF_ANOTHER_CUSTOMER, ICCID_OF_ANOTHER_ORDER, or ICCID_UNKNOWN for a top-up) without changing anything.
         """
 
     @_abc_1.abstractmethod
@@ -282,7 +296,9 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esims_pb2.GetBundleStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.GetBundleStatusResponse, _abc.Awaitable[_esims_pb2.GetBundleStatusResponse]]:
-        """Returns the provider's current state of one bundle on one eSIM, with all its assignments."""
+        """Returns the provider's current state of one bundle on one eSIM, with all its assignments. Fails with NOT_FOUND
+        (BUNDLE_NOT_ON_ESIM) for another bundle.
+        """
 
     @_abc_1.abstractmethod
     def GetInstallDetails(
@@ -290,7 +306,9 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esims_pb2.GetInstallDetailsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.GetInstallDetailsResponse, _abc.Awaitable[_esims_pb2.GetInstallDetailsResponse]]:
-        """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day."""
+        """Returns the profile at the SM-DP+ and the install links, fetched from the provider and cached for a day. Fails with
+        FAILED_PRECONDITION (ESIM_DELETED) for an eSIM that the provider has deleted.
+        """
 
     @_abc_1.abstractmethod
     def UpdateESIMReference(
@@ -344,8 +362,9 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esims_pb2.RefreshESIMRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.RefreshESIMResponse, _abc.Awaitable[_esims_pb2.RefreshESIMResponse]]:
-        """Ends the network session so that the device attaches again. Use it for a single eSIM with connection problems,
-        never in a loop.
+        """Ends the network session so that the device attaches again, and then reads the eSIM from the provider. Use it for a
+        single eSIM with connection problems, never in a loop. Fails with FAILED_PRECONDITION (ESIM_NOT_REFRESHABLE) if the
+        provider does not allow it.
         """
 
     @_abc_1.abstractmethod
@@ -354,7 +373,9 @@ class ESIMsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esims_pb2.CheckCompatibilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esims_pb2.CheckCompatibilityResponse, _abc.Awaitable[_esims_pb2.CheckCompatibilityResponse]]:
-        """Checks whether a plan's bundle can be assigned to this eSIM."""
+        """Checks whether a plan's bundle can be assigned to this eSIM. Fails with NOT_FOUND (BUNDLE_UNKNOWN) for a name that
+        the provider does not know.
+        """
 
     @_abc_1.abstractmethod
     def WatchESIMs(

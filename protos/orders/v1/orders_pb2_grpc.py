@@ -324,7 +324,9 @@ class OrdersServiceServicer:
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
         Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
         for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
-        settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
+        settled, or refunds failed), BATCHES_OPEN (batches are not finished), WALLET_NOT_EMPTY (pay the balance back, and
+        correct it), LAST_OWNER (the customer is the only owner of an organization). UNAVAILABLE
+        (MEMBERSHIPS_NOT_CONFIRMED) means that the esims service could not be reached: repeat the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -127,7 +127,9 @@ class OrdersServiceStub:
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
     Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
     for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
-    settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
+    settled, or refunds failed), BATCHES_OPEN (batches are not finished), WALLET_NOT_EMPTY (pay the balance back, and
+    correct it), LAST_OWNER (the customer is the only owner of an organization). UNAVAILABLE
+    (MEMBERSHIPS_NOT_CONFIRMED) means that the esims service could not be reached: repeat the call.
     """
 
 @_typing.type_check_only
@@ -228,7 +230,9 @@ class OrdersServiceAsyncStub(OrdersServiceStub):
     """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
     Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
     for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
-    settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
+    settled, or refunds failed), BATCHES_OPEN (batches are not finished), WALLET_NOT_EMPTY (pay the balance back, and
+    correct it), LAST_OWNER (the customer is the only owner of an organization). UNAVAILABLE
+    (MEMBERSHIPS_NOT_CONFIRMED) means that the esims service could not be reached: repeat the call.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -446,7 +450,9 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         """Permanently erases the personal data in a customer's orders; the orders stay for accounting, without an owner.
         Idempotent, and resumes after an interruption. FAILED_PRECONDITION means that nothing was changed: ORDERS_OPEN (wait
         for the open orders, or settle them), PAYMENTS_OPEN (payments, refunds or disputes of top-ups are not
-        settled, or refunds failed), WALLET_NOT_EMPTY (pay the balance back, and correct it).
+        settled, or refunds failed), BATCHES_OPEN (batches are not finished), WALLET_NOT_EMPTY (pay the balance back, and
+        correct it), LAST_OWNER (the customer is the only owner of an organization). UNAVAILABLE
+        (MEMBERSHIPS_NOT_CONFIRMED) means that the esims service could not be reached: repeat the call.
         """
 
 def add_OrdersServiceServicer_to_server(servicer: OrdersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -69,14 +69,15 @@ def require_allowed(result: Recomputed) -> None:
             Kind.REFUSED,
             "TAX_RATE_MISSING",
             f"Price list {one.id} has the tax of {one.tax_country}, which has no rate; set it with"
-            " setTaxRates or `esimgo taxes set`",
+            " SetTaxRates (`esimgo taxes set`)",
         )
     if result.missing:
         pairs = ", ".join(f"{base} to {quote}" for base, quote in sorted(result.missing))
         raise Failure(
             Kind.REFUSED,
             "EXCHANGE_RATE_MISSING",
-            f"There is no exchange rate from {pairs}; set it with SetExchangeRates, then try again",
+            f"There is no exchange rate from {pairs}; set it with SetExchangeRates (`esimgo rates set`), then"
+            " try again",
         )
     loss = result.loss
     if not loss.plans:

@@ -23,7 +23,8 @@ def chosen(rules: RuleSet, currency: str) -> PriceList:
         raise Failure(
             Kind.REFUSED,
             "NO_PRICE_LISTS",
-            "There are no price lists, so every plan is sold at its cost; set some with SetPriceRules",
+            "There are no price lists, so every plan is sold at its cost; set some with SetPriceRules"
+            " (`esimgo prices set`)",
         )
     found = rules.list_of(currency)
     if found is None:

@@ -73,7 +73,8 @@ def _refuse_jumps(known: Rates, changed: Rates, pairs: list[Pair], now: datetime
         Kind.REFUSED,
         "RATE_JUMP",
         f"No rate was changed, because a change of more than 10 % must be confirmed:"
-        f" {'; '.join(found[:NAMED])}{more}. If this is right, set accept_jump",
+        f" {'; '.join(found[:NAMED])}{more}. If this is right, set accept_jump (on the command line"
+        " --accept-jump)",
     )
 
 

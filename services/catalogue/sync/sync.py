@@ -105,7 +105,9 @@ class Sync:
                 now = await run_store.by_id(connection, run)
             if now is None:
                 raise Failure(
-                    Kind.NOT_FOUND, "RUN_NOT_FOUND", "This catalogue refresh no longer exists"
+                    Kind.NOT_FOUND,
+                    "RUN_NOT_FOUND",
+                    "This catalogue refresh no longer exists; start another one",
                 )
             if now != last:
                 yield now

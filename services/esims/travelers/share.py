@@ -101,7 +101,11 @@ class Sharing:
         async with self._database.session(session) as connection:
             link = await share_link_store.get(connection, link_id)
         if link is None:
-            raise Failure(Kind.NOT_FOUND, "SHARE_LINK_NOT_FOUND", "No share link with this id")
+            raise Failure(
+                Kind.NOT_FOUND,
+                "SHARE_LINK_NOT_FOUND",
+                "No share link of your eSIMs has this id; list the links of the eSIM",
+            )
         await find.to_change(self._database, session, link.esim_id)
         return link
 

@@ -21,7 +21,7 @@ async def check(connection: Connection, subject: Order) -> None:
             Kind.REFUSED,
             "ORDER_NOT_PAID",
             "The hold of this order's payment has ended: ask the customer to pay, record it with"
-            " MarkOrderPaid, and settle the order then",
+            " MarkOrderPaid (`esimgo payments mark-paid`), and settle the order then",
         )
     if payment.state is PaymentState.PAID and payment.refunded:
         raise Failure(

@@ -223,8 +223,8 @@ class Review:
                 raise Failure(
                     Kind.REFUSED,
                     "REFERENCE_TAKEN",
-                    "Another order here already has this reference; one payment can't serve"
-                    " two orders",
+                    "Another order here already has this reference, and one payment can't serve"
+                    " two orders; check the reference",
                 )
             status, point, message = OrderStatus.PROCESSING, RecoveryPoint.PLACED, ""
             failure, event, outcome = "", "resolved: placed", "PLACED"
@@ -269,8 +269,8 @@ def _check_fits(subject: Order, resolution: Resolution) -> None:
         raise Failure(
             Kind.REFUSED,
             "RESOLUTION_DOES_NOT_FIT",
-            "The eSIMs of this order are with its customer: record that it was paid (MarkOrderPaid), and"
-            " resume it",
+            "The eSIMs of this order are with its customer: record that it was paid with MarkOrderPaid"
+            " (`esimgo payments mark-paid`), and resume it",
         )
     placed = subject.provider_reference is not None
     if placed != (resolution is Resolution.PAID_BACK):

@@ -74,7 +74,11 @@ class WalletMethods:
         async with self._database.system() as connection:
             wallet = await wallet_reads.get(connection, wallet_id)
             if wallet is None or not await _sees(connection, session, wallet):
-                raise Failure(Kind.NOT_FOUND, "WALLET_NOT_FOUND", "No wallet of yours has this id")
+                raise Failure(
+                    Kind.NOT_FOUND,
+                    "WALLET_NOT_FOUND",
+                    "No wallet of yours has this id; list your wallets",
+                )
             # One more than requested, to find out if there is a next page.
             found = await wallet_reads.list_entries(connection, wallet_id, before, size + 1)
         page = found[:size]
@@ -116,7 +120,11 @@ class WalletMethods:
             payment.customer_id == session.user_id or _is_finance(session)
         )
         if payment is None or payment.order_id is not None or not seen:
-            raise Failure(Kind.NOT_FOUND, "TOP_UP_NOT_FOUND", "No top-up of yours has this id")
+            raise Failure(
+                Kind.NOT_FOUND,
+                "TOP_UP_NOT_FOUND",
+                "No top-up of yours has this id; use the id of the payment that the top-up returned",
+            )
         return pb.GetTopUpResponse(payment=await self._top_up(session, payment))
 
     async def _top_up(self, session: Session, payment: Payment) -> pb.Payment:
