@@ -13,6 +13,12 @@ from kit.errors import SERVICE_UNAVAILABLE, Failure, Kind
 from kit.rpc import client as rpc_client
 from kit.rpc.errors import from_error
 
+# Beginnings of the variables of addresses that differ from the name of the process.
+ADDRESSES = {"webhooks": "WEBHOOKS_ADMIN"}
+UNREACHED = (
+    "the {description} at {address} is unavailable (no connection; {variable} sets the address): start"
+    " it first"
+)
 OTHER_KEY = (
     "the {description} at {address} does not accept the service role key: set"
     " SUPABASE_SERVICE_ROLE_KEY to the one that it was started with"
@@ -80,14 +86,15 @@ async def connect(
     stub: Any,
     *,
     description: str | None = None,
-    unavailable: str = "the {description} at {address} is unavailable ({{}}): start it first",
+    unavailable: str = UNREACHED,
     token: str | None = None,
     timeout: float = 60,
 ) -> AsyncIterator[Service]:
     """Open a channel to a process; without a token, calls present the service role key."""
     address = access.addresses[process]
     name = description or f"{process} service"
-    text = unavailable.format(description=name, address=address)
+    variable = f"{ADDRESSES.get(process, process.upper())}_ADDRESS"
+    text = unavailable.format(description=name, address=address, variable=variable)
     refused = OTHER_SESSION if token else OTHER_KEY.format(description=name, address=address)
     async with rpc_client.channel(address, access.tls) as channel:
         yield Service(stub(channel), token or access.key, text, refused, timeout)

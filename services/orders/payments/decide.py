@@ -207,5 +207,5 @@ def without_payment() -> Failure:
     return Failure(
         Kind.REFUSED,
         "ORDER_WITHOUT_PAYMENT",
-        "This order is not paid here, so it has no payment",
+        "No payment belongs to this order: it is not paid here, or no order has this id; check the id",
     )

@@ -63,6 +63,7 @@ async def test_a_service_that_can_not_be_reached_is_to_be_started() -> None:
     text = await advice(port)
     assert text.startswith(f"the orders service at 127.0.0.1:{port} is unavailable (")
     assert text.endswith("): start it first")
+    assert "ORDERS_ADDRESS" in text
 
 
 @pytest.mark.parametrize(
