@@ -37,8 +37,8 @@ class Service:
     stub: Any
     token: str
     unavailable: str
-    unauthenticated: str
     timeout: float = 60
+    unauthenticated: str = "{}"
 
     async def call(self, method: str, request: Any) -> Any:
         """Return the response of a unary method; raise CommandError if it fails."""
@@ -97,4 +97,4 @@ async def connect(
     text = unavailable.format(description=name, address=address, variable=variable)
     refused = OTHER_SESSION if token else OTHER_KEY.format(description=name, address=address)
     async with rpc_client.channel(address, access.tls) as channel:
-        yield Service(stub(channel), token or access.key, text, refused, timeout)
+        yield Service(stub(channel), token or access.key, text, timeout, refused)
