@@ -1,7 +1,7 @@
 """Compares the ledger with the movements of the payment provider's balance, in both directions."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,7 @@ class PaymentProviderCheck:
 
         Fees that are not posted are reported whatever their age.
         """
-        async for found in self._without_fee(min(start, datetime.now(UTC) - LATE)):
+        async for found in self._without_fee(min(start, self._database.now() - LATE)):
             yield found
         at = start
         while at < end:
@@ -93,7 +93,7 @@ class PaymentProviderCheck:
             if here is None:
                 self._counts.foreign += movement.intent_id != ""
                 continue
-            found += _compared(movement, here)
+            found += _compared(movement, here, self._database.now())
             if _is_released(movement, here) and here["payment_id"] not in self._released:
                 self._released.add(here["payment_id"])
                 found += await self._not_returned(movement.intent_id, here)
@@ -149,11 +149,11 @@ def _is_released(movement: BalanceTransaction, here: Any) -> bool:
     return unrecorded and (movement.kind in CHARGES or movement.kind.startswith("refund"))
 
 
-def _compared(movement: BalanceTransaction, here: Any) -> list[Difference]:
+def _compared(movement: BalanceTransaction, here: Any, now: datetime) -> list[Difference]:
     """Return how a movement of one of our payments differs from what is recorded."""
     found: list[Difference] = []
     amount = shown(movement.amount, movement.currency)
-    age = datetime.now(UTC) - movement.at
+    age = now - movement.at
     same_currency = movement.currency == here["currency"]
     if _is_released(movement, here):
         pass  # see PaymentProviderCheck._not_returned

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from kit.background import Loop
 from kit.db.database import Database
@@ -54,7 +54,7 @@ class Movements:
         an interrupted read, movements are missing only in its last window, and the next read begins OVERLAP
         before the newest movement that was recorded.
         """
-        start, end = since - OVERLAP, datetime.now(UTC) + AHEAD
+        start, end = since - OVERLAP, self._database.now() + AHEAD
         try:
             while start < end:
                 until = min(start + WINDOW, end)

@@ -84,6 +84,18 @@ async def test_a_payment_that_is_about_to_be_given_back_is_no_difference_of_the_
         assert "FAILED_ORDER_KEEPS_MONEY" in await found.codes()
 
 
+async def test_a_capture_that_is_being_recorded_is_no_difference_of_the_books(
+    paid_shop: PaidShop, set_ahead: SetAhead
+) -> None:
+    async with checked(paid_shop) as found:
+        await bought(paid_shop, found.service, found.buyer)
+        set_ahead(AHEAD)
+        await found.force(
+            "update orders.payments set captured = 0, state = 'AUTHORIZED', next_run_at = null"
+        )
+        assert "CHARGE_NOT_CAPTURED" not in await found.codes()
+
+
 async def test_the_sales_of_today_are_summed_and_compared(shop: Shop, set_ahead: SetAhead) -> None:
     admin = shop.databases.admin
     await happen(admin, [sold(1, "USD", 20, at=datetime.now(UTC))])
