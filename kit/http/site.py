@@ -1,6 +1,7 @@
 """Accepts the connections of an HTTP server, and refuses those above its limits before any work for them."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ BACKLOG = 4_096
 AT_ONCE = 100
 # Seconds without accepting after the system refused to open another one, for want of memory or files.
 PAUSE = 1.0
+
+# Why there is no socket for an address on a system without IPv6, for which `localhost` may have one.
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 # Serves a new connection of the peer with this address, or returns the bytes that refuse it.
 Admit = Callable[[socket.socket, str | None], bytes | None]
@@ -94,13 +98,19 @@ class Accepting:
 
 
 async def _listening(host: str, port: int) -> list[socket.socket]:
-    """Return a listening socket for each address of the host."""
+    """Return a listening socket for each address of the host; without IPv6, for each IPv4 address."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     with ExitStack() as unless_all_listen:
-        sockets = []
-        for family, _, _, _, address in dict.fromkeys(found):
-            one = socket.create_server(address, family=family, backlog=BACKLOG)
+        sockets: list[socket.socket] = []
+        # IPv4 first.
+        for family, _, _, _, address in sorted(dict.fromkeys(found), key=lambda one: one[0]):
+            try:
+                one = socket.create_server(address, family=family, backlog=BACKLOG)
+            except OSError as error:
+                if family == socket.AF_INET6 and sockets and error.errno in NO_IPV6:
+                    continue
+                raise
             sockets.append(unless_all_listen.enter_context(one))
             one.setblocking(False)
         unless_all_listen.pop_all()

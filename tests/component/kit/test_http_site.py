@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import uvloop
+from aiohttp import web
 
 from kit.http import site
+from kit.http.server import Runner, plain_body
 from kit.http.settings import HTTPSettings
 from tests.fixtures.http_served import SHUTDOWN_TIMEOUT, Serve
 from tests.fixtures.patience import PATIENCE, until
@@ -71,6 +73,27 @@ async def test_a_server_that_stops_accepts_no_more_connections(serve: Serve) -> 
         pass
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", served.port)
+
+
+async def test_a_server_listens_without_ipv6_at_a_name_that_has_an_ipv6_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def addresses(*_: object, **_options: object) -> list[tuple[Any, ...]]:
+        ends = [(socket.AF_INET6, ("2001:db8::1", 0, 0, 0)), (socket.AF_INET, ("127.0.0.1", 0))]
+        return [(family, socket.SOCK_STREAM, 6, "", end) for family, end in ends]
+
+    runner = Runner(web.Application(), plain_body)
+    await runner.setup()
+    try:
+        with monkeypatch.context() as names:
+            names.setattr(socket, "getaddrinfo", addresses)
+            port = await runner.listen("localhost", 0)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+        with pytest.raises(OSError, match="assign requested address"):
+            await runner.listen("2001:db8::1", 0)
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize("iterations", range(8))
