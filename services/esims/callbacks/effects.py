@@ -89,10 +89,12 @@ def _effect_of(event: Event, esim: ESIM, bundles: Sequence[Bundle]) -> Effect:
             state = ProviderState.DEACTIVATED
             # The time is stored so that the answer to an earlier query can't undo the change.
             return Effect(replace(esim, provider_state=state, state_read_at=received))
-        case NumberChanged(msisdn):
+        case NumberChanged(msisdn, removed):
             if _older(received, esim.msisdn_at):
                 return Effect(esim)
-            if msisdn != esim.msisdn and _superseded(received, esim):
+            # A late callback may be about a number that another one has replaced.
+            replaced = bool(removed and esim.msisdn) and _digits(removed) != _digits(esim.msisdn)
+            if msisdn != esim.msisdn and (replaced or _superseded(received, esim)):
                 return Effect(esim, read=True)
             return Effect(replace(esim, msisdn=msisdn, msisdn_at=received))
         case MessageFailed(at):
@@ -221,6 +223,11 @@ def _superseded(received: datetime, esim: ESIM) -> bool:
     read_at = esim.state_read_at
     deleted = esim.provider_state is ProviderState.DEACTIVATED
     return read_at is not None and not deleted and received + CLOCKS_APART < read_at
+
+
+def _digits(number: str) -> str:
+    """Return the digits of a phone number, without what stands for the international prefix."""
+    return "".join(filter(str.isdigit, number)).lstrip("0")
 
 
 def _first(known: datetime | None, at: datetime) -> datetime:

@@ -104,7 +104,8 @@ def _change(
         case "number_enabled":
             return events.NumberChanged(_word(checks, path, message.number_enabled.msisdn))
         case "number_disabled":
-            return events.NumberChanged("")
+            removed = _word(checks, path, message.number_disabled.msisdn)
+            return events.NumberChanged("", removed)
         case "message_failed":
             return events.MessageFailed(past(message.message_failed, "date"))
         case "profile_changed":

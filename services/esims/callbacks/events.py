@@ -52,9 +52,13 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class NumberChanged:
-    """The phone number was set; empty if it was removed."""
+    """The phone number was set; empty if it was removed.
+
+    `removed` is the number that was removed, empty if the callback doesn't name it.
+    """
 
     msisdn: str = field(repr=False)
+    removed: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True)

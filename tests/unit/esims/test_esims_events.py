@@ -168,6 +168,17 @@ def test_an_unknown_country_is_looked_up_at_the_provider() -> None:
     assert effect_of(replace(event, repeated=True), known, []) == Effect(known, locate=True)
 
 
+def test_the_removal_of_a_number_removes_no_other_number() -> None:
+    known = replace(ESIM_, msisdn="447001", msisdn_at=NOW - timedelta(hours=1))
+    for other in ("447002", "+44 7002"):
+        effect = after(events.NumberChanged("", other), esim=known)
+        assert effect == Effect(known, read=True)
+    for same in ("447001", "+44 7001", "00447001", ""):
+        assert after(events.NumberChanged("", same), esim=known).esim.msisdn == ""
+    without = replace(known, msisdn="")
+    assert after(events.NumberChanged("", "447002"), esim=without).esim.msisdn_at == NOW
+
+
 def test_an_older_country_or_number_or_code_changes_nothing() -> None:
     known = replace(ESIM_, last_country="FR", last_country_at=NOW, msisdn="44", msisdn_at=NOW)
     known = replace(known, code_assigned_at=NOW)
