@@ -30,7 +30,7 @@ RETURN_URL = (
     " provider's page at `redirectUrl`, which leads back to this URL; without it, the page of the shop pays"
     " with `clientSecret`."
 )
-SAVE = "True saves the card for later payments of this customer."
+SAVE = "True saves the card: the payment provider's page then offers it for later payments of this customer."
 
 
 @strawberry.enum(description="How an order is paid.")

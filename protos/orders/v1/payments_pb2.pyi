@@ -173,7 +173,7 @@ class PaymentChoice(_message.Message):
     It makes the payment one on that page; without it, the client pays with `client_secret`.
     """
     save_payment_method: _builtins.bool
-    """Save the card for later payments of this customer."""
+    """Save the card: the payment provider's page offers it for later payments of this customer."""
     client_address: _builtins.str
     """Address of the customer, as the gateway sees it. For limits."""
     def __init__(

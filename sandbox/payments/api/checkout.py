@@ -76,6 +76,13 @@ _CREATE: Spec = {
     "excluded_payment_method_types": METHOD_TYPES,
     "adaptive_pricing": Group({"enabled": FLAG}),
     "automatic_tax": Group({"enabled": Required(FLAG)}),
+    "saved_payment_method_options": Group(
+        {
+            "allow_redisplay_filters": Many(Text(choices=("always", "limited", "unspecified"))),
+            "payment_method_remove": Text(choices=("disabled", "enabled")),
+            "payment_method_save": Text(choices=("disabled", "enabled")),
+        }
+    ),
     "submit_type": Text(choices=("auto", "book", "donate", "pay", "subscribe")),
     "ui_mode": Text(choices=("hosted_page",)),
 }

@@ -91,6 +91,7 @@ class Session:
     payment_intent: str | None = None
     payment_intent_data: dict[str, Any] = field(default_factory=dict)
     payment_method_options: Json = field(default_factory=dict)
+    saved_payment_method_options: Json | None = None
     allowed_payment_method_types: list[str] | None = None
     excluded_payment_method_types: list[str] | None = None
     adaptive_pricing: bool = True
@@ -156,6 +157,7 @@ class Session:
             "payment_method_types": self.method_types(),
             "payment_status": self.payment_status,
             "phone_number_collection": {"enabled": False},
+            "saved_payment_method_options": self._saved_options(),
             "shipping_options": [],
             "status": self.status,
             "submit_type": self.submit_type,
@@ -164,6 +166,15 @@ class Session:
             "ui_mode": "hosted_page",
             "url": self.page_url if self.status == "open" else None,
         }
+
+    def _saved_options(self) -> Json | None:
+        if self.customer is None:
+            return None
+        return {
+            "allow_redisplay_filters": ["always"],
+            "payment_method_remove": "disabled",
+            "payment_method_save": None,
+        } | (self.saved_payment_method_options or {})
 
     def _customer_details(self) -> Json | None:
         email = self.buyer_email or self.customer_email
@@ -196,6 +207,6 @@ _ABSENT = """
     after_expiration allow_promotion_codes billing_address_collection client_secret collected_information
     consent consent_collection currency_conversion customer_account discounts integration_identifier invoice
     managed_payments origin_context payment_link payment_method_configuration_details permissions
-    recovered_from saved_payment_method_options setup_intent shipping_address_collection shipping_cost
+    recovered_from setup_intent shipping_address_collection shipping_cost
     subscription wallet_options
 """

@@ -27,6 +27,7 @@ _COPIED = (
     "submit_type",
     "payment_intent_data",
     "payment_method_options",
+    "saved_payment_method_options",
     "allowed_payment_method_types",
     "excluded_payment_method_types",
 )

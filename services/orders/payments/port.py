@@ -61,7 +61,11 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is needed to start a payment; `amount` in units of `currency`."""
+    """What is needed to start a payment; `amount` in units of `currency`.
+
+    `customer` is the payment provider's id of a customer who saves the method or, without `save`, has saved
+    one.
+    """
 
     payment_id: UUID
     order_id: UUID | None
@@ -71,7 +75,8 @@ class Start:
     return_url: str
     expires_at: datetime
     capture_now: bool  # a top-up is taken at once
-    customer: str = ""  # the payment provider's id, if the method is to be saved
+    customer: str = ""
+    save: bool = True
 
 
 class ProviderRefundState(StrEnum):

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from uuid import UUID
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
@@ -124,6 +123,11 @@ class Starts:
         try:
             return await self._create(payment, start)
         except Failure as failure:
+            if failure.reason == "PAYMENT_NOT_FOUND" and start.customer:
+                # The record was deleted at the payment provider, or belongs to another account or mode.
+                async with self._database.system() as connection:
+                    await connection.execute(FORGET_CUSTOMER, payment.customer_id, start.customer)
+                return await self._create_once(payment, replace(start, customer=""))
             if failure.kind is not Kind.UNCLEAR:
                 raise
             # The same key may bring the same error again although the first request was carried out.
@@ -173,15 +177,22 @@ class Starts:
             payment.return_url,
             payment.expires_at,
             capture_now=payment.order_id is None,
-            customer=await self._customer(payment.customer_id) if payment.save_method else "",
+            customer=await self._customer(payment),
+            save=payment.save_method,
         )
 
-    async def _customer(self, customer_id: UUID) -> str:
-        """Return the payment provider's id of a customer, whose record is created at the first use."""
+    async def _customer(self, payment: Payment) -> str:
+        """Return the payment provider's id of a customer who saves a method, or has saved one; else "".
+
+        Their record is created with the first method. Only the payment provider's page offers what was saved.
+        """
+        if not payment.save_method and not payment.hosted:
+            return ""
+        customer_id = payment.customer_id
         async with self._database.system() as connection:
             known: str | None = await connection.fetchval(CUSTOMER, customer_id)
-        if known is not None:
-            return known
+        if known is not None or not payment.save_method:
+            return known or ""
         created = await self.port.create_customer(customer_id)
         async with self._database.system() as connection:
             await connection.execute(RECORD_CUSTOMER, customer_id, created)
@@ -202,6 +213,9 @@ def _describe(order: Order) -> str:
 
 
 CUSTOMER = "select provider_id from orders.payment_customers where customer_id = $1"
+FORGET_CUSTOMER = """
+delete from orders.payment_customers where customer_id = $1 and provider_id = $2
+"""
 RECORD_CUSTOMER = """
 insert into orders.payment_customers (customer_id, provider_id) values ($1, $2)
 on conflict (customer_id) do nothing

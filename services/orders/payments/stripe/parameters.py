@@ -13,6 +13,8 @@ WITH_CHARGE = ["latest_charge"]
 # the session with it.
 SESSION_MARGIN = timedelta(minutes=31)
 MAX_DESCRIPTION = 500
+# By default a page does not offer cards that were saved with a payment. Here all were saved to be offered.
+REDISPLAY = {"allow_redisplay_filters": ["always", "limited", "unspecified"]}
 
 
 class Parameters:
@@ -34,7 +36,7 @@ class Parameters:
             "expand": WITH_CHARGE,
             **self._capture(start),
         }
-        if start.customer:
+        if start.customer and start.save:
             params |= {"customer": start.customer, "setup_future_usage": "on_session"}
         return params
 
@@ -71,8 +73,9 @@ class Parameters:
         if "payment_method_options" in capture:
             params["payment_method_options"] = capture["payment_method_options"]
         if start.customer:
-            params["customer"] = start.customer
-            intent["setup_future_usage"] = "on_session"
+            params |= {"customer": start.customer, "saved_payment_method_options": REDISPLAY}
+            if start.save:
+                intent["setup_future_usage"] = "on_session"
         return params
 
     def _capture(self, start: Start) -> dict[str, Any]:

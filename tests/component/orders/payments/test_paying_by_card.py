@@ -6,7 +6,7 @@ import pytest
 
 from kit.values import money
 from protos.orders.v1 import orders_pb2, payments_pb2
-from tests.component.orders.payments.paid_shop import DECLINED, PaidShop
+from tests.component.orders.payments.paid_shop import DECLINED, GOOD, PaidShop
 from tests.fixtures.rpc.refusals import refused
 
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
@@ -145,6 +145,61 @@ async def test_the_hosted_page(paid_shop: PaidShop) -> None:
         await paid_shop.reaches(order_id, "COMPLETED")
     row = await paid_shop.payment(order_id)
     assert (await paid_shop.intent(row["intent_id"]))["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("hosted", [True, False])
+async def test_a_card_that_was_saved_is_offered_at_the_next_purchase(
+    paid_shop: PaidShop, hosted: bool
+) -> None:
+    """Stripe's page offers only cards of the customer that the session names, as far as its filter allows."""
+    page = {"return_url": "https://shop.example/back"}
+    buyer = await paid_shop.shop.session("b@example.com")
+    other = await paid_shop.shop.session("c@example.com")
+    world = paid_shop.provider.world
+    async with paid_shop.open() as service:
+        saving = page if hosted else {}
+        order_id, intent_id = await paid_shop.bought(
+            service, buyer, save_payment_method=True, idempotency_key="1", **saving
+        )
+        if hosted:
+            session_id = (await paid_shop.payment(order_id))["session_id"]
+            path = f"/checkout_sessions/{session_id}/pay"
+            await paid_shop.provider.control("POST", path, {"card": GOOD})
+        else:
+            await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "COMPLETED")
+        [saved] = [one for one in world.methods.values() if one.customer]
+
+        order_id, _ = await paid_shop.bought(service, buyer, idempotency_key="2", **page)
+        session = world.sessions[(await paid_shop.payment(order_id))["session_id"]]
+        assert session.customer == saved.customer
+        assert (
+            saved.to_json()["allow_redisplay"]
+            in (session.to_json()["saved_payment_method_options"]["allow_redisplay_filters"])
+        )
+        assert "setup_future_usage" not in session.payment_intent_data
+
+        order_id, _ = await paid_shop.bought(service, other, idempotency_key="3", **page)
+        assert world.sessions[(await paid_shop.payment(order_id))["session_id"]].customer is None
+
+
+async def test_a_customer_pays_although_their_record_at_the_payment_provider_is_gone(
+    paid_shop: PaidShop,
+) -> None:
+    """It was deleted there, or belongs to the test mode, which the shop has left."""
+    buyer = await paid_shop.shop.session("b@example.com")
+    world = paid_shop.provider.world
+    async with paid_shop.open() as service:
+        await paid_shop.bought(service, buyer, save_payment_method=True, idempotency_key="1")
+        world.customers.clear()
+        order_id, intent_id = await paid_shop.bought(
+            service, buyer, save_payment_method=True, idempotency_key="2"
+        )
+        await paid_shop.pay(intent_id)
+        await paid_shop.due(order_id)
+        await paid_shop.reaches(order_id, "COMPLETED")
+    assert not await paid_shop.shop.databases.admin.fetch("select from orders.payment_customers")
 
 
 async def test_a_failed_purchase_releases_the_hold(paid_shop: PaidShop) -> None:
