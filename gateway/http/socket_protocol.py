@@ -111,7 +111,9 @@ class Connection:
     async def close(self, code: int, reason: str) -> None:
         """Close the connection; aiohttp drops a client that doesn't answer the close frame in time."""
         await self._end_operations()
-        await self._socket.close(code=code, message=reason.encode()[:MAX_REASON])
+        # Not cut within a character: browsers report invalid UTF-8 as a lost connection, without the code.
+        short = reason.encode()[:MAX_REASON].decode(errors="ignore").encode()
+        await self._socket.close(code=code, message=short)
 
     async def _handle(self, received: WSMessage, limit: asyncio.Timeout) -> None:
         self._count()

@@ -106,6 +106,15 @@ async def test_a_protocol_violation_closes_the_connection(
         assert (await socket.closed())[0] == code
 
 
+async def test_a_long_reason_is_cut_between_characters(ann: Client, changes: Changes) -> None:
+    id_ = "x" + "é" * 100
+    async with connected(ann) as socket:
+        for _ in range(2):
+            await socket.send(**SUBSCRIBE | {"id": id_})
+        code, reason = await socket.closed()
+    assert (code, reason[:17]) == (4409, f"Subscriber for {id_[:2]}")
+
+
 async def test_binary_messages_close_the_connection(ann: Client) -> None:
     async with connected(ann) as socket:
         await socket.socket.send_bytes(b"{}")
