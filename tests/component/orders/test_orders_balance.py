@@ -9,6 +9,9 @@ from protos.orders.v1 import events_pb2
 from tests.component.orders.shop import Shop, request
 from tests.fixtures.patience import until
 
+# Seconds. An audit that begins that late doesn't read the balance within a test.
+A_DAY = 86_400.0
+
 
 def reported(balance: str, ago: timedelta = timedelta()) -> events_pb2.ApplyEventsRequest:
     """A callback about a low balance that was received this long ago."""
@@ -48,7 +51,7 @@ async def test_the_balance_is_read_before_the_first_purchase_and_at_every_audit(
 async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_not(
     shop: Shop,
 ) -> None:
-    async with shop.open() as orders:
+    async with shop.open(settling=A_DAY) as orders:
         await orders.CreateOrder(request(shop), metadata=await shop.session("ann@example.com"))
 
         async def is_stored() -> bool:
@@ -64,7 +67,7 @@ async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_n
 async def test_a_balance_is_stored_without_what_it_is_compared_with(shop: Shop) -> None:
     wanted = reported("74.1")
     wanted.events[0].balance_low.ClearField("threshold")
-    async with shop.open() as orders:
+    async with shop.open(settling=A_DAY) as orders:
         await orders.ApplyEvents(wanted, metadata=shop.service_key)
     assert await stored(shop) == Decimal("74.1")
     [row] = await shop.databases.admin.fetch("select * from orders.balance_events")
