@@ -195,3 +195,9 @@ async def platform(open_esims: OpenESIMs, serve_webhooks: ServeWebhooks) -> Asyn
         serve_webhooks(esims_address=f"127.0.0.1:{port}", admin_port=admin_port) as post,
     ):
         yield replace(esims, post=post, admin_port=admin_port)
+
+
+@pytest.fixture
+async def url(serve_webhooks: ServeWebhooks) -> AsyncIterator[str]:
+    async with serve_webhooks() as post:
+        yield post.url

@@ -1,10 +1,7 @@
 """The webhook process over HTTP: what it stores, refuses and answers."""
 
 import asyncio
-import gzip
 import json
-import zlib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import aiohttp
@@ -16,14 +13,7 @@ from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
 from webhooks.addresses import networks
-from webhooks.content import MAX_ENCODINGS
 from webhooks.settings import Settings
-
-
-@pytest.fixture
-async def url(serve_webhooks: ServeWebhooks) -> AsyncIterator[str]:
-    async with serve_webhooks() as post:
-        yield post.url
 
 
 async def test_a_signed_callback_is_stored_raw_before_it_is_acknowledged(
@@ -125,73 +115,6 @@ async def test_a_callback_without_content_type_is_stored(
     (row,) = await stored(databases)
     assert (row["body"], row["event_type"]) == (BODY, "FirstAttachment")
     assert "content-type" not in str(row["headers"]).lower()
-
-
-RAW_DEFLATE = zlib.compressobj(wbits=-15)
-COMPRESSED = {
-    "gzip": gzip.compress(BODY),
-    "GZIP": gzip.compress(BODY[:20]) + gzip.compress(b"") + gzip.compress(BODY[20:]),
-    "gzip, identity": gzip.compress(BODY) + b"\0\0",
-    "x-gzip": gzip.compress(BODY),
-    "deflate": zlib.compress(BODY),
-    "Deflate": RAW_DEFLATE.compress(BODY) + RAW_DEFLATE.flush(),
-    "deflate, gzip": gzip.compress(zlib.compress(BODY)),
-    "": gzip.compress(BODY),
-}
-
-
-@pytest.mark.parametrize("encoding", list(COMPRESSED))
-@pytest.mark.parametrize("signed_plain", [False, True])
-async def test_a_compressed_callback_is_stored_decompressed(
-    url: str, http: aiohttp.ClientSession, databases: Databases, encoding: str, signed_plain: bool
-) -> None:
-    sent = COMPRESSED[encoding]
-    headers = sign(BODY if signed_plain else sent)
-    if encoding:
-        headers["Content-Encoding"] = encoding
-    async with http.post(url, data=sent, headers=headers) as answer:
-        assert answer.status == 200
-    (row,) = await stored(databases)
-    assert (row["body"], row["event_type"]) == (BODY, "FirstAttachment")
-
-
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        gzip.compress(b" " * 10_000_000),
-        gzip.compress(b" " * 1_000) * 2_000,
-        gzip.compress(BODY) + b"x",
-        gzip.compress(BODY) + gzip.compress(BODY)[:-9],
-        gzip.compress(BODY) + zlib.compress(BODY),
-    ],
-    ids=["one member", "many members", "other bytes", "an incomplete member", "another encoding"],
-)
-async def test_a_body_that_cannot_be_decompressed_within_the_limit_is_stored_compressed(
-    url: str, http: aiohttp.ClientSession, databases: Databases, bomb: bytes
-) -> None:
-    headers = sign(bomb) | {"Content-Encoding": "gzip"}
-    async with http.post(url, data=bomb, headers=headers) as answer:
-        assert answer.status == 200
-    async with http.post(url, data=bomb, headers=headers | sign(BODY)) as answer:
-        assert answer.status == 401
-    (row,) = await stored(databases)
-    assert (row["body"], row["event_type"]) == (bomb, "unknown")
-    problem = await databases.admin.fetchval("select last_error from webhooks.deliveries")
-    assert problem == "not JSON, or in an unknown compression"
-
-
-async def test_a_body_that_was_compressed_many_times_is_stored_compressed(
-    url: str, http: aiohttp.ClientSession, databases: Databases
-) -> None:
-    body = BODY
-    for _ in range(MAX_ENCODINGS + 1):
-        body = gzip.compress(body)
-    encoding = ", ".join(["gzip"] * (MAX_ENCODINGS + 1))
-    headers = sign(body) | {"Content-Encoding": encoding}
-    async with http.post(url, data=body, headers=headers) as answer:
-        assert answer.status == 200
-    (row,) = await stored(databases)
-    assert (row["body"], row["event_type"]) == (body, "unknown")
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "latin-1"])

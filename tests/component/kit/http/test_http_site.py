@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
-import uvloop
 from aiohttp import web
 
 from kit.http import site
@@ -22,14 +21,6 @@ from tests.fixtures.patience import PATIENCE, until
 # Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
 MANY = 80
-
-
-@pytest.fixture(
-    params=[asyncio.DefaultEventLoopPolicy(), uvloop.EventLoopPolicy()], ids=["asyncio", "uvloop"]
-)
-def event_loop_policy(request: pytest.FixtureRequest) -> Any:
-    """The processes run with uvloop, which accepts connections in another way."""
-    return request.param
 
 
 async def test_all_waiting_connections_are_accepted_in_a_few_iterations(serve: Serve) -> None:
