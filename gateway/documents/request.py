@@ -57,13 +57,23 @@ async def read(
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="Send the request body without compression")
     try:
-        if BODY in request:
-            body = request[BODY]
-        elif request.content.is_eof():
-            body = await request.read()  # already complete, so no timeout is needed
-        else:
-            async with asyncio.timeout(body_seconds):
-                body = await request.read()
+        body = request[BODY] if BODY in request else await received(request, body_seconds)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise web.HTTPRequestEntityTooLarge(
+            max_size=0, actual_size=0, text=f"The request body has more than {max_body} bytes"
+        ) from error
+    if len(body) > FREE_BYTES:
+        work.body(len(body))
+    return operation(parse(body, "The request body"))
+
+
+async def received(request: web.Request, seconds: float) -> bytes:
+    """Return the body, which has to arrive within `seconds`; raise web.HTTPException if it doesn't."""
+    try:
+        if request.content.is_eof():
+            return await request.read()  # already complete, so no timeout is needed
+        async with asyncio.timeout(seconds):
+            return await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(
             text="The request body did not arrive in time; try again"
@@ -72,13 +82,6 @@ async def read(
         raise web.HTTPBadRequest(
             text="The connection was closed before the request body was complete"
         ) from error
-    except web.HTTPRequestEntityTooLarge as error:
-        raise web.HTTPRequestEntityTooLarge(
-            max_size=0, actual_size=0, text=f"The request body has more than {max_body} bytes"
-        ) from error
-    if len(body) > FREE_BYTES:
-        work.body(len(body))
-    return operation(parse(body, "The request body"))
 
 
 def _parameters(request: web.Request) -> dict[str, Any]:

@@ -22,7 +22,6 @@ BACKLOG = 4_096
 AT_ONCE = 100
 # Seconds without accepting after the system refused to open another one, for want of memory or files.
 PAUSE = 1.0
-
 # Why there is no socket for an address on a system without IPv6, for which `localhost` may have one.
 NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -62,15 +61,19 @@ class Accepting:
         self._start()
 
     def close(self) -> None:
-        if self._resume is not None:
-            self._resume.cancel()
+        self._stop()
         for one in self.sockets:
-            self._loop.remove_reader(one)
             one.close()
 
     def _start(self) -> None:
         for one in self.sockets:
             self._loop.add_reader(one, self._accept, one)
+
+    def _stop(self) -> None:
+        if self._resume is not None:
+            self._resume.cancel()
+        for one in self.sockets:
+            self._loop.remove_reader(one)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(AT_ONCE):
@@ -86,8 +89,7 @@ class Accepting:
                     PAUSE,
                     level=logging.ERROR,
                 )
-                for one in self.sockets:
-                    self._loop.remove_reader(one)
+                self._stop()
                 self._resume = self._loop.call_later(PAUSE, self._start)
                 return
             accepted.setblocking(False)

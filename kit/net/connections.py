@@ -3,7 +3,8 @@
 import os
 import socket
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,11 +12,11 @@ from urllib.parse import unquote
 # Lists the file descriptors of the process, on Linux and macOS.
 OPEN_FILES = Path("/dev/fd")
 
-
 Address = tuple[IPv4Address | IPv6Address, int]
-# Descriptors by the peer's address and the local port, as of the last listing. It takes milliseconds, and
-# there may be hundreds of connections to close.
-_listed: dict[tuple[Address, int], int] = {}
+# The peer's address and the local port.
+Ends = tuple[Address, int]
+# Descriptors as of the last listing, which takes milliseconds: there may be hundreds of connections to close.
+_listed: dict[Ends, int] = {}
 
 
 def close(peer: str, port: int) -> bool:
@@ -27,32 +28,48 @@ def close(peer: str, port: int) -> bool:
     address = _address(peer)
     if address is None:
         return False
-    ends = (address, port)
-    if _ends(_listed.pop(ends, -1), close=ends) == ends:
+    if _close_listed((address, port)):
         return True
+    _list()
+    return _close_listed((address, port))
+
+
+def _close_listed(ends: Ends) -> bool:
+    """Close a listed connection, if its descriptor still has these ends."""
+    number = _listed.pop(ends, None)
+    with suppress(OSError), _connection(number) as found:
+        if found is not None and _ends(found) == ends:
+            found.shutdown(socket.SHUT_RDWR)
+            return True
+    return False
+
+
+def _list() -> None:
     _listed.clear()
     for entry in OPEN_FILES.iterdir():
         number = int(entry.name)
-        if (found := _ends(number)) is not None:
-            _listed[found] = number
-    return _ends(_listed.pop(ends, -1), close=ends) == ends
+        with suppress(OSError), _connection(number) as found:
+            if found is not None:
+                _listed[_ends(found)] = number
 
 
-def _ends(number: int, close: tuple[Address, int] | None = None) -> tuple[Address, int] | None:
-    """Return the ends of the connection with this descriptor, and close it if they are those to `close`."""
-    with suppress(OSError):  # the descriptor may have been closed since
-        if not stat.S_ISSOCK(os.fstat(number).st_mode):
-            return None
-        # A duplicate, because another thread may close the descriptor and reuse its number at any time.
-        with socket.socket(fileno=os.dup(number)) as duplicate:
-            if duplicate.family not in (socket.AF_INET, socket.AF_INET6):
-                return None
-            remote, local = duplicate.getpeername(), duplicate.getsockname()
-            ends = ((_parse(remote[0]), remote[1]), local[1])
-            if ends == close:
-                duplicate.shutdown(socket.SHUT_RDWR)
-            return ends
-    return None
+@contextmanager
+def _connection(number: int | None) -> Iterator[socket.socket | None]:
+    """Open a duplicate of a descriptor within the block; None if it is no TCP socket. Raises OSError.
+
+    A duplicate, because another thread may close the descriptor and reuse its number at any time.
+    """
+    if number is None or not stat.S_ISSOCK(os.fstat(number).st_mode):
+        yield None
+        return
+    with socket.socket(fileno=os.dup(number)) as duplicate:
+        is_tcp = duplicate.family in (socket.AF_INET, socket.AF_INET6)
+        yield duplicate if is_tcp else None
+
+
+def _ends(connection: socket.socket) -> Ends:
+    remote, local = connection.getpeername(), connection.getsockname()
+    return (_parse(remote[0]), remote[1]), local[1]
 
 
 def _address(peer: str) -> Address | None:

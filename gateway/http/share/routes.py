@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from gateway.documents.request import received
 from gateway.http.rate_limits import RateLimits
 from gateway.http.share import page
 from gateway.schema.esims import qr
@@ -72,12 +73,7 @@ class SharePages:
             raise web.HTTPUnsupportedMediaType
         if request.content_length is None or request.content_length > MAX_FORM:
             raise web.HTTPRequestEntityTooLarge(MAX_FORM, request.content_length or 0)
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                body = await request.read()
-        except TimeoutError as error:
-            text = "The request body did not arrive in time; try again"
-            raise web.HTTPRequestTimeout(text=text) from error
+        body = await received(request, self._body_seconds)
         form = parse_qs(body.decode(errors="replace"))
         return await self._answer(request, form.get("pin", [""])[0])
 
