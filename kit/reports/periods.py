@@ -3,8 +3,9 @@
 import calendar
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from kit.errors import Failure, Kind
 
@@ -22,6 +23,11 @@ class Interval(StrEnum):
     QUARTER = "QUARTER"
     YEAR = "YEAR"
     RANGE = "RANGE"
+
+
+def day_of(moment: datetime, zone: str) -> date:
+    """Return the day of a moment in a time zone."""
+    return moment.astimezone(ZoneInfo(zone)).date()
 
 
 @dataclass(frozen=True, slots=True)

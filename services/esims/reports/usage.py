@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from kit.db.reports import ReportsDatabase
 from kit.errors import Failure, Kind, invalid
@@ -71,7 +70,7 @@ def _require_samples(day: date, begins: datetime, zone: str, state: State) -> No
     if deleted is None or begins >= deleted:
         return
     # The first day of which all samples are stored, or that is summed.
-    first = deleted.astimezone(ZoneInfo(zone)).date() + DAY
+    first = periods.day_of(deleted, zone) + DAY
     if zone in state.zones:
         first = min(first, state.zones[zone] or first)
     works = sorted(name for name in state.zones if state.sums(name, day))

@@ -95,10 +95,16 @@ class Audit:
         try:
             with tracing.root_span("compare with the provider"):
                 await self._compare(since, until)
-        finally:  # a list of orders that can't be read must not hide that the balance is low
-            balance = await self._datasource.get_balance()
-            async with self._database.system() as connection:
-                await balance_store.record(connection, balance)
+        except Exception:
+            # A list of orders that can't be read must not hide that the balance is low.
+            await self._read_balance()
+            raise
+        await self._read_balance()
+
+    async def _read_balance(self) -> None:
+        balance = await self._datasource.get_balance()
+        async with self._database.system() as connection:
+            await balance_store.record(connection, balance)
 
     async def _compare(self, since: datetime, until: datetime) -> None:
         provider = await self._datasource.get_history(since, until, priority=Priority.SYNC)

@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from kit.db.database import Connection, Database
+from kit.reports.periods import day_of
 from services.orders.books.difference import shown
 from services.orders.reports import rebuild_store
 from services.orders.reports.difference import Counts, Difference
@@ -35,7 +36,7 @@ class Rebuild:
         if begin is None:
             return
         day, zone = begin, ZoneInfo(self._time_zone)
-        while day <= self._today():
+        while day <= day_of(self._database.now(), self._time_zone):
             counts.days += 1
             async for found in self._day(day, counts, check=check):
                 counts.differences += 1
@@ -47,16 +48,13 @@ class Rebuild:
             counts.differences += 1
             yield found
 
-    def _today(self) -> date:
-        return self._database.now().astimezone(ZoneInfo(self._time_zone)).date()
-
     async def _begin(self, first: date | None) -> date | None:
         async with self._database.system(snapshot=True) as connection:
             moment = await rebuild_store.first_moment(connection)
         if moment is None:
             return None
         # In any zone, the first day is at most one earlier.
-        earliest = moment.astimezone(ZoneInfo(self._time_zone)).date() - DAY
+        earliest = day_of(moment, self._time_zone) - DAY
         return max(earliest, first) if first else earliest
 
     async def _day(self, day: date, counts: Counts, *, check: bool) -> AsyncIterator[Difference]:
@@ -100,7 +98,7 @@ class Rebuild:
         if found["day"] is None:
             # Otherwise they differ as well.
             found["day by area"] = await rebuild_store.areas_differ(connection, zone, "DAY", day)
-        if (day + DAY).day == 1 or day == self._today():
+        if (day + DAY).day == 1 or day == day_of(self._database.now(), self._time_zone):
             month = day.replace(day=1)
             found["month by area"] = await rebuild_store.areas_differ(
                 connection, zone, "MONTH", month

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from kit.background import Loop, sleep
 from kit.db.database import Connection, Database
+from kit.reports.periods import day_of
 from kit.telemetry import metrics
 from services.orders.reports import rebuild_store
 from services.orders.reports.difference import Counts
@@ -121,12 +121,12 @@ class Zone:
         async with self._database.system(locks=(rebuild_store.LOCK,)) as connection:
             await connection.execute(ADD, self._time_zone)
             first = await rebuild_store.first_moment(connection)
-        begin = (first or self._database.now()).astimezone(ZoneInfo(self._time_zone)).date()
+        begin = day_of(first or self._database.now(), self._time_zone)
         # All days are summed by plan first, because the sums by area of a day include what happened to its
         # orders on later days.
         for sum_day in (rebuild_store.sum_day, self._sum_areas):
             day = begin
-            while day <= self._today():
+            while day <= day_of(self._database.now(), self._time_zone):
                 if self._stop.is_set():
                     return False
                 async with self._database.system(locks=(rebuild_store.LOCK,)) as connection:
@@ -141,13 +141,10 @@ class Zone:
                     break
         return True
 
-    def _today(self) -> date:
-        return self._database.now().astimezone(ZoneInfo(self._time_zone)).date()
-
     async def _sum_areas(self, connection: Connection, zone: str, day: date) -> None:
         """Sum a day by area; on the last day of a month, and today, sum the month as well."""
         await rebuild_store.sum_areas(connection, zone, "DAY", day)
-        if (day + DAY).day == 1 or day == self._today():
+        if (day + DAY).day == 1 or day == day_of(self._database.now(), self._time_zone):
             await rebuild_store.sum_areas(connection, zone, "MONTH", day.replace(day=1))
 
 
