@@ -7,7 +7,7 @@ from services.esims.travelers import share_link_store, traveler_store
 
 
 async def erase_travelers(database: Database, emails: Sequence[str]) -> None:
-    """Erase travelers by e-mail address, whoever named them; repeatable.
+    """Erase travelers by e-mail address, of all customers and organizations; repeatable.
 
     A traveler without an account is the person who is erased: the eSIMs lose their traveler, and their links
     are revoked. One with an account may be another person, whose address somebody mistook, and only loses the

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
-from kit.values import money
 from services.orders.budgets import reserve as budgets
 from services.orders.cancellation.revocation import Revocation
 from services.orders.customer_store import ERASED_CUSTOMER
@@ -26,7 +25,7 @@ from services.orders.payments.policy import (
     due,
     refundable,
 )
-from services.orders.payments.refunds import billed, refund_facts, refund_store
+from services.orders.payments.refunds import billed, keys, refund_facts, refund_store
 from services.orders.payments.refunds.refund import Refunding, locked
 from services.orders.payments.refunds.shares import left, shares, to_card
 from services.orders.peers import ESIMs
@@ -153,7 +152,7 @@ class CancelledRefunds:
                 order_row,
                 shares(payment, amount, _destination(payment), withdrawn=withdrawn),
                 RefundReason.CANCELLED,
-                key=f"cancelled-{len(revoked)}-{money.plain(before):f}",
+                key=keys.of_cancellation(len(revoked), before),
                 actor=ACTOR,
             )
             amount = refund_store.amounts(recorded)

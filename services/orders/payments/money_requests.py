@@ -10,8 +10,8 @@ from protos.common.v1 import money_pb2
 from protos.orders.v1 import payments_pb2 as pb
 from services.orders.order import MAX_KEY
 from services.orders.payment import RefundDestination, payable_unit
+from services.orders.payments.refunds import keys
 from services.orders.payments.refunds.refund_order import RefundRequest
-from services.orders.payments.refunds.refund_store import OWN_KEY
 from services.orders.payments.requests import DEFAULT_PAGE, MAX_NOTE, MAX_PAGE
 
 DESTINATIONS = {
@@ -40,7 +40,7 @@ def refund(request: pb.RefundOrderRequest) -> RefundRequest:
         checks.fail("destination", "must be CARD, WALLET, MANUAL or INVOICE, or absent")
     note = _note(checks, request.note)
     key = idempotency_key(checks, request.idempotency_key)
-    if OWN_KEY.fullmatch(key):
+    if keys.is_own(key):
         checks.fail(
             "idempotency_key", "is one of those that the shop's own refunds have; use another"
         )

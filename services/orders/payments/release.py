@@ -12,7 +12,7 @@ from services.orders.payment import Payment, PaymentMethod, PaymentState, Refund
 from services.orders.payments import order_store, state_store
 from services.orders.payments.observe import mismatch
 from services.orders.payments.port import Intent, IntentState, PaymentPort, ProviderRefundState
-from services.orders.payments.refunds import refund
+from services.orders.payments.refunds import keys, refund
 from services.orders.payments.refunds.refund import Refunding
 from services.orders.payments.refunds.shares import left, shares
 from services.orders.payments.start import Starts
@@ -145,7 +145,7 @@ class Releases:
                     order,
                     shares(locked, rest),
                     RefundReason.NOT_DELIVERED,
-                    key="not-delivered",
+                    key=keys.NOT_DELIVERED,
                     actor=ACTOR,
                 )
             await self._taking.released(connection, locked)

@@ -1,18 +1,20 @@
 """Posts that the cardholder of a failed order has the deposit, because of a dispute that was lost."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from uuid import UUID
 
 from kit.db.database import Connection
 from services.orders.books import store as books
 from services.orders.books.dispute_postings import disputed, key_of
-from services.orders.books.posting import DEPOSITS, PostingKind
+from services.orders.books.posting import DEPOSITS, Entry, PostingKind
 from services.orders.payment import PaymentState
 from services.orders.payments import store
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.refunds.shares import left
 
 NOTHING = Decimal(0)
+GIVEN, RETURNED = PostingKind.DEPOSIT_DISPUTE, PostingKind.DEPOSIT_DISPUTE_RETURN
 
 
 async def settle_deposit(connection: Connection, payment_id: UUID, actor: str) -> None:
@@ -25,28 +27,36 @@ async def settle_deposit(connection: Connection, payment_id: UUID, actor: str) -
     if payment is None or payment.order_id is None or payment.state is not PaymentState.RELEASED:
         return
     found = await disputes.of_payment(connection, payment.id)
-    given, returned = PostingKind.DEPOSIT_DISPUTE, PostingKind.DEPOSIT_DISPUTE_RETURN
-    keys = [key_of(kind, one.id) for kind in (given, returned) for one in found]
-    posted = await books.posted(connection, keys)
-    before = {
-        one.id: sum((e.amount for e in entries if e.account == DEPOSITS), NOTHING)
-        for one in found
-        for _, entries in [posted.get(key_of(given, one.id), ("", []))]
-    }
-    rest = left(payment) - sum(
-        before[one.id] for one in found if key_of(returned, one.id) not in posted
-    )
+    keys = {one.id: (key_of(GIVEN, one.id), key_of(RETURNED, one.id)) for one in found}
+    posted = await books.posted(connection, [key for both in keys.values() for key in both])
+    rest = left(payment)
+    for given, returned in keys.values():
+        if returned not in posted:
+            rest -= _amount(posted, given)
     for one in found:
-        amount, is_new = before[one.id], False
-        if not amount and _is_final(one) and one.currency == payment.currency:
-            amount, is_new = max(min(one.amount, rest), NOTHING), True
+        amount = _amount(posted, keys[one.id][0])
+        if amount and one.withdrawn:
+            continue  # posted, and still lost
+        if not amount:
+            if not _is_final(one) or one.currency != payment.currency:
+                continue
+            amount = max(min(one.amount, rest), NOTHING)
             rest -= amount
-        elif one.withdrawn:
-            continue
         posting = disputed(
-            one.id, amount, payment.currency, payment, withdrawn=is_new, given_by=DEPOSITS
+            one.id,
+            amount,
+            payment.currency,
+            payment,
+            withdrawn=one.withdrawn,
+            given_by=DEPOSITS,
         )
         await books.post(connection, posting, actor=actor)
+
+
+def _amount(posted: Mapping[str, tuple[str, list[Entry]]], key: str) -> Decimal:
+    """Return what a posting takes from the deposits; 0 if it does not exist."""
+    _, entries = posted.get(key, ("", []))
+    return sum((entry.amount for entry in entries if entry.account == DEPOSITS), NOTHING)
 
 
 def _is_final(dispute: disputes.Dispute) -> bool:

@@ -18,7 +18,7 @@ from services.orders.payments.disputes import store as disputes
 from services.orders.payments.disputes.report import Report, ReportKind
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.port import PaymentPort, ProviderDispute
-from services.orders.payments.refunds import refund_store
+from services.orders.payments.refunds import keys, refund_store
 from services.orders.payments.refunds.shares import left, left_on_card
 from services.orders.payments.wallets import wallet_store
 from services.orders.peers import ESIMs
@@ -115,7 +115,7 @@ class ReportReading:
                     RefundDestination.CARD,
                     amount,
                     RefundReason.FRAUD_WARNING,
-                    key=f"warning:{report.id}",
+                    key=keys.of_fraud_warning(report.id),
                     actor=ACTOR,
                     note="early fraud warning",
                 )

@@ -113,7 +113,7 @@ async def withdrawn(connection: Connection, payment_id: UUID) -> Decimal:
 
 
 async def takes_payment(connection: Connection, payment: Payment) -> bool:
-    """Return whether disputes have withdrawn what was taken for an order before its delivery."""
+    """Return whether disputes have withdrawn a payment that was captured before the delivery of its order."""
     return (
         payment.state is PaymentState.PAID
         and not paid_manually(payment)

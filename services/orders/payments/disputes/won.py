@@ -8,7 +8,7 @@ from services.orders.payment import Payment, PaymentState, RefundDestination, Re
 from services.orders.payments import order_store
 from services.orders.payments.disputes import store as disputes
 from services.orders.payments.port import ProviderDispute
-from services.orders.payments.refunds import refund_store
+from services.orders.payments.refunds import keys, refund_store
 from services.orders.payments.refunds.shares import left, left_on_card
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ async def refund_rest(connection: Connection, payment: Payment, dispute: Provide
             RefundDestination.CARD,
             amount,
             RefundReason.NOT_DELIVERED,
-            key=f"won:{dispute.id}",
+            key=keys.of_won_dispute(dispute.id),
             actor=ACTOR,
             note=f"the dispute {dispute.id} was won",
         )

@@ -3,7 +3,6 @@
 Lock an order, then its payment, then the organization that pays with a statement, then the refund.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -30,9 +29,6 @@ def read_row(row: Any) -> Refund:
     return Refund(**values)
 
 
-# The keys of refunds that the platform records itself. If another refund of the payment had one of them, the
-# platform's own would count as recorded.
-OWN_KEY = re.compile(r"not-delivered|(won|warning):.*|cancelled-[0-9]+-[0-9.]+")
 RECORD = f"""
 insert into orders.refunds as r (
     payment_id, order_id, customer_id, idempotency_key, amount, currency, destination, reason, note,

@@ -74,7 +74,7 @@ async def test_only_the_buyer_continues_a_payment(paid_shop: PaidShop) -> None:
             service, buyer.metadata, organization_id=organization.id, save_payment_method=True
         )
         wanted = pb.ResumePaymentRequest(order_id=order_id)
-        # The card of whoever pays is saved for the buyer.
+        # The card that pays is saved for the buyer, also if it is another person's.
         for other in (organization.owner.metadata, organization.manager.metadata, admin):
             call = service.payments.ResumePayment(wanted, metadata=other)
             assert await refused(call) == "ONLY_BUYER_PAYS"
