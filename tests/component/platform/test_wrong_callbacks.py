@@ -64,7 +64,11 @@ async def test_a_usage_report_in_minutes_or_an_unknown_unit_does_not_change_the_
         while follower.now["dataUsed"] != 550.0:
             received.append(follower.now)
             await follower.receive()
-    assert {(now["status"], now["dataUsed"]) for now in received} == {("ACTIVE", 250.0)}
+    # The provider reports 50 % of the data on the way, which a follower may see.
+    assert {(now["status"], now["dataUsed"]) for now in received} <= {
+        ("ACTIVE", 250.0),
+        ("ACTIVE", 500.0),
+    }
 
 
 async def test_impossible_dates_in_callbacks_break_no_reads(followed: FollowedESIM) -> None:

@@ -136,7 +136,8 @@ async def _group(many: Bulk) -> str:
     return str(made.group.id)
 
 
-# The retry waits, not the worker, which may wait for the same row.
+# The worker locks the batch too, in order to record its end, which is visible before.
+ENDED = "select exists (select from orders.batches where finished_at is not null)"
 BLOCKED = """
 select exists (
     select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
@@ -149,6 +150,7 @@ async def test_a_retry_that_another_one_overtook_changes_nothing(shop: Shop) -> 
     async with bulk(shop) as many:
         await shop.fault(method="POST", path="/orders", status=400)
         batch = await many.finished(await many.create([many.item(), many.item(plan=1)]))
+        await shop.databases.until(ENDED)
         other = await asyncpg.connect(shop.databases.admin_url)
         try:
             transaction = other.transaction()
