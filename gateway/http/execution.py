@@ -112,12 +112,13 @@ class Execution:
         caller: Caller,
         request_id: str,
         allowed: Collection[OperationType] = EVERY_KIND,
+        idempotency_key: str | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Yield the one result of a query or mutation, or a result for each event of a subscription."""
         began = time.perf_counter()
         try:
             prepared = await self._known.prepared(operation, caller.work)
-            context = self.context(caller)
+            context = self.context(caller, idempotency_key)
             context.prepared = prepared
             await self.store(operation, prepared, caller)
             with ExitStack() as beginning:

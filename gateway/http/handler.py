@@ -34,6 +34,7 @@ from kit.logs import request_id
 
 # If a request has this header, the response has it too, with the operation's cost and the caller's limit.
 COST = "GraphQL-Cost"
+IDEMPOTENCY_KEY = "Idempotency-Key"
 # Tuples instead of sets, because a lookup in a set calls the enum's slow `__hash__`.
 ALLOWED = {"GET": (OperationType.QUERY,), "POST": (OperationType.QUERY, OperationType.MUTATION)}
 STATUSES = {
@@ -96,7 +97,8 @@ class Handler:
         self, request: web.Request, operation: requests.Operation, caller: Caller
     ) -> web.StreamResponse:
         allowed = (*ALLOWED[request.method], OperationType.SUBSCRIPTION)
-        results = self.execution.results(operation, caller, request_id.current(), allowed)
+        key = request.headers.get(IDEMPOTENCY_KEY)
+        results = self.execution.results(operation, caller, request_id.current(), allowed, key)
         address = self.limits.client(request)
         with self.metrics.connected("sse"):
             return await self.streams.serve(request, caller.session, address, results)
@@ -115,7 +117,7 @@ class Handler:
         if self.public is not None:
             key = self.public.key(request, prepared, operation.variables, session)
         if self.public is None or key is None:
-            context = self.execution.context(caller, request.headers.get("Idempotency-Key"))
+            context = self.execution.context(caller, request.headers.get(IDEMPOTENCY_KEY))
             executed = await run(context)
         else:
             public = partial(run, self.execution.public_context(caller))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from tests.fixtures.patience import PATIENCE
 from tests.fixtures.sandboxes import Auth
 
 FOLLOW = "subscription($id: ID!) { orderUpdated(orderId: $id) { id status } }"
+NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -43,8 +44,10 @@ class Events:
 
 
 @asynccontextmanager
-async def streamed(client: Client, query: str, **variables: Any) -> AsyncIterator[Events]:
-    headers = {"Accept": "text/event-stream"}
+async def streamed(
+    client: Client, query: str, headers: Mapping[str, str] = NO_HEADERS, /, **variables: Any
+) -> AsyncIterator[Events]:
+    headers = {"Accept": "text/event-stream", **headers}
     if client.token is not None:
         headers["Authorization"] = f"Bearer {client.token}"
     body = {"query": query, "variables": variables}
@@ -72,6 +75,16 @@ async def test_a_query_sends_one_event_and_completes(ann: Client) -> None:
         assert await events.next() == ("next", {"data": {"__typename": "Query"}})
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
+
+
+async def test_the_idempotency_header_applies_to_a_purchase_answered_by_events(
+    gateway: Gateway, ann: Client
+) -> None:
+    query = 'mutation { purchaseESIM(planId: "1") { success error } }'
+    async with streamed(ann, query, {"Idempotency-Key": "k-1"}) as events:
+        _, body = await events.next()
+        assert body["data"]["purchaseESIM"]["success"] is True
+    assert gateway.orders.requests[-1].idempotency_key == "k-1"
 
 
 async def test_get_carries_subscriptions_but_no_mutations(ann: Client, changes: Changes) -> None:
