@@ -88,7 +88,8 @@ class Handler:
         try:
             prepared = await self.known.prepared(operation, caller.work)
         except GraphQLError as error:
-            return self._executed(request, None, ExecutionResult(None, [error]), began)
+            response, _ = self._executed(request, None, ExecutionResult(None, [error]), began)
+            return response
         if prepared.kind is OperationType.SUBSCRIPTION and answer.accepts_events(request):
             return await self._events(request, operation, caller)
         return await self._single(request, operation, prepared, caller)
@@ -153,8 +154,8 @@ class Handler:
             ) from error
         if (failure := errors.rate_limit_failure(result.errors or ())) is not None:
             return Executed(self._refused(request, failure), None, whole=False)
-        response = self._executed(request, prepared, result, began)
-        return Executed(response, context.cost, whole=not result.errors)
+        response, whole = self._executed(request, prepared, result, began)
+        return Executed(response, context.cost, whole=whole)
 
     def _refused(self, request: web.Request, failure: Failure) -> web.Response:
         body = {"errors": [errors.from_failure(failure, request_id.current())]}
@@ -165,7 +166,8 @@ class Handler:
 
     def _executed(
         self, request: web.Request, prepared: Prepared | None, result: ExecutionResult, began: float
-    ) -> web.Response:
+    ) -> tuple[web.Response, bool]:
+        """Return the response, and whether it has no errors."""
         found = result.errors or []
         body: dict[str, Any] = {}
         if found:
@@ -177,4 +179,5 @@ class Handler:
         bounded = answer.BoundedBody(body, self.settings.max_answer)
         took = time.perf_counter() - began
         self.metrics.answered(prepared if executed else None, bounded.errors, took)
-        return answer.respond(request, bounded.text, 200 if executed else 400)
+        response = answer.respond(request, bounded.text, 200 if executed else 400)
+        return response, not bounded.errors

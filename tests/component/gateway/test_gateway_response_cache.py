@@ -143,6 +143,15 @@ async def test_an_error_is_not_cached(caching: tuple[Client, Client]) -> None:
         assert "errors" in await answer.json()
 
 
+async def test_a_response_that_is_too_large_is_not_cached(platform: Platform) -> None:
+    async with platform.another(response_cache_seconds=60, max_answer=50) as client:
+        for _ in range(2):
+            answer = await post(client, WINDOW)
+            assert answer.headers["Cache-Control"] == "no-store"
+            (error,) = (await answer.json())["errors"]
+            assert error["extensions"]["reason"] == "ANSWER_BYTES"
+
+
 async def test_a_hidden_plan_disappears_from_every_gateway(
     caching: tuple[Client, Client], platform: Platform
 ) -> None:
