@@ -54,13 +54,14 @@ class Connection(web.RequestHandler):
     """A client connection.
 
     Relies on these internals of aiohttp: `_waiter`, a future that is pending while the connection is
-    idle; `_messages`, the parsed requests that have not started; `_upgraded`; and
-    `_pause_reading_for_buffer`, which pauses reading until the next request starts.
+    idle; `_messages`, the parsed requests that have not started; `_close`, true if no more are parsed;
+    `_upgraded`; and `_pause_reading_for_buffer`, which pauses reading until the next request starts.
     """
 
     __slots__ = (
         *("_body", "_guard", "_head", "_head_since", "_has_request", "_payload", "_throttle"),
-        *("_stalled_bytes", "_stalled_since", "_wire", "client", "counted", "unsent", "unwritten"),
+        *("_stalled_bytes", "_stalled_since", "_wire", "client", "counted", "handled", "unsent"),
+        "unwritten",
     )
 
     def __init__(self, body: ErrorBody, guard: Guard, manager: web.Server, **options: Any) -> None:
@@ -81,6 +82,8 @@ class Connection(web.RequestHandler):
         self._stalled_bytes = 0
         self.client: str | None = None
         self.counted = False
+        # The body of the last request whose handler has ended.
+        self.handled: StreamReader | None = None
         self.unsent = 0
         self.unwritten = 0
 
@@ -117,8 +120,10 @@ class Connection(web.RequestHandler):
             return
         queued = len(self._messages)
         # Checked before parsing, because these bytes may end the body.
-        in_head = data and (self._payload is None or self._payload.is_eof())
+        in_head = data and not self._close and self._has_whole_body()
         super().data_received(data)
+        if len(self._messages) > queued and not self._has_whole_body():
+            self._end_malformed_body()
         if len(self._messages) > queued:
             self._head, self._has_request = 0, True
             _, self._payload = self._messages[-1]
@@ -192,6 +197,25 @@ class Connection(web.RequestHandler):
         response = ErrorResponse(code, self._body(text, code.name))
         response.force_close()
         return response
+
+    def _has_whole_body(self) -> bool:
+        """True unless the body of the last request is incomplete."""
+        return self._payload is None or self._payload.is_eof()
+
+    def _end_malformed_body(self) -> None:
+        """Let the handler's reading of an invalid body fail; the connection is closed after its response.
+
+        aiohttp's parser only queues an error behind the request, whose handler would wait for the rest of the
+        body until its timeout.
+        """
+        assert self._payload is not None
+        self._messages.pop()
+        if self._payload is not self.handled:  # otherwise aiohttp discards the rest of the body
+            text = "The request body is not valid HTTP"
+            self._payload.set_exception(web.HTTPBadRequest(text=text))
+        self._payload.feed_eof()
+        if not self._messages:
+            self.close()
 
     def _limit_head(self) -> None:
         limit = self._guard.settings.max_head

@@ -100,6 +100,8 @@ class Server(web.Server):
             for name in HEADERS:
                 if name in refusal.headers:
                     response.headers[name] = refusal.headers[name]
+        finally:
+            connection.handled = request.content
         return response
 
     async def _response(

@@ -209,6 +209,29 @@ async def test_webhooks_and_gateway_have_the_same_client_limits(
                 assert b"did not arrive in time" in body
 
 
+async def test_a_malformed_chunk_of_a_body_is_refused_as_json_without_waiting_for_the_rest(
+    platform: Platform, databases: Databases, serving: Serving
+) -> None:
+    head = (
+        b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    )
+    for serve, settings, path in (
+        (webhooks.__main__.serve, platform.webhooks(databases), b"/webhooks/esim-go"),
+        (gateway_main.serve, platform.gateway_settings, b"/graphql"),
+    ):
+        settings = replace(settings, http=HTTPSettings(body_seconds=2 * PATIENCE))
+        async with serving(serve, settings) as port, asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST " + path + head)
+            assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"2\r\n{}\r\nzz\r\n")
+            answered, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+            assert answered.startswith(b"HTTP/1.1 400 "), answered
+            assert json.loads(body)
+
+
 async def test_every_http_error_of_the_metrics_endpoint_is_json(
     http: aiohttp.ClientSession,
 ) -> None:

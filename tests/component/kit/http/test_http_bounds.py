@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kit.http.connection import Connection
+from kit.http.guard import GuardedConnection
 from kit.http.pieces import PIECE
 from kit.http.settings import HTTPSettings
 from tests.fixtures.http_served import BYTES, GET, LARGE, TRUSTED, Serve
@@ -15,7 +16,14 @@ from tests.fixtures.patience import PATIENCE, until
 # Its patch of aiohttp affects the whole process.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
 MAX_HEAD = HTTPSettings().max_head
+# A request whose body has begun.
+CHUNKED = b"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
 SHORT = HTTPSettings(header_seconds=0.2, body_seconds=0.2, idle_seconds=0.3, send_seconds=0.4)
+
+
+def is_received(connection: GuardedConnection) -> bool:
+    """True if the head of a request was received."""
+    return isinstance(connection, Connection) and connection._has_request
 
 
 @pytest.mark.parametrize(
@@ -86,12 +94,49 @@ async def test_a_client_that_leaves_before_its_body_was_received_is_no_error(
     async with serve(HTTPSettings()) as served:
         wire = await served.connect()
         wire.writer.write(b"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
-        await until(
-            lambda: any(isinstance(c, Connection) and c._has_request for c in served.guard._open)
-        )
+        await until(lambda: any(is_received(one) for one in served.guard._open))
         wire.abort()
         await until(lambda: not served.guard._open)
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_malformed_body_is_refused_at_once_and_ends_the_connection(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        wire.writer.write(CHUNKED)
+        await until(lambda: any(is_received(one) for one in served.guard._open))
+        wire.writer.write(b"zz\r\n")
+        status, body = await wire.answer()
+        assert (status, body["code"]) == (400, "BAD_REQUEST")
+        assert await wire.ended() == b""
+
+
+async def test_a_malformed_body_that_is_not_read_ends_the_connection(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serve(HTTPSettings()) as served:
+        served.release.set()
+        wire = await served.connect()
+        assert await wire.ask(CHUNKED.replace(b"small", b"held")) == (200, {})
+        wire.writer.write(b"zz\r\n")
+        assert await wire.ended() == b""
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_malformed_body_is_refused_when_its_pipelined_request_starts(serve: Serve) -> None:
+    async with serve(HTTPSettings()) as served:
+        wire = await served.connect()
+        wire.writer.write(GET.replace(b"small", b"held") + b"\r\n" + CHUNKED)
+        await until(lambda: served.begun == 1)
+        (connection,) = served.guard._open
+        await until(lambda: bool(connection._messages))  # type: ignore[attr-defined] # aiohttp's own
+        _, payload = connection._messages[-1]  # type: ignore[attr-defined] # aiohttp's own
+        wire.writer.write(b"zz\r\n")
+        await until(payload.is_eof)
+        served.release.set()
+        assert await wire.answer() == (200, {})
+        status, body = await wire.answer()
+        assert (status, body["code"]) == (400, "BAD_REQUEST")
 
 
 async def test_the_size_of_the_request_headers_is_limited(serve: Serve) -> None:
