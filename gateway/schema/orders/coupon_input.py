@@ -76,7 +76,9 @@ class CouponInput:
             raise invalid({"input.amount": "must not be set beside `percent`; choose one"})
         coupon = coupons_pb2.Coupon(
             code=self.code,
-            currency=self.currency or "",
+            currency=inputs.optional_id(
+                "input.currency", self.currency, "for orders in any currency"
+            ),
             amount=self._money("amount", self.amount),
             starts_at=inputs.moment("input.startsAt", self.starts_at),
             ends_at=inputs.moment("input.endsAt", self.ends_at),

@@ -12,7 +12,7 @@ from gateway.execution.views import View, read, views
 from gateway.schema import results
 from gateway.schema.prices.administration import answer_of
 from gateway.upstream.context import Info
-from kit.errors import Failure
+from kit.errors import Failure, invalid
 from protos.catalogue.v1 import prices_pb2
 
 CHANGED = "Number of prices that changed."
@@ -83,6 +83,12 @@ class TaxRateInput:
     percent: str | None = strawberry.field(
         default=None, description="Exact rate in percent. Omit to remove the country."
     )
+
+    def to_proto(self, path: str) -> prices_pb2.TaxRate:
+        """Return the rate; `path` is that of the input. Raises Failure INVALID."""
+        if self.percent == "":  # which means none to the service
+            raise invalid({f"{path}.percent": "must not be empty; omit it to remove the country"})
+        return prices_pb2.TaxRate(country=self.country, percent=self.percent or "")
 
 
 @strawberry.type(description="Result of `setExchangeRates`.")
@@ -176,12 +182,10 @@ class RateMutations:
         info: Info,
         rates: Annotated[list[TaxRateInput], strawberry.argument(description="At most 300 rates.")],
     ) -> SetTaxRatesResult | None:
-        request = prices_pb2.SetTaxRatesRequest(
-            rates=[
-                prices_pb2.TaxRate(country=one.country, percent=one.percent or "") for one in rates
-            ]
-        )
         try:
+            request = prices_pb2.SetTaxRatesRequest(
+                rates=[rate.to_proto(f"rates[{index}]") for index, rate in enumerate(rates)]
+            )
             done = await answer_of(
                 info.context.change(info.context.peers.prices.SetTaxRates, request)
             )

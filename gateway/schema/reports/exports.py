@@ -14,7 +14,9 @@ from gateway.upstream import export_links
 from gateway.upstream.context import Info
 from gateway.upstream.export_links import Linked
 from kit.errors import Failure
+from kit.reports import requests
 from kit.values import timestamps
+from kit.values.checks import Checks
 from protos.orders.v1 import export_links_pb2 as pb
 
 
@@ -112,6 +114,10 @@ class ExportMutations:
         byte_order_mark: MarkArgument = False,
     ) -> ExportLinkResult | None:
         try:
+            if range is not None:  # empty days are not all days
+                checks = Checks()
+                requests.days(checks, range.to_proto())
+                checks.done()
             export = Export(
                 kind=kind.name.lower(),
                 format=format.name.lower(),

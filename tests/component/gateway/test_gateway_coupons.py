@@ -196,6 +196,7 @@ async def test_the_finance_staff_creates_a_coupon_with_all_fields(
     [
         ({"amount": "5"}, "input.amount: must not be set beside"),
         ({"minimum": "5"}, "input.currency: is required"),
+        ({"currency": ""}, "input.currency: must not be empty; omit it for orders in any currency"),
         ({"minimum": "five", "currency": "EUR"}, "input.minimum: must be a decimal number"),
         ({"budget": "1e3", "currency": "EUR"}, "input.budget: must be a decimal number"),
         ({"maxUses": 0}, "input.maxUses: must be 1 or more"),

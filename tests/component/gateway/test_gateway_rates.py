@@ -109,3 +109,16 @@ async def test_a_wrong_cursor_is_refused_as_one(gateway: Gateway, finance: Clien
     answer = await finance.ask('{ planPrices(after: "x") { nextCursor } }')
     assert answer.error["extensions"]["reason"] == "INVALID_CURSOR"
     assert list(answer.error["extensions"]["fields"]) == ["after"]
+
+
+async def test_an_empty_tax_rate_does_not_remove_the_country(
+    gateway: Gateway, finance: Client
+) -> None:
+    answer = await finance.ask(
+        """mutation { setTaxRates(rates: [{country: "FR"}, {country: "DE", percent: ""}]) {
+             success error code } }"""
+    )
+    refused = answer.data["setTaxRates"]
+    assert (refused["success"], refused["code"]) == (False, "INVALID_ARGUMENT")
+    assert refused["error"].startswith("rates[1].percent: must not be empty; omit it to remove")
+    assert not gateway.prices.requests

@@ -83,6 +83,16 @@ async def test_a_link_gives_the_file_once_and_with_the_session_of_its_creator(
     assert len(gateway.exports.requests) == 1
 
 
+async def test_a_range_of_empty_days_does_not_export_all(
+    gateway: Gateway, links: Links, ann: Client
+) -> None:
+    for kind in ("ESIMS", "CUSTOMERS", "ORDERS"):
+        made = await create(ann, kind=kind, range={"from": "", "to": ""})
+        assert (made["success"], made["code"]) == (False, "INVALID_ARGUMENT")
+        assert made["error"].startswith("range.from: must be a day such as")
+    assert not links.stored
+
+
 async def test_another_gateway_opens_it_too(
     gateway: Gateway, links: Links, ann: Client, client: Client
 ) -> None:
