@@ -94,14 +94,12 @@ class AdministrationMutations:
         description="Takes a plan off sale, even if the provider offers it, or puts it back on"
         " sale. Safe to repeat."
     )
+    @results.refusable(SetPlanHiddenResult)
     async def set_plan_hidden(
         self, info: Info, plan_id: PlanIdArgument, hidden: HiddenArgument
     ) -> SetPlanHiddenResult | None:
         request = catalogue_pb2.SetPlanHiddenRequest(plan_id=plan_id, hidden=hidden)
-        try:
-            answer = await info.context.change(info.context.peers.catalogue.SetPlanHidden, request)
-        except Failure as failure:
-            return results.refused(SetPlanHiddenResult, failure)
+        answer = await info.context.change(info.context.peers.catalogue.SetPlanHidden, request)
         return SetPlanHiddenResult(success=True, plan=DataPlan.of(answer.plan))
 
     @admin_field(

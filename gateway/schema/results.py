@@ -1,7 +1,8 @@
 """What the results of mutations have in common: the reason of a refusal, which is data and no error."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import strawberry
 
@@ -9,6 +10,7 @@ from gateway.errors import message
 from kit.errors import Failure, Kind
 
 Result = TypeVar("Result")
+Change = TypeVar("Change", bound=Callable[..., Awaitable[Any]])
 
 # Returned as data (`success: false`), because the caller can act on them.
 REFUSALS = frozenset({Kind.INVALID, Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED})
@@ -35,3 +37,19 @@ def refused(result: Callable[..., Result], failure: Failure, **also: Any) -> Res
     if failure.kind not in REFUSALS:
         raise failure
     return result(success=False, error=message(failure), code=failure.reason, **also)
+
+
+def refusable(result: Callable[..., Any]) -> Callable[[Change], Change]:
+    """Make a mutation return a `result` with the reason if it is refused; other failures are raised."""
+
+    def decorated(change: Change) -> Change:
+        @wraps(change)
+        async def refusing(*values: Any, **arguments: Any) -> Any:
+            try:
+                return await change(*values, **arguments)
+            except Failure as failure:
+                return refused(result, failure)
+
+        return cast("Change", refusing)
+
+    return decorated

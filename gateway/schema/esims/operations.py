@@ -12,7 +12,7 @@ from gateway.execution.views import views
 from gateway.schema import results
 from gateway.schema.esims.types import ESIM, with_bundles
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import invalid
 from protos.esims.v1 import esims_pb2
 
 # The service's maximum page size; this list has no paging.
@@ -112,12 +112,10 @@ class _Changed(Protocol):
     def esim(self) -> esims_pb2.ESIM: ...
 
 
+@results.refusable(ESIMResult)
 async def change_esim(
     info: Info, method: Callable[..., Awaitable[_Changed]], request: Any
 ) -> ESIMResult:
     """Make a call that changes an eSIM, and return it or the refusal."""
-    try:
-        answer = await info.context.change(method, request)
-    except Failure as failure:
-        return results.refused(ESIMResult, failure)
+    answer = await info.context.change(method, request)
     return ESIMResult(success=True, esim=ESIM.of(answer.esim))

@@ -23,7 +23,6 @@ from gateway.schema.orders.coupon_input import CouponInput
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.prices.price_lists import NEXT
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from kit.values import money
 from protos.orders.v1 import coupons_pb2
 
@@ -225,29 +224,23 @@ class CouponMutations:
         description="Creates a coupon. Refused with COUPON_EXISTS if its code is taken, even by a disabled"
         " coupon."
     )
+    @results.refusable(CouponResult)
     async def create_coupon(
         self,
         info: Info,
         input: InputArgument,
     ) -> CouponResult | None:
-        try:
-            request = coupons_pb2.CreateCouponRequest(coupon=input.to_proto())
-            with naming(coupon="input"):
-                answer = await info.context.change(info.context.peers.coupons.CreateCoupon, request)
-        except Failure as failure:
-            return results.refused(CouponResult, failure)
+        request = coupons_pb2.CreateCouponRequest(coupon=input.to_proto())
+        with naming(coupon="input"):
+            answer = await info.context.change(info.context.peers.coupons.CreateCoupon, request)
         return CouponResult(success=True, coupon=Coupon.of(answer.coupon))
 
     @finance_field(
         description="Ends a coupon immediately; orders that have it keep their discount. Safe to repeat."
     )
+    @results.refusable(CouponResult)
     async def disable_coupon(self, info: Info, id: CouponIdArgument) -> CouponResult | None:
         request = coupons_pb2.DisableCouponRequest(coupon_id=id)
-        try:
-            with naming(coupon_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.coupons.DisableCoupon, request
-                )
-        except Failure as failure:
-            return results.refused(CouponResult, failure)
+        with naming(coupon_id="id"):
+            answer = await info.context.change(info.context.peers.coupons.DisableCoupon, request)
         return CouponResult(success=True, coupon=Coupon.of(answer.coupon))

@@ -230,14 +230,12 @@ class OrderMutations:
         " provider allows it. Safe to repeat. With `unusedOnly`, only the unused part of a partly used order"
         " is cancelled, and the order stays COMPLETED."
     )
+    @results.refusable(CancelOrderResult)
     async def cancel_order(
         self, info: Info, order_id: OrderIdArgument, unused_only: UnusedOnlyArgument = False
     ) -> CancelOrderResult | None:
         request = orders_pb2.CancelOrderRequest(order_id=order_id, unused_only=unused_only)
-        try:
-            answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
-        except Failure as failure:
-            return results.refused(CancelOrderResult, failure)
+        answer = await info.context.change(info.context.peers.orders.CancelOrder, request)
         return CancelOrderResult(
             success=True,
             order=Order.of(answer.order),

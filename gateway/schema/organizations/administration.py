@@ -12,7 +12,6 @@ from gateway.schema.organizations.organization_inputs import (
 )
 from gateway.schema.organizations.results import OrganizationResult
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.orders.v1 import organizations_pb2 as pb
 
 
@@ -23,20 +22,19 @@ class OrganizationAdministration:
     @admin_field(
         description="Creates an organization without members. Invite its owner next, with `inviteMember`."
     )
+    @results.refusable(OrganizationResult)
     async def create_organization(
         self,
         info: Info,
         input: CreateArgument,
     ) -> OrganizationResult | None:
-        try:
-            answer = await info.context.change(
-                info.context.peers.organizations.CreateOrganization, input.to_proto()
-            )
-        except Failure as failure:
-            return results.refused(OrganizationResult, failure)
+        answer = await info.context.change(
+            info.context.peers.organizations.CreateOrganization, input.to_proto()
+        )
         return OrganizationResult.of(answer.organization)
 
     @admin_field(description="Changes what the input sets, and nothing else.")
+    @results.refusable(OrganizationResult)
     async def update_organization(
         self,
         info: Info,
@@ -44,48 +42,41 @@ class OrganizationAdministration:
         input: UpdateArgument,
     ) -> OrganizationResult | None:
         organizations = info.context.peers.organizations
-        try:
-            with naming(organization_id="id"):
-                found = await info.context.call(
-                    organizations.GetOrganization, pb.GetOrganizationRequest(organization_id=id)
-                )
-                request = input.to_proto(id, found.organization.currency)
-                answer = await info.context.change(organizations.UpdateOrganization, request)
-        except Failure as failure:
-            return results.refused(OrganizationResult, failure)
+        with naming(organization_id="id"):
+            found = await info.context.call(
+                organizations.GetOrganization, pb.GetOrganizationRequest(organization_id=id)
+            )
+            request = input.to_proto(id, found.organization.currency)
+            answer = await info.context.change(organizations.UpdateOrganization, request)
         return OrganizationResult.of(answer.organization)
 
     @admin_field(
         description="Stops purchases, invitations and new groups of an organization. Members can still read"
         " and be removed. Safe to repeat."
     )
+    @results.refusable(OrganizationResult)
     async def suspend_organization(
         self,
         info: Info,
         id: OrganizationIdArgument,
     ) -> OrganizationResult | None:
         request = pb.SuspendOrganizationRequest(organization_id=id)
-        try:
-            with naming(organization_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.organizations.SuspendOrganization, request
-                )
-        except Failure as failure:
-            return results.refused(OrganizationResult, failure)
+        with naming(organization_id="id"):
+            answer = await info.context.change(
+                info.context.peers.organizations.SuspendOrganization, request
+            )
         return OrganizationResult.of(answer.organization)
 
     @admin_field(description="Ends a suspension. Safe to repeat.")
+    @results.refusable(OrganizationResult)
     async def resume_organization(
         self,
         info: Info,
         id: OrganizationIdArgument,
     ) -> OrganizationResult | None:
         request = pb.ResumeOrganizationRequest(organization_id=id)
-        try:
-            with naming(organization_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.organizations.ResumeOrganization, request
-                )
-        except Failure as failure:
-            return results.refused(OrganizationResult, failure)
+        with naming(organization_id="id"):
+            answer = await info.context.change(
+                info.context.peers.organizations.ResumeOrganization, request
+            )
         return OrganizationResult.of(answer.organization)

@@ -16,7 +16,7 @@ from gateway.schema.organizations.results import propagation
 from gateway.schema.organizations.types import Propagation
 from gateway.schema.prices.price_lists import NEXT
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import invalid
 from protos.orders.v1 import api_keys_pb2
 
 # Keys of a page.
@@ -188,34 +188,30 @@ class APIKeyMutations:
         description="Creates an API key, with which a program acts for an organization. For owners and"
         " managers. The answer shows the key once.",
     )
+    @results.refusable(APIKeyResult)
     async def create_api_key(
         self,
         info: Info,
         organization_id: OrganizationIdArgument,
         input: InputArgument,
     ) -> APIKeyResult | None:
-        try:
-            with naming(
-                name="input.name",
-                scopes="input.scopes",
-                addresses="input.addresses",
-                expires_at="input.expiresAt",
-            ):
-                if not input.scopes:
-                    known = ", ".join(scope.name for scope in APIKeyScope)
-                    raise invalid({"scopes": f"must contain at least one of {known}"})
-                request = api_keys_pb2.CreateAPIKeyRequest(
-                    organization_id=organization_id,
-                    name=input.name,
-                    scopes=map(_name, input.scopes),
-                    addresses=input.addresses,
-                    expires_at=inputs.moment("expires_at", input.expires_at),
-                )
-                answer = await info.context.change(
-                    info.context.peers.api_keys.CreateAPIKey, request
-                )
-        except Failure as failure:
-            return results.refused(APIKeyResult, failure)
+        with naming(
+            name="input.name",
+            scopes="input.scopes",
+            addresses="input.addresses",
+            expires_at="input.expiresAt",
+        ):
+            if not input.scopes:
+                known = ", ".join(scope.name for scope in APIKeyScope)
+                raise invalid({"scopes": f"must contain at least one of {known}"})
+            request = api_keys_pb2.CreateAPIKeyRequest(
+                organization_id=organization_id,
+                name=input.name,
+                scopes=map(_name, input.scopes),
+                addresses=input.addresses,
+                expires_at=inputs.moment("expires_at", input.expires_at),
+            )
+            answer = await info.context.change(info.context.peers.api_keys.CreateAPIKey, request)
         return APIKeyResult(
             success=True,
             api_key=APIKey.of(answer.api_key),
@@ -228,19 +224,15 @@ class APIKeyMutations:
         description="Ends an API key. Gateways that have cached it refuse it within a minute. For owners and"
         " managers. Idempotent.",
     )
+    @results.refusable(APIKeyResult)
     async def revoke_api_key(
         self,
         info: Info,
         id: KeyIdArgument,
     ) -> APIKeyResult | None:
         request = api_keys_pb2.RevokeAPIKeyRequest(api_key_id=id)
-        try:
-            with naming(api_key_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.api_keys.RevokeAPIKey, request
-                )
-        except Failure as failure:
-            return results.refused(APIKeyResult, failure)
+        with naming(api_key_id="id"):
+            answer = await info.context.change(info.context.peers.api_keys.RevokeAPIKey, request)
         return APIKeyResult(
             success=True,
             api_key=APIKey.of(answer.api_key),

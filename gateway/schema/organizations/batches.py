@@ -18,7 +18,6 @@ from gateway.schema.organizations.batch_types import (
 )
 from gateway.schema.organizations.batch_validation import BatchValidation
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.orders.v1 import batches_pb2 as pb
 
 DEFAULT_SIZE, MAX_SIZE = 20, 100
@@ -107,30 +106,26 @@ class BatchMutations:
         " follow the batch with `batchUpdated`. Refused with BATCH_INVALID, MAX_TOTAL_EXCEEDED,"
         " BUDGET_EXCEEDED or BATCH_NOT_PAYABLE; then nothing was recorded."
     )
+    @results.refusable(BatchResult)
     async def create_batch(
         self,
         info: Info,
         input: BatchArgument,
     ) -> BatchResult | None:
-        try:
-            request = pb.CreateBatchRequest(batch=input.to_proto(), idempotency_key=input.key())
-            with naming(**FIELDS):
-                answer = await info.context.change(info.context.peers.batches.CreateBatch, request)
-        except Failure as failure:
-            return results.refused(BatchResult, failure)
+        request = pb.CreateBatchRequest(batch=input.to_proto(), idempotency_key=input.key())
+        with naming(**FIELDS):
+            answer = await info.context.change(info.context.peers.batches.CreateBatch, request)
         return BatchResult.of(answer.batch)
 
     @auth_field(
         description="Stops a batch: no further order is placed, and what was reserved for it is given back."
         " Orders that the provider may have received are finished. Safe to repeat."
     )
+    @results.refusable(BatchResult)
     async def cancel_batch(self, info: Info, id: BatchIdArgument) -> BatchResult | None:
         request = pb.CancelBatchRequest(batch_id=id)
-        try:
-            with naming(batch_id="id"):
-                answer = await info.context.change(info.context.peers.batches.CancelBatch, request)
-        except Failure as failure:
-            return results.refused(BatchResult, failure)
+        with naming(batch_id="id"):
+            answer = await info.context.change(info.context.peers.batches.CancelBatch, request)
         return BatchResult.of(answer.batch)
 
     @auth_field(
@@ -138,13 +133,11 @@ class BatchMutations:
         " delivered rows are never bought again. Refused with BATCH_RUNNING or NOTHING_TO_RETRY,"
         " and with BATCH_CHANGED if another retry came first."
     )
+    @results.refusable(BatchResult)
     async def retry_batch(self, info: Info, id: BatchIdArgument) -> BatchResult | None:
         request = pb.RetryBatchRequest(batch_id=id)
-        try:
-            with naming(batch_id="id"):
-                answer = await info.context.change(info.context.peers.batches.RetryBatch, request)
-        except Failure as failure:
-            return results.refused(BatchResult, failure)
+        with naming(batch_id="id"):
+            answer = await info.context.change(info.context.peers.batches.RetryBatch, request)
         return BatchResult.of(answer.batch)
 
 

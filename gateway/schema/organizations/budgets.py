@@ -12,7 +12,7 @@ from gateway.execution.views import View, read, views
 from gateway.schema import inputs, results
 from gateway.schema.organizations.organization_inputs import OrganizationIdArgument
 from gateway.upstream.context import Info
-from kit.errors import Failure, invalid
+from kit.errors import invalid
 from protos.common.v1 import money_pb2
 from protos.orders.v1 import budgets_pb2
 
@@ -183,46 +183,42 @@ class BudgetMutations:
         " counts purchases from its creation on. For owners and managers. Refused with BUDGET_BELOW_SPENT if"
         " the present period has taken more than the new amount."
     )
+    @results.refusable(BudgetResult)
     async def set_budget(
         self,
         info: Info,
         input: InputArgument,
     ) -> BudgetResult | None:
-        try:
-            request = budgets_pb2.SetBudgetRequest(
-                organization_id=input.organization_id,
-                scope=budgets_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{input.scope.name}"),
-                group_id=inputs.optional_id(
-                    "input.groupId", input.group_id, "for other scopes than GROUP"
-                ),
-                user_id=inputs.optional_id(
-                    "input.userId", input.user_id, "for other scopes than MEMBER"
-                ),
-                period=budgets_pb2.BudgetPeriod.Value(f"BUDGET_PERIOD_{input.period.name}"),
-                amount=_amount(input),
-                warn_percent=_warn_percent(input),
-            )
-            with naming(**FIELDS):
-                answer = await info.context.change(info.context.peers.budgets.SetBudget, request)
-        except Failure as failure:
-            return results.refused(BudgetResult, failure)
+        request = budgets_pb2.SetBudgetRequest(
+            organization_id=input.organization_id,
+            scope=budgets_pb2.BudgetScope.Value(f"BUDGET_SCOPE_{input.scope.name}"),
+            group_id=inputs.optional_id(
+                "input.groupId", input.group_id, "for other scopes than GROUP"
+            ),
+            user_id=inputs.optional_id(
+                "input.userId", input.user_id, "for other scopes than MEMBER"
+            ),
+            period=budgets_pb2.BudgetPeriod.Value(f"BUDGET_PERIOD_{input.period.name}"),
+            amount=_amount(input),
+            warn_percent=_warn_percent(input),
+        )
+        with naming(**FIELDS):
+            answer = await info.context.change(info.context.peers.budgets.SetBudget, request)
         return BudgetResult.of(answer.budget)
 
     @auth_field(
         description="Ends a budget: it limits no later purchase. For owners and managers. Fails with"
         " BUDGET_NOT_FOUND for one that has ended already."
     )
+    @results.refusable(BudgetResult)
     async def delete_budget(
         self,
         info: Info,
         id: BudgetIdArgument,
     ) -> BudgetResult | None:
         request = budgets_pb2.DeleteBudgetRequest(budget_id=id)
-        try:
-            with naming(budget_id="id"):
-                answer = await info.context.change(info.context.peers.budgets.DeleteBudget, request)
-        except Failure as failure:
-            return results.refused(BudgetResult, failure)
+        with naming(budget_id="id"):
+            answer = await info.context.change(info.context.peers.budgets.DeleteBudget, request)
         return BudgetResult.of(answer.budget)
 
 

@@ -25,7 +25,6 @@ from gateway.schema.organizations.results import (
     OrganizationResult,
 )
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.orders.v1 import organizations_pb2 as pb
 
 
@@ -37,42 +36,36 @@ class MemberMutations:
         description="Creates a link with which a person joins an organization, once. It replaces an open"
         " invitation to the same address. For owners and managers."
     )
+    @results.refusable(InvitationResult)
     async def invite_member(
         self,
         info: Info,
         organization_id: OrganizationIdArgument,
         input: InviteArgument,
     ) -> InvitationResult | None:
-        try:
-            request = pb.InviteMemberRequest(
-                organization_id=organization_id,
-                email=input.email,
-                role=role_of(input.role),
-                group_id=inputs.optional_id("input.groupId", input.group_id, "for no group"),
-            )
-            answer = await info.context.change(
-                info.context.peers.organizations.InviteMember, request
-            )
-        except Failure as failure:
-            return results.refused(InvitationResult, failure)
+        request = pb.InviteMemberRequest(
+            organization_id=organization_id,
+            email=input.email,
+            role=role_of(input.role),
+            group_id=inputs.optional_id("input.groupId", input.group_id, "for no group"),
+        )
+        answer = await info.context.change(info.context.peers.organizations.InviteMember, request)
         return InvitationResult.of(answer.invitation, answer.token, answer.link)
 
     @auth_field(
         description="Ends an invitation that was not accepted. Safe to repeat. For owners and managers."
     )
+    @results.refusable(InvitationResult)
     async def revoke_invitation(
         self,
         info: Info,
         id: InvitationIdArgument,
     ) -> InvitationResult | None:
         request = pb.RevokeInvitationRequest(invitation_id=id)
-        try:
-            with naming(invitation_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.organizations.RevokeInvitation, request
-                )
-        except Failure as failure:
-            return results.refused(InvitationResult, failure)
+        with naming(invitation_id="id"):
+            answer = await info.context.change(
+                info.context.peers.organizations.RevokeInvitation, request
+            )
         return InvitationResult.of(answer.invitation)
 
     @auth_field(
@@ -80,22 +73,21 @@ class MemberMutations:
         " the account must be the invited one. Refused with INVITATION_USED, INVITATION_EXPIRED,"
         " INVITATION_REVOKED, INVITATION_FOR_ANOTHER_ADDRESS or ALREADY_MEMBER."
     )
+    @results.refusable(OrganizationResult)
     async def accept_invitation(
         self, info: Info, token: TokenArgument
     ) -> OrganizationResult | None:
         request = pb.AcceptInvitationRequest(token=token)
-        try:
-            answer = await info.context.change(
-                info.context.peers.organizations.AcceptInvitation, request
-            )
-        except Failure as failure:
-            return results.refused(OrganizationResult, failure)
+        answer = await info.context.change(
+            info.context.peers.organizations.AcceptInvitation, request
+        )
         return OrganizationResult.of(answer.organization)
 
     @auth_field(
         description="Changes the role of a member. For owners and managers; only owners make owners, or"
         " change the role of one. Refused with LAST_OWNER for the only owner."
     )
+    @results.refusable(MemberResult)
     async def set_member_role(
         self,
         info: Info,
@@ -106,12 +98,7 @@ class MemberMutations:
         request = pb.SetMemberRoleRequest(
             organization_id=organization_id, user_id=user_id, role=role_of(role)
         )
-        try:
-            answer = await info.context.change(
-                info.context.peers.organizations.SetMemberRole, request
-            )
-        except Failure as failure:
-            return results.refused(MemberResult, failure)
+        answer = await info.context.change(info.context.peers.organizations.SetMemberRole, request)
         return MemberResult.of(answer.member, answer.propagation)
 
     @auth_field(
@@ -119,16 +106,12 @@ class MemberMutations:
         " and managers; only owners remove owners, and every member may remove themself. Refused with"
         " LAST_OWNER for the only owner."
     )
+    @results.refusable(MemberResult)
     async def remove_member(
         self, info: Info, organization_id: OrganizationIdArgument, user_id: UserIdArgument
     ) -> MemberResult | None:
         request = pb.RemoveMemberRequest(organization_id=organization_id, user_id=user_id)
-        try:
-            answer = await info.context.change(
-                info.context.peers.organizations.RemoveMember, request
-            )
-        except Failure as failure:
-            return results.refused(MemberResult, failure)
+        answer = await info.context.change(info.context.peers.organizations.RemoveMember, request)
         return MemberResult.of(None, answer.propagation)
 
 
@@ -139,19 +122,16 @@ class GroupMutations:
     @auth_field(
         description="Creates a group, such as a department or a trip. For owners and managers."
     )
+    @results.refusable(GroupResult)
     async def create_group(
         self, info: Info, organization_id: OrganizationIdArgument, name: GroupNameArgument
     ) -> GroupResult | None:
         request = pb.CreateGroupRequest(organization_id=organization_id, name=name)
-        try:
-            answer = await info.context.change(
-                info.context.peers.organizations.CreateGroup, request
-            )
-        except Failure as failure:
-            return results.refused(GroupResult, failure)
+        answer = await info.context.change(info.context.peers.organizations.CreateGroup, request)
         return GroupResult.of(answer.group)
 
     @auth_field(description="Renames a group. For owners and managers.")
+    @results.refusable(GroupResult)
     async def rename_group(
         self,
         info: Info,
@@ -159,57 +139,48 @@ class GroupMutations:
         name: GroupNameArgument,
     ) -> GroupResult | None:
         request = pb.RenameGroupRequest(group_id=id, name=name)
-        try:
-            with naming(group_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.organizations.RenameGroup, request
-                )
-        except Failure as failure:
-            return results.refused(GroupResult, failure)
+        with naming(group_id="id"):
+            answer = await info.context.change(
+                info.context.peers.organizations.RenameGroup, request
+            )
         return GroupResult.of(answer.group)
 
     @auth_field(
         description="Ends purchases for a group, whose orders and eSIMs stay. Safe to repeat. For owners and"
         " managers."
     )
+    @results.refusable(GroupResult)
     async def archive_group(
         self,
         info: Info,
         id: GroupIdArgument,
     ) -> GroupResult | None:
         request = pb.ArchiveGroupRequest(group_id=id)
-        try:
-            with naming(group_id="id"):
-                answer = await info.context.change(
-                    info.context.peers.organizations.ArchiveGroup, request
-                )
-        except Failure as failure:
-            return results.refused(GroupResult, failure)
+        with naming(group_id="id"):
+            answer = await info.context.change(
+                info.context.peers.organizations.ArchiveGroup, request
+            )
         return GroupResult.of(answer.group)
 
     @auth_field(
         description="Allows a member to buy for a group. Safe to repeat. For owners and managers, who may buy"
         " for all groups."
     )
+    @results.refusable(GroupResult)
     async def add_group_member(
         self, info: Info, group_id: GroupIdArgument, user_id: UserIdArgument
     ) -> GroupResult | None:
         request = pb.AddGroupMemberRequest(group_id=group_id, user_id=user_id)
-        try:
-            await info.context.change(info.context.peers.organizations.AddGroupMember, request)
-        except Failure as failure:
-            return results.refused(GroupResult, failure)
+        await info.context.change(info.context.peers.organizations.AddGroupMember, request)
         return GroupResult.of(None)
 
     @auth_field(
         description="Ends a member's purchases for a group. Safe to repeat. For owners and managers."
     )
+    @results.refusable(GroupResult)
     async def remove_group_member(
         self, info: Info, group_id: GroupIdArgument, user_id: UserIdArgument
     ) -> GroupResult | None:
         request = pb.RemoveGroupMemberRequest(group_id=group_id, user_id=user_id)
-        try:
-            await info.context.change(info.context.peers.organizations.RemoveGroupMember, request)
-        except Failure as failure:
-            return results.refused(GroupResult, failure)
+        await info.context.change(info.context.peers.organizations.RemoveGroupMember, request)
         return GroupResult.of(None)

@@ -13,7 +13,6 @@ from gateway.execution.views import View, read, views
 from gateway.schema import inputs, results
 from gateway.schema.esims.operations import ESIMIdArgument
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.esims.v1 import travelers_pb2
 
 PATH = "/t/"
@@ -125,6 +124,7 @@ class ShareLinkMutations:
         " the same people as `shareLinks`. Refused with ESIM_ENDED for an eSIM that has expired or was"
         " cancelled, and with TOO_MANY_SHARE_LINKS if ten links of the eSIM work."
     )
+    @results.refusable(ShareLinkResult)
     async def create_share_link(
         self,
         info: Info,
@@ -132,15 +132,12 @@ class ShareLinkMutations:
         expires_at: ExpiryArgument = None,
         pin: PinArgument = True,
     ) -> ShareLinkResult | None:
-        try:
-            request = travelers_pb2.CreateShareLinkRequest(
-                esim_id=esim_id,
-                expires_at=inputs.moment("expires_at", expires_at),
-                with_pin=pin,
-            )
-            made = await info.context.change(info.context.peers.travelers.CreateShareLink, request)
-        except Failure as failure:
-            return results.refused(ShareLinkResult, failure)
+        request = travelers_pb2.CreateShareLinkRequest(
+            esim_id=esim_id,
+            expires_at=inputs.moment("expires_at", expires_at),
+            with_pin=pin,
+        )
+        made = await info.context.change(info.context.peers.travelers.CreateShareLink, request)
         url = f"{info.context.public_url}{PATH}{made.token}"
         return ShareLinkResult.of(made.link, url, made.pin)
 
@@ -168,10 +165,8 @@ class ShareLinkMutations:
         return await _change(info, info.context.peers.travelers.ShowShareLinkCode, request)
 
 
+@results.refusable(ShareLinkResult)
 async def _change(info: Info, method: Any, request: Any) -> ShareLinkResult:
-    try:
-        with naming(share_link_id="id"):
-            answer = await info.context.change(method, request)
-    except Failure as failure:
-        return results.refused(ShareLinkResult, failure)
+    with naming(share_link_id="id"):
+        answer = await info.context.change(method, request)
     return ShareLinkResult.of(answer.link)

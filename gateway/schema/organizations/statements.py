@@ -28,7 +28,6 @@ from gateway.schema.organizations.statement_types import (
     UnpaidArgument,
 )
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.orders.v1 import statements_pb2 as pb
 
 # Names of the arguments for fields of requests.
@@ -126,43 +125,39 @@ class StatementMutations:
         " that leaves. What it buys afterwards in this month is on its next statement. Refused with"
         " NOTHING_TO_BILL if there is nothing, or this month has its statement already."
     )
+    @results.refusable(StatementResult)
     async def issue_statement(
         self, info: Info, organization_id: OrganizationIdArgument
     ) -> StatementResult | None:
         request = pb.IssueStatementRequest(organization_id=organization_id)
-        try:
-            with naming(organization_id="organizationId"):
-                answer = await info.context.change(
-                    info.context.peers.statements.IssueStatement, request
-                )
-        except Failure as failure:
-            return results.refused(StatementResult, failure)
+        with naming(organization_id="organizationId"):
+            answer = await info.context.change(
+                info.context.peers.statements.IssueStatement, request
+            )
         return StatementResult.of(answer.statement)
 
     @finance_field(
         description="Records that an organization has paid a statement, or a part of it. Refused with"
         " AMOUNT_ABOVE_DUE for more than is left to pay."
     )
+    @results.refusable(StatementResult)
     async def record_statement_payment(
         self,
         info: Info,
         statement_id: StatementIdArgument,
         input: PaymentArgument,
     ) -> StatementResult | None:
-        try:
-            request = pb.RecordStatementPaymentRequest(
-                statement_id=statement_id,
-                amount=inputs.amount("input.amount", input.amount, input.currency),
-                paid_on=input.paid_on,
-                note=input.note,
-                idempotency_key=input.idempotency_key,
+        request = pb.RecordStatementPaymentRequest(
+            statement_id=statement_id,
+            amount=inputs.amount("input.amount", input.amount, input.currency),
+            paid_on=input.paid_on,
+            note=input.note,
+            idempotency_key=input.idempotency_key,
+        )
+        with naming(**FIELDS):
+            answer = await info.context.change(
+                info.context.peers.statements.RecordStatementPayment, request
             )
-            with naming(**FIELDS):
-                answer = await info.context.change(
-                    info.context.peers.statements.RecordStatementPayment, request
-                )
-        except Failure as failure:
-            return results.refused(StatementResult, failure)
         return StatementResult.of(answer.statement)
 
     @finance_field(
@@ -172,23 +167,21 @@ class StatementMutations:
         " are at most its total, and together with the refunds of its orders at most what it charges for"
         " these orders."
     )
+    @results.refusable(StatementResult)
     async def credit_statement(
         self,
         info: Info,
         statement_id: StatementIdArgument,
         input: CreditArgument,
     ) -> StatementResult | None:
-        try:
-            request = pb.CreditStatementRequest(
-                statement_id=statement_id,
-                amount=inputs.amount("input.amount", input.amount, input.currency),
-                note=input.note,
-                idempotency_key=input.idempotency_key,
+        request = pb.CreditStatementRequest(
+            statement_id=statement_id,
+            amount=inputs.amount("input.amount", input.amount, input.currency),
+            note=input.note,
+            idempotency_key=input.idempotency_key,
+        )
+        with naming(**FIELDS):
+            answer = await info.context.change(
+                info.context.peers.statements.CreditStatement, request
             )
-            with naming(**FIELDS):
-                answer = await info.context.change(
-                    info.context.peers.statements.CreditStatement, request
-                )
-        except Failure as failure:
-            return results.refused(StatementResult, failure)
         return StatementResult.of(answer.statement)

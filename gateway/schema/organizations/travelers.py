@@ -124,13 +124,11 @@ class TravelerMutations:
         " share links that were made for them. For the buyer of the eSIM, and for the owners and managers of"
         " its organization. Safe to repeat.",
     )
+    @results.refusable(ESIMResult)
     async def assign_esim(
         self, info: Info, esim_id: ESIMIdArgument, traveler: TravelerInputArgument
     ) -> ESIMResult | None:
-        try:
-            request = travelers_pb2.AssignESIMRequest(esim_id=esim_id, traveler=traveler.to_proto())
-        except Failure as failure:
-            return results.refused(ESIMResult, failure)
+        request = travelers_pb2.AssignESIMRequest(esim_id=esim_id, traveler=traveler.to_proto())
         return await change_esim(info, info.context.peers.travelers.AssignESIM, request)
 
     @auth_field(

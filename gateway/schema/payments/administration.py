@@ -160,28 +160,24 @@ class PaymentAdministrationMutations:
         description="Buys an order that waits for a review. Refused with ORDER_NOT_HELD if it doesn't, and"
         " with PAYMENT_DISPUTED while a dispute has withdrawn its payment."
     )
+    @results.refusable(PaymentResult)
     async def release_order(
         self, info: Info, order_id: OrderIdArgument, note: NoteArgument
     ) -> PaymentResult | None:
         request = payments_pb2.ReleaseOrderRequest(order_id=order_id, note=note)
-        try:
-            answer = await info.context.change(info.context.peers.payments.ReleaseOrder, request)
-        except Failure as failure:
-            return results.refused(PaymentResult, failure)
+        answer = await info.context.change(info.context.peers.payments.ReleaseOrder, request)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
         description="Fails an order that waits for a review, and gives its payment back. Refused with"
         " ORDER_NOT_HELD if it doesn't wait for one."
     )
+    @results.refusable(PaymentResult)
     async def reject_order(
         self, info: Info, order_id: OrderIdArgument, note: NoteArgument
     ) -> PaymentResult | None:
         request = payments_pb2.RejectOrderRequest(order_id=order_id, note=note)
-        try:
-            answer = await info.context.change(info.context.peers.payments.RejectOrder, request)
-        except Failure as failure:
-            return results.refused(PaymentResult, failure)
+        answer = await info.context.change(info.context.peers.payments.RejectOrder, request)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
@@ -220,30 +216,27 @@ class PaymentAdministrationMutations:
         " Refused with PAYMENT_NOT_OPEN for other orders, such as one that waits for a payment by card, and"
         " with AMOUNT_DIFFERS unless the amount is exact."
     )
+    @results.refusable(PaymentResult)
     async def mark_order_paid(
         self,
         info: Info,
         order_id: OrderIdArgument,
         input: ReceivedArgument,
     ) -> PaymentResult | None:
-        try:
-            request = payments_pb2.MarkOrderPaidRequest(
-                order_id=order_id,
-                amount=inputs.amount("input.amount", input.amount, input.currency),
-                reference=input.reference,
-            )
-            with naming(**FIELDS):
-                answer = await info.context.change(
-                    info.context.peers.payments.MarkOrderPaid, request
-                )
-        except Failure as failure:
-            return results.refused(PaymentResult, failure)
+        request = payments_pb2.MarkOrderPaidRequest(
+            order_id=order_id,
+            amount=inputs.amount("input.amount", input.amount, input.currency),
+            reference=input.reference,
+        )
+        with naming(**FIELDS):
+            answer = await info.context.change(info.context.peers.payments.MarkOrderPaid, request)
         return PaymentResult.of(answer.payment)
 
     @finance_field(
         description="Adds to the wallet of a customer or of an organization, or subtracts from it. Refused"
         " with WALLET_TOO_LOW if the balance would become negative."
     )
+    @results.refusable(CorrectWalletResult)
     async def correct_wallet(
         self,
         info: Info,
@@ -251,21 +244,14 @@ class PaymentAdministrationMutations:
         customer_id: CustomerIdArgument = None,
         organization_id: OrganizationIdArgument = None,
     ) -> CorrectWalletResult | None:
-        try:
-            request = payments_pb2.CorrectWalletRequest(
-                customer_id=inputs.optional_id("customerId", customer_id, "for an organization"),
-                organization_id=inputs.optional_id(
-                    "organizationId", organization_id, "for a customer"
-                ),
-                received=input.received,
-                amount=inputs.amount("input.amount", input.amount, input.currency),
-                note=input.note,
-                idempotency_key=input.idempotency_key,
-            )
-            with naming(**FIELDS):
-                answer = await info.context.change(
-                    info.context.peers.payments.CorrectWallet, request
-                )
-        except Failure as failure:
-            return results.refused(CorrectWalletResult, failure)
+        request = payments_pb2.CorrectWalletRequest(
+            customer_id=inputs.optional_id("customerId", customer_id, "for an organization"),
+            organization_id=inputs.optional_id("organizationId", organization_id, "for a customer"),
+            received=input.received,
+            amount=inputs.amount("input.amount", input.amount, input.currency),
+            note=input.note,
+            idempotency_key=input.idempotency_key,
+        )
+        with naming(**FIELDS):
+            answer = await info.context.change(info.context.peers.payments.CorrectWallet, request)
         return CorrectWalletResult(success=True, wallet=Wallet.of(answer.wallet))

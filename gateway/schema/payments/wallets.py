@@ -24,7 +24,6 @@ from gateway.schema.orders.orders import OrderIdArgument
 from gateway.schema.payments.types import RETURN_URL, SAVE, Payment
 from gateway.upstream.context import Info
 from kit.auth.sessions import Role
-from kit.errors import Failure
 from protos.orders.v1 import payments_pb2
 
 
@@ -217,12 +216,10 @@ class WalletMutations:
         " come back. An order has one payment, however often this is called. Only the account that placed the"
         " order can continue it."
     )
+    @results.refusable(PaymentResult)
     async def resume_payment(self, info: Info, order_id: OrderIdArgument) -> PaymentResult | None:
         request = payments_pb2.ResumePaymentRequest(order_id=order_id)
-        try:
-            answer = await info.context.change(info.context.peers.payments.ResumePayment, request)
-        except Failure as failure:
-            return results.refused(PaymentResult, failure)
+        answer = await info.context.change(info.context.peers.payments.ResumePayment, request)
         info.context.loaders.payments.add({answer.payment.order_id: answer.payment})
         return PaymentResult.of(answer.payment)
 
@@ -230,23 +227,21 @@ class WalletMutations:
         description="Starts a payment by card that adds to the caller's wallet in the currency of the amount."
         " Query `topUp` for the outcome."
     )
+    @results.refusable(PaymentResult)
     async def top_up_wallet(
         self,
         info: Info,
         input: TopUpArgument,
     ) -> PaymentResult | None:
-        try:
-            request = payments_pb2.TopUpWalletRequest(
-                amount=inputs.amount("input.amount", input.amount, input.currency),
-                return_url=input.return_url or "",
-                save_payment_method=input.save_payment_method,
-                client_address=info.context.caller.address() or "",
-                idempotency_key=input.idempotency_key,
-            )
-            with naming(amount="input.amount", return_url="input.return_url"):
-                answer = await info.context.change(info.context.peers.payments.TopUpWallet, request)
-        except Failure as failure:
-            return results.refused(PaymentResult, failure)
+        request = payments_pb2.TopUpWalletRequest(
+            amount=inputs.amount("input.amount", input.amount, input.currency),
+            return_url=input.return_url or "",
+            save_payment_method=input.save_payment_method,
+            client_address=info.context.caller.address() or "",
+            idempotency_key=input.idempotency_key,
+        )
+        with naming(amount="input.amount", return_url="input.return_url"):
+            answer = await info.context.change(info.context.peers.payments.TopUpWallet, request)
         return PaymentResult.of(answer.payment)
 
 

@@ -9,7 +9,6 @@ from gateway.schema import results
 from gateway.schema.plans.queries import PlanIdArgument
 from gateway.schema.plans.types import DataPlan
 from gateway.upstream.context import Info
-from kit.errors import Failure
 from protos.catalogue.v1 import catalogue_pb2
 
 
@@ -75,6 +74,7 @@ class CurationMutations:
         " the more general language, then to English or the text made from the provider's data. Safe to"
         " repeat."
     )
+    @results.refusable(SetPlanTextsResult)
     async def set_plan_texts(
         self,
         info: Info,
@@ -91,16 +91,14 @@ class CurationMutations:
             description=description,
             highlights=highlights,
         )
-        try:
-            answer = await info.context.change(info.context.peers.catalogue.SetPlanTexts, request)
-        except Failure as failure:
-            return results.refused(SetPlanTextsResult, failure)
+        answer = await info.context.change(info.context.peers.catalogue.SetPlanTexts, request)
         return SetPlanTextsResult(success=True, plan=DataPlan.of(answer.plan))
 
     @admin_field(
         description="Replaces the image and the badges of a plan, which are the same in every language."
         " What is left out is removed. Safe to repeat."
     )
+    @results.refusable(SetPlanDisplayResult)
     async def set_plan_display(
         self,
         info: Info,
@@ -111,8 +109,5 @@ class CurationMutations:
         request = catalogue_pb2.SetPlanDisplayRequest(
             plan_id=plan_id, image_url=image_url, badges=badges
         )
-        try:
-            answer = await info.context.change(info.context.peers.catalogue.SetPlanDisplay, request)
-        except Failure as failure:
-            return results.refused(SetPlanDisplayResult, failure)
+        answer = await info.context.change(info.context.peers.catalogue.SetPlanDisplay, request)
         return SetPlanDisplayResult(success=True, plan=DataPlan.of(answer.plan))

@@ -13,7 +13,6 @@ from gateway.sheets.exports.export import Export
 from gateway.upstream import export_links
 from gateway.upstream.context import Info
 from gateway.upstream.export_links import Linked
-from kit.errors import Failure
 from kit.reports import requests
 from kit.values import timestamps
 from kit.values.checks import Checks
@@ -103,6 +102,7 @@ class ExportMutations:
         " organization its orders, eSIMs and usage. Programs need no link: they send GET /exports/orders.csv"
         " with a bearer token."
     )
+    @results.refusable(ExportLinkResult)
     async def create_export_link(
         self,
         info: Info,
@@ -113,35 +113,30 @@ class ExportMutations:
         organization_id: OrganizationArgument = None,
         byte_order_mark: MarkArgument = False,
     ) -> ExportLinkResult | None:
-        try:
-            if range is not None:  # empty days are not all days
-                checks = Checks()
-                requests.days(checks, range.to_proto())
-                checks.done()
-            export = Export(
-                kind=kind.name.lower(),
-                format=format.name.lower(),
-                from_day=range.from_ if range else "",
-                to_day=range.to if range else "",
-                time_zone=time_zone or "",
-                organization_id=inputs.optional_id(
-                    "organizationId", organization_id, "for rows of the whole shop"
-                ),
-                bom=byte_order_mark,
-            )
-            export.check()
-            token = export_links.new_token()
-            linked = Linked(export, info.context.session.token)
-            request = pb.CreateExportLinkRequest(
-                token_hash=export_links.token_hash(token),
-                sealed=export_links.seal(token, linked),
-                organization_id=export.organization_id,
-            )
-            answer = await info.context.call(
-                info.context.peers.export_links.CreateExportLink, request
-            )
-        except Failure as failure:
-            return results.refused(ExportLinkResult, failure)
+        if range is not None:  # empty days are not all days
+            checks = Checks()
+            requests.days(checks, range.to_proto())
+            checks.done()
+        export = Export(
+            kind=kind.name.lower(),
+            format=format.name.lower(),
+            from_day=range.from_ if range else "",
+            to_day=range.to if range else "",
+            time_zone=time_zone or "",
+            organization_id=inputs.optional_id(
+                "organizationId", organization_id, "for rows of the whole shop"
+            ),
+            bom=byte_order_mark,
+        )
+        export.check()
+        token = export_links.new_token()
+        linked = Linked(export, info.context.session.token)
+        request = pb.CreateExportLinkRequest(
+            token_hash=export_links.token_hash(token),
+            sealed=export_links.seal(token, linked),
+            organization_id=export.organization_id,
+        )
+        answer = await info.context.call(info.context.peers.export_links.CreateExportLink, request)
         url = f"{info.context.public_url}{export_links.PATH}{token}"
         until = timestamps.from_proto(answer.expires_at)
         return ExportLinkResult(success=True, url=url, expires_at=until)
