@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-# The length is that of kit.auth.tokens.MAX_TOKEN_BYTES, whose import would delay every command.
-TOKEN = re.compile(r"[!-~]{1,16384}")
-MALFORMED = "must have 1 to 16384 ASCII characters, without spaces and line breaks"
+from kit.auth.token_size import MAX_TOKEN_BYTES
+
+TOKEN = re.compile(f"[!-~]{{1,{MAX_TOKEN_BYTES}}}")
+MALFORMED = f"must have 1 to {MAX_TOKEN_BYTES} ASCII characters, without spaces and line breaks"
 
 
 class Text(click.types.StringParamType):

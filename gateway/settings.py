@@ -13,7 +13,7 @@ from gateway.http.socket_settings import SocketSettings
 from kit.cache import redis_settings
 from kit.http.settings import HTTPSettings
 from kit.net.tls import PLAIN, TLS
-from kit.process.run import is_development
+from kit.process.process_settings import is_development
 from kit.process.settings import SessionSettings, read_drain_seconds
 from kit.values.env import Env
 

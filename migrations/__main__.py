@@ -10,6 +10,7 @@ import asyncpg
 from kit.logs import log
 from kit.values.env import Env, SettingsError
 from migrations import lock, runner
+from migrations.logins import LOGINS, REPORT_LOGINS
 
 # Errors whose message says what to do.
 REFUSALS = (runner.MigrationError, lock.PoolerError, lock.LockedError)
@@ -29,7 +30,7 @@ def read(env: Env) -> tuple[str, dict[str, str], float]:
             f"The password to set for the login {login}; without it none is set.",
             secret=True,
         )
-        for login in (*runner.LOGINS, *runner.REPORT_LOGINS)
+        for login in (*LOGINS, *REPORT_LOGINS)
     }
     patience = env.number(
         "MIGRATIONS_WAIT_SECONDS",

@@ -11,12 +11,9 @@ import asyncpg
 from migrations import files, lock
 from migrations.files import Migration
 from migrations.lock import Connection
+from migrations.logins import LOGINS, REPORT_LOGINS
 
 logger = logging.getLogger(__name__)
-
-LOGINS = ("catalogue_service", "orders_service", "esims_service", "webhooks_service")
-# Of reports, which only read; optional.
-REPORT_LOGINS = ("orders_reports", "esims_reports")
 
 # Seconds to connect.
 PATIENCE = 15

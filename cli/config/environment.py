@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from cli.config.local_secrets import LocalSecrets
 from cli.config.processes import PROCESSES
 from cli.config.settings import LocalSettings
-from migrations.runner import LOGINS
+from migrations.logins import LOGINS
 
 # Variables that every program gets; the rest of the environment is not passed on.
 SURROUNDINGS = (

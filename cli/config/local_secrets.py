@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from migrations.runner import LOGINS
+from migrations.logins import LOGINS
 
 FILE = "secrets.json"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kit.process.run import ProcessSettings
+from kit.process.process_settings import ProcessSettings
 from kit.values.env import Env, Variable
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import aiohttp
-
-from cli.auth import sessions
 from cli.config.access import Access
 from cli.errors import CommandError
 from cli.operators import output
@@ -146,6 +143,11 @@ async def open_orders(
                 "an administrator's session is required: pass it with --token or in ESIMGO_TOKEN"
                 " (`esimgo token --email ... --password` prints one)"
             )
+        # Loaded here, because a command with a token makes no HTTP request.
+        import aiohttp
+
+        from cli.auth import sessions
+
         async with aiohttp.ClientSession() as http:
             token = await sessions.mint(http, access.emulator, LOCAL_OPERATOR, role="admin")
     async with connect(access, "orders", OrdersServiceStub, token=token) as service:

@@ -31,11 +31,12 @@ def run(kind: str, source: IO[bytes], output: IO[bytes]) -> None:
         support = next(objects)["support"]
         output.write(installation.render(_esims(objects), support))
     elif kind == "report":
-        from gateway.sheets import report
+        from gateway.sheets import report_pages
+        from gateway.sheets.report import Report, Table
 
         (body,) = map(json.loads, source)
-        tables = [report.Table(**table) for table in body.pop("tables")]
-        output.write(report.render(report.Report(tables=tables, **body)))
+        tables = [Table(**table) for table in body.pop("tables")]
+        output.write(report_pages.render(Report(tables=tables, **body)))
     elif kind == "export":
         from gateway.sheets.exports import files
 

@@ -13,11 +13,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from kit.auth.token_size import MAX_TOKEN_BYTES
 from kit.errors import Failure, Kind
 
-# A typical token has 1 to 2 KiB and grows with user_metadata and app_metadata. HTTP headers, gRPC metadata
-# and connection_init all have room for this many bytes.
-MAX_TOKEN_BYTES = 16 * 1024
 # Tolerated difference between the clocks of the auth server and this process, in seconds.
 LEEWAY_SECONDS = 10
 # The last second of the year 9999, the last one that a datetime can represent.

@@ -12,7 +12,7 @@ from typing import Any, cast
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
-from kit.auth import tokens
+from kit.auth.token_size import MAX_TOKEN_BYTES
 from kit.http.guard import Guard
 from kit.http.read_throttle import ReadThrottle
 from kit.http.refusals import refused
@@ -21,7 +21,7 @@ from kit.http.settings import STEP
 logger = logging.getLogger(__name__)
 
 # Bytes of one header. Exceeds the longest access token, so that the application can reject longer ones.
-MAX_HEADER = tokens.MAX_TOKEN_BYTES + 8 * 1024
+MAX_HEADER = MAX_TOKEN_BYTES + 8 * 1024
 # Pipelined requests that are read ahead; further ones stay in the socket.
 MAX_PIPELINED = 2
 # Bytes buffered for a client before its writer waits; buffers up to this size are not counted.

@@ -1,7 +1,9 @@
 """Parts of handling one gRPC call: metadata, deadline, decoding, and the failure for an error."""
 
 import logging
+import time
 import uuid
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,6 +14,14 @@ from kit.errors import Failure, Kind
 logger = logging.getLogger(__name__)
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+# When the current call must have ended, by the monotonic clock.
+current_deadline: ContextVar[float] = ContextVar("current_deadline")
+
+
+def time_left() -> float | None:
+    """Return the seconds until the deadline of the current call; None outside a call."""
+    deadline = current_deadline.get(None)
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def header(context: Context, name: str) -> str | None:

@@ -11,15 +11,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit.logs import request_id
 from kit.net.tls import PLAIN, TLS
-from kit.rpc import guard as rpc_guard
 from kit.rpc import tracing as rpc_tracing
+from kit.rpc.call import time_left
 from kit.rpc.errors import from_error
+from kit.rpc.limits import MAX_ANSWER, metadata_options
 from kit.rpc.metrics import ClientMetrics
-from kit.rpc.server import MAX_ANSWER, MAX_REQUEST, metadata_options
 from kit.telemetry.tracing import SpanScope
 
 Response = TypeVar("Response")
 
+# Bytes of a request.
+MAX_REQUEST = 4 * 2**20
 # Connections to one replica: enough for the streams of all WebSockets of a gateway.
 MAX_CONNECTIONS = 100
 CHANNEL_OPTIONS = (
@@ -78,7 +80,7 @@ async def call(
 
     Raises the peer's Failure.
     """
-    left = rpc_guard.time_left()
+    left = time_left()
     seconds = timeout if left is None else min(timeout, max(0.0, left - HOP))
     began = time.perf_counter()
     failure = None

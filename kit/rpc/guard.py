@@ -35,18 +35,11 @@ DEFAULT_DEADLINE = 30.0
 OPEN_SERVICES = ("grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
 _session: ContextVar[Session] = ContextVar("session")
-_deadline: ContextVar[float] = ContextVar("deadline")
 
 
 def session() -> Session:
     """Return the verified session of the current call."""
     return _session.get()
-
-
-def time_left() -> float | None:
-    """Return the seconds until the deadline of the current call; None outside a call."""
-    deadline = _deadline.get(None)
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +173,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 async with asyncio.timeout(rpc_call.seconds(context, header, deadline)) as limit:
                     when = limit.when()
                     if when is not None:
-                        _deadline.set(started + when - asyncio.get_running_loop().time())
+                        ends = started + when - asyncio.get_running_loop().time()
+                        rpc_call.current_deadline.set(ends)
                     _session.set(caller := await self._admit(method, context, header))
                     act_for(caller.user_id or "")
                     yield span, admitted

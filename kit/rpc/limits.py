@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from kit.auth import tokens
+from kit.auth.token_size import MAX_TOKEN_BYTES
 from kit.values.env import Env
 
 # High enough to disable a limit.
 OFF = 1_000_000_000
 # Bytes of metadata. gRPC's default refuses random calls above 8 kB, and all above 16 kB.
-METADATA_SIZE = 2 * tokens.MAX_TOKEN_BYTES
+METADATA_SIZE = 2 * MAX_TOKEN_BYTES
+# Bytes of a response. The largest is the whole catalogue, about 6 MB.
+MAX_ANSWER = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +123,8 @@ class Limits:
 
 
 DEFAULTS = Limits()
+
+
+def metadata_options(limit: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
+    """Return gRPC's options for the size of metadata; above twice the limit, a call always fails."""
+    return (("grpc.max_metadata_size", limit), ("grpc.absolute_max_metadata_size", 2 * limit))

@@ -16,7 +16,7 @@ from kit.rpc import health as rpc_health
 from kit.rpc import readiness
 from kit.rpc.guard import Guard, Service
 from kit.rpc.health import Health
-from kit.rpc.limits import DEFAULTS, METADATA_SIZE, OFF, Limits
+from kit.rpc.limits import DEFAULTS, MAX_ANSWER, OFF, Limits, metadata_options
 
 logger = logging.getLogger(__name__)
 # gRPC logs this with a traceback whenever a caller disconnects during a response.
@@ -25,20 +25,10 @@ logging.getLogger("grpc._cython.cygrpc").addFilter(
     lambda record: not str(record.msg).startswith(CALLER_LEFT)
 )
 
-# Bytes. The largest response is the whole catalogue, about 6 MB.
-MAX_ANSWER = 64 * 2**20
-MAX_REQUEST = 4 * 2**20
 # Seconds. Clients look up a name's replicas again when a connection ends.
 CONNECTION_AGE = 300.0
 # Seconds that calls get to finish on an expired connection: exports take up to 15 minutes.
 CONNECTION_GRACE = 960.0
-
-
-def metadata_options(limit: int = METADATA_SIZE) -> tuple[tuple[str, int], ...]:
-    """Return gRPC's options for the size of metadata; above twice the limit, a call always fails."""
-    return (("grpc.max_metadata_size", limit), ("grpc.absolute_max_metadata_size", 2 * limit))
-
-
 # Calls waiting for a handler. Above its default of 2,000, which a few dozen connections exceed, gRPC drops
 # random calls with CANCELLED.
 SOFT_MAX_PENDING, MAX_PENDING = 10_000, 12_000

@@ -8,7 +8,7 @@ from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.rpc import guard as rpc_guard
-from kit.rpc.call import Context
+from kit.rpc.call import Context, time_left
 from kit.values import checks
 from kit.values.clock import Clock
 from protos.esims.v1 import esims_pb2 as pb
@@ -94,7 +94,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
             self._parts.fetcher,
             rpc_guard.session(),
             requests.page(request),
-            rpc_guard.time_left(),
+            time_left(),
         )
         page = listed.esims
         return pb.ListESIMsResponse(
@@ -110,7 +110,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
 
     async def GetESIM(self, request: pb.GetESIMRequest, context: Context) -> pb.GetESIMResponse:
         session, esim = await self._found(request.esim_id)
-        await self._parts.fetcher.refresh([esim], time_left=rpc_guard.time_left())
+        await self._parts.fetcher.refresh([esim], time_left=time_left())
         esim = await find.one(self._database, session, esim.id)
         return pb.GetESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -181,7 +181,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.SuspendESIMRequest, context: Context
     ) -> pb.SuspendESIMResponse:
         esim = await self._parts.suspension.suspend(
-            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), time_left()
         )
         return pb.SuspendESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -209,7 +209,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
         self, request: pb.RefreshESIMRequest, context: Context
     ) -> pb.RefreshESIMResponse:
         esim = await self._parts.refresh.refresh(
-            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), rpc_guard.time_left()
+            rpc_guard.session(), checks.one_id("esim_id", request.esim_id), time_left()
         )
         return pb.RefreshESIMResponse(esim=messages.esim_to_proto(esim))
 
@@ -258,7 +258,7 @@ class ESIMsServicer(esims_pb2_grpc.ESIMsServiceServicer):
     async def _fresh_bundles(self, ids: Sequence[str]) -> tuple[list[ESIM], list[Bundle]]:
         """Return the eSIMs that the caller may see and their bundles, refreshed if there is time."""
         seen = await self._many(ids)
-        await self._parts.fetcher.refresh(seen, time_left=rpc_guard.time_left())
+        await self._parts.fetcher.refresh(seen, time_left=time_left())
         async with self._database.session(rpc_guard.session()) as connection:
             seen_ids = [esim.id for esim in seen]
             esims = await store.get_many(connection, seen_ids)

@@ -7,7 +7,7 @@ from uuid import UUID
 from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.rpc.call import Context
+from kit.rpc.call import Context, time_left
 from kit.values import checks, money
 from protos.orders.v1 import events_pb2, orders_pb2_grpc
 from protos.orders.v1 import orders_pb2 as pb
@@ -280,5 +280,5 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
 
     def _seconds_left(self) -> float:
         """Return how many seconds a call may wait for work and still respond before its deadline."""
-        left = rpc_guard.time_left()
+        left = time_left()
         return self._wait if left is None else min(self._wait, left - ANSWER_TIME)

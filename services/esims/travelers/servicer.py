@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kit.auth.sessions import SUFFICIENT, Role
 from kit.db.database import Database
 from kit.rpc import guard as rpc_guard
-from kit.rpc.call import Context
+from kit.rpc.call import Context, time_left
 from kit.values import checks, page_token
 from kit.values.clock import Clock
 from protos.esims.v1 import travelers_pb2 as pb
@@ -128,7 +128,7 @@ class TravelersServicer(travelers_pb2_grpc.TravelersServiceServicer):
         self, request: pb.OpenShareLinkRequest, context: Context
     ) -> pb.OpenShareLinkResponse:
         token, pin = requests.opening(request)
-        shown = await self._opening.open(token, pin, rpc_guard.time_left())
+        shown = await self._opening.open(token, pin, time_left())
         return messages.shown_to_proto(shown)
 
     async def ApplyMemberships(

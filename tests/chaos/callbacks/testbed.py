@@ -21,6 +21,7 @@ from cli.config.processes import PROCESSES, Process
 from cli.local import postgres, probes
 from cli.local.supervisor import Program
 from migrations import runner
+from migrations.logins import LOGINS
 from sandbox.auth.settings import AuthSettings
 from sandbox.settings import Settings as SandboxSettings
 from tests.chaos.callbacks.supervised import SupervisedProcess
@@ -152,7 +153,7 @@ class Testbed:
         for process in PROCESSES:
             values[process.port] = str(self.ports[process.name])
             values[f"{process.name.upper()}_ADDRESS"] = self.address(process.name)
-        for login in runner.LOGINS:
+        for login in LOGINS:
             owner = login.removesuffix("_service").upper()
             values[f"{owner}_DATABASE_URL"] = self.url(database, login, socket_folder)
         return values

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.defence_settings import DefenceSettings
-from kit.rpc import guard as rpc_guard
+from kit.rpc.call import time_left
 from protos.esims.v1 import esims_pb2
 from tests.fixtures.answers.changes import Changes
 from tests.fixtures.gateway import Answered, Client, Gateway
@@ -223,7 +223,7 @@ async def test_a_service_call_gets_the_remaining_time_of_the_operation(
     left: list[float] = []
 
     async def slow(request: Any) -> esims_pb2.SuspendESIMResponse:
-        left.append(rpc_guard.time_left() or 0)
+        left.append(time_left() or 0)
         await asyncio.sleep(0.5)  # real time must pass
         return esims_pb2.SuspendESIMResponse(esim=esim())
 

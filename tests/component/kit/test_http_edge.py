@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 import webhooks.__main__
 from gateway import __main__ as gateway_main
-from kit.auth.tokens import MAX_TOKEN_BYTES
+from kit.auth.token_size import MAX_TOKEN_BYTES
 from kit.errors import Failure, Kind
 from kit.http.settings import HTTPSettings
 from kit.process import metrics_endpoint

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from cli.commands import esimgo
 from cli.text import Token
-from kit.auth.tokens import MAX_TOKEN_BYTES
+from kit.auth.token_size import MAX_TOKEN_BYTES
 from tests.fixtures.local.command import esimgo as run
 
 BYTES = os.fsdecode(b"\x80")

@@ -7,6 +7,7 @@ from kit.auth.sessions import Role
 from kit.logs import request_id
 from kit.rpc import guard as rpc_guard
 from kit.rpc.access import Access, Rule
+from kit.rpc.call import time_left
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 
 DESCRIPTOR = orders_pb2.DESCRIPTOR.services_by_name["OrdersService"]
@@ -34,7 +35,7 @@ class Probe(orders_pb2_grpc.OrdersServiceServicer):
 
     async def _answer(self) -> None:
         self.roles.append(rpc_guard.session().role)
-        self.left = rpc_guard.time_left()
+        self.left = time_left()
         self.request_ids.append(request_id.current())
         await self.behaviour()
 

@@ -9,7 +9,7 @@ from cli.config.local_secrets import FILE, SecretsError, load
 from cli.config.processes import PROCESSES
 from cli.config.settings import LocalSettings, merged
 from kit.values.env import Env, SettingsError
-from migrations.runner import LOGINS
+from migrations.logins import LOGINS
 
 SUPABASE = {
     "SUPABASE_URL": "https://project.supabase.co",

@@ -10,8 +10,9 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from gateway.sheets import archive, fonts, installation, report
+from gateway.sheets import archive, fonts, installation, report_pages
 from gateway.sheets.esims import HEADER, DeliveredESIM
+from gateway.sheets.report import Report, Table
 
 NAMES = (
     "Jürgen Müller-Lüdenscheidt",
@@ -161,11 +162,11 @@ def test_a_report_has_its_facts_tables_and_notes_on_as_many_pages_as_it_needs() 
     lines = [
         (f"2026-11-{n % 30 + 1:02d}", f"Order {n} – Müller 山田", "-12.50") for n in range(120)
     ]
-    data = report.render(
-        report.Report(
+    data = report_pages.render(
+        Report(
             "Statement 2026-0007",
             facts=[("Customer", "Müller GmbH, 山田商事"), ("Due", "2026-12-31")],
-            tables=[report.Table(("Date", "What", "EUR"), lines, (30, 110, 34), numeric=(2,))],
+            tables=[Table(("Date", "What", "EUR"), lines, (30, 110, 34), numeric=(2,))],
             notes=["Please pay within 30 days."],
         )
     )

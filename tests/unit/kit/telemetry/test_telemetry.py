@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from kit.process import metrics_endpoint, telemetry
+from kit.process import collector, metrics_endpoint, telemetry
 from kit.telemetry.settings import TelemetrySettings
 from kit.values.env import Env
 from tests.fixtures.free_ports import free_ports
@@ -104,7 +104,7 @@ def test_resource_attributes_are_key_value_pairs() -> None:
 def test_the_samplers_of_the_specification_are_supported(sampler: str, description: str) -> None:
     settings, problems = read(OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG="0.25")
     assert problems == []
-    assert telemetry.sampler(settings).get_description().startswith(description)
+    assert collector.sampler(settings).get_description().startswith(description)
 
 
 async def test_a_taken_port_is_logged_once_and_used_when_free(
