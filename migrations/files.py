@@ -38,6 +38,6 @@ def find(root: Path = ROOT) -> list[Migration]:
     return [found[number] for number in sorted(found)]
 
 
-def seeds(root: Path = ROOT) -> list[Migration]:
+def seeds() -> list[Migration]:
     """Return the optional sample data, which can be applied repeatedly."""
-    return [Migration(p.stem, p.read_text()) for p in sorted((root / "seeds").glob("*.sql"))]
+    return [Migration(p.stem, p.read_text()) for p in sorted((ROOT / "seeds").glob("*.sql"))]

@@ -15,7 +15,6 @@ from gateway.documents.work import Work
 from gateway.documents.work_settings import WorkSettings
 from kit.cache.cache import Cache
 from kit.http.refusals import refused
-from kit.values.clock import Clock
 
 KIND = "document"
 # Seconds. After a day, the next client that uses the document has to send its text again.
@@ -41,10 +40,8 @@ class PersistedQueries:
     Each client may store `per_client` texts, so that none can evict the texts of all others.
     """
 
-    def __init__(
-        self, redis_url: str | None, clock: Clock | None = None, per_client: int = PER_CLIENT
-    ) -> None:
-        self._cache = Cache.open(redis_url, namespace="gateway", clock=clock, max_entries=MAX_TEXTS)
+    def __init__(self, redis_url: str | None, *, per_client: int) -> None:
+        self._cache = Cache.open(redis_url, namespace="gateway", max_entries=MAX_TEXTS)
         self._per_client = per_client
         # Hashes by client, both in the order of the last new text.
         self._sent: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()

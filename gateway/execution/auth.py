@@ -78,38 +78,38 @@ class SessionRequired(FieldExtension):
 
 def auth_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation that requires a session."""
-    return _declare(strawberry.field, description, name, SessionRequired())
+    return _declare(strawberry.field, description, SessionRequired(), name=name)
 
 
-def support_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+def support_field(*, description: str) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation for all staff: support, finance and administrators."""
-    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.SUPPORT))
+    return _declare(strawberry.field, description, SessionRequired(AuthRole.SUPPORT))
 
 
-def finance_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+def finance_field(*, description: str) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation for the finance staff and administrators."""
-    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.FINANCE))
+    return _declare(strawberry.field, description, SessionRequired(AuthRole.FINANCE))
 
 
-def admin_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+def admin_field(*, description: str) -> Callable[[Resolver], Resolver]:
     """Declare a query or mutation for administrators."""
-    return _declare(strawberry.field, description, name, SessionRequired(AuthRole.ADMIN))
+    return _declare(strawberry.field, description, SessionRequired(AuthRole.ADMIN))
 
 
 def auth_subscription(
     *, description: str, name: str | None = None
 ) -> Callable[[Resolver], Resolver]:
     """Declare a subscription that requires a session."""
-    return _declare(strawberry.subscription, description, name, SessionRequired())
+    return _declare(strawberry.subscription, description, SessionRequired(), name=name)
 
 
-def public_field(*, description: str, name: str | None = None) -> Callable[[Resolver], Resolver]:
+def public_field(*, description: str) -> Callable[[Resolver], Resolver]:
     """Declare a field without a guard."""
-    return _declare(strawberry.field, description, name)
+    return _declare(strawberry.field, description)
 
 
 def _declare(
-    declare: Callable[..., Any], description: str, name: str | None, *guards: FieldExtension
+    declare: Callable[..., Any], description: str, *guards: FieldExtension, name: str | None = None
 ) -> Callable[[Resolver], Resolver]:
     declared: Callable[[Resolver], Resolver] = declare(
         name=name, description=description, extensions=[*guards]

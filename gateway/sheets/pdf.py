@@ -81,7 +81,6 @@ class Document:
         x: float = 0.0,
         width: float | None = None,
         gray: bool = False,
-        align: Align = "L",
         link: str = "",
         most: int | None = None,
     ) -> None:
@@ -101,7 +100,6 @@ class Document:
                 room,
                 _line_height(size),
                 line,
-                align=align,
                 link=link,
                 new_x=XPos.LMARGIN,
                 new_y=YPos.NEXT,
@@ -114,9 +112,9 @@ class Document:
         self._pdf.line(MARGIN, self.y, MARGIN + self.width, self.y)
         self.gap(2)
 
-    def picture(self, png: bytes, side: float, *, x: float = 0.0) -> None:
+    def picture(self, png: bytes, side: float) -> None:
         """Draw a square picture at this position; the next text does not move."""
-        self._pdf.image(io.BytesIO(png), x=MARGIN + x, y=self.y, w=side, h=side)
+        self._pdf.image(io.BytesIO(png), x=MARGIN, y=self.y, w=side, h=side)
 
     def row(
         self,

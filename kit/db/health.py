@@ -37,10 +37,10 @@ class Trial(Protocol):
 class Writes:
     """Tracks whether the database accepts writes, and why not."""
 
-    def __init__(self, trial: Trial, metrics: Metrics, clock: Clock | None = None) -> None:
+    def __init__(self, trial: Trial, metrics: Metrics) -> None:
         self._trial = trial
         self._metrics = metrics
-        self._clock = clock or Clock()
+        self._clock = Clock()
         self._lock = asyncio.Lock()
         self._episodes = Episodes(log)
         self._reason: str | None = None

@@ -50,14 +50,13 @@ class Provider:
         settings: ProviderSettings,
         *,
         shared: SharedTokens | None = None,
-        clock: Clock | None = None,
     ) -> None:
         if not fits_header(settings.api_key):
             raise ValueError(f"{KEY_MISSING}: set ESIM_GO_API_KEY")
         self._http = http
         self._settings = settings
         self._server = URL(settings.base_url).host or ""
-        self._clock = clock or Clock()
+        self._clock = Clock()
         self._metrics = Metrics()
         self.holds = HoldReport(self._clock, self._metrics)
         self._pacing = Pacing(

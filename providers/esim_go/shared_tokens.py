@@ -39,7 +39,6 @@ class SharedTokens:
     def __init__(
         self,
         database: Database,
-        clock: Clock | None = None,
         *,
         timeout: float = TIMEOUT,
         window: int = WINDOW,
@@ -47,7 +46,7 @@ class SharedTokens:
         self._database = database
         self._timeout = timeout
         self._window = window
-        self._clock = clock or Clock()
+        self._clock = Clock()
         self._access = OptionalDependency(
             log,
             "provider pacing: tokens can't be counted in the database",

@@ -56,9 +56,9 @@ BUNDLE_NAME = in_path("name", "Bundle name; case-sensitive.")
 ASSIGNMENT_ID = in_path("assignmentId", "Id of the assignment, also called offerId.")
 
 
-def ok(schema: Schema, description: str = "Success.") -> Reply:
+def ok(schema: Schema) -> Reply:
     """Return a successful JSON response."""
-    return Reply(description, {JSON: schema})
+    return Reply("Success.", {JSON: schema})
 
 
 MESSAGE = ref("Message")

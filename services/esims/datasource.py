@@ -76,12 +76,9 @@ class ESIMsDataSource:
                 break
         return list(found.values())
 
-    async def get_esim(
-        self, iccid: str, *, timeout: float | None = None, priority: Priority = Priority.READ
-    ) -> Details:
-        """Return one eSIM as the provider knows it now: GET /esims/{iccid}. `timeout` in seconds."""
-        path = f"/esims/{segment(iccid)}"
-        answer = await self._provider.get(path, timeout=timeout, priority=priority)
+    async def get_esim(self, iccid: str, *, priority: Priority = Priority.READ) -> Details:
+        """Return one eSIM as the provider knows it now: GET /esims/{iccid}."""
+        answer = await self._provider.get(f"/esims/{segment(iccid)}", priority=priority)
         return _details_of(iccid, answer)
 
     async def update_esim(
@@ -95,9 +92,7 @@ class ESIMsDataSource:
         await self._provider.send("PUT", "/esims", params=fields, json=fields, priority=priority)
         await self.forget(iccid)
 
-    async def get_bundles(
-        self, iccid: str, *, timeout: float | None = None, priority: Priority = Priority.READ
-    ) -> Listing:
+    async def get_bundles(self, iccid: str, *, priority: Priority = Priority.READ) -> Listing:
         """Return the newest 200 assignments on an eSIM: GET /esims/{iccid}/bundles.
 
         Used-up ones are included, revoked ones mostly not. Unreadable ones are skipped and logged.
@@ -105,7 +100,6 @@ class ESIMsDataSource:
         answer = await self._provider.get(
             f"/esims/{segment(iccid)}/bundles",
             {"includeUsed": "true", "limit": str(MAX_ASSIGNMENTS)},
-            timeout=timeout,
             priority=priority,
         )
         listing = read_bundles(answer)

@@ -37,11 +37,9 @@ STUBS: dict[str, Any] = {ORDERS: OrdersExportsStub, ESIMS: ESIMsExportsStub}
 class ExportFiles:
     """Makes files, a few at a time; one instance per process."""
 
-    def __init__(self, settings: Settings, wait: float = WAIT) -> None:
-        """`wait` is how long an export waits for another one to end, in seconds."""
+    def __init__(self, settings: Settings) -> None:
         self._addresses = {ORDERS: settings.orders_address, ESIMS: settings.esims_address}
         self._tls: TLS = settings.tls
-        self._wait = wait
         self._free = asyncio.Semaphore(MAX_EXPORTS)
         # One of them is only for the staff.
         self._free_of_members = asyncio.Semaphore(MAX_EXPORTS - 1)
@@ -87,7 +85,7 @@ class ExportFiles:
     @asynccontextmanager
     async def _acquired(self, free: asyncio.Semaphore) -> AsyncGenerator[None, None]:
         try:
-            async with asyncio.timeout(self._wait):
+            async with asyncio.timeout(WAIT):
                 await free.acquire()
         except TimeoutError as error:
             raise Failure(

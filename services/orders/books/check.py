@@ -82,19 +82,17 @@ class BooksCheck:
 class DailyCheck:
     """Compares the books of the last days once a day, in one process at a time."""
 
-    def __init__(self, database: Database, check: BooksCheck, *, every: timedelta = EVERY) -> None:
+    def __init__(self, database: Database, check: BooksCheck) -> None:
         self._database = database
         self._check = check
-        self._every = every
 
     def loop(self, stop: asyncio.Event) -> Loop:
-        every = min(LOOK_EVERY, self._every.total_seconds())
-        return Loop("compare the books", self.round, stop, every=every)
+        return Loop("compare the books", self.round, stop, every=LOOK_EVERY)
 
     async def round(self) -> None:
         """Compare if it is time, and export the last result, whichever replica has it."""
         async with self._database.system() as connection:
-            claimed = await connection.fetchval(CLAIM, self._every)
+            claimed = await connection.fetchval(CLAIM, EVERY)
         if claimed:
             await self.compare()
         async with self._database.system() as connection:

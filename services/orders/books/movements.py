@@ -27,23 +27,19 @@ PAGE = 200
 class Movements:
     """Reads the balance every hour, in one process at a time."""
 
-    def __init__(
-        self, database: Database, port: PaymentPort | None, *, every: timedelta = EVERY
-    ) -> None:
+    def __init__(self, database: Database, port: PaymentPort | None) -> None:
         self._database = database
         self._port = port
-        self._every = every
 
     def loop(self, stop: asyncio.Event) -> Loop:
-        every = min(LOOK_EVERY, self._every.total_seconds())
-        return Loop("record the payment provider's balance", self.round, stop, every=every)
+        return Loop("record the payment provider's balance", self.round, stop, every=LOOK_EVERY)
 
     async def round(self) -> None:
         """Record and post what is new, if it is time and no other replica does it."""
         if self._port is None:
             return
         async with self._database.system() as connection:
-            since = await movement_store.claim(connection, self._every)
+            since = await movement_store.claim(connection, EVERY)
         if since is not None:
             await self.read(self._port, since)
 

@@ -14,21 +14,13 @@ SURVEY_EVERY = 30.0
 class SalesSurvey:
     """Reads the sums of sales by day, which every replica exports the same."""
 
-    def __init__(
-        self,
-        database: ReportsDatabase,
-        metrics: SalesMetrics,
-        time_zone: str,
-        *,
-        every: float = SURVEY_EVERY,
-    ) -> None:
+    def __init__(self, database: ReportsDatabase, metrics: SalesMetrics, time_zone: str) -> None:
         self._database = database
         self._metrics = metrics
         self._time_zone = time_zone
-        self._every = every
 
     def loop(self, stop: asyncio.Event) -> Loop:
-        return Loop("survey sales", self.round, stop, every=self._every)
+        return Loop("survey sales", self.round, stop, every=SURVEY_EVERY)
 
     async def round(self) -> None:
         """Export the figures, unless days are still being summed in the time zone of the setting."""
