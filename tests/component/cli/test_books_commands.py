@@ -1,29 +1,22 @@
 """`esimgo books`, run by a shell against the whole platform."""
 
 import json
-import subprocess
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.command import Run, esimgo
 from tests.fixtures.postgres import Databases
 from tests.fixtures.two_customers import TwoCustomers
 
-Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
-
 
 @pytest.fixture
-def run(two_customers: TwoCustomers) -> Run:
+async def run(two_customers: TwoCustomers) -> Run:
     """Run a command with a session of the finance staff."""
-
-    async def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        auth = two_customers.platform.auth
-        token = await auth.token("finance@example.com", role="finance")
-        return await esimgo("books", *arguments, **two_customers.environment, ESIMGO_TOKEN=token)
-
-    return command
+    auth = two_customers.platform.auth
+    token = await auth.token("finance@example.com", role="finance")
+    return partial(esimgo, "books", **two_customers.environment, ESIMGO_TOKEN=token)
 
 
 async def test_the_books_are_read_and_compared(

@@ -1,6 +1,6 @@
 """Commands that set the texts, image and badges of plans, against the whole platform."""
 
-from tests.component.cli.operating import Run, printed, read
+from tests.fixtures.local.command import Run, printed, read
 
 NAME = "esim_1GB_7D_FR_V2"
 IMAGE = "https://shop.example/paris.png"

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from cli.auth import accounts
 from cli.errors import CommandError
-from tests.component.cli.operating import Run, printed, read
+from tests.fixtures.local.command import Run, printed, read
 from tests.fixtures.postgres import Databases
 from tests.fixtures.prices.price_lists import LISTS, set_lists
 from tests.fixtures.two_customers import TwoCustomers

@@ -1,9 +1,8 @@
 """`esimgo payments` and `esimgo wallets`: what the service receives, and what operators see."""
 
 import json
-import subprocess
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ from protos.common.v1.money_pb2 import Money
 from protos.orders.v1 import payments_pb2 as pb
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.gateway_customer import MOMENT, ORDER_ID
-from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.command import Run, esimgo, printed
 from tests.fixtures.sandboxes import Auth
 
-Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 ANN = "00000000-0000-4000-8000-00000000000a"
 AT = "2026-02-02T02:40:00Z"
 
@@ -57,21 +55,11 @@ REFUND = pb.Refund(
 @pytest.fixture
 def run(gateway: Gateway, auth: Auth) -> Run:
     """Run a command with the service role key against the stand-in of the orders service."""
-
-    async def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return await esimgo(
-            *arguments,
-            ORDERS_ADDRESS=gateway.settings.orders_address,
-            SUPABASE_SERVICE_ROLE_KEY=auth.service_role_key,
-        )
-
-    return command
-
-
-async def printed(run: Run, *arguments: str) -> str:
-    done = await run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return partial(
+        esimgo,
+        ORDERS_ADDRESS=gateway.settings.orders_address,
+        SUPABASE_SERVICE_ROLE_KEY=auth.service_role_key,
+    )
 
 
 async def test_payments_are_listed_page_by_page(gateway: Gateway, run: Run) -> None:

@@ -4,18 +4,16 @@ import csv
 import io
 import json
 import re
-import subprocess
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.command import Run, esimgo, printed, read
 from tests.fixtures.platform import BUNDLE, Platform
 
-Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 SHOP: dict[str, Any] = {
     "priceLists": [
         {
@@ -39,21 +37,14 @@ SHOP: dict[str, Any] = {
 
 
 @pytest.fixture
-def run(platform: Platform) -> Run:
+async def run(platform: Platform) -> Run:
     """Run a command with the session of the finance staff."""
-
-    async def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return await esimgo(
-            *arguments,
-            **{
-                "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
-                "CATALOGUE_ADDRESS": platform.gateway_settings.catalogue_address,
-                "ESIMGO_TOKEN": await platform.auth.token("finance@example.com", role="finance"),
-                **environment,
-            },
-        )
-
-    return command
+    return partial(
+        esimgo,
+        SUPABASE_SERVICE_ROLE_KEY=platform.auth.service_role_key,
+        CATALOGUE_ADDRESS=platform.gateway_settings.catalogue_address,
+        ESIMGO_TOKEN=await platform.auth.token("finance@example.com", role="finance"),
+    )
 
 
 @pytest.fixture
@@ -65,16 +56,6 @@ def write(folder: Path, content: Any) -> Path:
     path = folder / "prices.json"
     path.write_text(json.dumps(content))
     return path
-
-
-async def printed(run: Run, *arguments: str) -> str:
-    done = await run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-async def read(run: Run, *arguments: str) -> Any:
-    return json.loads(await printed(run, *arguments, "--json"))
 
 
 async def refused(run: Run, *arguments: str) -> str:

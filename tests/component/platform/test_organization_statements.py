@@ -2,10 +2,9 @@
 
 import csv
 import io
-import json
-import subprocess
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,7 +17,7 @@ from services.orders.statements.issue import Statements
 from services.orders.statements.metrics import StatementMetrics
 from services.orders.statements.settings import StatementSettings
 from tests.fixtures.gateway import Client
-from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.command import esimgo, printed, read
 from tests.fixtures.organizations import create_organization
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
@@ -164,24 +163,19 @@ async def test_a_company_buys_on_account_and_pays_its_statement(
 
 async def by_commands(platform: Platform, token: str, organization: str, statement: str) -> None:
     """Read and settle the statement by commands."""
-    environment = {
-        "SUPABASE_URL": platform.auth.url,
-        "SUPABASE_SERVICE_ROLE_KEY": platform.auth.service_role_key,
-        "ORDERS_ADDRESS": platform.orders_address,
-        "ESIMGO_TOKEN": token,
-    }
-
-    async def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return await esimgo("organizations", *arguments, **environment)
-
-    listed = await run("statements", organization)
-    assert listed.returncode == 0, listed.stderr
-    assert "ST-000001" in listed.stdout
-    assert "credit limit 1000 USD" in listed.stdout
-    shown = await run("statement", statement)
-    assert "credit note" in shown.stdout
-    left = json.loads((await run("statement", statement, "--json")).stdout)["statement"]["left"]
-    amount = left["amount"]
+    run = partial(
+        esimgo,
+        "organizations",
+        SUPABASE_URL=platform.auth.url,
+        SUPABASE_SERVICE_ROLE_KEY=platform.auth.service_role_key,
+        ORDERS_ADDRESS=platform.orders_address,
+        ESIMGO_TOKEN=token,
+    )
+    listed = await printed(run, "statements", organization)
+    assert "ST-000001" in listed
+    assert "credit limit 1000 USD" in listed
+    assert "credit note" in await printed(run, "statement", statement)
+    amount = (await read(run, "statement", statement))["statement"]["left"]["amount"]
     paid = await run("paid", statement, amount, "USD", "--note", "rest", "--yes", "--key", "k")
     assert (paid.returncode, "paid" in paid.stdout) == (0, True), paid.stderr
     again = await run("paid", statement, amount, "USD", "--note", "rest", "--yes", "--key", "k")

@@ -14,7 +14,6 @@ from uuid import uuid4
 import aiohttp
 import pypdfium2
 import pytest
-import zxingcpp
 from PIL import Image
 
 from gateway.sheets.esims import HEADER
@@ -22,6 +21,7 @@ from kit.errors import Failure, Kind
 from protos.orders.v1 import batches_pb2 as pb
 from tests.fixtures.gateway import Client, Gateway
 from tests.fixtures.programs.processes import children, peak_of
+from tests.fixtures.qr_codes import decoded
 
 BATCH = str(uuid4())
 PLAN = str(uuid4())
@@ -78,11 +78,6 @@ async def got(client: Client, kind: str, query: str = "") -> bytes:
         assert answer.status == 200, await answer.text()
         body: bytes = await answer.read()
         return body
-
-
-def decoded(picture: Image.Image) -> str:
-    (found,) = zxingcpp.read_barcodes(picture)
-    return found.text
 
 
 @pytest.mark.parametrize(

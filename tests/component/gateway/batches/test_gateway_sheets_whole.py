@@ -14,7 +14,6 @@ import aiohttp
 import grpc
 import pypdfium2
 import pytest
-import zxingcpp
 from PIL import Image
 
 from gateway.sheets.esims import HEADER
@@ -29,6 +28,7 @@ from tests.fixtures.organizations import create_organization, service_key
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import BUNDLE, OpenPlatform, Platform
 from tests.fixtures.postgres import Databases
+from tests.fixtures.qr_codes import decoded
 
 ROWS = 1_000
 # What Windows-1252 has, and what only Unicode has.
@@ -105,11 +105,6 @@ async def bought(platform: Platform, client: Client, validated: Any, **fields: A
                 batch = message.batch
         assert batch.status == pb.BATCH_STATUS_COMPLETED, batch
         return batch.id
-
-
-def decoded(picture: Image.Image) -> str:
-    (found,) = zxingcpp.read_barcodes(picture)
-    return found.text
 
 
 def rows_of(data: bytes) -> list[dict[str, str]]:

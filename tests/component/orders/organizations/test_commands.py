@@ -2,9 +2,9 @@
 
 import json
 import re
-import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import grpc
 import pytest
@@ -13,10 +13,9 @@ from protos.orders.v1 import organizations_pb2 as pb
 from protos.orders.v1 import organizations_pb2_grpc
 from services.orders.__main__ import serve
 from tests.component.orders.shop import Shop
-from tests.fixtures.local.command import esimgo
+from tests.fixtures.local.command import Run, esimgo, printed
 from tests.fixtures.patience import PATIENCE
 
-Run = Callable[..., Awaitable["subprocess.CompletedProcess[str]"]]
 LINK = "https://shop.example.com/join#{token}"
 ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -29,21 +28,12 @@ async def address(shop: Shop) -> AsyncIterator[str]:
 
 @pytest.fixture
 def run(shop: Shop, address: str) -> Run:
-    async def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return await esimgo(
-            "organizations",
-            *arguments,
-            ORDERS_ADDRESS=address,
-            SUPABASE_SERVICE_ROLE_KEY=shop.auth.service_role_key,
-        )
-
-    return command
-
-
-async def printed(run: Run, *arguments: str) -> str:
-    done = await run(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return partial(
+        esimgo,
+        "organizations",
+        ORDERS_ADDRESS=address,
+        SUPABASE_SERVICE_ROLE_KEY=shop.auth.service_role_key,
+    )
 
 
 async def test_an_operator_brings_a_company_in_and_removes_a_member(

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pypdfium2
 import pytest
-import zxingcpp
 from PIL import Image
 
 from gateway.sheets import archive, fonts, installation, report_pages
 from gateway.sheets.esims import HEADER, DeliveredESIM
 from gateway.sheets.report import Report, Table
+from tests.fixtures.qr_codes import decoded
 
 NAMES = (
     "Jürgen Müller-Lüdenscheidt",
@@ -44,11 +44,6 @@ def esims(number: int = len(NAMES)) -> Iterator[DeliveredESIM]:
             reference="Trip 7",
             plan_title="Europe, 5 GB, 30 days",
         )
-
-
-def decoded(picture: Image.Image) -> str:
-    (found,) = zxingcpp.read_barcodes(picture)
-    return found.text
 
 
 def rendered(data: bytes, page: int, scale: float = 2) -> Image.Image:
