@@ -13,8 +13,6 @@ import pytest
 from tests.fixtures.local.one_machine import Starting, Up
 from tests.fixtures.patience import PATIENCE
 
-# Seconds for three starts of nine processes each on a busy machine.
-
 MEMBERS = {
     "postgres": "bin/postgres",
     "sandbox": "-m sandbox --port",
