@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 
 from kit.values.env import Env
-from tests.architecture.kubernetes.rendered import OVERLAYS, Manifest, of_kind, pods, render
+from tests.architecture.kubernetes.rendered import K8S, OVERLAYS, Manifest, of_kind, pods, render
 
 PROCESSES = {
     "catalogue": "services.catalogue.settings",
@@ -154,3 +154,23 @@ def test_the_cache_stands_between_the_ingress_and_the_gateway() -> None:
     )
     volumes = {v["name"]: v for v in pods(manifests)["cache"]["spec"]["volumes"]}
     assert volumes["configuration"]["configMap"]["name"] == configured["metadata"]["name"]
+
+
+def test_the_database_of_a_single_node_is_the_one_of_the_documented_addresses() -> None:
+    page = (K8S.parents[1] / "docs" / "kubernetes.md").read_text()
+    documented = set(re.findall(r"@postgres/(\w+)", page))
+    [container] = pods(render("overlays/single-node"))["postgres"]["spec"]["containers"]
+    made = {one["name"]: one["value"] for one in container["env"]}
+    assert documented == {made["POSTGRES_DB"]}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_links_begin_with_the_host_of_the_gateway(overlay: str) -> None:
+    manifests = render(f"overlays/{overlay}")
+    [ingress] = of_kind(manifests, "Ingress")
+    hosts = [
+        rule["host"]
+        for rule in ingress["spec"]["rules"]
+        if any(path["path"] == "/graphql" for path in rule["http"]["paths"])
+    ]
+    assert [settings_of(manifests)["data"]["GATEWAY_PUBLIC_URL"]] == [f"https://{h}" for h in hosts]

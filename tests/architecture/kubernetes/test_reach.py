@@ -31,6 +31,7 @@ ALLOWED = {
     ("orders", "esims", 50053),
     ("catalogue", "orders", 50052),
     ("esims", "orders", 50052),
+    ("webhooks", "catalogue", 50051),
     ("webhooks", "orders", 50052),
     ("webhooks", "esims", 50053),
     *((name, "provider", 443) for name in PROCESSES),
