@@ -15,6 +15,7 @@ from gateway.documents.work import Share, Work
 from gateway.upstream.caller import Caller
 from gateway.upstream.code_guesses import CodeGuesses
 from kit.auth.sessions import Session
+from kit.cache import redis_metrics
 from kit.errors import Failure, Kind
 from kit.net import client_address
 from kit.net.optional_dependency import OptionalDependency
@@ -107,6 +108,7 @@ class RateLimits:
             "rate limits: Redis is available again",
             errors=(RedisError, OSError, TimeoutError),
             clock=self._clock,
+            failures=redis_metrics.failures(),
         )
         self._warned = False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
+from kit.cache import redis_metrics
 from kit.cache.stores import MAX_ENTRIES, RedisStore, memory
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
@@ -62,6 +63,7 @@ class Cache:
             "esimgo_cache_requests", "Cache requests, by kind and outcome", ("kind", "outcome")
         )
         self._requests = cache(requests.labels)
+        redis_metrics.failures()  # exported as 0 before the first one, and without Redis
 
     @classmethod
     def open(

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
-from kit.cache import redis_settings
+from kit.cache import redis_metrics, redis_settings
 from kit.net.optional_dependency import OptionalDependency
 from kit.telemetry import tracing
 from kit.values import exact_json
@@ -103,6 +103,7 @@ class RedisStore:
             "cache: Redis is available again",
             errors=(RedisError, OSError, TimeoutError),
             clock=clock,
+            failures=redis_metrics.failures(),
         )
         # Deletions to repeat when Redis is available again, before it serves the old values.
         self._pending_deletions: set[str] = set()

@@ -47,6 +47,12 @@ def pair_problems(certificate: Path, key: Path) -> tuple[str | None, str | None]
     return problem, None
 
 
+def expiry(file: Path) -> datetime | None:
+    """Return when the first certificate of a file expires; None if it has none."""
+    found, _ = _certificates(file)
+    return found[0].not_valid_after_utc if found else None
+
+
 def _certificates(file: Path) -> tuple[list[x509.Certificate], str | None]:
     try:
         text = file.read_bytes()

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from prometheus_client import Counter
+
 from kit.errors import Failure
 from kit.logs.episodes import Episodes
 from kit.values.clock import Clock
@@ -18,7 +20,8 @@ class OptionalDependency:
     """Skips calls for PAUSE seconds after one failed, and logs the beginning and end of an outage.
 
     `unavailable`, `fallback` and `available` are the texts of the two log lines: what is unavailable, what
-    happens instead, and that it is available again. `errors` are the exceptions that mean an outage.
+    happens instead, and that it is available again. `errors` are the exceptions that mean an outage, and
+    `failures` counts them.
     """
 
     def __init__(
@@ -30,9 +33,11 @@ class OptionalDependency:
         *,
         errors: tuple[type[Exception], ...],
         clock: Clock,
+        failures: Counter | None = None,
     ) -> None:
         self._unavailable, self._fallback, self._available = unavailable, fallback, available
         self._errors = errors
+        self._failures = failures
         self._clock = clock
         self._paused_until: float | None = None
         self._episodes = Episodes(logger)
@@ -53,6 +58,8 @@ class OptionalDependency:
                 lasting=True,
             )
             self._paused_until = self._clock.now() + PAUSE
+            if self._failures is not None:
+                self._failures.inc()
             return None
         self._paused_until = None
         self._episodes.resolve(self._unavailable, self._available)

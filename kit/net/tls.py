@@ -8,6 +8,7 @@ import grpc
 
 from kit.logs.episodes import Episodes
 from kit.net import certificates
+from kit.telemetry import metrics
 from kit.values.env import Env
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,11 @@ class TLS:
         """Return a channel's credentials, or None without TLS. Raises OSError if a file can't be read."""
         if self.authority is None:
             return None
+        if self.certificate is not None and (expires := certificates.expiry(self.certificate)):
+            metrics.gauge(
+                "esimgo_tls_certificate_expiry_timestamp_seconds",
+                "Unix time at which the certificate expires that this process presents to others",
+            ).set(expires.timestamp())
         return grpc.ssl_channel_credentials(
             root_certificates=self.authority.read_bytes(),
             private_key=self.key.read_bytes() if self.key else None,

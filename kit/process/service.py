@@ -21,9 +21,10 @@ from kit.process import issuers
 from kit.process.settings import ServiceSettings
 from kit.reports.settings import ReportSettings
 from kit.rpc import client as rpc_client
-from kit.rpc import server
+from kit.rpc import readiness, server
 from kit.rpc.guard import Service
 from kit.rpc.health import Health
+from kit.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ async def opened(
     settings: ServiceSettings, stop: asyncio.Event, *, owner: str, needs: str
 ) -> AsyncIterator[Opened]:
     """Open an HTTP client, the owner's database with the migration `needs`, and a cache."""
+    # Before the wait for the database, which may last.
+    metrics.gauge(
+        "esimgo_ready", "1 while this process accepts calls; 0 while it starts, waits or stops"
+    ).set_function(lambda: float(readiness.ready() is True))
     async with AsyncExitStack() as closing:
         http = await closing.enter_async_context(aiohttp.ClientSession())
         database = await Database.open(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.config.processes import PROCESSES
 from tests.architecture.metric_names import DOCUMENTED, ROOT, metrics
 
 OBSERVABILITY = ROOT / "deploy" / "observability"
@@ -43,6 +44,24 @@ def run(*command: str) -> None:
 @promtool
 def test_prometheus_takes_configuration_and_rules() -> None:
     run("promtool", "check", "config", "prometheus.yml")
+
+
+def test_the_documented_configuration_for_kubernetes_has_the_labels_of_the_alerts() -> None:
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    [block] = re.findall(r"^```yaml\n(scrape_configs:.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [scraped] = yaml.safe_load(block)["scrape_configs"]
+    assert scraped["job_name"] == "esimgo"
+    assert [rule.get("target_label") for rule in scraped["relabel_configs"]] == [None, "service"]
+
+
+def test_every_replica_of_every_process_is_scraped_and_missed_when_all_are_gone() -> None:
+    """A name with several addresses as one target would be another replica at each scrape."""
+    [scraped] = yaml.safe_load((OBSERVABILITY / "prometheus.yml").read_text())["scrape_configs"]
+    ports = {process.name: process.metrics_port for process in PROCESSES}
+    found = {name: one["port"] for one in scraped["dns_sd_configs"] for name in one["names"]}
+    assert found == ports
+    [down] = [alert["expr"] for alert in alerts() if alert["alert"] == "ProcessDown"]
+    assert set(re.findall(r'absent\(up\{job="esimgo",service="(\w+)"\}\)', down)) == set(ports)
 
 
 @pytest.mark.slow

@@ -24,9 +24,10 @@ ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| ([\w, ]+) \|", re.MULTILI
 STEADY = {
     *("target_info", "db_client_connection_max", "esimgo_provider_balance_threshold"),
     # Metrics of conditions that don't occur here: slow readers, a database that refuses writes or
-    # sends no notifications, and a provider that requests a pause.
+    # sends no notifications, a provider that requests a pause, a process that waits, a lost Redis.
     *("esimgo_rpc_connections_closed_total", "esimgo_rpc_unread_bytes"),
-    *("esimgo_db_writable", "esimgo_provider_held_seconds"),
+    *("esimgo_db_writable", "esimgo_provider_held_seconds", "esimgo_ready"),
+    "esimgo_redis_failures_total",
     "esimgo_db_notifications_lost_seconds",
     # The file of exchange rates is read at the start, and no price depends on it here,
     # as plans are sold at their cost.

@@ -5,11 +5,14 @@ import asyncio
 import aiohttp
 import pytest
 
+from kit.telemetry import metrics
 from tests.component.webhooks.conftest import Post, ServeWebhooks, sign
 from tests.component.webhooks.full_disk import FULL, HEAL
 from tests.component.webhooks.received import BODY, stored
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
+from webhooks.__main__ import NEEDS, serve
+from webhooks.settings import Settings
 
 READ_ONLY = """
 begin;
@@ -73,3 +76,24 @@ async def _see(post: Post, http: aiohttp.ClientSession, databases: Databases, *c
     await says(200, None)
     assert await send() == (200, "")
     assert len(await stored(databases)) == 1
+
+
+async def test_a_process_is_ready_once_its_database_is_migrated_and_until_it_stops(
+    settings: Settings, databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    delete = "delete from migrations.applied where name = $1 returning digest"
+    digest = await databases.admin.fetchval(delete, NEEDS)
+    stop, started = asyncio.Event(), asyncio.Event()
+    with metrics.separate_registry() as registry:
+        running = asyncio.create_task(serve(settings, stop, lambda port: started.set()))
+        await until(lambda: "waiting: " in caplog.text)
+        assert registry.get_sample_value("esimgo_ready") == 0
+        await databases.admin.execute(
+            "insert into migrations.applied (name, digest) values ($1, $2)", NEEDS, digest
+        )
+        async with asyncio.timeout(PATIENCE):
+            await started.wait()
+        assert registry.get_sample_value("esimgo_ready") == 1
+        stop.set()
+        await running
+        assert registry.get_sample_value("esimgo_ready") == 0

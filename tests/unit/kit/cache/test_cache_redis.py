@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kit.cache.cache import Cache
+from kit.telemetry import metrics
 from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.stepped_clock import SteppedClock
 
@@ -89,6 +90,7 @@ async def test_without_redis_every_call_is_a_miss_and_its_absence_is_logged_once
                 assert await cache.get_or_load("plans", "all", 100, source.load) == "value"
         assert source.loads == 4
         assert caplog.text.count("Redis is unavailable") == 1
+        assert metrics.registry().get_sample_value("esimgo_redis_failures_total") == 1
 
         redis_server.start()
         await clock.advance(5)

@@ -1,6 +1,7 @@
 """Unusable certificate files are reported before the process listens."""
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from kit.net.tls import TLS
+from kit.telemetry import metrics
 from kit.values.env import Env
 from tests.fixtures.certificates import Authority
 
@@ -172,3 +174,19 @@ def test_an_unreadable_file_is_reported_with_the_reason(
     found = problems(files(tls))
     assert len(found) == 3
     assert all("can't be read: Permission denied" in text for text in found)
+
+
+def test_a_caller_exports_when_the_certificate_that_it_has_read_expires(
+    authority: Authority,
+) -> None:
+    name = "esimgo_tls_certificate_expiry_timestamp_seconds"
+    with metrics.separate_registry() as registry:
+        TLS(authority.file).channel()
+        assert registry.get_sample_value(name) is None
+        before = time.time()
+        authority.issue("orders", ends=2).channel()
+        expires = registry.get_sample_value(name)
+        authority.issue("orders", ends=90)  # is read at the next start
+        assert registry.get_sample_value(name) == expires
+    assert expires is not None
+    assert 2 * 86_400 - 2 < expires - before < 2 * 86_400 + 60
