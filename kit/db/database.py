@@ -187,18 +187,23 @@ class Database:
                 for act in acts:
                     act()
         except Exception as error:
-            self._raise_known(error)
+            self._raise_known(error, reports=role == "reports")
             raise
         finally:
             _after_commit.set(outer)
 
-    def _raise_known(self, error: Exception) -> None:
-        """Raise Failure UNAVAILABLE if the state of the database caused the error."""
+    def _raise_known(self, error: Exception, *, reports: bool = False) -> None:
+        """Raise Failure UNAVAILABLE if the state of the database caused the error.
+
+        A report may exceed its time or the disk's space for sorting while everything else works.
+        """
         reason = db_errors.reason_of(error)
         if reason is None:
             return
-        self._metrics.failed(error, reason)
-        self.writes.failed(reason)
+        if not (reports and reason == db_errors.SLOW):
+            self._metrics.failed(error, reason)
+        if not reports:
+            self.writes.failed(reason)
         what = reason.replace("_", " ").lower()
         # The first line: PostgreSQL's details and hints would follow on lines of their own.
         text = str(error).partition("\n")[0] or type(error).__name__

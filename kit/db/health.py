@@ -74,8 +74,13 @@ class Writes:
                 await self._trial.try_write()
         except Exception as error:  # noqa: BLE001 - anything that prevents a write
             reason = getattr(error, "reason", None) or db_errors.reason_of(error)
-            if reason is None:
-                log.debug("the health check of the database failed: %s", error)
+            if reason is None:  # such as a missing privilege, or a damaged table
+                reason = db_errors.UNAVAILABLE
+                text = str(error).partition("\n")[0]
+                cause = type(error).__name__
+                self._episodes.record(
+                    f"write trials fail ({cause})", "a write trial failed: %s: %s", cause, text
+                )
         if reason is None and self._failed is not None:
             failure, at = self._failed
             reason = failure if self._clock.now() - at < REMEMBERED else None

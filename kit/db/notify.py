@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from kit import background
-from kit.db.pool import STATEMENT_TIMEOUT, TRANSIENT
+from kit.db.pool import CONNECT_TIMEOUT, STATEMENT_TIMEOUT, TRANSIENT
 from kit.logs.episodes import Episodes
 from kit.telemetry import metrics
 from kit.values.jitter import shortened
@@ -22,8 +22,6 @@ episodes = Episodes(logger)
 # Seconds between attempts to reconnect.
 FIRST_PAUSE = 0.1
 MAX_PAUSE = 5.0
-# Seconds until an attempt to connect fails.
-CONNECT_TIMEOUT = 10.0
 # Interval and timeout of the probes that detect a silently dropped connection, in seconds.
 PROBE_EVERY = 30.0
 PROBE_TIMEOUT = 5.0

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -16,12 +17,16 @@ from kit.errors import StartError, Stopped
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # Errors after which a starting process waits and tries again, because the database may recover.
 TRANSIENT = (*db_errors.LOST, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError)
 # Seconds. A slower statement is a bug or means an overloaded server.
 STATEMENT_TIMEOUT = 20
 # Prepared statements per connection; no process has nearly as many.
 MAX_PREPARED_STATEMENTS = 100
+# Seconds until an attempt to connect fails.
+CONNECT_TIMEOUT = 10.0
 # Seconds between attempts to connect at start.
 RETRY_EVERY = 1.0
 MIGRATION_APPLIED = "select exists (select from migrations.applied where name = $1)"
@@ -39,7 +44,7 @@ async def open_pool(
     logged = ""
     while not stop.is_set():
         try:
-            return await _try_open(url, name, needs, size, prepare=prepare)
+            return await _unless_stopped(_try_open(url, name, needs, size, prepare=prepare), stop)
         except startup_errors.UNFIT as error:
             raise StartError(
                 f"{name.upper()}_DATABASE_URL can't be used: {type(error).__name__}"
@@ -63,6 +68,20 @@ async def open_pool(
     raise Stopped
 
 
+async def _unless_stopped(opening: Coroutine[Any, Any, T], stop: asyncio.Event) -> T:
+    """Return the result of `opening`; raise Stopped as soon as `stop` is set, as a server may not answer."""
+    task, stopping = asyncio.ensure_future(opening), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Stopped
+        return task.result()
+    finally:
+        task.cancel()
+        stopping.cancel()
+        await asyncio.wait({task, stopping})
+
+
 async def _try_open(
     url: str, name: str, needs: str, size: int, *, prepare: bool
 ) -> "asyncpg.Pool[asyncpg.Record]":
@@ -70,6 +89,7 @@ async def _try_open(
         url,
         min_size=1,
         max_size=size,
+        timeout=CONNECT_TIMEOUT,
         command_timeout=STATEMENT_TIMEOUT,
         server_settings={"application_name": f"esimgo-{name}"},
         init=_init_connection,

@@ -35,4 +35,4 @@ def message_for(owner: str, host: str, error: BaseException) -> str:
             )
         case asyncpg.InvalidCatalogNameError():
             return f"PostgreSQL at {host} does not have the database of {variable}: {error}"
-    return f"cannot reach PostgreSQL at {host}: {error}"
+    return f"cannot reach PostgreSQL at {host}: {str(error) or 'it does not answer'}"

@@ -109,7 +109,11 @@ class Env:
 
     def integer(self, name: str, about: str, default: int, *, low: int, high: int) -> int:
         """Read an integer from `low` to `high`."""
-        return int(self.number(name, about, default, low=low, high=high))
+        value = float(self.number(name, about, default, low=low, high=high))
+        if not value.is_integer():  # truncated to 0, it could mean the opposite
+            self.problems.append(f"{name} must be a whole number, not {self._values[name]!r}")
+            return default
+        return int(value)
 
     def port(self, name: str, about: str, default: int) -> int:
         """Read a TCP port; 0 lets the system choose."""

@@ -1,6 +1,7 @@
 """Database sessions: no row is visible by default, and claims end with their transaction."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from types import MappingProxyType
 from uuid import uuid4
@@ -9,9 +10,11 @@ import asyncpg
 import pytest
 
 from kit.auth.sessions import ANONYMOUS, Role, Session
+from kit.db import pool
 from kit.db.database import Database, savepoint
+from kit.db.pool import CONNECT_TIMEOUT
 from kit.errors import Failure, Kind, Stopped
-from tests.fixtures.patience import PATIENCE
+from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
 
 READ_CLAIMS = "select nullif(current_setting('request.jwt.claims', true), '') as claims"
@@ -186,6 +189,33 @@ async def test_a_waiting_start_can_be_stopped(caplog: pytest.LogCaptureFixture) 
     stop.set()
     with pytest.raises(Stopped):
         await opening
+
+
+async def test_a_start_at_a_server_that_does_not_answer_can_be_stopped() -> None:
+    stop = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        opening = asyncio.ensure_future(Database.open(url, owner="webhooks", needs="x", stop=stop))
+        accepted, _ = await asyncio.to_thread(silent.accept)
+        with accepted:
+            stop.set()
+            with pytest.raises(Stopped):
+                await asyncio.wait_for(opening, CONNECT_TIMEOUT / 2)
+
+
+async def test_a_server_that_does_not_answer_is_named_while_a_start_waits(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pool, "CONNECT_TIMEOUT", 0.1)
+    stop = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        opening = asyncio.ensure_future(Database.open(url, owner="webhooks", needs="x", stop=stop))
+        await until(lambda: "waiting: " in caplog.text)
+        stop.set()
+        with pytest.raises(Stopped):
+            await opening
+    assert "cannot reach PostgreSQL at 127.0.0.1: it does not answer" in caplog.text
 
 
 async def test_a_lost_server_is_unavailable_and_recovers(

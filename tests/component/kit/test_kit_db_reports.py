@@ -9,6 +9,7 @@ from kit.db import reports as db_reports
 from kit.db.database import Database
 from kit.db.reports import ReportsDatabase
 from kit.errors import Failure, Kind
+from kit.telemetry import metrics
 from tests.fixtures.free_ports import free_ports
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import MIGRATED, Databases
@@ -70,3 +71,24 @@ async def test_a_cancelled_report_does_not_disturb_the_others(databases: Databas
         async with asyncio.timeout(PATIENCE), reports.snapshot() as connection:
             assert await connection.fetchval("select 1") == 1
         await reports.close()
+
+
+async def test_a_report_that_is_too_slow_or_sorts_too_much_fires_no_alert_of_the_database(
+    databases: Databases,
+) -> None:
+    full = "do $$ begin raise exception 'made up' using errcode = '53100'; end $$"
+    pool = {"db_client_connection_pool_name": "orders_reports"}
+    with metrics.separate_registry() as registry:
+        async with databases.open("orders", name="orders_reports") as database:
+            for statement in ("set local statement_timeout = 20; select pg_sleep(60)", full):
+                with pytest.raises(Failure):
+                    async with database.reports() as connection:
+                        await connection.execute(statement)
+        failed = [
+            (sample.labels["reason"], sample.value)
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name == "esimgo_db_failures_total"
+        ]
+        assert registry.get_sample_value("esimgo_db_writable", pool) is None
+    assert failed == [("DATABASE_FULL", 1)]
