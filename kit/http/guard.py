@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import resource
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +11,10 @@ from kit.errors import Failure, Kind
 from kit.http.refusals import refused
 from kit.http.settings import HTTPSettings
 from kit.net import client_address
+from kit.net.open_files import within_open_files
 
 logger = logging.getLogger(__name__)
 
-# Open files other than client connections: connections to peers and Redis, logs, libraries.
-OTHER_FILES = 200
 # Maximum interval between checks of all connections, in seconds.
 CHECK_EVERY = 1.0
 
@@ -169,23 +167,3 @@ class Guard:
         refused(bound)
         message = f"{cause}; close some connections, or try again later"
         return Failure(Kind.EXHAUSTED, "TOO_MANY_CONNECTIONS", message, retry_after=1)
-
-
-def within_open_files(connections: int) -> int:
-    """Return how many connections fit within the limit of open files, which is raised if possible."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        soft = allowed
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return connections
-    available = max(1, soft - OTHER_FILES)
-    logger.warning(
-        "limited to %d connections, because the limit of open files is %d; raise that limit"
-        " for more",
-        available,
-        soft,
-    )
-    return available

@@ -1,7 +1,6 @@
 """Accepts the connections of an HTTP server, and refuses those above its limits before any work for them."""
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from contextlib import ExitStack, suppress
 from aiohttp import web
 
 from kit.logs.episodes import Episodes
+from kit.net.listening import NO_IPV6
 
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
@@ -22,8 +22,6 @@ BACKLOG = 4_096
 AT_ONCE = 100
 # Seconds without accepting after the system refused to open another one, for want of memory or files.
 PAUSE = 1.0
-# Why there is no socket for an address on a system without IPv6, for which `localhost` may have one.
-NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 # Serves a new connection of the peer with this address, or returns the bytes that refuse it.
 Admit = Callable[[socket.socket, str | None], bytes | None]

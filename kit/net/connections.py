@@ -23,7 +23,8 @@ def close(peer: str, port: int) -> bool:
     """Close the connection between `peer` and the local `port`; return False if there is none.
 
     `peer` is in gRPC's format: `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`. gRPC notices that the
-    connection was shut down, cancels its calls and frees their unsent messages.
+    connection was shut down, cancels its calls and frees their unsent messages. It takes a free file
+    descriptor to find the connection; without one, False is returned too.
     """
     address = _address(peer)
     if address is None:
@@ -46,11 +47,12 @@ def _close_listed(ends: Ends) -> bool:
 
 def _list() -> None:
     _listed.clear()
-    for entry in OPEN_FILES.iterdir():
-        number = int(entry.name)
-        with suppress(OSError), _connection(number) as found:
-            if found is not None:
-                _listed[_ends(found)] = number
+    with suppress(OSError):
+        for entry in OPEN_FILES.iterdir():
+            number = int(entry.name)
+            with suppress(OSError), _connection(number) as found:
+                if found is not None:
+                    _listed[_ends(found)] = number
 
 
 @contextmanager

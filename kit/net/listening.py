@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 from kit.errors import StartError
 
+# Why there is no socket for an address on a system without IPv6, for which `localhost` may have one.
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
 
 @contextmanager
 def at(host: str, port: int, settings: str) -> Iterator[None]:
@@ -21,14 +24,25 @@ def at(host: str, port: int, settings: str) -> Iterator[None]:
 
 
 def check(host: str, port: int) -> None:
-    """Open the port briefly and raise OSError if that fails, because gRPC gives no reason."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
+    """Open the port briefly at each address of the host, and raise OSError if that fails.
+
+    gRPC gives no reason, and is content with one of several addresses. Without IPv6, only IPv4 is checked.
+    """
+    found = socket.getaddrinfo(
         host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        probe.listen(1)  # two sockets may be bound to a port, but only one may listen
+    )
+    checked = False
+    # IPv4 first.
+    for family, kind, protocol, _, address in sorted(dict.fromkeys(found), key=lambda one: one[0]):
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen(1)  # two sockets may be bound to a port, but only one may listen
+        except OSError as error:
+            if not (checked and family == socket.AF_INET6 and error.errno in NO_IPV6):
+                raise
+        checked = True
 
 
 def _message(host: str, port: int, settings: str, error: OSError) -> str:

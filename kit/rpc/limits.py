@@ -45,7 +45,7 @@ class Limits:
             connections=count(
                 "GRPC_MAX_CONNECTIONS",
                 "Maximum number of open connections of a gRPC server; further ones are closed"
-                " immediately.",
+                " immediately. Lowered automatically if the operating system allows fewer open files.",
                 default.connections,
             ),
             streams=count(

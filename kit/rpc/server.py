@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.auth.sessions import Verifier
 from kit.net import listening
+from kit.net.open_files import within_open_files
 from kit.net.tls import PLAIN, TLS
 from kit.rpc import health as rpc_health
 from kit.rpc import readiness
@@ -98,6 +99,8 @@ async def start(
     after `connection_age` seconds, whereupon clients look up the name again.
     """
     guard = Guard(services, verifier, limits)
+    if limits.connections < OFF:
+        limits = replace(limits, connections=within_open_files(limits.connections))
     options = server_options(limits, connection_age)
     server = grpc.aio.server(interceptors=[guard], options=options)
     for service in services:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,11 +74,20 @@ class Renderer:
 
 
 async def run(kind: str, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Start a renderer, and yield its file. Raises Failure INTERNAL if it fails.
+    """Start a renderer, and yield its file. Raises Failure INTERNAL if it fails, EXHAUSTED if none can start.
 
     A Failure that the source raises ends the file, and is raised to the caller.
     """
-    process, ours = _start(kind)
+    try:
+        process, ours = _start(kind)
+    except OSError as error:  # no file descriptor, memory or process is left
+        log.warning("the renderer of a file (%s) could not be started: %s", kind, error.strerror)
+        raise Failure(
+            Kind.EXHAUSTED,
+            "TOO_MANY_DOWNLOADS",
+            f"There is no room for another download; try again in {RETRY_AFTER:g} s",
+            retry_after=RETRY_AFTER,
+        ) from error
     output, its = await asyncio.open_connection(sock=ours)
     feeding = asyncio.create_task(_feed(process, its, source))
     try:
@@ -106,17 +115,20 @@ def _start(kind: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
 
     Not with `asyncio.create_subprocess_exec`: uvloop forks, and gRPC's threads do not survive that unharmed.
     """
-    ours, its = socket.socketpair()
-    with its:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            (sys.executable, "-m", "gateway.sheets", kind),
-            stdin=its.fileno(),
-            stdout=its.fileno(),
-            stderr=subprocess.DEVNULL,  # a traceback may hold texts of the file
-            cwd=ROOT,
-            # Without the gateway's environment, which holds secrets that the renderer has no use for.
-            env={"PYTHONDONTWRITEBYTECODE": "1"},
-        )
+    with ExitStack() as unless_started:
+        ours, its = socket.socketpair()
+        unless_started.enter_context(ours)
+        with its:
+            process = subprocess.Popen(  # noqa: S603 - our own program
+                (sys.executable, "-m", "gateway.sheets", kind),
+                stdin=its.fileno(),
+                stdout=its.fileno(),
+                stderr=subprocess.DEVNULL,  # a traceback may hold texts of the file
+                cwd=ROOT,
+                # Without the gateway's environment, which holds secrets that the renderer has no use for.
+                env={"PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        unless_started.pop_all()
     return process, ours
 
 

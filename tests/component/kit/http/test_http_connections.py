@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from kit.http.guard import within_open_files
 from kit.http.settings import HTTPSettings
+from kit.net.open_files import within_open_files
 from tests.fixtures.http_served import GET, TRUSTED, Serve
 from tests.fixtures.patience import until
 

@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import os
-import resource
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from kit.http import site
 from kit.http.server import Runner, plain_body
 from kit.http.settings import HTTPSettings
 from tests.fixtures.http_served import SHUTDOWN_TIMEOUT, Serve
+from tests.fixtures.no_more_files import no_more_files
 from tests.fixtures.patience import PATIENCE, until
 
 # Its patch of aiohttp affects the whole process.
@@ -103,15 +101,3 @@ async def test_a_client_that_connects_while_the_server_stops_is_disconnected_at_
         client.settimeout(PATIENCE)
         with suppress(ConnectionResetError):  # it was not accepted any more
             assert client.recv(1) == b""
-
-
-@contextmanager
-def no_more_files() -> Iterator[None]:
-    """Make this process unable to open a file within the block."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    os.close(lowest_free := os.dup(0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -12,6 +12,7 @@ from kit.auth.sessions import Verifier
 from kit.errors import StartError
 from kit.rpc import client as rpc_client
 from kit.rpc.guard import Service
+from kit.rpc.limits import Limits
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.component.kit.rpc.probe import ACCESS, DESCRIPTOR, Probe
@@ -29,6 +30,16 @@ async def test_reflection_and_health_need_no_session(
     stream = reflecting(channel).ServerReflectionInfo(iter([ask]))
     names = {s.name async for a in stream for s in a.list_services_response.service}
     assert {"orders.v1.OrdersService", "grpc.health.v1.Health"} <= names
+
+
+async def test_connections_are_limited_to_what_the_system_allows(
+    verifier: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service(DESCRIPTOR, lambda server: None, ACCESS)
+    limits = Limits(connections=10_000_000)
+    server = await start(service, host="127.0.0.1", port=0, verifier=verifier, limits=limits)
+    await server.stop(drain=0, grace=0)
+    assert "because the limit of open files is" in caplog.text
 
 
 async def test_a_stop_reports_not_serving_and_completes_running_calls(

@@ -14,6 +14,7 @@ from gateway.http.files.rendering import Renderer
 from gateway.sheets.esims import DeliveredESIM
 from gateway.sheets.report import Report, Table
 from kit.errors import Failure, Kind
+from tests.fixtures.no_more_files import no_more_files
 from tests.fixtures.programs.processes import children
 
 
@@ -107,6 +108,17 @@ async def test_a_renderer_that_fails_is_reported_without_its_data(
     assert raised.value.reason == "RENDERING_FAILED"
     assert "ended with status 1" in caplog.text
     assert "SECRET" not in caplog.text
+
+
+async def test_a_renderer_that_cannot_start_is_no_internal_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with no_more_files(), pytest.raises(Failure) as raised:
+        await whole(Renderer("").archive(esims(1)))
+    assert (raised.value.kind, raised.value.reason) == (Kind.EXHAUSTED, "TOO_MANY_DOWNLOADS")
+    assert (
+        "the renderer of a file (archive) could not be started: Too many open files" in caplog.text
+    )
 
 
 async def test_further_downloads_wait_for_a_free_renderer() -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from kit.net import connections
+from tests.fixtures.no_more_files import no_more_files
 
 MANY = 100
 
@@ -73,3 +74,12 @@ def test_closing_many_connections_lists_the_descriptors_once(listening: socket.s
         began = time.perf_counter()
         assert all(connections.close(peer_of(client), port) for client in clients[1:])
         assert time.perf_counter() - began < once * MANY / 4
+
+
+def test_without_a_free_descriptor_no_connection_is_found(listening: socket.socket) -> None:
+    port = listening.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)) as client, listening.accept()[0]:
+        with no_more_files():
+            assert not connections.close(peer_of(client), port)
+        assert connections.close(peer_of(client), port)
+        assert client.recv(1) == b""
