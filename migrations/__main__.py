@@ -43,7 +43,10 @@ def read(env: Env) -> tuple[str, dict[str, str], float]:
 
 
 def main() -> None:
-    """Exit with status 1 if the migration fails, or if the settings are invalid."""
+    """Exit with status 1 if the migration fails, or if the settings are invalid; 2 for other arguments."""
+    if sys.argv[1:] not in ([], ["seed"]):
+        sys.stderr.write("usage: python -m migrations [seed]\n")
+        sys.exit(2)
     env = Env(os.environ)
     url, passwords, patience = read(env)
     try:

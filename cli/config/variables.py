@@ -18,6 +18,7 @@ from migrations.__main__ import read as read_migrations
 COMPOSE_FILE = ROOT / "deploy" / "compose.yaml"
 # `${NAME:-default}` in that file, or a name without a value.
 INTERPOLATED = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)|^ +([A-Z][A-Z0-9_]*):$", re.MULTILINE)
+PROFILES = re.compile(r"^ +profiles: \[(\w+)\]$", re.MULTILINE)
 # Read by Compose itself, by Docker and by deploy/make-secrets.
 OF_COMPOSE = ("COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "PIP_INDEX_URL")
 # Above this similarity (difflib's ratio) a name counts as a misspelling of the other.
@@ -56,6 +57,11 @@ def compose_names(file: Path = COMPOSE_FILE) -> frozenset[str]:
     return frozenset(
         {*(match[1] or match[2] for match in INTERPOLATED.finditer(text)), *OF_COMPOSE}
     )
+
+
+def compose_profiles(file: Path = COMPOSE_FILE) -> list[str]:
+    """Return the profiles of deploy/compose.yaml."""
+    return sorted(set(PROFILES.findall(file.read_text())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
 from dotenv import dotenv_values
 
 from cli.config.settings import ROOT
-from cli.config.variables import compose_names
+from cli.config.variables import compose_names, compose_profiles
 from cli.errors import CommandError
 from cli.local import welcome
 from cli.local.console import OWN_NAME, Console
@@ -77,6 +77,14 @@ class Compose:
             else:
                 blocks.append(welcome.commands(url, plan))
         console.show("\n" + "\n\n".join(blocks) + "\n")
+
+    async def down(self, *options: str) -> None:
+        """Stop and remove the containers; raise CommandError if that fails.
+
+        Of every profile, because Compose 2 leaves those running whose profile is not named.
+        """
+        values = {**self.values, "COMPOSE_PROFILES": ",".join(compose_profiles())}
+        await replace(self, values=values).run("down", *options)
 
     async def run(self, *arguments: str) -> None:
         """Run a command of Compose, such as "ps"; raise CommandError if it fails."""

@@ -44,7 +44,7 @@ def up(env_file: Path) -> None:
 def down(env_file: Path, volumes: bool) -> None:
     """Stop and remove the containers; the data stays."""
     options = ("--volumes",) if volumes else ()
-    _with(env_file, lambda project: project.run("down", *options))
+    _with(env_file, lambda project: project.down(*options))
 
 
 def _with(env_file: Path, work: Callable[["Compose"], Awaitable[None]]) -> None:

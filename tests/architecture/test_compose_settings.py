@@ -16,8 +16,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())[
     "services"
 ]
-# Read by the image's health command instead of a process.
-OF_THE_IMAGE = {"HEALTHCHECK"}
+# Read by the image's health command, and by options of commands, instead of a process.
+READ_ELSEWHERE = {"HEALTHCHECK", "ESIMGO_TOKEN"}
 # The same in every container, or needs a mounted file.
 OF_THE_CONTAINER = re.compile(
     r"_PORT$|^GRPC_TLS_|^TRUSTED_DOCUMENTS|^(DATABASE_POOLER|DRAIN_SECONDS)$"
@@ -36,7 +36,7 @@ def test_no_default_contains_another_variable() -> None:
 
 @pytest.mark.parametrize("service", OURS)
 def test_every_variable_is_read_by_its_process(service: str) -> None:
-    for name in SERVICES[service]["environment"].keys() - OF_THE_IMAGE:
+    for name in SERVICES[service]["environment"].keys() - READ_ELSEWHERE:
         assert name in KNOWN or name.removesuffix("_FILE") in SECRET, name
 
 

@@ -122,6 +122,20 @@ async def test_the_command_ends_with_a_message(
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("sed",), ("seed", "twice")])
+async def test_other_arguments_are_refused_before_anything_is_migrated(
+    databases: Databases, arguments: tuple[str, ...]
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "migrations", *arguments),
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": databases.admin_url},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, output = await process.communicate()
+    assert (process.returncode, output) == (2, b"usage: python -m migrations [seed]\n")
+
+
 async def test_two_databases_of_one_server_do_not_wait_for_each_other(
     databases: Databases, holder: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cli.local import compose
 
@@ -48,3 +49,16 @@ def test_credentials_in_the_local_env_file_are_not_passed_to_emulators(tmp_path:
 
 def test_compose_and_esimgo_up_set_the_same_stage(tmp_path: Path) -> None:
     assert compose.load(SANDBOX, {}, tmp_path / "none").values["APP_ENV"] == "development"
+
+
+async def test_containers_of_every_profile_are_removed(tmp_path: Path) -> None:
+    """Compose 2 leaves the others running, so that their network can't be removed either."""
+    program, seen = tmp_path / compose.OLD_NAME, tmp_path / "seen"
+    program.write_text(f'#!/bin/sh\necho "$COMPOSE_PROFILES $*" >{seen}\n')
+    await compose.load(SANDBOX, {"COMPOSE_PROFILES": "sandbox"}, tmp_path / "none").down(
+        "--volumes"
+    )
+    profiles, *arguments = seen.read_text().split()
+    services = yaml.safe_load((compose.DEPLOY / "compose.yaml").read_text())["services"].values()
+    assert set(profiles.split(",")) == {p for one in services for p in one.get("profiles", ())}
+    assert arguments[-2:] == ["down", "--volumes"]
