@@ -63,8 +63,11 @@ class PriceList:
         return Terms(tax, self.includes_tax, self.fee_share, self.fee_amount, rate, self.buffer)
 
 
-def price_list(checks: Checks, at: str, given: pb.PriceList) -> PriceList:
-    """Return a list, and add its problems to `checks`; `at` is the path of its fields."""
+def price_list(checks: Checks, at: str, given: pb.PriceList, *, stored: bool = False) -> PriceList:
+    """Return a list, and add its problems to `checks`; `at` is the path of its fields.
+
+    What is true of currencies and countries today is not asked of a `stored` one.
+    """
 
     def name(field: str) -> str:
         return f"{at}.{field}"
@@ -81,17 +84,17 @@ def price_list(checks: Checks, at: str, given: pb.PriceList) -> PriceList:
     if given.tax_mode not in pb.TaxMode.values():
         checks.fail(name("tax_mode"), "must be a value of TaxMode")
     tax_country = given.tax_country
-    if tax_country and not is_country(tax_country):
+    if tax_country and not stored and not is_country(tax_country):
         shown = plain_text.quoted(tax_country)
         checks.fail(
             name("tax_country"), f'must be an ISO 3166-1 alpha-2 code such as "DE", not {shown}'
         )
     return PriceList(
         id=given.id,
-        currency=currency(checks, name("currency"), given.currency),
+        currency=given.currency if stored else currency(checks, name("currency"), given.currency),
         includes_tax=given.tax_mode != pb.TAX_MODE_EXCLUSIVE,
         tax_country=tax_country,
-        rounding=_rounding(checks, name("rounding"), given),
+        rounding=_rounding(checks, name("rounding"), given, stored=stored),
         min_margin=amount("min_margin"),
         min_share=percent("min_margin_percent", MAX_MARGIN),
         absorb=amount("min_margin_to_absorb"),
@@ -112,12 +115,13 @@ def currency(checks: Checks, field: str, code: str) -> str:
     return code
 
 
-def _rounding(checks: Checks, field: str, given: pb.PriceList) -> Rounding:
+def _rounding(checks: Checks, field: str, given: pb.PriceList, *, stored: bool) -> Rounding:
     rounding = ROUNDINGS.get(given.rounding)
     if rounding is None:
         checks.fail(field, "must be a value of Rounding")
     elif (
         rounding in ENDINGS
+        and not stored
         and currencies.is_known(given.currency)
         and currencies.digits(given.currency) < ENDING_DIGITS
     ):

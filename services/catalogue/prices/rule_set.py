@@ -40,9 +40,11 @@ def parse(
 ) -> RuleSet:
     """Return the rule set; raises Failure INVALID, which names every bad field.
 
-    With `checks`, problems are added to it instead. `known` is what the rules may name.
+    With `checks`, problems are added to it instead. `known` is what the rules may name. A stored version,
+    which was checked when it was set, is parsed with ANYTHING: what has changed in the world since, such as a
+    currency that is no longer in use, must not stop all purchases.
     """
-    own = checks or Checks()
+    own, stored = checks or Checks(), known is ANYTHING
     if len(lists) > MAX_LISTS:
         own.fail("lists", f"must contain at most {MAX_LISTS} price lists, not {len(lists)}")
         lists = lists[:MAX_LISTS]
@@ -51,7 +53,7 @@ def parse(
         rules = rules[:MAX_RULES]
     if rules and not lists:
         own.fail("lists", "must contain a price list, because there are rules")
-    made = [price_list(own, f"lists[{i}]", given) for i, given in enumerate(lists)]
+    made = [price_list(own, f"lists[{i}]", given, stored=stored) for i, given in enumerate(lists)]
     _unique(own, "lists", "id", (one.id for one in made))
     _unique(own, "lists", "currency", (one.currency for one in made))
     by_id = {one.id: one for one in made}

@@ -8,7 +8,14 @@ from enum import StrEnum
 from kit.values import currencies, plain_text
 from kit.values.checks import Checks
 from protos.catalogue.v1 import prices_pb2 as pb
-from services.catalogue.prices.conditions import Known, Match, RuleChecks, match, unknown_name
+from services.catalogue.prices.conditions import (
+    ANYTHING,
+    Known,
+    Match,
+    RuleChecks,
+    match,
+    unknown_name,
+)
 from services.catalogue.prices.price_list import HUNDRED, MAX_AMOUNT, PLACES, PriceList
 from services.catalogue.provider_bundle import MAX_DAYS
 
@@ -66,11 +73,9 @@ class Rule:
 
     def cell(self, groups: Iterable[str], days: int) -> Decimal | None:
         """Return the amount of the matrix for a plan; None if the plan has no cell."""
-        for group in groups:
-            cells = [cell for cell in self.matrix if cell.group == group and cell.from_days <= days]
-            if cells:
-                return max(cells, key=lambda cell: cell.from_days).amount
-        return None
+        of = set(groups)
+        fits = [cell for cell in self.matrix if cell.group in of and cell.from_days <= days]
+        return max(fits, key=lambda cell: cell.from_days).amount if fits else None
 
 
 def rule(
@@ -100,7 +105,8 @@ def rule(
         only = given.price_list or (next(iter(lists)) if len(lists) == 1 else "")
         if not only and lists:
             mine.fail("price_list", "must be set: an amount can be in one currency only")
-        if only in lists and currencies.is_known(lists[only].currency):
+        # A stored amount stays as it is when the decimal places of its currency change.
+        if only in lists and known is not ANYTHING and currencies.is_known(lists[only].currency):
             places = currencies.digits(lists[only].currency)
     return Rule(
         name=name,

@@ -10,6 +10,7 @@ import pytest
 from kit.errors import Failure
 from kit.values import money
 from protos.catalogue.v1 import prices_pb2 as pb
+from services.catalogue.plan import plan_id
 from tests.component.catalogue.conftest import FOUR, OpenShop, Shop
 from tests.component.catalogue.price_rules import (
     EUR,
@@ -155,3 +156,28 @@ async def test_a_sync_is_not_refused_because_of_a_missing_tax_rate(
         assert money.text((await shop.plan("esim_a")).price) == "3"
         await set_tax(shop, DE="19")
         assert all(price.sellable for price in (await listed(shop, "EUR")).values())
+
+
+# As if the currency of a list had ended since the list was set.
+ENDED = "update catalogue.price_rule_sets set lists = replace(lists::text, 'GBP', 'HRK')::jsonb"
+
+
+async def test_a_currency_that_is_no_longer_in_use_stops_no_sync_and_no_other_prices(
+    open_shop: OpenShop,
+) -> None:
+    euros, pounds = pb.PriceList(id="eur", currency="EUR"), pb.PriceList(id="gbp", currency="GBP")
+    async with open_shop(FOUR) as shop:
+        await set_rate(shop, "EUR", "USD", "1.25")
+        await set_rate(shop, "EUR", "GBP", "0.8")
+        await set_rules(shop, [euros, pounds])
+        await shop.databases.admin.execute(ENDED)
+        quoted = await shop.prices("QuotePlan", pb.QuotePlanRequest(plan_id=str(plan_id("esim_a"))))
+        assert money.text(quoted.plan.price) == "1.6"
+        await shop.control_sandbox("catalogue/price", name="esim_a", price=3)
+        run = await shop.sync()
+        assert (run.error, run.changed) == ("", 1)
+        assert money.text((await shop.plan("esim_a")).price) == "2.4"
+        with pytest.raises(Failure) as caught:
+            await set_rules(shop, [euros, pb.PriceList(id="gbp", currency="HRK")], expected=1)
+        assert list(caught.value.fields) == ["lists[1].currency"]
+        await set_rules(shop, [euros], expected=1)

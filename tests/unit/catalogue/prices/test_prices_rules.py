@@ -1,5 +1,6 @@
 """Which price lists and rules are refused, and that each bad field is named."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -169,3 +170,37 @@ def test_a_stored_version_is_read_as_it_was_set() -> None:
     assert (lists, rules) == ([USD, EUR], [rule])
     # Without the names of the catalogue, which may have changed since.
     assert rule_set.parse(lists, rules) == rule_set.parse([USD, EUR], [rule], known=KNOWN)
+
+
+def test_a_stored_version_stays_readable_when_a_currency_changes() -> None:
+    """Otherwise one list in a currency that ends would stop the purchases in all others."""
+    lists = [
+        pb.PriceList(id="kuna", currency="HRK", tax_country="AN"),
+        pb.PriceList(id="forint", currency="HUF", rounding=pb.ROUNDING_TO_99),
+    ]
+    rules = [
+        pb.PriceRule(name="A", price_list="forint", kind=FIXED, value="1990.5"),
+        pb.PriceRule(name="B", price_list="forint", kind=MATRIX, matrix=[cell(amount="0.25")]),
+    ]
+    assert set(problems(lists, rules)) == {
+        "lists[0].currency",
+        "lists[0].tax_country",
+        "lists[1].rounding",
+        "rules[0].value",
+        "rules[1].matrix[0].amount",
+    }
+    stored = rule_set.parse(lists, rules)
+    assert [one.currency for one in stored.lists] == ["HRK", "HUF"]
+    assert stored.rules[0].value == Decimal("1990.5")
+    # Prices have the decimal places that the currency has today.
+    assert str(stored.lists[1].grid.up(Decimal("1990.5"))) == "1991"
+
+
+def test_of_all_cells_that_fit_a_plan_the_one_with_the_longest_duration_applies() -> None:
+    cells = [cell("A", 0, "1"), cell("A", 10, "2"), cell("B", 5, "3"), cell("B", 10, "4")]
+    rule = pb.PriceRule(name="Matrix", kind=MATRIX, matrix=cells)
+    [matrix] = rule_set.parse([USD], [rule]).rules
+    found = [matrix.cell(("A", "B"), days) for days in (1, 5, 9, 10)]
+    assert found == [1, 3, 3, 2], "with equal durations, the first cell"
+    assert matrix.cell(("B", "A"), 10) == 2
+    assert (matrix.cell(("B",), 4), matrix.cell((), 10)) == (None, None)
