@@ -1,4 +1,4 @@
-"""Currencies that are in use, and the number of decimal places of their amounts, by CLDR."""
+"""Currencies that are or were in use, and the number of decimal places of their amounts, by CLDR."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -9,7 +9,12 @@ from babel.numbers import get_currency_precision
 
 def is_known(code: str) -> bool:
     """Return True for an ISO 4217 code, in upper case, that is legal tender somewhere today."""
-    return code in _in_use()
+    return code in _tender(ended=False)
+
+
+def was_known(code: str) -> bool:
+    """Return True also for one that isn't legal tender any more: what was sold in it keeps its currency."""
+    return code in _tender(ended=True)
 
 
 def digits(code: str) -> int:
@@ -29,10 +34,10 @@ def rounded(amount: Decimal, code: str) -> Decimal:
 
 
 @cache
-def _in_use() -> frozenset[str]:
+def _tender(*, ended: bool) -> frozenset[str]:
     return frozenset(
         code
         for currencies in get_global("territory_currencies").values()
         for code, _since, until, tender in currencies
-        if until is None and tender
+        if tender and (ended or until is None)
     )

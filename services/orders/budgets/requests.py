@@ -86,7 +86,7 @@ def _named(checks: Checks, field: str, text: str, *, wanted: bool) -> UUID | Non
 
 def _amount(checks: Checks, given: money_pb2.Money) -> Decimal:
     code = given.currency_code
-    if not currencies.is_known(code):
+    if not currencies.was_known(code):
         checks.fail("amount", "must have an ISO 4217 currency such as EUR")
         return Decimal(0)
     amount, digits = money.from_proto(given), currencies.digits(code)

@@ -108,15 +108,17 @@ def top_up(checks: Checks, request: pb.TopUpWalletRequest) -> tuple[Decimal, str
     if amount <= 0:
         checks.fail("amount", "must be above 0")
     code = request.amount.currency_code
-    if amount and amount % (unit := payable_unit(code)):
+    if amount and not currencies.is_known(code):
+        checks.fail("amount", f"is in {code}, which is no longer in use")
+    elif amount and amount % (unit := payable_unit(code)):
         checks.fail("amount", f"must be a multiple of {unit} {code}, as a card pays it")
     return amount, code, idempotency_key(checks, request.idempotency_key)
 
 
 def exact_amount(checks: Checks, given: money_pb2.Money) -> Decimal:
-    """Return an amount, which has the digits of its currency."""
+    """Return an amount, which has the digits of its currency, even if that is no longer in use."""
     code = given.currency_code
-    if not currencies.is_known(code):
+    if not currencies.was_known(code):
         checks.fail(
             "amount", f'has the unknown currency "{code[:10]}"; use an ISO 4217 code such as "EUR"'
         )

@@ -85,8 +85,8 @@ def rebuild(request: pb.RebuildSalesRequest) -> date | None:
 
 
 def currency(checks: Checks, field: str, code: str) -> str:
-    """Return the code of a currency that exists."""
-    if not currencies.is_known(code):
+    """Return the code of a currency that exists, or existed when something was sold."""
+    if not currencies.was_known(code):
         checks.fail(field, "must be an ISO 4217 code in upper case, such as EUR")
     return code
 

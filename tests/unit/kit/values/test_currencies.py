@@ -17,6 +17,16 @@ def test_old_currencies_metals_and_anything_else_are_unknown(code: str) -> None:
     assert not currencies.is_known(code)
 
 
+@pytest.mark.parametrize("code", ["USD", "JPY", "DEM", "HRK"])
+def test_a_currency_that_ended_was_known(code: str) -> None:
+    assert currencies.was_known(code)
+
+
+@pytest.mark.parametrize("code", ["", "usd", "XXX", "XAU", "ABC", "US", "EURO"])
+def test_what_was_never_a_currency_was_not_known(code: str) -> None:
+    assert not currencies.was_known(code)
+
+
 @pytest.mark.parametrize(
     ("code", "digits", "unit", "amount", "rounded"),
     [
