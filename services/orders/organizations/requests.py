@@ -92,15 +92,18 @@ def update(request: pb.UpdateOrganizationRequest, profile: Profile) -> Profile:
         changed = replace(changed, credit_limit=limit)
     elif changed.billing is not Billing.INVOICE:
         changed = replace(changed, credit_limit=Decimal(0))
-    return _checked_together(checks, changed)
+    # The rules of a country may have changed since the tax id was set.
+    same = (changed.tax_id, changed.country) == (profile.tax_id, profile.country)
+    return _checked_together(checks, changed, check_tax_id=not same)
 
 
-def _checked_together(checks: Checks, profile: Profile) -> Profile:
+def _checked_together(checks: Checks, profile: Profile, *, check_tax_id: bool = True) -> Profile:
     """Return the profile with the usual form of the tax id; raises Failure INVALID for it and `checks`."""
     if profile.credit_limit and profile.billing is not Billing.INVOICE:
         checks.fail("credit_limit", "must be left out unless billing is INVOICE")
-    if "country" in checks.problems:
+    if not check_tax_id or "country" in checks.problems:
         checks.done()
+        return profile
     tax_id, problem = tax_ids.normalized(profile.tax_id, profile.country)
     if problem is not None:
         checks.fail("tax_id", problem)

@@ -1,7 +1,14 @@
 """Tax ids: the format by country, the form in which they are kept, and what is refused."""
 
+from decimal import Decimal
+
 import pytest
 
+from kit.errors import Failure
+from protos.orders.v1 import organizations_pb2 as pb
+from services.orders.organizations import requests
+from services.orders.organizations.membership import Billing
+from services.orders.organizations.organization import Profile
 from services.orders.organizations.tax_ids import normalized
 
 
@@ -70,3 +77,16 @@ def test_no_tax_id_is_right_and_a_long_one_is_not() -> None:
 
 def test_a_country_that_does_not_exist_has_no_rules() -> None:
     assert normalized("123", "ZZ") == ("123", None)
+
+
+def test_a_tax_id_that_the_rules_of_today_refuse_is_checked_only_when_it_is_changed() -> None:
+    """An update of the library may bring new rules for a country."""
+    kept = Profile("Acme", "", "DE", "DE136695977", "EUR", Billing.PREPAID, Decimal(0), "en", "UTC")
+    named = requests.update(pb.UpdateOrganizationRequest(name="Acme Ltd"), kept)
+    assert (named.name, named.tax_id) == ("Acme Ltd", "DE136695977")
+    with pytest.raises(Failure) as refused:
+        requests.update(pb.UpdateOrganizationRequest(tax_id="DE136695978"), kept)
+    assert list(refused.value.fields) == ["tax_id"]
+    with pytest.raises(Failure) as refused:
+        requests.update(pb.UpdateOrganizationRequest(country="AT"), kept)
+    assert list(refused.value.fields) == ["tax_id"]
