@@ -9,6 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from kit.db.database import Connection
+from kit.values import currencies
 from services.orders.budgets import store
 from services.orders.budgets.budget import Budget, exceeded
 from services.orders.organizations.membership import Membership
@@ -151,17 +152,14 @@ async def release(connection: Connection, purchase_id: UUID) -> None:
     await connection.execute("select orders.settle_budgets($1, 'RELEASED', null)", purchase_id)
 
 
-# As the ledger posts it: the sum of all returns is rounded, less what was given back before.
-GIVE_BACK = """
-select orders.give_back_to_budgets($1, r.back) from (
-    select least(
-        max(b.amount), round(max(b.amount) * $2 / $3, max(orders.currency_digits(o.currency)))
-    ) - max(b.refunded) as back
-    from orders.budget_reservations b
-    join orders.budgets g on g.id = b.budget_id
-    join orders.organizations o on o.id = g.organization_id
-    where b.purchase_id = $1 and b.state = 'SPENT'
-) r where r.back > 0
+# All budgets of an order have the same amounts.
+SPENT = """
+select max(b.amount) as amount, max(b.refunded) as refunded, max(o.currency) as currency
+from orders.budget_reservations b
+join orders.budgets g on g.id = b.budget_id
+join orders.organizations o on o.id = g.organization_id
+where b.purchase_id = $1 and b.state = 'SPENT'
+having count(*) > 0
 """
 
 
@@ -172,4 +170,11 @@ async def give_back(
 
     Repeats change nothing. Refunds of payments are given back by the database.
     """
-    await connection.execute(GIVE_BACK, purchase_id, returned, quantity)
+    spent = await connection.fetchrow(SPENT, purchase_id)
+    if spent is None:
+        return
+    # As the ledger posts it: the sum of all returns is rounded, less what was given back before.
+    whole = currencies.rounded(spent["amount"] * returned / quantity, spent["currency"])
+    back = min(spent["amount"], whole) - spent["refunded"]
+    if back > 0:
+        await connection.execute("select orders.give_back_to_budgets($1, $2)", purchase_id, back)

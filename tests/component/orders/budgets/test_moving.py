@@ -20,7 +20,7 @@ from tests.fixtures.postgres import Databases
 ORGANIZATION = """
 with made as (
     insert into orders.organizations (name, currency, billing, time_zone, created_by)
-    values ('Acme', 'EUR', 'CARD', 'Europe/Berlin', 'test') returning id
+    values ('Acme', $2, 'CARD', 'Europe/Berlin', 'test') returning id
 ),
 joined as (
     insert into orders.members (organization_id, user_id, role, added_by)
@@ -74,11 +74,12 @@ class Ground:
 
 
 @pytest.fixture
-async def ground(databases: Databases) -> AsyncIterator[Ground]:
-    user = uuid4()
+async def ground(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
+    """Its currency is EUR, or the parameter."""
+    user, currency = uuid4(), getattr(request, "param", "EUR")
     async with databases.open("orders") as database:
         async with database.system() as connection:
-            acme = await connection.fetchval(ORGANIZATION, user)
+            acme = await connection.fetchval(ORGANIZATION, user, currency)
             month = await connection.fetchval(BUDGET, acme, "ORGANIZATION", None, "MONTH", 100)
             own = await connection.fetchval(BUDGET, acme, "MEMBER", user, "NONE", 60)
             member = await membership.find(connection, acme, user)
@@ -159,3 +160,28 @@ async def test_a_settled_reservation_can_not_change(ground: Ground) -> None:
     ):
         with pytest.raises(asyncpg.CheckViolationError, match="a settled reservation cannot"):
             await ground.databases.admin.execute(f"update orders.budget_reservations set {change}")  # noqa: S608 - constants
+
+
+# Prices have the decimal places that CLDR has for their currency: forints have none.
+@pytest.mark.parametrize(
+    ("ground", "returned", "back"),
+    [
+        ("EUR", 1, "16.67"),
+        ("EUR", 2, "33.33"),
+        ("EUR", 3, "50"),
+        ("HUF", 1, "17"),
+        ("HUF", 2, "33"),
+    ],
+    indirect=["ground"],
+)
+async def test_what_returned_bundles_give_back_has_the_decimal_places_of_prices(
+    ground: Ground, returned: int, back: str
+) -> None:
+    [purchase] = await ground.reserve("50")
+    async with ground.database.system() as connection:
+        await reserve.give_back(connection, purchase, returned, 3)  # not completed yet
+        await connection.execute("select orders.settle_budgets($1, 'SPENT', null)", purchase)
+        await reserve.give_back(connection, purchase, returned, 3)
+        await reserve.give_back(connection, purchase, returned, 3)
+    spent = 50 - Decimal(back)
+    assert await ground.taken() == [(spent, 0), (spent, 0)]
