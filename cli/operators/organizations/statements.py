@@ -165,7 +165,7 @@ def _line(line: pb.StatementLine) -> tuple[str, ...]:
     return (
         str(line.position),
         output.moment(line, "at"),
-        f"refund of {what}" if line.kind == "REFUND" else what,
+        f"refund of an order of {what}" if line.kind == "REFUND" else what,
         line.reference,
         line.group_name,
         output.amount(line.amount),

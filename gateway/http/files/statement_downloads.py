@@ -31,7 +31,8 @@ HEADER = (
     *("amount", "tax", "tax country", "currency"),
 )
 COLUMNS = ("", "Date", "Description", "Reference", "Group", "Amount", "Tax")
-WIDTHS = (9, 20, 52, 32, 21, 22, 18)
+# Numbers fit on one line: positions up to MAX_LINES, amounts below a billion, taxes below a hundred million.
+WIDTHS = (10, 19, 49, 30, 18, 25, 23)
 
 
 class StatementDownloads:
@@ -200,10 +201,11 @@ def _row(line: pb.StatementLine, statement: pb.Statement) -> tuple[str | int | D
 def _cells(line: pb.StatementLine, statement: pb.Statement) -> tuple[str, ...]:
     what = line.description or "(erased)"
     many = f"{line.quantity} x {what}" if line.quantity > 1 else what
+    # A refund may be of a part of the order.
     return (
         str(line.position),
         _day(statement, line.at),
-        f"Refund: {many}" if line.kind == "REFUND" else many,
+        f"Refund of an order: {many}" if line.kind == "REFUND" else many,
         line.reference,
         line.group_name,
         _plain(line.amount),
