@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from cli.operators.pricing.price_text import (
     step_rows,
 )
 from cli.operators.service import Service, connect
+from gateway.sheets.formulas import neutralized
 from kit.errors import Failure
 from protos.catalogue.v1 import prices_pb2 as pb
 from protos.catalogue.v1.prices_pb2_grpc import PricesServiceStub
@@ -28,6 +30,7 @@ from protos.catalogue.v1.prices_pb2_grpc import PricesServiceStub
 # Seconds. Computing the prices of a large catalogue takes half a minute.
 TIMEOUT = 120
 PAGE = 1_000
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 PRICE_TITLES = ("name", "cost", "price", "margin", "margin %", "rule", "notes")
 COLUMNS = (
     "plan_id",
@@ -242,6 +245,12 @@ def _flat(price: pb.PlanPrice) -> dict[str, Any]:
 
 def _line(values: Any) -> str:
     into = io.StringIO()
-    texts = [str(value).lower() if isinstance(value, bool) else value for value in values]
-    csv.writer(into, lineterminator="\n").writerow(texts)
+    csv.writer(into, lineterminator="\n").writerow(map(_cell, values))
     return into.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    # Names of rules and plans must not be executed by a spreadsheet program; a negative margin is a number.
+    return neutralized(value) if isinstance(value, str) and not NUMBER.fullmatch(value) else value

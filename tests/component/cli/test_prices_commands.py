@@ -108,6 +108,19 @@ async def test_prices_are_previewed_set_shown_explained_and_exported(
     assert plans.data["dataPlans"][0]["priceExact"] == price
 
 
+async def test_a_spreadsheet_program_executes_no_name_of_an_exported_price(
+    run: Run, tmp_path: Path
+) -> None:
+    usd = {"id": "usd", "currency": "USD", "rounding": "NONE"}
+    summer = {"name": "-20 % summer", "kind": "MARKUP_PERCENT", "value": "20"}
+    file = write(tmp_path, {"priceLists": [usd], "rules": [summer]})
+    await printed(run, "prices", "set", str(file), "--yes")
+    rows = list(csv.DictReader(io.StringIO(await printed(run, "prices", "export"))))
+    assert {row["rule"] for row in rows} == {"'-20 % summer"}
+    [first, *_] = json.loads(await printed(run, "prices", "export", "--format", "json"))
+    assert first["rule"] == "-20 % summer"
+
+
 async def test_what_is_shown_can_be_edited_and_set_again(
     run: Run, file: Path, tmp_path: Path
 ) -> None:
