@@ -26,7 +26,13 @@ order by f.at, f.transaction_id, f.n
 
 # The days of the sums may be of any zone. Zones are up to 26 hours apart, so two days are added on both
 # sides.
-EXTENT = "select min(b.day) - 2 as first, max(b.day) + 2 as last from orders.sales_by_day b"
+EXTENT = """
+select min(e.first) - 2 as first, max(e.last) + 2 as last
+from orders.sales_zones z cross join lateral (
+    select min(b.day) as first, max(b.day) as last
+    from orders.sales_by_day b where b.time_zone = z.time_zone
+) e
+"""
 
 
 async def with_facts(connection: Connection, days: Days) -> Days:

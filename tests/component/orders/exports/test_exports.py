@@ -179,6 +179,7 @@ async def test_sales_are_exported_in_a_zone_that_is_over_a_day_apart(shop: Shop)
         # In the zone that is summed it is 0:30 on December 1st, and in American Samoa 23:30 on November 29th.
         moment = datetime(2026, 11, 30, 10, 30, tzinfo=UTC)
         await shown.force("update orders.sales_facts set at = $1, sold_at = $1", moment)
+        await shown.force("update orders.sales_zones set time_zone = 'Pacific/Kiritimati'")
         await shown.force("update orders.sales_by_day set time_zone = 'Pacific/Kiritimati'")
         await shown.force("update orders.sales_by_day set day = $1", date(2026, 12, 1))
         exported = Exporting(exports_pb2_grpc.ExportsServiceStub(shown.channel), shown.finance)
