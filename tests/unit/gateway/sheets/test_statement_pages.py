@@ -6,7 +6,7 @@ import pypdfium2
 import pytest
 
 from gateway.http.files.statement_downloads import report
-from gateway.sheets.report import render
+from gateway.sheets.report_pages import render
 from kit.values import money
 from protos.orders.v1 import statements_pb2 as pb
 
