@@ -8,27 +8,23 @@ import { createClient as createSocket } from 'graphql-ws'
 const supabase = createClient(SUPABASE_URL, SUPABASE_ANON_KEY)
 
 const COUNTRIES = gql`{ countries { country { name iso } } }`
-const PLANS = gql`
-  query Plans($country: String!) {
-    dataPlans(filter: { country: $country }, first: 10, orderBy: PRICE_ASC) { id title price priceExact currency }
+const PLANS = gql`query Plans($country: String!) {
+  dataPlans(filter: { country: $country }, first: 10, orderBy: PRICE_ASC) {
+    id title price priceExact currency fairUse { dailyMB }
   }
-`
-const BUY = gql`
-  mutation Buy($plan: ID!, $input: PurchaseInput!) {
-    purchaseESIM(planId: $plan, input: $input) { success error order { status payment { redirectUrl } } }
-  }
-`
+}`
+const BUY = gql`mutation Buy($plan: ID!, $input: PurchaseInput!) {
+  purchaseESIM(planId: $plan, input: $input) { success error order { status payment { redirectUrl } } }
+}`
 const RESUME = gql`mutation Resume($id: ID!) { resumePayment(orderId: $id) { error payment { redirectUrl } } }`
 const CANCEL = gql`mutation Cancel($id: ID!) { cancelOrder(orderId: $id) { error } }`
-const MINE = gql`
-  {
-    myESIMs {
-      id status qrCode plan { title }
-      order { id status payment { refunded refundedExact currency } refundable { amount amountExact currency } }
-    }
-    myOrders(filter: { status: PROCESSING }) { id soldPlan { title } payment { status failure } }
+const MINE = gql`{
+  myESIMs(first: 100) {
+    id status qrCode plan { title }
+    order { id status payment { refunded refundedExact currency } refundable { amount amountExact currency } }
   }
-`
+  myOrders(filter: { status: PROCESSING }) { id soldPlan { title } payment { status failure } }
+}`
 // Statuses of eSIMs that can't be installed any more.
 const ENDED = ['CANCELLED', 'EXPIRED']
 const CHANGES = gql`subscription { myESIMsUpdated { id } }`
@@ -39,8 +35,7 @@ const say = (text = '') => { $('#message').textContent = text }
 const money = (amount, currency) => new Intl.NumberFormat([], { style: 'currency', currency }).format(amount)
 const token = async () => (await supabase.auth.getSession()).data.session?.access_token
 
-let client // a new one for each session, so that no customer sees another's cached data
-let socket
+let client, socket // new ones for each session, so that no customer sees another's cached data
 
 function connect(session) {
   socket?.dispose()
@@ -68,6 +63,8 @@ function connect(session) {
 async function ask(document, variables = {}) {
   const method = document.definitions[0].operation === 'mutation' ? 'mutation' : 'query'
   const { data, error } = await client[method](document, variables, { requestPolicy: 'network-only' }).toPromise()
+  const ended = error?.response?.status === 401 // the session is not valid any more: show what needs none
+  if (ended && !(await supabase.auth.signOut({ scope: 'local' })).error) return ask(document, variables)
   if (error) throw error
   return data
 }
@@ -84,12 +81,14 @@ async function showCountries() {
 }
 
 async function showPlans() {
-  const { dataPlans } = await ask(PLANS, { country: $('#countries').value })
+  const country = $('#countries').value
+  const { dataPlans } = await ask(PLANS, { country })
+  if (country !== $('#countries').value) return // the customer has chosen another one meanwhile
   $('#plans').replaceChildren(
     ...dataPlans.map((plan) => {
-      const button = Object.assign(document.createElement('button'), { textContent: 'Buy' })
-      button.onclick = () => safely(() => buy(plan, button))
-      return row(`${plan.title}: ${money(plan.priceExact, plan.currency)}`, button)
+      const button = action('Buy', () => buy(plan, button))
+      const fast = plan.fairUse ? ` (${plan.fairUse.dailyMB} MB a day at full speed)` : ''
+      return row(`${plan.title}${fast}: ${money(plan.priceExact, plan.currency)}`, button)
     }),
   )
 }
@@ -114,7 +113,9 @@ async function buy({ id, price, currency }, button) {
 
 async function pay(id) {
   const { error, payment } = (await ask(RESUME, { id })).resumePayment
-  error ? say(error) : location.assign(payment.redirectUrl)
+  if (payment?.redirectUrl) return location.assign(payment.redirectUrl)
+  await showESIMs() // it may be paid already
+  if (error) say(error)
 }
 
 async function cancel(id) {
@@ -123,12 +124,10 @@ async function cancel(id) {
   if (cancelOrder.error) say(cancelOrder.error)
 }
 
-function action(text, work) {
-  return Object.assign(document.createElement('button'), { textContent: text, onclick: () => safely(work) })
-}
+const action = (text, work) =>
+  Object.assign(document.createElement('button'), { textContent: text, onclick: () => safely(work) })
 
-let again
-let newest = 0 // the newest call, as an answer may arrive after the customer has signed out
+let again, newest = 0 // the newest call, as an answer may arrive after the customer has signed out
 async function showESIMs() {
   clearTimeout(again)
   const call = ++newest
@@ -155,8 +154,10 @@ async function showESIMs() {
       return row(`${plan?.title ?? 'eSIM'}: ${status}${refunded}`, ...more)
     }),
   )
-  if (myOrders.length) again = setTimeout(() => safely(showESIMs), 2000)
+  if (myOrders.length) again = setTimeout(refresh, 2000)
 }
+
+const refresh = () => showESIMs().catch((error) => say(error.message)) // leaves the message of the last action
 
 async function safely(work) {
   say()
@@ -174,8 +175,9 @@ $('#sign-in').onsubmit = (event) => {
   const { email, password } = Object.fromEntries(new FormData(event.target))
   const method = event.submitter?.name === 'up' ? 'signUp' : 'signInWithPassword'
   safely(async () => {
-    const { error } = await supabase.auth[method]({ email, password })
+    const { data, error } = await supabase.auth[method]({ email, password })
     if (error) throw error
+    if (!data.session) say('Open the link in the e-mail that you received, and then sign in.')
   })
 }
 
@@ -185,14 +187,14 @@ supabase.auth.onAuthStateChange((_event, session) => {
   if ((session?.access_token ?? null) === connected) return
   connected = session?.access_token ?? null
   connect(session)
-  if (session) client.subscription(CHANGES, {}).subscribe(() => safely(showESIMs))
+  if (session) client.subscription(CHANGES, {}).subscribe(refresh)
   if (session?.user.id === customer) return
   customer = session?.user.id
   $('#sign-in').hidden = Boolean(session)
   $('#account').hidden = !session
   $('#account span').textContent = session?.user.email ?? ''
   // Calls of supabase-js inside this callback would deadlock.
-  setTimeout(() => safely(showESIMs))
+  setTimeout(refresh)
 })
 
 connect(null)

@@ -9,12 +9,28 @@ from tests.fixtures.browser.shop_page import SIGN_UP, served
 from tests.fixtures.local.one_machine import Starting
 
 MOST_LINES = 260
-FRANCE = """
+CHOOSE = """
     const countries = document.querySelector('#countries');
-    countries.value = 'FR';
+    countries.value = '%s';
     countries.dispatchEvent(new Event('change'));
 """
-FRENCH = "[...document.querySelectorAll('#plans span')].map((one) => one.textContent).join()"
+# The page gets the next answer when `release` is called.
+DELAY = """
+    const send = window.fetch;
+    window.fetch = async (...request) => {
+        window.fetch = send;
+        const answer = await send(...request);
+        await new Promise((resolve) => { window.release = resolve; });
+        return answer;
+    };
+"""
+DAMAGE = """
+    const name = Object.keys(localStorage).find((name) => name.includes('auth-token'));
+    const session = JSON.parse(localStorage[name]);
+    session.access_token = session.access_token.replace(/[^.]+$/, (text) => [...text].reverse().join(''));
+    localStorage[name] = JSON.stringify(session);
+"""
+PLANS = "[...document.querySelectorAll('#plans span')].map((one) => one.textContent).join()"
 ESIM = "document.querySelector('#esims li')"
 MESSAGE = "document.querySelector('#message').textContent"
 
@@ -33,8 +49,13 @@ async def test_a_customer_signs_up_browses_and_buys_in_the_example_shop(
             await browser.visit(address)
             await browser.until("document.querySelectorAll('#countries option').length > 5")
             await browser.until("document.querySelectorAll('#plans li').length > 0")
-            await browser.run(f"(() => {{{FRANCE}}})()")
-            await browser.until(f"{FRENCH}.includes('France, ')")
+            # The answer about the first country comes after that about the second.
+            await browser.run(f"(() => {{{DELAY + CHOOSE % 'ES'}}})()")
+            await browser.until("window.release")
+            await browser.run(f"(() => {{{CHOOSE % 'FR'}}})()")
+            await browser.until(f"{PLANS}.includes('France, ')")
+            await browser.run("(async () => { release(); await (await fetch('/')).text(); })()")
+            assert "France, " in str(await browser.run(PLANS))
             await browser.run("document.querySelector('#plans button').click()")
             assert await browser.until(MESSAGE) == "Sign in first."
             await browser.run(f"(() => {{{SIGN_UP}}})()")
@@ -50,3 +71,10 @@ async def test_a_customer_signs_up_browses_and_buys_in_the_example_shop(
             await browser.run("document.querySelector('#account button').click()")
             await browser.until("!document.querySelector('#sign-in').hidden")
             await browser.until(f"!{ESIM}")
+            # A session that is not valid any more, as after the account was deleted, hides no plans.
+            await browser.run(f"(() => {{{SIGN_UP.replace('traveler', 'another')}}})()")
+            await browser.until("!document.querySelector('#account').hidden")
+            await browser.run(f"(() => {{{DAMAGE}}})()")
+            await browser.visit(address)
+            await browser.until("document.querySelectorAll('#plans li').length > 0")
+            await browser.until("!document.querySelector('#sign-in').hidden")

@@ -8,11 +8,27 @@ from tests.fixtures.browser.chromium import Browser
 from tests.fixtures.browser.shop_page import SIGN_UP, served
 from tests.fixtures.local.command import esimgo
 from tests.fixtures.local.one_machine import Starting
+from tests.fixtures.patience import until
 
 MESSAGE = "document.querySelector('#message').textContent"
 ESIM = "document.querySelector('#esims li')"
 ORDER = "document.querySelector('#orders li')"
 BUY = "document.querySelector('#plans button').click()"
+UNKNOWN_COUNTRY = """
+    const countries = document.querySelector('#countries');
+    countries.append(new Option('Atlantis', 'Atlantis', true, true));
+    countries.dispatchEvent(new Event('change'));
+"""
+# The next answer to `resumePayment` has no address, as while the payment's event is still to come.
+NO_PAGE = """
+    const send = window.fetch;
+    window.fetch = async (address, options) => {
+        if (!`${options?.body}`.includes('resumePayment')) return send(address, options);
+        window.fetch = send;
+        window.answered = true;
+        return Response.json({ data: { resumePayment: { error: null, payment: { redirectUrl: null } } } });
+    };
+"""
 
 
 def card(number: str) -> str:
@@ -52,6 +68,21 @@ async def test_a_customer_pays_by_card_gets_the_esim_and_its_money_back(
             await browser.visit(address)
             assert await browser.until(f"{ORDER}?.querySelector('button')?.textContent") == "Pay"
             assert not await browser.run(ESIM)
+
+            # While the order waits, the page asks for it again and again; a message stays meanwhile.
+            await browser.run(f"(() => {{{UNKNOWN_COUNTRY}}})()")
+            problem = await browser.until(MESSAGE)
+            asked = len(browser.asked)
+            await until(lambda: len(browser.asked) > asked + 4)
+            assert await browser.run(MESSAGE) == problem
+
+            # An order that was paid a moment ago has no page to pay on any more.
+            await browser.run(f"(() => {{{NO_PAGE}}})(); {ORDER}.querySelector('button').click()")
+            await browser.until("window.answered")
+            asked = len(browser.asked)
+            await until(lambda: len(browser.asked) > asked + 2)
+            assert await browser.run("location.href") == address
+            assert await browser.until(f"{ORDER}?.querySelector('button')?.textContent") == "Pay"
 
             await browser.leave(f"{ORDER}.querySelector('button').click()")
             assert "/c/pay/" in str(await browser.run("location.href"))
