@@ -57,6 +57,8 @@ class EventStreams:
                 "X-Accel-Buffering": "no",  # otherwise nginx buffers events
             }
         )
+        # Announced in the headers. Otherwise a client would send its next request on the closed connection.
+        response.force_close()
         await response.prepare(request)
         sending = asyncio.create_task(self._send(response, results))
         self._open.add(sending)
@@ -68,11 +70,12 @@ class EventStreams:
                     else min(KEEP_ALIVE, remaining)
                 )
                 await asyncio.wait({sending}, timeout=wait)
+                if sending.done():
+                    break
                 if _remaining(session) == 0:
                     await response.write(b": the session has expired\n\n")
                     break
-                if not sending.done():
-                    await response.write(b":\n\n")
+                await response.write(b":\n\n")
             if sending.done() and not sending.cancelled():
                 sending.result()
         except ConnectionError:
@@ -81,7 +84,6 @@ class EventStreams:
             self._open.discard(sending)
             sending.cancel()
             await asyncio.wait({sending})
-        response.force_close()
         return response
 
     async def close(self) -> None:

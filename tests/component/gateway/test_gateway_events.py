@@ -77,6 +77,16 @@ async def test_a_query_sends_one_event_and_completes(ann: Client) -> None:
         assert await events.next() == ("", None)
 
 
+async def test_a_stream_announces_that_its_connection_closes(ann: Client) -> None:
+    for _ in range(20):
+        async with streamed(ann, "{ __typename }") as events:
+            assert events.answer.headers["Connection"] == "close"
+            while (await events.next())[0]:
+                pass
+        # Without that header, the client would send this on the closed connection.
+        assert (await ann.ask("{ __typename }")).data == {"__typename": "Query"}
+
+
 async def test_the_idempotency_header_applies_to_a_purchase_answered_by_events(
     gateway: Gateway, ann: Client
 ) -> None:
