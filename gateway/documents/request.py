@@ -15,6 +15,8 @@ from gateway.documents.work import FREE, Work
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Longer integers are valid JSON, but Python doesn't convert them.
 MANY_DIGITS = re.compile(rb"[0-9]{4301}")
+# Names of the only encoding of bodies. The second one is common, though not registered.
+UTF_8 = ("utf-8", "utf8")
 # Bodies up to this many bytes are free; longer ones are charged to the work budget.
 FREE_BYTES = 4_096
 
@@ -52,7 +54,7 @@ async def read(
         raise web.HTTPUnsupportedMediaType(
             text="Send the request body as JSON, with Content-Type: application/json"
         )
-    if (request.charset or "utf-8").lower() != "utf-8":
+    if (request.charset or "utf-8").lower() not in UTF_8:
         raise web.HTTPUnsupportedMediaType(text="Encode the request body as UTF-8")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="Send the request body without compression")

@@ -82,8 +82,9 @@ async def test_only_uncompressed_utf8_json_is_accepted(
     assert answer.error["message"]
 
 
-async def test_charset_names_are_case_insensitive(serving_plans: Gateway) -> None:
-    headers = {"Content-Type": "application/json; charset=Utf-8"}
+@pytest.mark.parametrize("name", ["Utf-8", "UTF8", '"utf-8"'])
+async def test_charset_names_are_case_insensitive(serving_plans: Gateway, name: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={name}"}
     body = json.dumps({"query": QUERY}).encode()
     answer = await post(serving_plans.client, body, headers)
     assert answer.data == {"featuredPlans": []}
