@@ -36,8 +36,12 @@ REGISTERED = "registered"
 async def record(connection: Connection, order: Order, esims: Sequence[DeliveredESIM]) -> None:
     """Record a complete delivery, and whether it is on another eSIM than the requested one; repeatable."""
     await delivery_store.record(connection, order, esims)
-    if order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims):
+    if _is_reassigned(order, esims):
         await delivery_store.record_reassigned(connection, order.id)
+
+
+def _is_reassigned(order: Order, esims: Sequence[DeliveredESIM]) -> bool:
+    return order.needs_new_esim and all(esim.iccid != order.target_iccid for esim in esims)
 
 
 async def send_to_review(work: Work, detail: str, connection: "Connection | None" = None) -> None:
@@ -67,16 +71,19 @@ class Delivery:
             async with self._database.system() as connection:
                 esims = await delivery_store.of_order(connection, work.order.id)
                 age = await delivery_store.placed_ago(connection, work.order.id)
-        if not esims:
+        known = bool(esims)
+        if not known:
             found = await self._fetch(work, age)
             if isinstance(found, Pause):
                 return found
             if not found:
                 return None
-            async with self._database.system() as connection:
-                await record(connection, work.order, found)
-                await work.step("delivered", connection=connection)
             esims = found
+        # A callback records eSIMs, but not that they are other ones than the requested one.
+        if not known or (_is_reassigned(work.order, esims) and not work.order.reassigned):
+            async with self._database.system() as connection:
+                await record(connection, work.order, esims)
+                await work.step("delivered", connection=connection)
         bound = work.order.bound_iccid
         if bound is not None and [esim.iccid for esim in esims] != [bound]:
             await send_to_review(

@@ -16,6 +16,22 @@ from tests.component.orders.shop import Metadata, Shop, incompatible_plans, reac
 from tests.fixtures.rpc.refusals import reason_of
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+OTHER = events_pb2.DeliveredProfile(
+    iccid="8944500000000000009", activation_code="LPA:1$rsp.example$OTHER"
+)
+
+
+async def _delivered(services: Platform, shop: Shop, order_id: str) -> None:
+    """Report by a callback that an order was delivered on another eSIM than the requested one."""
+    reference = (await shop.row(order_id))["provider_reference"]
+    event = events_pb2.ProviderEvent(
+        event_id=str(uuid4()),
+        received_at=timestamps.to_proto(datetime.now(UTC)),
+        order_delivered=events_pb2.OrderDelivered(reference=reference, esims=[OTHER]),
+    )
+    await services.orders.ApplyEvents(
+        events_pb2.ApplyEventsRequest(events=[event]), metadata=shop.service_key
+    )
 
 
 async def owned(services: Platform, buyer: Metadata, name: str) -> esims_pb2.ESIM:
@@ -160,21 +176,32 @@ async def test_a_callback_that_names_another_esim_does_not_stop_a_top_up(shop: S
             "select recovery_point = 'PLACED' from orders.esim_orders where id = $1::text::uuid",
             order.id,
         )
-        other = events_pb2.DeliveredProfile(
-            iccid="8944500000000000009", activation_code="LPA:1$rsp.example$OTHER"
-        )
-        reference = (await shop.row(order.id))["provider_reference"]
-        event = events_pb2.ProviderEvent(
-            event_id=str(uuid4()),
-            received_at=timestamps.to_proto(datetime.now(UTC)),
-            order_delivered=events_pb2.OrderDelivered(reference=reference, esims=[other]),
-        )
-        await services.orders.ApplyEvents(
-            events_pb2.ApplyEventsRequest(events=[event]), metadata=shop.service_key
-        )
+        await _delivered(services, shop, order.id)
         await shop.control("clock/advance", hours=1)
         await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == 2
+
+
+async def test_a_callback_reports_the_new_esim_of_a_plan_that_does_not_fit(shop: Shop) -> None:
+    buyer = await shop.session("b@example.com")
+    fitting, other = incompatible_plans(shop)
+    async with platform(shop, purchase_wait=0.1) as services:
+        plan, foreign = await services.plan(fitting), await services.plan(other)
+        first = await services.buy(buyer, plan_id=plan.id)
+        await reaches(shop, first.id, "COMPLETED")
+        (esim,) = await services.esims_of(first, buyer)
+        shop.sandbox.world.switches.async_above = 0
+        shop.sandbox.world.switches.async_seconds = 3600
+        order = await services.buy(buyer, plan_id=foreign.id, esim_id=esim.id, allow_reassign=True)
+        await shop.databases.until(
+            "select recovery_point = 'PLACED' from orders.esim_orders where id = $1::text::uuid",
+            order.id,
+        )
+        await _delivered(services, shop, order.id)
+        await reaches(shop, order.id, "COMPLETED")
+        (new,) = await services.esims_of(order, buyer)
+        assert new.iccid == OTHER.iccid
+        assert (await shop.row(order.id))["reassigned"]
 
 
 async def test_a_plan_whose_name_has_a_slash_is_added_to_an_esim(shop: Shop) -> None:
