@@ -100,13 +100,14 @@ def read_order(shape: Any) -> ProviderOrder:
     found = [line for line in lines if isinstance(line, Mapping)]
     only = found[0] if len(found) == 1 == len(lines) else {}
     quantity = _count(only.get("quantity"))
+    total, code = _total(shape)
     bundle = text(only.get("type")).lower() == "bundle" and quantity is not None
     return ProviderOrder(
         reference=reference,
         created_at=next(filter(None, dates), None),
         status=text(shape.get("status")),
-        total=price(shape.get("total")),
-        currency=currency(shape.get("currency")),
+        total=total,
+        currency=code,
         item=text(only.get("item")) or None if bundle else None,
         quantity=quantity if bundle and quantity else 0,
         esims=tuple(esim for line in found for esim in _esims_of_line(line)),
@@ -149,10 +150,15 @@ def read_validation(shape: Any) -> Validation:
     """Read the answer of a validation; raises Failure if `valid` is missing."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("valid"), bool):
         raise bad_answer("the validation lacks valid")
+    return Validation(shape["valid"], *_total(shape))
+
+
+def _total(shape: Mapping[str, Any]) -> tuple[Decimal | None, str | None]:
+    """Return the total of an order or a validation, and its currency."""
     total, code = price(shape.get("total")), currency(shape.get("currency"))
     if code is None and shape.get("currency"):
         total = None  # in an unknown currency it can't be compared
-    return Validation(shape["valid"], total, code)
+    return total, code
 
 
 def read_esims(shape: Any) -> list[DeliveredESIM]:

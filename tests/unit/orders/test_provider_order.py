@@ -221,3 +221,11 @@ def test_a_price_in_an_unreadable_currency_is_absent(code: Any) -> None:
 @pytest.mark.parametrize("code", [None, "", "usd", " USD "])
 def test_a_price_is_parsed_without_a_currency_or_with_one_in_any_case(code: Any) -> None:
     assert read_validation({"valid": True, "total": 1, "currency": code}).total == 1
+
+
+@pytest.mark.parametrize("unreadable", ["EURO", "€", 978])
+def test_a_total_in_an_unreadable_currency_is_unknown(unreadable: Any) -> None:
+    order = read_order(an_order(currency=unreadable))
+    assert (order.total, order.currency) == (None, None)
+    without = read_order(an_order(currency=None))
+    assert (without.total, without.currency) == (Decimal("1.36"), None)
