@@ -151,8 +151,7 @@ class WalletMethods:
             raise _without_wallet()
         amount = wanted.amount
         async with self._database.system() as connection:
-            if wanted.of_organization:
-                await _check_organization(connection, wanted)
+            await _check_organization(connection, wanted)
             wallet_id = await wallet_store.get_or_create(
                 connection, wanted.owner_id, wanted.currency
             )
@@ -219,15 +218,18 @@ async def _sees(connection: Connection, session: Session, wallet: Wallet) -> boo
 
 
 async def _check_organization(connection: Connection, wanted: Correction) -> None:
-    """Raise Failure NOT_FOUND for an unknown organization, INVALID for a currency that is not its own."""
+    """Raise Failure NOT_FOUND for an unknown organization, INVALID for a currency that is not its own.
+
+    An organization may also be named as a customer.
+    """
     currency = await wallet_reads.organization_currency(connection, wanted.owner_id)
-    if currency is None:
+    if currency is None and wanted.of_organization:
         raise Failure(
             Kind.NOT_FOUND,
             "ORGANIZATION_NOT_FOUND",
             "There is no organization with this id; list the organizations",
         )
-    if currency != wanted.currency:
+    if currency not in (None, wanted.currency):
         raise invalid({"amount": f"must be in {currency}, the currency of the organization"})
 
 

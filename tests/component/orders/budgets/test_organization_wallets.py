@@ -68,6 +68,10 @@ async def test_corrections_that_are_refused(paid_shop: PaidShop) -> None:
             (correction(acme, "5", customer_id=str(uuid4())), "INVALID_ARGUMENT"),
             (correction(acme, "5", organization_id="x"), "INVALID_ARGUMENT"),
             (correction(acme, "5", currency="EUR"), "INVALID_ARGUMENT"),
+            (
+                correction(acme, "5", "EUR", organization_id="", customer_id=acme.acme.id),
+                "INVALID_ARGUMENT",
+            ),
             (correction(acme, "-5"), "WALLET_TOO_LOW"),
         ):
             assert await refusal(correct(request, metadata=staff)) == reason
