@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -155,7 +155,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch with its counts; money in units of `currency`, times in UTC."""
+    """One batch with its counts; money in units of `currency`, times in UTC.
+
+    `early` is True before the time `not_before`.
+    """
 
     id: UUID
     customer_id: UUID
@@ -171,6 +174,7 @@ class Batch:
     finished_at: datetime | None
     created_at: datetime
     fingerprint: bytes
+    early: bool
     counts: Counts = Counts()
 
     @property
@@ -215,8 +219,7 @@ class Batch:
 
     @property
     def _scheduled(self) -> bool:
-        waits = self.not_before is not None and self.not_before > datetime.now(UTC)
-        return waits and self.counts.pending == self.counts.items - self.counts.failed
+        return self.early and self.counts.pending == self.counts.items - self.counts.failed
 
 
 @dataclass(frozen=True, slots=True)

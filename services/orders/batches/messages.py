@@ -1,6 +1,6 @@
 """Translates batches into their protos."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kit.values import money, timestamps
@@ -28,7 +28,7 @@ POLICIES = {
 }
 
 
-def batch_to_proto(batch: Batch, pause: float) -> pb.Batch:
+def batch_to_proto(batch: Batch, pause: float, now: datetime) -> pb.Batch:
     counts, status = batch.counts, batch.status
     return pb.Batch(
         id=str(batch.id),
@@ -55,14 +55,16 @@ def batch_to_proto(batch: Batch, pause: float) -> pb.Batch:
         if batch.max_total is None
         else money.to_proto(batch.max_total, batch.currency),
         not_before=timestamps.to_proto(batch.not_before),
-        estimated_end=timestamps.to_proto(None if batch.finished else _estimated_end(batch, pause)),
+        estimated_end=timestamps.to_proto(
+            None if batch.finished else _estimated_end(batch, pause, now)
+        ),
         created_at=timestamps.to_proto(batch.created_at),
         finished_at=timestamps.to_proto(batch.ended_at),
     )
 
 
-def _estimated_end(batch: Batch, pause: float) -> datetime:
-    begins = max(datetime.now(UTC), batch.not_before or batch.created_at)
+def _estimated_end(batch: Batch, pause: float, now: datetime) -> datetime:
+    begins = max(now, batch.not_before or batch.created_at)
     return begins + timedelta(seconds=seconds(batch.counts.orders_pending, pause))
 
 

@@ -20,7 +20,8 @@ from services.orders.order import DeliveredESIM
 from services.orders.traveler import Traveler
 
 COLUMNS = """t.id, t.customer_id, t.organization_id, t.group_id, t.name, t.error_policy, t.currency,
-    t.max_total, t.not_before, t.waiting, t.cancelled_at, t.finished_at, t.created_at, t.fingerprint"""
+    t.max_total, t.not_before, t.waiting, t.cancelled_at, t.finished_at, t.created_at, t.fingerprint,
+    coalesce(t.not_before > now(), false) as early"""
 # The status of a row i, from its planned order b and its order o.
 ITEM_STATUS = """case
     when i.code <> '' or b.state = 'REFUSED' then 'FAILED'

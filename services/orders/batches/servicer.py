@@ -164,4 +164,4 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
             yield pb.WatchBatchResponse(batch=self._to_proto(batch))
 
     def _to_proto(self, batch: Batch) -> pb.Batch:
-        return messages.batch_to_proto(batch, self._pause)
+        return messages.batch_to_proto(batch, self._pause, self._database.now())

@@ -55,7 +55,7 @@ class Settling:
             if earlier is not None:
                 _check_same(wanted, statement, earlier)
                 return statement
-            _check(wanted, statement)
+            _check(wanted, statement, self._database.now())
             if wanted.kind is SettlementKind.PAYMENT:
                 await _pay(connection, statement, wanted, actor)
             else:
@@ -130,12 +130,12 @@ async def _record(connection: Connection, statement: Statement, wanted: Wanted, 
     )
 
 
-def _check(wanted: Wanted, statement: Statement) -> None:
+def _check(wanted: Wanted, statement: Statement, now: datetime) -> None:
     problems = {}
     if wanted.currency != statement.currency:
         problems["amount"] = f"must be in {statement.currency}, as the statement"
     # The bank may be where a day begins first, wherever the organization is.
-    today = datetime.now(FIRST_ZONE).date()
+    today = now.astimezone(FIRST_ZONE).date()
     if wanted.paid_on is not None and wanted.paid_on > today:
         problems["paid_on"] = f"must not be in the future; today is {today}"
     if problems:

@@ -6,19 +6,23 @@ from typing import Any
 
 import pytest
 
-from protos.orders.v1 import orders_pb2
+from kit.values import timestamps
+from protos.orders.v1 import batches_pb2, orders_pb2
 from services.orders.reports.difference import Counts
 from services.orders.reports.rebuild import Rebuild
 from services.orders.reports.upkeep import Zone
 from services.orders.statements.issue import Statements
 from services.orders.statements.metrics import StatementMetrics
 from services.orders.statements.settings import StatementSettings
+from tests.component.orders.batches.buying_many import bulk
 from tests.component.orders.books.checked import checked
 from tests.component.orders.payments.paid_shop import CARD, MANUAL, PaidShop
 from tests.component.orders.refunds.bought import bought
 from tests.component.orders.reports.business import happen
 from tests.component.orders.reports.test_sales_of_a_month import sold
 from tests.component.orders.shop import Shop, request
+from tests.component.orders.statements.on_account import on_account, refused
+from tests.component.orders.statements.test_settling import issued
 from tests.fixtures.wrong_clock import SetAhead
 
 AHEAD = timedelta(hours=2)
@@ -109,3 +113,22 @@ async def test_the_sales_of_today_are_summed_and_compared(shop: Shop, set_ahead:
         rebuild = Rebuild(database, "Asia/Tokyo")
         found = [one async for one in rebuild.run(None, Counts(), check=True)]
         assert {one.code for one in found} == {"SUM_DIFFERS"}
+
+
+async def test_a_batch_waits_for_its_time(shop: Shop, set_ahead: SetAhead) -> None:
+    set_ahead(AHEAD)
+    begins = datetime.now(UTC) + AHEAD / 2
+    async with bulk(shop) as many:
+        batch = await many.create([many.item()], not_before=timestamps.to_proto(begins))
+        assert batch.status == batches_pb2.BATCH_STATUS_SCHEDULED
+        ends = timestamps.from_proto(batch.estimated_end)
+        assert abs(ends - begins) < timedelta(minutes=1)
+
+
+async def test_a_statement_is_not_paid_in_the_future(shop: Shop, set_ahead: SetAhead) -> None:
+    set_ahead(timedelta(days=3))
+    async with on_account(shop) as found:
+        statement = await issued(found)
+        later = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+        failure = await refused(found.pay(statement, 1, paid_on=later))
+        assert list(failure.fields) == ["paid_on"]
