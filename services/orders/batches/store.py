@@ -178,7 +178,7 @@ where i.batch_id = $1 and i.position = w.position
 RESTART = """
 update orders.batches
 set cancelled_at = null, cancelled_by = null, finished_at = null, waiting = '', waiting_since = null,
-    next_run_at = now(), updated_at = now()
+    next_run_at = greatest(now(), not_before), updated_at = now()
 where id = $1
 """
 
@@ -209,7 +209,7 @@ async def move_items(
 
 
 async def restart(connection: Connection, batch_id: UUID) -> None:
-    """Let the worker take up a finished batch again."""
+    """Let the worker take up a finished batch again, but not before its time."""
     await connection.execute(RESTART, batch_id)
 
 

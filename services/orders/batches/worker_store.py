@@ -27,10 +27,13 @@ async def take_due(connection: Connection, run: UUID, lease: timedelta, limit: i
 
 
 # Changes nothing if another run has taken over the lease. `waiting_since` stays while the reason stays the
-# same.
+# same. A retry may have begun since the run looked, and waits for the time of its batch.
 RELEASE = """
 update orders.batches t
-set lease_owner = null, leased_until = null, next_run_at = now() + $3::interval, waiting = $4,
+set lease_owner = null, leased_until = null, waiting = $4,
+    next_run_at = greatest(
+        now() + $3::interval, case when t.cancelled_at is null then t.not_before end
+    ),
     waiting_since = case when $4 = '' then null when t.waiting = $4 then t.waiting_since else now() end
 where t.id = $1 and t.lease_owner = $2
 """

@@ -1,6 +1,7 @@
 """Retries of batches: which rows they buy, and who may request one."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
@@ -8,7 +9,7 @@ import grpc
 import pytest
 
 from kit.rpc.errors import from_error
-from kit.values import money
+from kit.values import money, timestamps
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import organizations_pb2
 from services.orders.purchase.buyers import Buyers
@@ -184,3 +185,15 @@ async def test_a_retry_above_what_is_left_of_the_maximum_says_what_can_be_done(s
         assert failure.reason == "MAX_TOTAL_EXCEEDED"
         assert "2 USD are left of the batch's max_total" in failure.message
         assert "create a batch for these rows" in failure.message
+
+
+async def test_a_retry_of_a_batch_waits_for_its_time(shop: Shop) -> None:
+    begins = timestamps.to_proto(datetime.now(UTC) + timedelta(days=1))
+    async with bulk(shop) as many:
+        batch = await many.create([many.item()], not_before=begins)
+        await many.cancel(batch)
+        assert (await many.finished(batch)).status == pb.BATCH_STATUS_CANCELLED
+        await shop.databases.until(ENDED)
+        assert (await many.retry(batch)).status == pb.BATCH_STATUS_SCHEDULED
+        waits = "select next_run_at = not_before from orders.batches"
+        assert await shop.databases.admin.fetchval(waits)
