@@ -114,6 +114,26 @@ async def deposit(connection: Connection, order_id: UUID) -> Decimal:
     return Decimal(await connection.fetchval(DEPOSIT, order_id))
 
 
+DISPUTED = """
+select t.kind, sum(e.amount) as amount, count(*)::int as number
+from orders.ledger_transactions t join orders.ledger_entries e on e.transaction_id = t.id
+where t.payment_id = $1 and t.kind in ('DISPUTE', 'DISPUTE_RETURN') and split_part(t.key, ':', 2) = $2
+    and e.account = 'disputes'
+group by t.kind
+"""
+
+
+async def disputed(
+    connection: Connection, payment_id: UUID, dispute_id: str
+) -> dict[str, tuple[Decimal, int]]:
+    """Return the sum and the number of postings of what a dispute took or returned, by their kind.
+
+    The caller has locked the payment.
+    """
+    rows = await connection.fetch(DISPUTED, payment_id, dispute_id)
+    return {row["kind"]: (row["amount"], row["number"]) for row in rows}
+
+
 RETURNED = """
 select coalesce(-sum(e.amount) filter (where e.account = 'cost'), 0) as cost,
     coalesce(-sum(e.amount) filter (where e.account = 'clearing:elsewhere'), 0) as amount,

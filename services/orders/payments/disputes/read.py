@@ -9,7 +9,7 @@ from kit.db.database import Connection, Database
 from kit.errors import Failure, Kind
 from services.orders.books import store as books
 from services.orders.books.dispute_postings import disputed
-from services.orders.books.posting import Posting, wallet_account
+from services.orders.books.posting import Posting, PostingKind, wallet_account
 from services.orders.order import OrderStatus, RecoveryPoint
 from services.orders.payment import Payment, PaymentState, RefundDestination, RefundReason
 from services.orders.payments import order_store, state_store, store
@@ -19,13 +19,14 @@ from services.orders.payments.disputes.report import Report, ReportKind
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.port import PaymentPort, ProviderDispute
 from services.orders.payments.refunds import keys, refund_store
-from services.orders.payments.refunds.shares import left, left_on_card
+from services.orders.payments.refunds.shares import left, to_card
 from services.orders.payments.wallets import wallet_store
 from services.orders.peers import ESIMs
 
 logger = logging.getLogger(__name__)
 
 ACTOR = "payment"
+NOTHING = Decimal(0)
 # Between reads of a dispute that is open, or won and not settled; an event brings news at once.
 OPEN_PAUSE = timedelta(hours=6)
 # Until a payment that a warning is about is looked at again, if nothing was taken yet.
@@ -64,7 +65,7 @@ class ReportReading:
             is_new, closed_now = await disputes.record(connection, found, payment.id)
             await books.post(
                 connection,
-                *_postings(found, payment),
+                *await _postings(connection, found, payment),
                 await _by_wallet(connection, found, payment),
                 actor=ACTOR,
             )
@@ -102,11 +103,11 @@ class ReportReading:
                 return UNTAKEN_PAUSE, "nothing was taken yet"
             if await _in_work(connection, payment):
                 return IN_WORK_PAUSE, "its order is being bought"
-            amount = Decimal(0)
+            amount = NOTHING
             if payment.order_id is not None:
                 # A part that was paid back in another way is no longer left, although it was paid by card.
                 withdrawn = await disputes.withdrawn(connection, payment.id)
-                amount = min(left(payment, withdrawn), left_on_card(payment, withdrawn))
+                amount = to_card(payment, left(payment, withdrawn), withdrawn)
             if amount:
                 # Recorded once for each warning; the loop of refunds makes it.
                 await refund_store.record(
@@ -170,14 +171,38 @@ def _is_serious(dispute: ProviderDispute) -> bool:
     return not dispute.status.startswith("warning_") and dispute.status not in ("won", "prevented")
 
 
-def _postings(dispute: ProviderDispute, payment: Payment) -> list[Posting | None]:
-    """Return what the ledger has of a dispute so far: each is posted once."""
-    amount, currency = dispute.amount, dispute.currency
+async def _postings(
+    connection: Connection, dispute: ProviderDispute, payment: Payment
+) -> list[Posting | None]:
+    """Return what the ledger lacks of what a dispute has taken or returned.
+
+    Its amount may have changed since it was posted.
+    """
+    if not dispute.taken:
+        return []
+    posted = await books.disputed(connection, payment.id, dispute.id)
+    taken = sum((amount for amount, _ in posted.values()), NOTHING)
     found: list[Posting | None] = []
-    if dispute.taken:
-        found.append(disputed(dispute.id, amount, currency, payment, withdrawn=True))
-    if dispute.taken and not dispute.withdrawn:
-        found.append(disputed(dispute.id, amount, currency, payment, withdrawn=False))
+
+    def add(more: Decimal) -> None:
+        withdrawn = more > 0
+        kind = PostingKind.DISPUTE if withdrawn else PostingKind.DISPUTE_RETURN
+        _, before = posted.get(kind, (NOTHING, 0))
+        found.append(
+            disputed(
+                dispute.id,
+                abs(more),
+                dispute.currency,
+                payment,
+                withdrawn=withdrawn,
+                number=before + 1,
+            )
+        )
+
+    if not posted:
+        add(dispute.amount)
+        taken = dispute.amount
+    add((dispute.amount if dispute.withdrawn else NOTHING) - taken)
     return found
 
 
