@@ -56,6 +56,10 @@ MESSAGE_REFUND_FAILED = (
     "The order was cancelled, but its refund failed: the shop has to pay it back in another way; ask its"
     " support."
 )
+MESSAGE_REFUND_REPEATED = (
+    "The order was cancelled. Its refund was not possible while the payment was disputed; it is made"
+    " now."
+)
 MESSAGE_REASSIGNED = (
     "The plan is not compatible with the requested eSIM, so it was delivered on a new one."
 )

@@ -9,12 +9,7 @@ from kit.db.database import Connection
 from kit.errors import Failure, Kind
 from services.orders import step_log
 from services.orders.order import Order, OrderStatus, RecoveryPoint
-from services.orders.status_reasons import (
-    GOES_BACK,
-    MESSAGE_REFUND_FAILED,
-    NOT_CHARGED,
-    FailureReason,
-)
+from services.orders.status_reasons import GOES_BACK, NOT_CHARGED, FailureReason
 from services.orders.store import ALL_COLUMNS, read_row
 
 
@@ -186,12 +181,12 @@ async def promise_refund(connection: Connection, order_id: UUID) -> None:
     await connection.execute(EXPLAIN, order_id, NOT_CHARGED, GOES_BACK)
 
 
-REFUND_FAILED = """
+EXPLAIN_REFUND = """
 update orders.esim_orders set status_reason = $2, updated_at = now()
 where id = $1 and status in ('CANCELLED', 'REFUNDED')
 """
 
 
-async def explain_failed_refund(connection: Connection, order_id: UUID) -> None:
-    """Correct the message of a cancelled order whose refund failed; does nothing for other orders."""
-    await connection.execute(REFUND_FAILED, order_id, MESSAGE_REFUND_FAILED)
+async def explain_refund(connection: Connection, order_id: UUID, message: str) -> None:
+    """Say what became of the refund of a cancelled order; does nothing for other orders."""
+    await connection.execute(EXPLAIN_REFUND, order_id, message)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from kit.db.database import Connection, after_commit
+from services.orders import status_reasons
 from services.orders.books import postings
 from services.orders.books import store as books
 from services.orders.order import Order
@@ -121,7 +122,8 @@ class Refunding:
         await lost.settle_deposit(connection, refund.payment_id, actor)
         given = failure == ALREADY_REFUNDED  # so that the message to the customer is right
         if changed.reason is RefundReason.CANCELLED and changed.order_id is not None and not given:
-            await order_store.explain_failed_refund(connection, changed.order_id)
+            message = status_reasons.MESSAGE_REFUND_FAILED
+            await order_store.explain_refund(connection, changed.order_id, message)
         logger.error(
             "the refund %s of order %s failed (%s): %s",
             refund.id,

@@ -88,6 +88,25 @@ async def cancelled(connection: Connection, payment_id: UUID) -> Decimal:
     return Decimal(await connection.fetchval(GIVEN, payment_id))
 
 
+HINDERED = """
+select greatest(coalesce(failed.amount, 0) - (
+    select coalesce(sum(n.amount), 0) from orders.refunds n
+    where n.payment_id = $1 and n.state <> 'FAILED' and n.reason <> 'CANCELLED'
+        and n.created_at >= failed.since
+), 0)
+from (
+    select sum(r.amount) as amount, min(r.updated_at) as since from orders.refunds r
+    where r.payment_id = $1 and r.reason = 'CANCELLED' and r.state = 'FAILED'
+        and r.failure = 'PAYMENT_DISPUTED'
+) failed
+"""
+
+
+async def hindered(connection: Connection, payment_id: UUID) -> Decimal:
+    """Return what cancellations gave back of a payment and a dispute hindered, less refunds since then."""
+    return Decimal(await connection.fetchval(HINDERED, payment_id))
+
+
 DUE = "select id from orders.refunds where next_run_at <= now() order by next_run_at limit $1"
 
 

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
-from protos.orders.v1 import orders_pb2
+from protos.orders.v1 import orders_pb2, payments_pb2
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.policy import RefundPolicy
+from services.orders.status_reasons import MESSAGE_REFUND_REPEATED
 from tests.component.orders.payments.paid_shop import PaidShop, buyer_id
 from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, send_event
-from tests.component.orders.refunds.bought import bought, refunds, settled
+from tests.component.orders.refunds.bought import balances, bought, refunds, settled, wanted
 
 EVENTS = DisputeSettings(suspend=False, refund_warnings=False, poll_every=NO_POLL)
 
@@ -45,3 +46,58 @@ async def test_what_a_dispute_had_withdrawn_goes_back_with_the_next_cancellation
     _, second = await refunds(paid_shop)
     assert second["amount"] == half - rest
     assert (await paid_shop.payment(order.id))["refunded"] == half
+
+
+async def test_a_refund_that_a_dispute_hindered_is_made_once_that_is_won(
+    paid_shop: PaidShop,
+) -> None:
+    """The dispute is opened before the order is cancelled, and reported after it."""
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open(disputes=EVENTS) as service:
+        order = await bought(paid_shop, service, buyer)
+        row = await paid_shop.payment(order.id)
+        dispute_id = await dispute(paid_shop, row)
+        cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
+        await service.orders.CancelOrder(cancel, metadata=buyer)
+        await settled(paid_shop, "FAILED")
+        await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "needs_response")
+        won = {"status": "won"}
+        await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", won)
+        for _ in range(3):
+            await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+            await recorded(paid_shop, dispute_id, "won")
+            await paid_shop.shop.databases.until(
+                "select count(*) = 2 and bool_and(state in ('FAILED', 'SUCCEEDED')) from orders.refunds"
+            )
+    assert [
+        (one["state"], one["destination"], one["amount"]) for one in await refunds(paid_shop)
+    ] == [
+        ("FAILED", "CARD", row["amount"]),
+        ("SUCCEEDED", "CARD", row["amount"]),
+    ]
+    payment = await paid_shop.payment(order.id)
+    assert payment["refunded"] == payment["captured"]
+    assert (await paid_shop.shop.row(order.id))["status_reason"] == MESSAGE_REFUND_REPEATED
+    booked = await balances(paid_shop)
+    assert booked["clearing:stripe"] == booked["disputes"] == 0
+
+
+async def test_a_hindered_refund_that_was_made_in_another_way_is_not_made_again(
+    paid_shop: PaidShop,
+) -> None:
+    buyer, _ = await buyer_id(paid_shop)
+    async with paid_shop.open(disputes=EVENTS) as service:
+        order = await bought(paid_shop, service, buyer)
+        row = await paid_shop.payment(order.id)
+        dispute_id = await dispute(paid_shop, row)
+        cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
+        await service.orders.CancelOrder(cancel, metadata=buyer)
+        await settled(paid_shop, "FAILED")
+        by_hand = wanted(order.id, destination=payments_pb2.REFUND_DESTINATION_MANUAL)
+        await service.payments.RefundOrder(by_hand, metadata=paid_shop.shop.service_key)
+        won = {"status": "won"}
+        await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", won)
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "won")
+    assert [one["destination"] for one in await refunds(paid_shop)] == ["CARD", "MANUAL"]
