@@ -166,9 +166,20 @@ async def correct(
 
 
 OF_TOP_UP = """
-select id, available from orders.wallets
+select id from orders.wallets
 where id = (select wallet_id from orders.wallet_entries where payment_id = $1 and kind = 'TOP_UP')
 for update
+"""
+# Without what was paid in since the dispute was posted: if the wallet had nothing then, a later read of the
+# dispute takes nothing either.
+LEFT_OF_TOP_UP = """
+select greatest(w.available - coalesce((
+    select sum(e.available) from orders.wallet_entries e
+    where e.wallet_id = w.id and e.kind in ('TOP_UP', 'CORRECTION') and e.available > 0
+        and e.payment_id is distinct from $2
+        and e.at > (select t.at from orders.ledger_transactions t where t.key = 'dispute:' || $3)
+), 0), 0)
+from orders.wallets w where w.id = $1
 """
 OF_DISPUTE = """
 select wallet_id, kind, abs(available) as amount from orders.wallet_entries where dispute_id = $1
@@ -184,10 +195,13 @@ async def take_back(
     """
     if await connection.fetch(OF_DISPUTE, dispute_id):
         return None
-    wallet = await connection.fetchrow(OF_TOP_UP, payment_id)
-    if wallet is None or not wallet["available"]:
+    wallet_id = await connection.fetchval(OF_TOP_UP, payment_id)
+    if wallet_id is None:
         return None
-    taken = Held(wallet["id"], min(amount, wallet["available"]))
+    left = await connection.fetchval(LEFT_OF_TOP_UP, wallet_id, payment_id, dispute_id)
+    if not left:
+        return None
+    taken = Held(wallet_id, min(amount, left))
     await _credit(
         connection, taken.wallet_id, -taken.amount, "DISPUTE", None, None, "", actor, dispute_id
     )

@@ -148,3 +148,22 @@ async def test_a_customer_is_not_erased_while_a_top_up_is_disputed(paid_shop: Pa
         await paid_shop.provider.control("POST", resolve, {"status": "lost"})
         await report(service, paid_shop, row, dispute_id, "lost")
         await service.orders.EraseCustomer(erase, metadata=key)
+
+
+async def test_what_is_paid_in_later_is_not_taken(paid_shop: PaidShop) -> None:
+    """The wallet had nothing when the dispute was reported, so the amount is the shop's loss."""
+    buyer, customer = await buyer_id(paid_shop)
+    correct = wanted(customer, str(-TOPPED_UP))
+    async with checked(paid_shop, disputes=NO_POLL) as found:
+        service, key = found.service, paid_shop.shop.service_key
+        row = await topped_up(service, paid_shop, buyer)
+        await service.payments.CorrectWallet(correct, metadata=key)
+        dispute_id = await disputed(paid_shop, row)
+        await report(service, paid_shop, row, dispute_id, "needs_response")
+        later = wanted(customer, "25", key="later")
+        await service.payments.CorrectWallet(later, metadata=key)
+        resolve = f"/disputes/{dispute_id}/resolve"
+        await paid_shop.provider.control("POST", resolve, {"status": "lost"})
+        await report(service, paid_shop, row, dispute_id, "lost")
+        assert await paid_shop.wallet(customer) == (25, 0)
+        await books_agree(found)
