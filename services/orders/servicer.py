@@ -22,7 +22,6 @@ from services.orders.listing import find, list_orders, timeline_store
 from services.orders.listing.list_assignments import list_assignments
 from services.orders.live import Live
 from services.orders.order import Order, OrderRequest, OrderStatus
-from services.orders.organizations.callers import actor
 from services.orders.payments.wiring import PaymentParts
 from services.orders.purchase.buyers import Buyers
 from services.orders.purchase.claim import Claims
@@ -172,7 +171,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
     ) -> pb.CancelOrderResponse:
         session = rpc_guard.session()
         order = await find.own(self._database, session, checks.one_id("order_id", request.order_id))
-        if order.unpaid and await self._payments.decisions.cancel(order.id, actor()):
+        if order.unpaid and await self._payments.decisions.cancel(order, session):
             order = await find.one(self._database, session, order.id)
             return messages.cancellation_to_proto(order, [], session)
         check_cancellable(order)
@@ -182,7 +181,7 @@ class OrdersServicer(orders_pb2_grpc.OrdersServiceServicer):
             await self._cancellation.request(
                 order,
                 esims,
-                session.user_id,
+                session,
                 unused_only=request.unused_only,
                 by_staff=find.is_admin(session),
             )

@@ -14,6 +14,7 @@ from services.orders.batches.batch import Batch, BatchRequest, ErrorPolicy
 from services.orders.batches.members import Buyers
 from services.orders.batches.validation import Checked, Validation
 from services.orders.budgets import reserve as budgets
+from services.orders.organizations import membership
 
 
 class BatchChanges:
@@ -32,6 +33,9 @@ class BatchChanges:
         _check_running(batch)
         async with self._database.system() as connection:
             await store.lock(connection, batch_id)
+            await membership.check_acts(
+                connection, batch.organization_id, batch.customer_id, session
+            )
             # It may have finished meanwhile, or another call may have cancelled it.
             _check_running(await _current(connection, batch_id))
             await store.cancel(connection, batch_id, actor)

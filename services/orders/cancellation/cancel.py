@@ -5,8 +5,8 @@ only. Every revoke is recorded before and after, so that an interrupted run can 
 """
 
 import logging
-from uuid import UUID
 
+from kit.auth.sessions import Session
 from kit.db.database import Database
 from kit.errors import Failure, Kind
 from kit.logs.episodes import Episodes
@@ -27,6 +27,7 @@ from services.orders.order import (
     OrderStatus,
     Refund,
 )
+from services.orders.organizations import membership
 from services.orders.peers import ESIMs
 from services.orders.provider.provider_bundle import REVOKED_STATE, read_refund
 from services.orders.provider.provider_order import bad_answer
@@ -65,7 +66,7 @@ class Cancellation:
         self,
         order: Order,
         esims: list[DeliveredESIM],
-        requested_by: UUID | None,
+        session: Session,
         *,
         unused_only: bool = False,
         by_staff: bool = False,
@@ -76,8 +77,8 @@ class Cancellation:
         With `by_staff`, the order's refund policy does not matter.
 
         Changes nothing when it raises: REFUSED with ORDER_IN_USE, ORDER_NOT_CANCELLABLE or
-        ORDER_NOT_REFUNDABLE, or the provider's own failures. An order that is being cancelled, also by a call
-        that began at the same time, stays as it is.
+        ORDER_NOT_REFUNDABLE, what `membership.check_acts` raises, or the provider's own failures. An order
+        that is being cancelled, also by a call that began at the same time, stays as it is.
         """
         if order.cancel_requested_at is not None:
             return
@@ -85,9 +86,7 @@ class Cancellation:
             revoked = await self._examination.revoked(order)
             try:
                 held = await self._examination.held(order, esims, revoked)
-                await self._record(
-                    order, held, requested_by, unused_only=unused_only, by_staff=by_staff
-                )
+                await self._record(order, held, session, unused_only=unused_only, by_staff=by_staff)
             except Failure as failure:
                 # Another call may have revoked bundles since this one began, and the checks refuse those.
                 if failure.kind is not Kind.REFUSED:
@@ -103,7 +102,7 @@ class Cancellation:
         self,
         order: Order,
         held: Held,
-        requested_by: UUID | None,
+        session: Session,
         *,
         unused_only: bool,
         by_staff: bool,
@@ -116,10 +115,14 @@ class Cancellation:
         )
         choices = [(choice.revocation, choice.to_balance) for choice in chosen]
         async with self._database.system() as connection:
+            # The provider was called meanwhile, and the caller may have been removed from the organization.
+            await membership.check_acts(
+                connection, order.organization_id, order.customer_id, session
+            )
             if await revocation_store.request(connection, order, choices, unused_only=unused_only):
                 await self._refunds.reserve(connection, order, by_staff=by_staff)
                 await store.record_request(
-                    connection, order, requested_by, "cancellation asked for"
+                    connection, order, session.user_id, "cancellation asked for"
                 )
 
     async def _is_requested(self, order: Order) -> bool:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from kit.auth.sessions import Role, Session
 from kit.db.database import Connection
 from kit.errors import Failure, Kind
 
@@ -104,6 +105,21 @@ async def find(
         row["status"] == "SUSPENDED",
         row["time_zone"],
     )
+
+
+async def check_acts(
+    connection: Connection, organization_id: UUID | None, buyer_id: UUID, session: Session
+) -> None:
+    """Raise Failure unless the caller may still act on what a buyer has bought for an organization.
+
+    Row security decides that when an order or a batch is read. This repeats it in the transaction that
+    changes it: a removal of the caller waits for its end, or is seen. Raises Failure as `find` does, and
+    FORBIDDEN (MEMBER_ROLE_INSUFFICIENT). What belongs to no organization stays its customer's.
+    """
+    if organization_id is None or session.role is not Role.CUSTOMER or session.user_id is None:
+        return
+    member = await find(connection, organization_id, session.user_id, lock=True)
+    member.require(BUYING if session.user_id == buyer_id else MANAGING)
 
 
 OF_BATCH = """

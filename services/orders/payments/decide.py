@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from uuid import UUID
 
+from kit.auth.sessions import Session
 from kit.db.database import Connection, Database, after_commit
 from kit.errors import Failure, Kind
 from kit.values import money
 from services.orders import status_reasons
 from services.orders.metrics import Metrics
-from services.orders.order import OrderStatus
+from services.orders.order import Order, OrderStatus
+from services.orders.organizations import membership
 from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import order_store, state_store, store
 from services.orders.payments.buying import Buying
@@ -75,20 +77,23 @@ class Decisions:
             )
             return payment
 
-    async def cancel(self, order_id: UUID, actor: str) -> bool:
+    async def cancel(self, order: Order, session: Session) -> bool:
         """Fail an order that was not bought yet, at its customer's request; False if it is too late.
 
-        Whatever was paid meanwhile is given back.
+        Whatever was paid meanwhile is given back. Raises Failure as `membership.check_acts` does.
         """
         async with self._database.system() as connection:
-            standing = await order_store.lock(connection, order_id)
+            await membership.check_acts(
+                connection, order.organization_id, order.customer_id, session
+            )
+            standing = await order_store.lock(connection, order.id)
             return await self._fail(
                 connection,
                 standing,
                 FailureReason.CANCELLED_BY_CUSTOMER,
                 status_reasons.MESSAGE_CANCELLED_UNPAID,
                 event="cancelled before the purchase",
-                actor=actor,
+                actor=str(session.user_id or "service"),
             )
 
     async def mark_paid(
