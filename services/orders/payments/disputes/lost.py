@@ -34,10 +34,15 @@ async def settle_deposit(connection: Connection, payment_id: UUID, actor: str) -
         if returned not in posted:
             rest -= _amount(posted, given)
     for one in found:
-        amount = _amount(posted, keys[one.id][0])
-        if amount and one.withdrawn:
-            continue  # posted, and still lost
-        if not amount:
+        given, returned = keys[one.id]
+        amount = _amount(posted, given)
+        if amount and (one.withdrawn or returned in posted):
+            continue  # posted, and still lost; or returned before
+        if amount:
+            # What was paid back beyond the deposit meanwhile is not owed to the customer again.
+            amount = max(amount + min(rest, NOTHING), NOTHING)
+            rest += amount
+        else:
             if not _is_final(one) or one.currency != payment.currency:
                 continue
             amount = max(min(one.amount, rest), NOTHING)

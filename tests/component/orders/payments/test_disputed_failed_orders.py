@@ -92,3 +92,34 @@ async def test_an_order_fails_after_its_dispute_was_lost(
     assert booked["clearing:stripe"] == booked["deposits"] == 0
     assert booked["disputes"] == (row["amount"] if paid_back else 0)
     assert booked.get("clearing:manual", 0) == (-row["amount"] if paid_back else 0)
+
+
+async def test_what_was_paid_back_beyond_the_deposit_is_no_deposit_if_the_dispute_is_won_after_all(
+    paid_shop: PaidShop,
+) -> None:
+    shop = paid_shop.shop
+    buyer = await shop.session("b@example.com")
+    admin = await shop.session("a@example.com", admin=True)
+    async with paid_shop.open(disputes=EVENTS) as service:
+        order_id, _ = await unclear(paid_shop, service, buyer)
+        await paid_shop.becomes(order_id, "PAID")
+        row = await paid_shop.payment(order_id)
+        dispute_id = await dispute(paid_shop, row)
+        resolved = f"/disputes/{dispute_id}/resolve"
+        await paid_shop.provider.control("POST", resolved, {"status": "lost"})
+        await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+        await recorded(paid_shop, dispute_id, "lost")
+        await resolve(service, order_id, admin, not_bought=True)
+        await paid_shop.becomes(order_id, "RELEASED")
+        await shop.databases.until(SETTLED, 1)
+        by_hand = wanted(order_id, destination=pb.REFUND_DESTINATION_MANUAL)
+        await service.payments.RefundOrder(by_hand, metadata=admin)
+        paid_shop.provider.world.disputes[dispute_id].status = "under_review"
+        await paid_shop.provider.control("POST", "/clock/advance", {"seconds": 2})
+        await paid_shop.provider.control("POST", resolved, {"status": "won"})
+        for _ in range(2):
+            await send_event(service, paid_shop, "charge.dispute.closed", row, dispute_id)
+            await recorded(paid_shop, dispute_id, "won")
+    booked = await balances(paid_shop)
+    assert booked["deposits"] == booked["disputes"] == 0
+    assert booked["clearing:stripe"] == -booked["clearing:manual"] == row["amount"]
