@@ -61,16 +61,17 @@ async def claim(connection: Connection, every: timedelta) -> datetime | None:
     return found
 
 
-# What was posted for the act that a movement is about, in the currency of the payment, with the sign of the
+# What was posted for the act that a movement is about, in the currency of the act, with the sign of the
 # movement. A movement whose act is not known yet waits. For a payment that was released without being taken,
 # or paid in another way, nothing was posted: neither for its charge, nor for its refund, which is made at the
 # payment provider only.
 UNPOSTED = """
-select b.id, b.amount, b.fee, b.currency, p.currency as original_currency, p.order_id, b.payment_id,
+select b.id, b.amount, b.fee, b.currency, coalesce(d.currency, p.currency) as original_currency,
+    p.order_id, b.payment_id,
     case
         when (p.state = 'RELEASED' and p.captured = 0 or p.reference <> '') and r.id is null
             and (b.kind in ('charge', 'payment') or b.kind like 'refund%') then 0
-        when b.kind in ('charge', 'payment') then p.amount - p.wallet_amount
+        when b.kind in ('charge', 'payment') and p.captured > 0 then p.amount - p.wallet_amount
         when r.id is not null then r.amount
         when d.id is not null then d.amount
     end * case when b.amount < 0 then -1 else 1 end as original

@@ -178,3 +178,41 @@ async def test_what_is_recorded_is_posted_even_if_the_read_fails(databases: Data
         with pytest.raises(Failure):
             await Movements(database, port).read(port, NOW)
     assert (await balances(databases))["fees", "EUR"] == Decimal("0.62")
+
+
+async def test_a_charge_waits_until_its_payment_is_recorded_or_given_back(
+    databases: Databases,
+) -> None:
+    """For what is given back without being credited nothing is posted, so nothing is exchanged."""
+    await paid(databases)
+    await databases.admin.execute(
+        "set session_replication_role = replica;"
+        " update orders.payments set state = 'AWAITING', captured = 0;"
+        " reset session_replication_role"
+    )
+    port: Any = Balance(movement("txn_1", "10.87", "0.62"))
+    async with databases.open("orders") as database:
+        movements = Movements(database, port)
+        await movements.read(port, NOW)
+        assert await balances(databases) == {}
+        await databases.admin.execute("update orders.payments set state = 'RELEASED'")
+        await movements.read(port, NOW)
+    found = await balances(databases)
+    assert found[("fees", "USD")] == Decimal("0.62")
+    assert ("clearing:stripe", "EUR") not in found
+
+
+async def test_a_dispute_in_another_currency_than_its_payment(databases: Databases) -> None:
+    """As the dispute itself is posted in its currency, nothing is exchanged."""
+    await paid(databases)
+    await databases.admin.execute(
+        "insert into orders.disputes (id, payment_id, amount, currency, status, created_at, withdrawn)"
+        " select 'dp_1', id, 10, 'USD', 'lost', now(), true from orders.payments"
+    )
+    port: Any = Balance(movement("txn_1", "-10", "15", kind="dispute", source_id="dp_1"))
+    async with databases.open("orders") as database:
+        await Movements(database, port).read(port, NOW)
+    assert await balances(databases) == {
+        ("fees", "USD"): Decimal(15),
+        ("clearing:stripe", "USD"): Decimal(-15),
+    }
