@@ -69,7 +69,7 @@ class Examination:
         found = await asyncio.gather(*(self._bundles(order, iccid) for iccid in left))
         return Held(
             [
-                (Revocation(iccid, b.assignment_id, b.bundle_name, "PLANNED", None), b)
+                (_planned(iccid, b), b)
                 for iccid, bundles in zip(left, found, strict=True)
                 for b in bundles
             ],
@@ -139,3 +139,9 @@ class Examination:
         if accepted is None:
             raise not_taken_back() from refusal
         return Choice(revocation, accepted, Refund.NONE)
+
+
+def _planned(iccid: str, bundle: BundleOnESIM) -> Revocation:
+    return Revocation(
+        iccid, bundle.assignment_id, bundle.bundle_name, "PLANNED", None, used=bundle.touched
+    )

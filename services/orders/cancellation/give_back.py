@@ -57,7 +57,7 @@ class CancelledRefunds:
     async def check(
         self, order: Order, bundles: Sequence[Revocation], *, by_staff: bool
     ) -> list[Revocation]:
-        """Return unused bundles that are about to be revoked, with how much of their price goes back.
+        """Return bundles that are about to be revoked, with how much of their price goes back.
 
         Raises Failure REFUSED (ORDER_NOT_REFUNDABLE) if a customer would get nothing back.
         """
@@ -71,7 +71,7 @@ class CancelledRefunds:
     async def offer(
         self, order: Order, bundles: Sequence[Revocation], *, by_staff: bool
     ) -> tuple[Refundable, list[Revocation]]:
-        """Return what revoking these unused bundles of a paid order gives back, in all and of each."""
+        """Return what revoking these bundles of a paid order gives back, in all and of each."""
         async with self._database.system() as connection:
             payment = await store.of_order(connection, order.id)
             past = (await refund_facts.before(connection, [order.id]))[order.id]
@@ -81,7 +81,7 @@ class CancelledRefunds:
         policy = GENEROUS if by_staff else RefundPolicy.from_json(payment.policy)
         asked = policy.only_if_not_installed and not order.is_top_up
         installed = await self._esims.installed(order.id) if asked else frozenset()
-        items = [Item(one.iccid in installed, used=False) for one in bundles]
+        items = [Item(one.iccid in installed, used=one.used) for one in bundles]
         sold = Sold(past.bought_at, order.quantity, items, past.given)
         limit = None if statement is None else statement.limit(order.id)
         found = refundable(

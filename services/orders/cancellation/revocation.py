@@ -11,7 +11,8 @@ from services.orders.order import OrderStatus, Refund
 class Revocation:
     """One bundle of an order being cancelled; `refund` is None while it is not known.
 
-    `refund_percent` is how much of its price the customer gets back, None if they don't pay here.
+    `refund_percent` is how much of its price the customer gets back, None if they don't pay here. `used` is
+    known before the cancellation: somebody may have revoked a used bundle in the provider's portal.
     """
 
     iccid: str
@@ -20,6 +21,7 @@ class Revocation:
     state: str  # PLANNED, STARTED, REVOKED or REFUSED
     refund: Refund | None
     refund_percent: Decimal | None = None
+    used: bool = False
 
 
 def cancelled_status(revocations: list[Revocation]) -> OrderStatus:

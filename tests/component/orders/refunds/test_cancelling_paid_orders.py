@@ -9,6 +9,7 @@ import pytest
 from kit.values import money
 from protos.orders.v1 import coupons_pb2, coupons_pb2_grpc, orders_pb2, payments_pb2
 from services.orders.payments.policy import RefundPolicy
+from tests.component.orders.cancellation.test_cancelling_odd_listings import odd_listings
 from tests.component.orders.coupons.coupon_shop import list_price, of
 from tests.component.orders.payments.paid_shop import MANUAL, WALLET, PaidShop, buyer_id
 from tests.component.orders.refunds.bought import (
@@ -268,3 +269,21 @@ async def test_an_order_for_which_nothing_was_paid_says_so(paid_shop: PaidShop) 
     assert refusal.reason == "ORDER_NOT_REFUNDABLE"
     assert refusal.details["policy_reason"] == "NOTHING_PAID"
     assert refusal.message.startswith("Nothing was paid for this order")
+
+
+async def test_a_used_plan_that_was_revoked_at_the_provider_is_not_refunded(
+    paid_shop: PaidShop,
+) -> None:
+    """The staff has revoked it in the provider's portal, such as that of a customer who cheats."""
+    buyer, _ = await buyer_id(paid_shop)
+    shop = paid_shop.shop
+    async with paid_shop.open() as service:
+        order = await bought(paid_shop, service, buyer)
+        [used] = shop.sandbox.world.assignments
+        country = shop.catalogue.bundles[shop.plan_id].countries[0].iso
+        await shop.control(f"esims/{used.iccid}/use-data", megabytes=1, country=country)
+        await odd_listings(shop, order, lambda row: [row | {"bundleState": "revoked"}])
+        refused = await failure_of(service.orders.CancelOrder(cancel(order.id), metadata=buyer))
+        assert refused.reason == "ORDER_NOT_REFUNDABLE"
+        assert refused.details["policy_reason"] == "USED"
+    assert await refunds(paid_shop) == []
