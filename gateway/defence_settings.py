@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 
 from gateway.documents.work_settings import WorkSettings
 from kit.auth.sessions import Role
-from kit.net.client_address import Networks
+from kit.net.client_address import Networks, networks
 from kit.values.env import Env
 
 # The provider's whole catalogue, with all fields, costs 30,010.
@@ -124,7 +123,7 @@ def _networks(env: Env) -> Networks:
         " requests from these networks, the client address is taken from X-Forwarded-For.",
     )
     try:
-        return tuple(ip_network(part.strip()) for part in (text or "").split(",") if part.strip())
+        return networks(text or "")
     except ValueError as error:
         env.problems.append(f"GATEWAY_TRUSTED_PROXIES must contain networks: {error}")
         return ()

@@ -14,8 +14,9 @@ from kit.http import metrics as http_metrics
 from kit.http import tracing as http_tracing
 from kit.logs import request_id
 from kit.logs.episodes import Episodes
+from kit.net import client_address
 from kit.telemetry import tracing
-from webhooks import addresses, content, signature, store
+from webhooks import content, signature, store
 from webhooks.callback import UNKNOWN, Owner
 from webhooks.deliver import DeliveryWorker
 from webhooks.intake import Intake
@@ -197,9 +198,12 @@ class Callbacks:
 
     def _is_allowed(self, request: web.Request) -> bool:
         settings = self._settings
-        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
-        sender = addresses.sender(request.remote, forwarded, settings.trusted_proxies)
-        return addresses.is_allowed(sender, settings.allowed_networks)
+        if not settings.allowed_networks:
+            return True  # the signature decides
+        forwarded = tuple(request.headers.getall("X-Forwarded-For", ()))
+        return client_address.within(
+            request.remote, forwarded, settings.trusted_proxies, settings.allowed_networks
+        )
 
     def _refusal(self, status: int, code: str, message: str, result: str) -> web.Response:
         self._metrics.refused(result)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from kit.http.settings import HTTPSettings
+from kit.net.client_address import Networks, networks
 from kit.net.tls import PLAIN, TLS
 from kit.process.settings import (
     ServiceSettings,
@@ -12,8 +13,6 @@ from kit.process.settings import (
 )
 from kit.rpc.limits import DEFAULTS, Limits
 from kit.values.env import Env
-from webhooks import addresses
-from webhooks.addresses import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,8 @@ class Settings:
     allow_unsigned: bool
     max_body: int
     dedupe_seconds: float
-    allowed_networks: tuple[Network, ...]
-    trusted_proxies: tuple[Network, ...]
+    allowed_networks: Networks
+    trusted_proxies: Networks
     esims_address: str
     orders_address: str
     sessions: SessionSettings
@@ -184,10 +183,10 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(key.strip() for key in (text or "").split(",") if key.strip())
 
 
-def _networks(env: Env, name: str, help_text: str) -> tuple[Network, ...]:
+def _networks(env: Env, name: str, help_text: str) -> Networks:
     text = env.optional(name, help_text) or ""
     try:
-        return addresses.networks(text)
+        return networks(text)
     except ValueError as error:
         env.problems.append(f"{name} must be a list of IP addresses and networks: {error}")
         return ()

@@ -1,4 +1,4 @@
-"""The network address of a client, also behind proxies, for limits per address."""
+"""The network address of a client, also behind proxies, for limits per address and lists of addresses."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -10,6 +10,11 @@ Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 IPV6_PREFIX = 64
 # Longest X-Forwarded-For headers, in characters, whose result is cached.
 MAX_LENGTH = 1_024
+
+
+def networks(text: str) -> Networks:
+    """Parse networks and addresses separated by commas; raises ValueError for anything else."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def of(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> str:
@@ -42,10 +47,17 @@ def exact(peer: str | None, forwarded: tuple[str, ...], trusted: Networks) -> st
     return None if found is None else str(found)
 
 
+def within(
+    peer: str | None, forwarded: tuple[str, ...], trusted: Networks, allowed: Networks
+) -> bool:
+    """True if the client's address is known, and in one of the `allowed` networks."""
+    found = _client(peer, forwarded, trusted)
+    return found is not None and any(found in network for network in allowed)
+
+
 def trusts(peer: str | None, trusted: Networks) -> bool:
     """True if this is the address of a trusted proxy."""
-    address = _address(peer or "") if trusted else None
-    return address is not None and any(address in network for network in trusted)
+    return bool(trusted) and within(peer, (), (), trusted)
 
 
 @lru_cache(maxsize=256)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from kit.net.client_address import networks
 from tests.component.webhooks.conftest import ServeWebhooks, sign
 from tests.component.webhooks.received import BODY, stored
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
-from webhooks.addresses import networks
 from webhooks.settings import Settings
 
 

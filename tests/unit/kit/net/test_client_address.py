@@ -65,6 +65,45 @@ def test_the_whole_address_is_known_where_clients_can_be_told_apart(
     assert client_address.exact(peer, tuple(forwarded), trusted) == address
 
 
+ALLOWED = client_address.networks("192.0.2.0/24, 2001:db8::1")
+PROVIDER = "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "allowed"),
+    [
+        (PROVIDER, [], (), True),
+        ("198.51.100.1", [PROVIDER], (), False),
+        ("10.1.2.3", [PROVIDER], (), False),
+        ("10.1.2.3", [PROVIDER], PROXIES, True),
+        ("10.1.2.3", [f"{PROVIDER}, 10.9.9.9"], PROXIES, True),
+        ("10.1.2.3", ["198.51.100.1"], PROXIES, False),
+        # Some proxies add the port.
+        ("10.1.2.3", [f"{PROVIDER}:51234"], PROXIES, True),
+        ("10.1.2.3", ["[2001:db8::1]:443"], PROXIES, True),
+        # What precedes the first address that is no proxy's may be forged.
+        ("10.1.2.3", [f"{PROVIDER}, 198.51.100.1"], PROXIES, False),
+        ("198.51.100.1", [f"{PROVIDER}, 10.9.9.9"], PROXIES, False),
+        *(("10.1.2.3", [text], PROXIES, False) for text in ("rubbish", "", "192.0.2.7.1", ",,")),
+        # A socket for both versions reports IPv4 clients as mapped addresses.
+        ("::ffff:192.0.2.7", [], PROXIES, True),
+        ("2001:db8::1", [], PROXIES, True),
+        ("2001:db8::2", [], PROXIES, False),
+        (None, [], PROXIES, False),
+    ],
+)
+def test_a_list_of_networks_is_compared_with_the_whole_address(
+    peer: str | None, forwarded: list[str], trusted: client_address.Networks, allowed: bool
+) -> None:
+    assert client_address.within(peer, tuple(forwarded), trusted, ALLOWED) == allowed
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1/24", "somewhere", "300.1.1.1"])
+def test_a_malformed_list_of_networks_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        client_address.networks(text)
+
+
 def test_the_proxies_are_a_setting() -> None:
     env = Env({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8:aaaa::/48"})
     assert DefenceSettings.read(env).trusted_proxies == PROXIES
