@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,14 @@ async def test_an_unavailable_service_delays_events_without_counting_attempts(
         esim = await platform.esim()
     async with serve_webhooks(esims_address=f"127.0.0.1:{esims}", max_attempts=1) as post:
         waiting = [await post.send(attached(esim.iccid) | {"n": str(n)}) for n in range(5)]
-        await asyncio.sleep(1)  # several rounds without a listener
+        updates = set()
+
+        def several_rounds(row: Any) -> bool:
+            """Each round without a listener claims and releases the first event."""
+            updates.add(row["updated_at"])
+            return len(updates) > 3
+
+        await post.until(waiting[0], several_rounds)
         for event in waiting:
             row = await post.delivery(event)
             assert (row["state"], row["attempts"]) == ("PENDING", 0)
