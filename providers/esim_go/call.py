@@ -37,6 +37,12 @@ class Call:
         pairs = self.params.items() if isinstance(self.params, Mapping) else self.params
         return f"{self.path}?{sorted(pairs)}"
 
+    @property
+    def record(self) -> str | None:
+        """The eSIM or order that a read is about; None for a write, and for a read of a list."""
+        one = "{}" in self.endpoint or "reference" in dict(self.params or {})
+        return self.resource if one and not self.write else None
+
     def span(self, attempt: int, server: str) -> SpanScope:
         """Start the span of one attempt, without the path, which would identify eSIMs and orders."""
         attributes: dict[str, AttributeValue] = {

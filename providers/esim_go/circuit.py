@@ -22,6 +22,8 @@ class Circuit:
         self._on_change = on_change
         self._state: State = "closed"
         self._failures = 0
+        # The eSIMs and orders about which calls failed since the last success.
+        self._records: set[str] = set()
         self._opened_at = 0.0
         self._probing = False
 
@@ -42,6 +44,12 @@ class Circuit:
                 " again later.",
                 retry_after=self._seconds,
             )
+
+    def failed_before(self, record: str) -> bool:
+        """Note that a call about one eSIM or order failed; True if one has failed since the last success."""
+        known = record in self._records
+        self._records.add(record)
+        return known
 
     @contextmanager
     def passage(self, judge: Callable[[Failure], bool | None]) -> Iterator[None]:
@@ -70,6 +78,7 @@ class Circuit:
             return
         self._failures = 0 if healthy else self._failures + 1
         if healthy:
+            self._records.clear()
             self._change("closed")
         elif self._state == "half-open" or self._failures >= self._threshold:
             self._opened_at = time.monotonic()

@@ -165,7 +165,7 @@ class Provider:
                     # At most half the remaining time, so that a read that hangs can be retried.
                     seconds = left if last else left / 2
                     try:
-                        with self._circuit.passage(lambda f: _judge(f, permit, seconds)):
+                        with self._circuit.passage(lambda f: self._judge(f, call, permit, seconds)):
                             return await self._exchange(call, permit, seconds)
                     finally:
                         status = permit.status
@@ -244,22 +244,26 @@ class Provider:
         except ValueError as error:
             raise call.breakdown("PROVIDER_BAD_ANSWER") from error
 
+    def _judge(self, failure: Failure, call: "Call", permit: Permit, seconds: float) -> bool | None:
+        """Return whether a failure means that the provider is healthy, broken, or neither (None)."""
+        responded = permit.status is not None
+        if (
+            not responded
+            and failure.reason != "PROVIDER_UNREACHABLE"
+            and seconds < MIN_JUDGED_TIMEOUT
+        ):
+            return None
+        # With Retry-After the provider works, but is still processing the resource.
+        if failure.kind not in (Kind.UNAVAILABLE, Kind.UNCLEAR) or failure.retry_after is not None:
+            return True
+        # One eSIM or order that the provider can't return is no outage, however often it is read.
+        if responded and call.record is not None and self._circuit.failed_before(call.record):
+            return None
+        return False
+
     def _circuit_changed(self, state: State) -> None:
         self._metrics.circuit(state)
         if state == "open":
             episodes.record("provider circuit is open", "provider circuit is open", lasting=True)
         elif state == "closed":
             episodes.resolve("provider circuit is open", "provider circuit is closed")
-
-
-def _judge(failure: Failure, permit: Permit, seconds: float) -> bool | None:
-    """Return whether a failure means that the provider is healthy, broken, or neither (None)."""
-    if (
-        permit.status is None
-        and failure.reason != "PROVIDER_UNREACHABLE"
-        and seconds < MIN_JUDGED_TIMEOUT
-    ):
-        return None
-    # With Retry-After the provider works, but is still processing the resource.
-    broken = failure.kind in (Kind.UNAVAILABLE, Kind.UNCLEAR) and failure.retry_after is None
-    return not broken

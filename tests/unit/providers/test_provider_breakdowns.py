@@ -162,6 +162,38 @@ async def test_refusals_and_pauses_leave_the_circuit_closed(
     assert circuit_of(client) == "closed"
 
 
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [(f"/esims/{ICCID}", None), ("/esims/assignments", {"reference": "broken"})],
+)
+async def test_one_record_that_the_provider_cannot_return_does_not_open_the_circuit(
+    http: aiohttp.ClientSession, fake: FakeProvider, path: str, params: dict[str, str] | None
+) -> None:
+    client = fake.client(http, circuit_threshold=2)
+    fake.will(Answer(status=500))
+    for _ in range(3):
+        with pytest.raises(Failure, match="PROVIDER_ERROR"):
+            await client.get(path, params)
+    assert circuit_of(client) == "closed"
+    # Others fail too, so it is an outage.
+    with pytest.raises(Failure, match="PROVIDER_ERROR"):
+        await client.get("/esims/8943108169900000024", retry=False)
+    assert circuit_of(client) == "open"
+
+
+async def test_a_record_that_fails_again_does_not_reopen_the_circuit(
+    http: aiohttp.ClientSession, fake: FakeProvider
+) -> None:
+    client = fake.client(http, circuit_threshold=1, circuit_seconds=OVER_AT_ONCE, attempts=1)
+    fake.will(Answer(status=500), Answer(status=500), Answer())
+    for _ in range(2):
+        with pytest.raises(Failure, match="PROVIDER_ERROR"):
+            await client.get(f"/esims/{ICCID}")
+    assert circuit_of(client) == "half-open"
+    await client.get("/orders")
+    assert circuit_of(client) == "closed"
+
+
 async def test_a_caller_with_a_short_deadline_does_not_open_the_circuit(
     http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
