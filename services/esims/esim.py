@@ -119,7 +119,7 @@ class ESIM:
     def is_stale(self, now: datetime, fresh_for: timedelta, *, state_too: bool = False) -> bool:
         """True if its bundles, or with `state_too` its state, should be fetched again."""
         read_at = self.as_of if state_too else self.bundles_read_at
-        unread = state_too and self.state_read_at is None
+        unread = self.bundles_read_at is None or (state_too and self.state_read_at is None)
         return unread or read_at is None or now - read_at >= fresh_for
 
 

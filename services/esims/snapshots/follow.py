@@ -59,9 +59,12 @@ class Poller:
 
 def next_poll(esim: ESIM, due: Due, now: datetime) -> datetime | None:
     """Return the time of the next poll of an eSIM; None if it need not be polled before a bundle ends."""
-    # A poll without an answer is repeated. An answer to an earlier query, such as another replica's, does
-    # not count, as it may miss the change that this poll is for.
-    answered = esim.as_of is not None and esim.as_of >= due.until - LEASE
+    # A poll without both answers is repeated. An answer to an earlier query, such as another replica's,
+    # does not count, as it may miss the change that this poll is for.
+    claimed_at = due.until - LEASE
+    answered = all(
+        at is not None and at >= claimed_at for at in (esim.state_read_at, esim.bundles_read_at)
+    )
     if answered and not needs_following(esim):
         return None
     pause = min(FIRST_PAUSE * 2 ** min(due.count - 1, 20), MAX_PAUSE)

@@ -188,6 +188,20 @@ async def test_a_poll_of_an_old_esim_without_an_answer_is_repeated(parts: Parts)
     assert await parts.status(esim.id) == "ACTIVE"
 
 
+@pytest.mark.parametrize("path", ["/esims/{iccid}/bundles", "/esims/{iccid}"])
+async def test_a_poll_of_which_one_request_fails_is_repeated(parts: Parts, path: str) -> None:
+    (esim,) = await parts.deliver()
+    fault = {"path": path.format(iccid=esim.iccid), "status": 500}
+    await parts.provider.control("POST", "/faults", fault)
+    async with parts.database.system() as connection:
+        await follow_store.follow_soon(connection, [esim.id], parts.clock.wall())
+    assert await parts.poller.poll() == 1
+    await parts.provider.control("POST", f"/esims/{esim.iccid}/use-data", {"megabytes": 1})
+    parts.clock.ahead += FIRST_PAUSE
+    assert await parts.poller.poll() == 1
+    assert await parts.status(esim.id) == "ACTIVE"
+
+
 async def test_a_bundle_that_does_not_lapse_is_polled_ever_less_often(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.fetcher.refresh_all([esim])

@@ -7,7 +7,9 @@ import pytest
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2 as pb
-from tests.component.esims.running import Service, at_provider, buy, registration
+from services.esims.delivery_store import Delivery
+from tests.component.esims.parts import Parts
+from tests.component.esims.running import BUNDLE, Service, at_provider, buy, registration
 
 
 async def count(service: Service) -> int:
@@ -98,6 +100,19 @@ async def test_a_bad_delivery_is_refused_with_the_field_name(
     assert caught.value.kind is Kind.INVALID
     assert list(caught.value.fields) == [field]
     assert await count(service) == 0
+
+
+async def test_a_topped_up_esim_is_refreshed_although_its_state_has_just_been_read(
+    parts: Parts,
+) -> None:
+    (esim,) = await parts.deliver()
+    await parts.fetcher.refresh([esim])
+    delivery = Delivery(
+        *(uuid4(), esim.plan_id, esim.customer_id, "top-up", BUNDLE, ""), auto_activate=False
+    )
+    (topped_up,) = await parts.registration.top_up(delivery, [esim.iccid])
+    await parts.fetcher.refresh([topped_up])
+    assert await parts.asked("/bundles") == 2
 
 
 async def test_a_delivery_is_refreshed_and_its_reference_sent_in_the_background(

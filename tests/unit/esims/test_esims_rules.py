@@ -274,4 +274,8 @@ def test_polls_back_off_up_to_a_bound_and_end() -> None:
 def test_a_poll_that_was_not_answered_is_repeated(asked: datetime | None) -> None:
     due = Due(esim(), 1, NOW + LEASE)
     assert next_poll(esim(state_read_at=asked), due, NOW) == NOW + FIRST_PAUSE
-    assert next_poll(esim(state_read_at=NOW), due, NOW + timedelta(seconds=2)) is None
+    answered, later = esim(state_read_at=NOW, bundles_read_at=NOW), NOW + timedelta(seconds=2)
+    assert next_poll(answered, due, later) is None
+    # Each of the two requests may fail alone.
+    for half in (replace(answered, state_read_at=asked), replace(answered, bundles_read_at=asked)):
+        assert next_poll(half, due, NOW) == NOW + FIRST_PAUSE
