@@ -129,13 +129,18 @@ def _bundle_used(
     certain = True
     if use.assignment_id is not None:
         known = next((b for b in bundles if b.assignment.id == use.assignment_id), None)
+        if known is None:
+            known, certain = _same_reference(use, of_name), False
     else:
         known = _same_start(use, of_name)
         if known is None:
             # No known bundle started at that time. If exactly one has not started, the event is probably
-            # about it. Another bundle of the same name may not have been fetched yet.
-            waiting = [b for b in of_name if not b.absent and b.assignment.started_at is None]
-            known, certain = (waiting[0] if len(waiting) == 1 else None), False
+            # about it. Another bundle of the same name may not have been fetched yet. Without a time, the
+            # event may also be about one that has started.
+            present = [b for b in of_name if not b.absent]
+            waiting = [b for b in present if b.assignment.started_at is None]
+            one = len(waiting) == 1 and (use.started_at is not None or len(present) == 1)
+            known, certain = (waiting[0] if one else None), False
     if known is not None and known.absent:
         return Effect(esim, read=True)
     if known is None and use.assignment_id is None and (of_name or not announced):
@@ -190,6 +195,12 @@ def _same_start(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
         if b.assignment.started_at is not None
         and abs(b.assignment.started_at - use.started_at) <= SAME_MOMENT
     ]
+    return same[0] if len(same) == 1 else None
+
+
+def _same_reference(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
+    """Return the bundle that has the event's reference, if its id is not the event's."""
+    same = [b for b in of_name if use.reference and b.assignment.reference == use.reference]
     return same[0] if len(same) == 1 else None
 
 

@@ -78,6 +78,25 @@ def test_the_only_unused_bundle_is_updated_and_the_provider_queried() -> None:
     assert effect.read
 
 
+def test_a_bundle_is_recognized_by_its_reference_if_its_id_is_another() -> None:
+    known = bundle("1", AssignmentState.ACTIVE, started=NOW)
+    use = replace(used(5, NOW, "999", unlimited=False), reference=known.assignment.reference)
+    effect = after(use, known)
+    assert reported(effect) == ("1", AssignmentState.ACTIVE, 5)
+    assert effect.read
+    # Several bundles of the same reference, or another reference: it may be an unknown bundle.
+    assert reported(after(use, known, bundle("2")))[0] == "999"
+    assert reported(after(replace(use, reference="order-1"), known))[0] == "999"
+
+
+def test_a_report_without_a_start_may_be_about_any_bundle_of_that_name() -> None:
+    for state in (AssignmentState.ACTIVE, AssignmentState.EXPIRED):
+        started = bundle("1", state, started=NOW)
+        assert after(used(5, None), started, bundle("2")) == Effect(ESIM_, read=True)
+    removed = bundle("1", absent=True)
+    assert reported(after(used(5, None), removed, bundle("2"))) == ("2", AssignmentState.ACTIVE, 5)
+
+
 def test_a_bundle_with_zero_remaining_is_depleted() -> None:
     running = bundle("1", AssignmentState.ACTIVE, started=NOW)
     assert reported(after(used(0, NOW, "1"), running)) == ("1", AssignmentState.DEPLETED, 0)
