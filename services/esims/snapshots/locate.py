@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,16 +23,23 @@ logger = logging.getLogger(__name__)
 
 # Beyond this many eSIMs, new ones are dropped: the provider reports a country again every day.
 MAX_WAITING = 1_000
+# Seconds until the next query while the provider is unavailable, and the number of queries of one eSIM.
+PAUSE = 60.0
+MAX_TRIES = 60
 
 
 class Locations:
-    """Fetches locations in the background, one at a time."""
+    """Fetches locations in the background, one at a time; `pause` is in seconds."""
 
-    def __init__(self, database: Database, source: ESIMsDataSource, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, source: ESIMsDataSource, clock: Clock, *, pause: float = PAUSE
+    ) -> None:
         self._database = database
         self._source = source
         self._clock = clock
+        self._pause = pause
         self._waiting: dict[UUID, ESIM] = {}
+        self._tries: Counter[UUID] = Counter()
         self._work: asyncio.Task[None] | None = None
 
     def look_up(self, esims: Sequence[ESIM]) -> None:
@@ -50,15 +58,24 @@ class Locations:
     async def _fetch_waiting(self) -> None:
         while self._waiting:
             esim = self._waiting.pop(next(iter(self._waiting)))
-            try:
-                await self._record(esim, await self._source.get_location(esim.iccid))
-            except Failure as failure:
-                if failure.kind is not Kind.NOT_FOUND:  # NEVER_ATTACHED
-                    logger.warning(
-                        "the country of eSIM %s could not be fetched: %s", esim.id, failure
-                    )
-            except Exception:
-                logger.exception("fetching the country of eSIM %s failed", esim.id)
+            self._tries[esim.id] += 1
+            if await self._is_settled(esim) or self._tries[esim.id] >= MAX_TRIES:
+                del self._tries[esim.id]
+            else:
+                self._waiting.setdefault(esim.id, esim)
+                await asyncio.sleep(self._pause)
+
+    async def _is_settled(self, esim: ESIM) -> bool:
+        """Fetch and record a location; False if that is worth another try."""
+        try:
+            await self._record(esim, await self._source.get_location(esim.iccid))
+        except Failure as failure:
+            if failure.kind is not Kind.NOT_FOUND:  # NEVER_ATTACHED
+                logger.warning("the country of eSIM %s could not be fetched: %s", esim.id, failure)
+            return failure.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED)
+        except Exception:
+            logger.exception("fetching the country of eSIM %s failed", esim.id)
+        return True
 
     async def _record(self, esim: ESIM, location: Location) -> None:
         now = self._clock.wall()
