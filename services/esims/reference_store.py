@@ -40,6 +40,17 @@ async def claim(
     ]
 
 
+SCHEDULE = """
+update esims.esims set reference_due_at = $2 where id = $1 and reference_due_at is null
+"""
+
+
+async def schedule(connection: Connection, esim_id: UUID, at: datetime) -> bool:
+    """Have the stored reference sent at that time; False if it is to be sent anyway."""
+    status: str = await connection.execute(SCHEDULE, esim_id, at)
+    return status == "UPDATE 1"
+
+
 # A reference that was changed while the older one was being sent is sent again.
 SETTLE = """
     with held as (

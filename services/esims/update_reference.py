@@ -43,18 +43,22 @@ class ReferenceUpdates:
         outcome is unknown (REFERENCE_UNCONFIRMED).
         """
         esim = await find.to_change(self._database, session, esim_id)
+        # Scheduled before the call: if its outcome stays unclear, or this process dies, the provider gets the
+        # stored reference again.
+        async with self._database.system() as connection:
+            due = self._clock.wall() + LEASE
+            scheduled = await reference_store.schedule(connection, esim_id, due)
         try:
             await self._source.update_esim(esim.iccid, reference)
         except Failure as failure:
-            if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND):
-                raise Failure(
-                    Kind.REFUSED,
-                    "ESIM_NOT_UPDATABLE",
-                    "The provider does not allow changing the reference of this eSIM",
-                ) from failure
-            if failure.kind is not Kind.UNCLEAR:
+            if failure.kind is Kind.UNCLEAR:
+                await self._confirm(esim, reference)
+            else:
+                if scheduled:  # nothing was changed
+                    await self._record(esim_id, esim.customer_ref)
+                if failure.kind in (Kind.REFUSED, Kind.NOT_FOUND):
+                    raise _not_updatable() from failure
                 raise
-            await self._confirm(esim, reference)
         now = self._clock.wall()
         async with self._database.system() as connection:
             [locked] = await store.lock(connection, [esim_id])
@@ -65,6 +69,10 @@ class ReferenceUpdates:
             changed_at = await store.save(connection, [locked])
             await reference_store.record_outcomes(connection, [(esim_id, reference, None)])
         return replace(locked, updated_at=changed_at[esim_id])
+
+    async def _record(self, esim_id: UUID, sent: str) -> None:
+        async with self._database.system() as connection:
+            await reference_store.record_outcomes(connection, [(esim_id, sent, None)])
 
     async def _confirm(self, esim: ESIM, reference: str) -> None:
         try:
@@ -109,6 +117,14 @@ class ReferenceUpdates:
             logger.exception("the reference of eSIM %s could not be sent", pending.esim_id)
             return None if pending.tries >= MAX_TRIES else self._clock.wall() + pause
         return None
+
+
+def _not_updatable() -> Failure:
+    return Failure(
+        Kind.REFUSED,
+        "ESIM_NOT_UPDATABLE",
+        "The provider does not allow changing the reference of this eSIM",
+    )
 
 
 def _unconfirmed() -> Failure:

@@ -136,6 +136,42 @@ async def test_a_reference_that_the_provider_did_not_store_is_not_stored(service
     assert (await service.get(esim)).customer_ref == "before"
 
 
+async def test_after_an_unclear_change_the_provider_gets_the_stored_reference_again(
+    service: Service,
+) -> None:
+    (esim,) = await service.deliver(customer_ref="before")
+    admin = service.databases.admin
+    sent = "select reference_due_at is null from esims.esims"
+    await service.databases.until(sent)
+    for fault in (
+        {"method": "PUT", "path": "/esims", "drop": True, "effect": "done"},
+        {"method": "GET", "path": "/esims/*", "status": 500, "count": 0},
+    ):
+        await service.provider.control("POST", "/faults", fault)
+    request = pb.UpdateESIMReferenceRequest(esim_id=esim.id, reference="after")
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.UpdateESIMReference, request)
+    assert caught.value.reason == "REFERENCE_UNCONFIRMED"
+    assert at_provider(service.provider, esim.iccid).customer_ref == "after"
+    assert await admin.fetchval("select reference_due_at > now() from esims.esims")
+    # As if a minute had passed.
+    await admin.execute("update esims.esims set reference_due_at = now()")
+    await service.databases.until(sent)
+    assert at_provider(service.provider, esim.iccid).customer_ref == "before"
+
+
+async def test_a_refused_change_of_a_reference_schedules_nothing(service: Service) -> None:
+    (esim,) = await service.deliver()
+    fault = {"method": "PUT", "path": "/esims", "status": 400}
+    await service.provider.control("POST", "/faults", fault)
+    request = pb.UpdateESIMReferenceRequest(esim_id=esim.id, reference="after")
+    with pytest.raises(Failure) as caught:
+        await service.ask(service.stub.UpdateESIMReference, request)
+    assert caught.value.reason == "ESIM_NOT_UPDATABLE"
+    due = await service.databases.admin.fetchval("select reference_due_at from esims.esims")
+    assert due is None
+
+
 @pytest.mark.parametrize("reference", ["x" * 101, "two\nlines"])
 async def test_a_bad_reference_is_reported_by_field(service: Service, reference: str) -> None:
     (esim,) = await service.deliver()
