@@ -67,6 +67,8 @@ def _assignment(row: Mapping[str, Any], name: str, description: str) -> Assignme
         # Throttled until the next 24 hours: an unlimited bundle is not used up before its end.
         state = AssignmentState.ACTIVE
     initial, remaining = (None, None) if unlimited else _bytes(row)
+    if state is AssignmentState.DEPLETED and remaining is None:
+        remaining = 0  # the reported amount may be negative, if more was used than included
     assigned_at = timestamps.from_provider(row.get("assignmentDateTime"))
     started_at = timestamps.from_provider(row.get("startTime"))
     ends_at = timestamps.end_of(timestamps.from_provider(row.get("endTime")), started_at)

@@ -80,6 +80,12 @@ def test_an_unlimited_bundle_is_never_depleted(fields: dict[str, Any]) -> None:
     assert read(bundleState="expired", **fields).state is AssignmentState.EXPIRED
 
 
+@pytest.mark.parametrize("remaining", [-52, "-52", None, ...])
+def test_a_depleted_bundle_has_no_data_left_whatever_its_amount(remaining: Any) -> None:
+    assert read(bundleState="depleted", remainingQuantity=remaining).remaining_bytes == 0
+    assert read(bundleState="active", remainingQuantity=remaining).remaining_bytes is None
+
+
 @pytest.mark.parametrize("amount", [2**63 - 1, 2**53 - 1, "9223372036854775807", 10**18])
 def test_an_amount_that_no_bundle_has_is_unknown(amount: Any) -> None:
     found = read(initialQuantity=amount, remainingQuantity=amount)
