@@ -9,7 +9,7 @@ from services.esims.bundle_store import WAS_LISTED
 from services.esims.customer_store import ERASED
 
 # What a customer wrote is exported for organizations only, whose own reference it is. Bundles that a callback
-# announced, but the provider never confirmed, are left out.
+# announced, but the provider never confirmed, are left out. A bundle removed before its end is revoked.
 ESIMS = f"""
 select e.id, e.iccid, (e.created_at at time zone $3)::date as created_day, e.created_at, e.status,
     e.profile_status, e.order_id, e.plan_id, e.bundle_name, e.order_reference, e.customer_id,
@@ -30,7 +30,9 @@ left join lateral (
             and b.remaining_bytes is not null as counted
         from (
             select b.unlimited, b.initial_bytes, b.remaining_bytes, b.ends_at,
-                b.state = 'revoked' or b.absent_since is not null as revoked
+                b.state = 'revoked' or (
+                    b.absent_since is not null and b.state in ('processing', 'queued', 'active')
+                ) as revoked
             from esims.esim_bundles b
             where b.esim_id = e.id and {WAS_LISTED.format(row="b")}
         ) b

@@ -95,6 +95,19 @@ async def test_an_esim_has_its_bundles_and_its_use(service: Service, finance: st
     assert {row.customer_id for row in await esims(service, finance)} == {""}
 
 
+async def test_a_removed_bundle_is_revoked_unless_it_had_ended(
+    service: Service, finance: str
+) -> None:
+    (esim,) = await service.deliver()
+    await use(service, esim, 1000)
+    for state, expected in (("depleted", (0, 10**9)), ("lapsed", (0, 10**9)), ("active", (1, 0))):
+        await service.databases.admin.execute(
+            "update esims.esim_bundles set state = $1, absent_since = now()", state
+        )
+        [row] = await esims(service, finance)
+        assert (row.revoked_bundles, row.used_bytes) == expected
+
+
 async def test_no_export_has_an_activation_code(service: Service, finance: str) -> None:
     company = await company_of(service, "acme")
     await service.deliver(quantity=3)
