@@ -178,7 +178,7 @@ class OrdersDataSource:
         params.append(("createdAt", f"gte:{_iso(since)}"))
         if until is not None:
             params.append(("createdAt", f"lte:{_iso(until)}"))
-        history = History()
+        history, old_pages = History(), 0
         for page in range(1, MAX_PAGES + 1):
             answer = await self._provider.get(
                 "/orders", [*params, ("page", str(page))], priority=priority
@@ -186,10 +186,11 @@ class OrdersDataSource:
             if answer is None and page > 1:  # an empty page
                 return history
             rows, pages = read_orders(answer)
-            news = history.add(rows)
+            old_pages = 0 if history.add(rows) else old_pages + 1
             # A short page may not be the last one, because the provider may cap page sizes silently. A page
-            # without new rows is the end: it is empty, or the provider ignored the page number.
-            if not news or (pages is not None and page >= pages):
+            # without new rows may repeat the previous one, because that many orders were placed meanwhile. If
+            # the next page has none either, the provider ignores page numbers.
+            if not rows or (pages is not None and page >= pages) or old_pages > 1:
                 return history
         raise bad_answer("GET /orders has too many pages")
 

@@ -1,5 +1,6 @@
 """The orders datasource against the example responses and a running sandbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -180,6 +181,33 @@ async def test_every_page_is_read_even_if_pages_are_smaller_than_requested(
     bought = {(await bench.source.create_order(bench.bundle, 1)).reference for _ in range(8)}
     orders = await bench.source.get_orders(since())
     assert {order.reference for order in orders} == bought
+
+
+@pytest.mark.parametrize("shape", ["array", "object"])
+async def test_orders_placed_while_the_list_is_read_hide_no_older_ones(
+    bench: Bench, shape: str
+) -> None:
+    bench.switches.orders_shape = shape
+    bench.switches.orders_page_most = 2
+    older = {(await bench.source.create_order(bench.bundle, 1)).reference for _ in range(6)}
+    # The first page is made before two more orders are placed, so the second one repeats it.
+    fault = {"method": "GET", "path": "/orders", "effect": "done", "delay_seconds": 0.5}
+    faults = f"{bench.running.control_url}/faults"
+    async with aiohttp.ClientSession() as http:
+        await http.post(faults, json=fault)
+        reading = asyncio.create_task(bench.source.get_orders(since()))
+        while (await (await http.get(faults)).json())["faults"]:
+            await asyncio.sleep(0)  # until the request has arrived
+    for _ in range(2):
+        await bench.source.create_order(bench.bundle, 1)
+    assert older <= {order.reference for order in await reading}
+
+
+async def test_a_list_whose_page_numbers_are_ignored_is_read_once(bench: Bench) -> None:
+    bought = await bench.source.create_order(bench.bundle, 1)
+    rows = [{"orderReference": bought.reference, "order": []}]
+    await bench.fault(method="GET", path="/orders", status=200, body=rows, count=0)
+    assert [o.reference for o in await bench.source.get_orders(since())] == [bought.reference]
 
 
 async def test_a_page_that_is_null_is_the_end_of_the_list(bench: Bench) -> None:
