@@ -79,7 +79,10 @@ class Events:
         return pb.EVENT_OUTCOME_APPLIED, ""
 
     async def _balance_reported(self, event: pb.ProviderEvent) -> "pb.EventOutcome.ValueType":
-        if event.repeated:  # an old callback that is sent again would look like the newest balance
+        if event.repeated:
+            # It may be an old callback that is sent again, or a top-up by the same amounts as an earlier one.
+            async with self._database.system() as connection:
+                await event_store.read_balance_soon(connection)
             return pb.EVENT_OUTCOME_UNCHANGED
         change = event.balance_changed
         low = event.balance_low

@@ -58,3 +58,11 @@ async def record_balance(
         RECORD_BALANCE, event_id, received_at, kind, balance, old_balance, threshold
     )
     return None if row is None else bool(row["newest"])
+
+
+READ_BALANCE_SOON = "update orders.provider_audits set due_at = now() where due_at > now()"
+
+
+async def read_balance_soon(connection: Connection) -> None:
+    """Make the audit due now, which reads the balance from the provider."""
+    await connection.execute(READ_BALANCE_SOON)

@@ -64,6 +64,20 @@ async def test_purchases_and_callbacks_update_the_balance_and_older_reports_do_n
         assert await stored(shop) == Decimal("74.1")
 
 
+async def test_after_a_repeated_report_the_balance_is_read_from_the_provider(shop: Shop) -> None:
+    """Automatic top-ups often have the amounts of an earlier one."""
+    again = reported("74.1")
+    again.events[0].repeated = True
+    async with shop.open(audit_every=A_DAY, settling=0.0, clock_tolerance=0.0) as orders:
+        await shop.databases.until("select exists (select from orders.provider_balance)")
+        due = "select due_at <= now() from orders.provider_audits"
+        assert not await shop.databases.admin.fetchval(due)
+        answer = await orders.ApplyEvents(again, metadata=shop.service_key)
+        assert [one.outcome for one in answer.results] == [events_pb2.EVENT_OUTCOME_UNCHANGED]
+        assert await shop.databases.admin.fetchval(due)
+    assert await stored(shop) == shop.sandbox.world.account.balance
+
+
 async def test_a_balance_is_stored_without_what_it_is_compared_with(shop: Shop) -> None:
     wanted = reported("74.1")
     wanted.events[0].balance_low.ClearField("threshold")
