@@ -10,6 +10,7 @@ from uuid import UUID
 from kit.db.database import Connection
 from services.orders import step_log
 from services.orders.order import Order, OrderCost, OrderStatus, PaidBy, RecoveryPoint
+from services.orders.provider.provider_order import spellings
 from services.orders.status_reasons import FailureReason
 
 # What a session may read. Costs are for the system only: see the next constant.
@@ -90,8 +91,7 @@ async def owners(connection: Connection, references: Sequence[str]) -> dict[str,
 
     References are UUIDs, so capital letters make no difference.
     """
-    forms = {form for one in references for form in (one, one.lower(), one.upper())}
-    rows = await connection.fetch(OWNERS, list(forms))
+    rows = await connection.fetch(OWNERS, spellings(references))
     found = {row["provider_reference"].lower(): row["id"] for row in rows}
     return {one: found[one.lower()] for one in references if one.lower() in found}
 

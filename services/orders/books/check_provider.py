@@ -46,7 +46,8 @@ class ProviderCheck:
             bought = await check_store.unsettled(connection)
             owned = await check_store.owned(connection, list(history.orders))
             placed = await check_store.placed(connection, start, min(end, settled))
-        listed = history.orders.keys() | {row.reference for row in history.unreadable.values()}
+        references = [*history.orders, *(row.reference for row in history.unreadable.values())]
+        listed = {reference.lower() for reference in references}
         for order in history.orders.values():
             if order.created_at is not None and not start <= order.created_at < end:
                 continue  # read with the windows before and after
@@ -58,7 +59,7 @@ class ProviderCheck:
             if found is not None:
                 yield found
         for row in placed:
-            if row["provider_reference"] not in listed:
+            if row["provider_reference"].lower() not in listed:
                 yield Difference(
                     Books.PROVIDER,
                     "ORDER_NOT_AT_PROVIDER",

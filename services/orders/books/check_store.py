@@ -14,6 +14,7 @@ from services.orders.payments.refunds.refund_store import COLUMNS as REFUND_COLU
 from services.orders.payments.refunds.refund_store import read_row as read_refund
 from services.orders.payments.store import COLUMNS as PAYMENT_COLUMNS
 from services.orders.payments.store import read_row as read_payment
+from services.orders.provider.provider_order import spellings
 from services.orders.store import ALL_COLUMNS
 from services.orders.store import read_row as read_order
 
@@ -259,8 +260,9 @@ where o.provider_reference = any($1::text[])
 
 async def owned(connection: Connection, references: Sequence[str]) -> dict[str, Any]:
     """Return the orders here by the provider's reference, with the cost that was posted."""
-    rows = await connection.fetch(OWNED, list(references))
-    return {row["provider_reference"]: row for row in rows}
+    rows = await connection.fetch(OWNED, spellings(references))
+    found = {row["provider_reference"].lower(): row for row in rows}
+    return {one: found[one.lower()] for one in references if one.lower() in found}
 
 
 # Attempts that may own an order of the provider soon; they must be read before its owners.

@@ -1,7 +1,7 @@
 """Reads the provider's JSON about orders and install details."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -82,6 +82,11 @@ def bad_answer(what: str, kind: Kind = Kind.UNAVAILABLE) -> Failure:
         "The provider's response could not be parsed; try again later.",
         details={"problem": what},
     )
+
+
+def spellings(references: Iterable[str]) -> list[str]:
+    """Return references as they are, in lower and in upper case: they are UUIDs, which may be in any case."""
+    return list({form for one in references for form in (one, one.lower(), one.upper())})
 
 
 def read_order(shape: Any) -> ProviderOrder:
