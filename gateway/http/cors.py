@@ -36,6 +36,9 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 LOCALHOST = "localhost"
 # Refused origins that are logged. Bounded, because any client can invent origins.
 MAX_LOGGED = 20
+# The origin of forms on a page that sends no referrer, such as that of a share link, and of sandboxed pages.
+# It can't be allowed by name.
+OPAQUE = "null"
 # Characters of a refused origin in a log line.
 MAX_LOGGED_LENGTH = 100
 
@@ -125,7 +128,7 @@ class Pages:
         return response
 
     def _log(self, origin: str) -> None:
-        if origin in self._logged or len(self._logged) >= MAX_LOGGED:
+        if origin == OPAQUE or origin in self._logged or len(self._logged) >= MAX_LOGGED:
             return
         self._logged.add(origin)
         logger.warning(

@@ -130,6 +130,14 @@ def test_a_refused_origin_is_logged_once_with_the_setting_that_allows_it(
     assert "https://shop.example" in line
 
 
+def test_an_origin_that_no_setting_can_allow_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert not Pages(Origins()).allowed(asked_from("null"))
+    assert not caplog.messages
+
+
 def test_invented_origins_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     pages = Pages(Origins())
     with caplog.at_level(logging.WARNING):
