@@ -4,15 +4,18 @@ import csv
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.fixtures.local.command import Run, esimgo, printed, read
 from tests.fixtures.platform import BUNDLE, Platform
+from tests.fixtures.sandboxes import ProviderSandbox, run_provider_sandbox
 
 SHOP: dict[str, Any] = {
     "priceLists": [
@@ -34,6 +37,13 @@ SHOP: dict[str, Any] = {
         {"name": "rest", "kind": "TARGET_MARGIN", "value": "30"},
     ],
 }
+
+
+@pytest.fixture
+async def provider(http: aiohttp.ClientSession) -> AsyncIterator[ProviderSandbox]:
+    """The sandbox with all of its bundles, which are several pages of an export."""
+    async with run_provider_sandbox(http) as running:
+        yield running
 
 
 @pytest.fixture
