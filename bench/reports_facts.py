@@ -1,4 +1,4 @@
-"""Sales facts of a shop that has sold for two years, made in SQL, and their sums by day."""
+"""Sales facts of a shop, made in SQL, and their sums by day."""
 
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,8 @@ import asyncpg
 from services.orders.reports import rebuild_store
 
 ZONE = "UTC"
-YEARS = 2
+# Two years.
+DAYS = 730
 # Facts of an order, on average: see FILL.
 FACTS_OF_AN_ORDER = 3.65
 EMPTY = (
@@ -93,10 +94,10 @@ order by s.at
 """
 
 
-def period(today: date) -> tuple[date, date]:
-    """Return the first and the last day with sales: two years until yesterday."""
+def period(today: date, days: int = DAYS) -> tuple[date, date]:
+    """Return the first and the last day with sales, of so many until yesterday."""
     last = today - timedelta(days=1)
-    return last - timedelta(days=365 * YEARS - 1), last
+    return last - timedelta(days=days - 1), last
 
 
 async def fill(connection: Any, facts: int, first: date, last: date) -> None:

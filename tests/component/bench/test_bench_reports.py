@@ -38,7 +38,15 @@ async def test_its_facts_are_summed_as_those_of_purchases(databases: Databases) 
 
 
 def test_the_reports_that_have_a_bound_read_the_smallest_sums() -> None:
-    measured = reports.reports(datetime(2026, 11, 28, tzinfo=UTC).date())
+    measured = reports.reports(*reports_facts.period(datetime(2026, 11, 28, tzinfo=UTC).date()))
     for name in reports.BOUNDS:
         wanted = requests.sales(measured[name])
         assert sources.source(wanted, summed=True) is Source.AREAS
+
+
+def test_a_young_shop_is_measured_with_reports_of_its_days_only() -> None:
+    first, last = reports_facts.period(datetime(2026, 11, 28, tzinfo=UTC).date(), 73)
+    measured = reports.reports(first, last)
+    assert measured
+    assert all(str(first) <= request.range.from_day for request in measured.values())
+    assert not [name for name in measured if "year" in name]
