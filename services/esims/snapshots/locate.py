@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from kit.db.database import Database
 from kit.errors import Failure, Kind
+from kit.logs.episodes import Episodes
 from kit.values import timestamps
 from kit.values.clock import Clock
 from providers.esim_go import countries
@@ -20,16 +20,20 @@ from services.esims.provider_esim import Location
 from services.esims.snapshots import record
 
 logger = logging.getLogger(__name__)
+episodes = Episodes(logger)
 
 # Beyond this many eSIMs, new ones are dropped: the provider reports a country again every day.
 MAX_WAITING = 1_000
-# Seconds until the next query while the provider is unavailable, and the number of queries of one eSIM.
+# Seconds until the next query of an eSIM that the provider could not return, and the number of its queries.
 PAUSE = 60.0
 MAX_TRIES = 60
 
 
 class Locations:
-    """Fetches locations in the background, one at a time; `pause` is in seconds."""
+    """Fetches locations in the background, one at a time; `pause` is in seconds.
+
+    A query that fails is repeated after the pause, during which others are made.
+    """
 
     def __init__(
         self, database: Database, source: ESIMsDataSource, clock: Clock, *, pause: float = PAUSE
@@ -38,32 +42,40 @@ class Locations:
         self._source = source
         self._clock = clock
         self._pause = pause
-        self._waiting: dict[UUID, ESIM] = {}
-        self._tries: Counter[UUID] = Counter()
+        # The next query of each eSIM, with its number.
+        self._waiting: dict[UUID, tuple[ESIM, int]] = {}
+        self._paused: dict[UUID, asyncio.TimerHandle] = {}
         self._work: asyncio.Task[None] | None = None
 
     def look_up(self, esims: Sequence[ESIM]) -> None:
         """Queue these eSIMs for a fetch of their locations."""
         for esim in esims:
-            if len(self._waiting) < MAX_WAITING:
-                self._waiting.setdefault(esim.id, esim)
-        if self._waiting and (self._work is None or self._work.done()):
-            self._work = asyncio.create_task(self._fetch_waiting())
+            self._queue(esim, 1)
 
     async def close(self) -> None:
+        for timer in self._paused.values():
+            timer.cancel()
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
 
+    def _queue(self, esim: ESIM, number: int) -> None:
+        if (timer := self._paused.pop(esim.id, None)) is not None:
+            timer.cancel()
+        if len(self._waiting) + len(self._paused) < MAX_WAITING:
+            self._waiting.setdefault(esim.id, (esim, number))
+        if self._waiting and (self._work is None or self._work.done()):
+            self._work = asyncio.create_task(self._fetch_waiting())
+
     async def _fetch_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
-            esim = self._waiting.pop(next(iter(self._waiting)))
-            self._tries[esim.id] += 1
-            if await self._is_settled(esim) or self._tries[esim.id] >= MAX_TRIES:
-                del self._tries[esim.id]
-            else:
-                self._waiting.setdefault(esim.id, esim)
-                await asyncio.sleep(self._pause)
+            esim, number = self._waiting.pop(next(iter(self._waiting)))
+            settled = await self._is_settled(esim)
+            # A callback may have queued it again meanwhile.
+            if not settled and number < MAX_TRIES and esim.id not in self._waiting:
+                again = loop.call_later(self._pause, self._queue, esim, number + 1)
+                self._paused[esim.id] = again
 
     async def _is_settled(self, esim: ESIM) -> bool:
         """Fetch and record a location; False if that is worth another try."""
@@ -71,7 +83,12 @@ class Locations:
             await self._record(esim, await self._source.get_location(esim.iccid))
         except Failure as failure:
             if failure.kind is not Kind.NOT_FOUND:  # NEVER_ATTACHED
-                logger.warning("the country of eSIM %s could not be fetched: %s", esim.id, failure)
+                episodes.record(
+                    f"countries of eSIMs are not read ({failure.reason})",
+                    "the country of eSIM %s could not be fetched: %s",
+                    esim.id,
+                    failure,
+                )
             return failure.kind not in (Kind.UNAVAILABLE, Kind.EXHAUSTED)
         except Exception:
             logger.exception("fetching the country of eSIM %s failed", esim.id)
