@@ -85,8 +85,7 @@ async def test_only_uncompressed_utf8_json_is_accepted(
 @pytest.mark.parametrize("name", ["Utf-8", "UTF8", '"utf-8"'])
 async def test_charset_names_are_case_insensitive(serving_plans: Gateway, name: str) -> None:
     headers = {"Content-Type": f"application/json; charset={name}"}
-    body = json.dumps({"query": QUERY}).encode()
-    answer = await post(serving_plans.client, body, headers)
+    answer = await post(serving_plans.client, json.dumps({"query": QUERY}).encode(), headers)
     assert answer.data == {"featuredPlans": []}
 
 

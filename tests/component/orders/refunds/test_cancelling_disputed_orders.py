@@ -1,14 +1,16 @@
 """Cancellations of orders whose payment was disputed in between."""
 
 from decimal import Decimal
+from typing import Any
 
 from protos.orders.v1 import orders_pb2, payments_pb2
 from services.orders.payments.disputes.settings import DisputeSettings
 from services.orders.payments.policy import RefundPolicy
 from services.orders.status_reasons import MESSAGE_REFUND_REPEATED
-from tests.component.orders.payments.paid_shop import PaidShop, buyer_id
+from tests.component.orders.payments.paid_shop import Open, PaidShop, buyer_id
 from tests.component.orders.payments.test_disputes import NO_POLL, dispute, recorded, send_event
 from tests.component.orders.refunds.bought import balances, bought, refunds, settled, wanted
+from tests.component.orders.shop import Metadata
 
 EVENTS = DisputeSettings(suspend=False, refund_warnings=False, poll_every=NO_POLL)
 
@@ -48,18 +50,24 @@ async def test_what_a_dispute_had_withdrawn_goes_back_with_the_next_cancellation
     assert (await paid_shop.payment(order.id))["refunded"] == half
 
 
+async def _hindered(paid_shop: PaidShop, service: Open, buyer: Metadata) -> tuple[str, Any, str]:
+    """Return an order, its payment and the dispute that was opened before the order was cancelled."""
+    order = await bought(paid_shop, service, buyer)
+    row = await paid_shop.payment(order.id)
+    dispute_id = await dispute(paid_shop, row)
+    cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
+    await service.orders.CancelOrder(cancel, metadata=buyer)
+    await settled(paid_shop, "FAILED")
+    return order.id, row, dispute_id
+
+
 async def test_a_refund_that_a_dispute_hindered_is_made_once_that_is_won(
     paid_shop: PaidShop,
 ) -> None:
     """The dispute is opened before the order is cancelled, and reported after it."""
     buyer, _ = await buyer_id(paid_shop)
     async with paid_shop.open(disputes=EVENTS) as service:
-        order = await bought(paid_shop, service, buyer)
-        row = await paid_shop.payment(order.id)
-        dispute_id = await dispute(paid_shop, row)
-        cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
-        await service.orders.CancelOrder(cancel, metadata=buyer)
-        await settled(paid_shop, "FAILED")
+        order_id, row, dispute_id = await _hindered(paid_shop, service, buyer)
         await send_event(service, paid_shop, "charge.dispute.created", row, dispute_id)
         await recorded(paid_shop, dispute_id, "needs_response")
         won = {"status": "won"}
@@ -76,9 +84,9 @@ async def test_a_refund_that_a_dispute_hindered_is_made_once_that_is_won(
         ("FAILED", "CARD", row["amount"]),
         ("SUCCEEDED", "CARD", row["amount"]),
     ]
-    payment = await paid_shop.payment(order.id)
+    payment = await paid_shop.payment(order_id)
     assert payment["refunded"] == payment["captured"]
-    assert (await paid_shop.shop.row(order.id))["status_reason"] == MESSAGE_REFUND_REPEATED
+    assert (await paid_shop.shop.row(order_id))["status_reason"] == MESSAGE_REFUND_REPEATED
     booked = await balances(paid_shop)
     assert booked["clearing:stripe"] == booked["disputes"] == 0
 
@@ -88,13 +96,8 @@ async def test_a_hindered_refund_that_was_made_in_another_way_is_not_made_again(
 ) -> None:
     buyer, _ = await buyer_id(paid_shop)
     async with paid_shop.open(disputes=EVENTS) as service:
-        order = await bought(paid_shop, service, buyer)
-        row = await paid_shop.payment(order.id)
-        dispute_id = await dispute(paid_shop, row)
-        cancel = orders_pb2.CancelOrderRequest(order_id=order.id)
-        await service.orders.CancelOrder(cancel, metadata=buyer)
-        await settled(paid_shop, "FAILED")
-        by_hand = wanted(order.id, destination=payments_pb2.REFUND_DESTINATION_MANUAL)
+        order_id, row, dispute_id = await _hindered(paid_shop, service, buyer)
+        by_hand = wanted(order_id, destination=payments_pb2.REFUND_DESTINATION_MANUAL)
         await service.payments.RefundOrder(by_hand, metadata=paid_shop.shop.service_key)
         won = {"status": "won"}
         await paid_shop.provider.control("POST", f"/disputes/{dispute_id}/resolve", won)
