@@ -6,6 +6,8 @@ import pytest
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
+from kit.telemetry import metrics
+
 # No deadlines, because slowness of the machine is not a failure.
 settings.register_profile(
     "no-deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -44,3 +46,10 @@ def clear_middleware_cache() -> Iterator[None]:
     """
     yield
     web_app._cached_build_middleware.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def own_metrics() -> Iterator[None]:
+    """Give each test its own metrics, which start at 0 whatever ran before it in the same process."""
+    with metrics.separate_registry():
+        yield

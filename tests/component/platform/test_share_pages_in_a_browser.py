@@ -17,7 +17,11 @@ from tests.fixtures.platform import Platform
 
 
 async def click(browser: Browser, selector: str) -> None:
-    """Click the middle of an element, and wait for the page that it opens."""
+    """Click the middle of an element, and wait for the page that it opens.
+
+    Chromium ignores clicks on a page until it has drawn it, which taking a picture waits for.
+    """
+    await browser.picture()
     root = (await browser.call("DOM.getDocument"))["root"]
     node = await browser.call("DOM.querySelector", nodeId=root["nodeId"], selector=selector)
     box = (await browser.call("DOM.getBoxModel", nodeId=node["nodeId"]))["model"]["content"]
