@@ -12,7 +12,6 @@ import pytest
 from kit.auth.sessions import ANONYMOUS, Role, Session
 from kit.db import pool
 from kit.db.database import Database, savepoint
-from kit.db.pool import CONNECT_TIMEOUT
 from kit.errors import Failure, Kind, Stopped
 from tests.fixtures.patience import PATIENCE, until
 from tests.fixtures.postgres import Databases
@@ -191,7 +190,10 @@ async def test_a_waiting_start_can_be_stopped(caplog: pytest.LogCaptureFixture) 
         await opening
 
 
-async def test_a_start_at_a_server_that_does_not_answer_can_be_stopped() -> None:
+async def test_a_start_at_a_server_that_does_not_answer_can_be_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "CONNECT_TIMEOUT", 2 * PATIENCE)
     stop = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
@@ -200,7 +202,7 @@ async def test_a_start_at_a_server_that_does_not_answer_can_be_stopped() -> None
         with accepted:
             stop.set()
             with pytest.raises(Stopped):
-                await asyncio.wait_for(opening, CONNECT_TIMEOUT / 2)
+                await asyncio.wait_for(opening, PATIENCE)
 
 
 async def test_a_server_that_does_not_answer_is_named_while_a_start_waits(

@@ -17,6 +17,7 @@ from kit.rpc.access import Access, Rule
 from kit.rpc.guard import Service
 from kit.rpc.server import Running, start
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.sandboxes import Auth
 from tests.fixtures.stepped_clock import ManualClock
 
@@ -105,7 +106,7 @@ async def test_a_stream_ends_when_its_session_expires(
     watching: Watching, servicer: StreamServicer, auth: Auth, clock: ManualClock[float]
 ) -> None:
     session = await auth.sign_in("ann@example.com")
-    clock.now = session["expires_at"] + 9.5  # half a second before the end of the leeway
+    clock.now = session["expires_at"] + 8  # two seconds before the end of the leeway
     messages = watching(session["access_token"])
     await anext(messages)
     with pytest.raises(Failure) as caught:
@@ -119,12 +120,12 @@ async def test_a_stop_ends_streams_immediately_despite_a_long_grace_period(
 ) -> None:
     messages = watching(auth.service_role_key)
     await anext(messages)
-    stopping = asyncio.create_task(running.stop(drain=0, grace=60))
+    stopping = asyncio.create_task(running.stop(drain=0, grace=2 * PATIENCE))
     with pytest.raises(Failure) as caught:
         await anext(messages)
     assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "STREAM_ENDED")
     await servicer.ended.wait()
-    async with asyncio.timeout(30):  # less than the grace period
+    async with asyncio.timeout(PATIENCE):  # less than the grace period
         await stopping
 
 

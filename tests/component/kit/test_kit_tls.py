@@ -55,7 +55,7 @@ async def outcome(port: int, tls: TLS) -> str:
     """Return SERVING, or the code with which the call failed."""
     async with rpc_client.channel(f"127.0.0.1:{port}", tls) as channel:
         try:
-            status = await health(channel, timeout=20)
+            status = await health(channel)
         except grpc.aio.AioRpcError as error:
             return error.code().name
         return health_pb2.HealthCheckResponse.ServingStatus.Name(status)

@@ -12,7 +12,7 @@ from aiohttp import web
 from kit.http import site
 from kit.http.server import Runner, plain_body
 from kit.http.settings import HTTPSettings
-from tests.fixtures.http_served import SHUTDOWN_TIMEOUT, Serve
+from tests.fixtures.http_served import Serve
 from tests.fixtures.no_more_files import no_more_files
 from tests.fixtures.patience import PATIENCE, until
 
@@ -90,13 +90,13 @@ async def test_a_client_that_connects_while_the_server_stops_is_disconnected_at_
     serve: Serve, iterations: int
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with serve(HTTPSettings()) as served:
+    async with serve(HTTPSettings(), shutdown_timeout=2 * PATIENCE) as served:
         client = socket.create_connection(("127.0.0.1", served.port))
         for _ in range(iterations):
             await asyncio.sleep(0)
         began = loop.time()
     with client:
-        assert loop.time() - began < SHUTDOWN_TIMEOUT / 2
+        assert loop.time() - began < PATIENCE
         assert not served.guard._open
         client.settimeout(PATIENCE)
         with suppress(ConnectionResetError):  # it was not accepted any more

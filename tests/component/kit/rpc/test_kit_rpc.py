@@ -136,11 +136,11 @@ async def test_undecodable_bytes_are_bad_input(channel: grpc.aio.Channel, auth: 
 
 async def test_the_handler_knows_the_clients_deadline(stub: Any, probe: Probe, auth: Auth) -> None:
     await rpc_client.call(
-        stub.GetOrder, orders_pb2.GetOrderRequest(), token=auth.service_role_key, timeout=20
+        stub.GetOrder, orders_pb2.GetOrderRequest(), token=auth.service_role_key, timeout=PATIENCE
     )
     assert probe.left is not None
-    # gRPC rounds a deadline up slightly; without one it would be DEFAULT_DEADLINE.
-    assert 0 < probe.left < 20.5
+    # gRPC rounds a deadline up slightly; without one it would be at most DEFAULT_DEADLINE.
+    assert rpc_guard.DEFAULT_DEADLINE < probe.left < PATIENCE + 0.5
 
 
 async def test_a_call_without_a_deadline_gets_the_default(

@@ -25,7 +25,7 @@ async def test_idle_calls_of_one_connection_leave_slots_for_others(
     serving: Serving, auth: Auth
 ) -> None:
     async with (
-        serving(Limits(calls_without_session=10, streams=100)) as running,
+        serving(Limits(calls_without_session=10, streams=100, request_seconds=PATIENCE)) as running,
         well_behaved(running) as call,
         caller(running) as one,
     ):
@@ -65,8 +65,10 @@ async def test_calls_without_a_session_are_limited(serving: Serving, probe: Prob
         probe.may_answer.clear()
         calls = [asyncio.create_task(call()) for _ in range(10)]
         counted = running.guard.bounds.calls(has_session=False)
-        await until(lambda: counted.count == 10)
-        assert probe.running == 2
+        slots = running.guard.bounds.slots
+        await until(lambda: sum(map(len, slots._waiting.values())) == 8)
+        await until(lambda: probe.running >= 2)
+        assert (counted.count, probe.running) == (10, 2)
         probe.may_answer.set()
         await asyncio.gather(*calls)
 
