@@ -10,11 +10,16 @@ import pytest
 import stripe
 from aiohttp import web
 
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import PaymentSandbox
 
 
 def make_client(
-    provider: PaymentSandbox, *, key: str | None = None, timeout: float = 30, retries: int = 0
+    provider: PaymentSandbox,
+    *,
+    key: str | None = None,
+    timeout: float = PATIENCE,
+    retries: int = 0,
 ) -> stripe.StripeClient:
     """Return the library's client for a sandbox."""
     return stripe.StripeClient(

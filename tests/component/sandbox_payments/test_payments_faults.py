@@ -64,15 +64,15 @@ async def test_a_cut_answer_hides_a_payment(
 
 @pytest.mark.parametrize(("effect", "made"), [("none", 0), ("done", 1)])
 async def test_a_timeout_before_or_after_the_execution(
-    payment_provider: PaymentSandbox, effect: str, made: int
+    client: stripe.StripeClient, payment_provider: PaymentSandbox, effect: str, made: int
 ) -> None:
-    impatient = make_client(payment_provider, timeout=0.3)
+    impatient = make_client(payment_provider, timeout=2)
     await fault(payment_provider, "timeout", effect=effect)
     with pytest.raises(stripe.APIConnectionError) as failed:
         await create(impatient)
     assert failed.value.should_retry
     assert len(payment_provider.world.intents) == made
-    assert (await create(impatient)).status == "requires_capture"
+    assert (await create(client)).status == "requires_capture"
     assert len(payment_provider.world.charges) == 1
 
 

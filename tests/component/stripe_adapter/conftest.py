@@ -14,6 +14,7 @@ from services.orders.payments.port import Intent, Start
 from services.orders.payments.stripe.adapter import Stripe
 from services.orders.payments.stripe.api import API
 from services.orders.payments.stripe.settings import StripeSettings
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import PaymentSandbox
 
 
@@ -76,7 +77,7 @@ def adapting(http: aiohttp.ClientSession, payment_provider: PaymentSandbox) -> A
     """Make an adapter on the sandbox; keyword arguments are settings."""
 
     def adapter(**changes: Any) -> Stripe:
-        usual = StripeSettings(payment_provider.secret_key, payment_provider.url, timeout=5)
+        usual = StripeSettings(payment_provider.secret_key, payment_provider.url, timeout=PATIENCE)
         settings = replace(usual, **changes)
         return Stripe(API(http, settings), settings)
 

@@ -12,6 +12,7 @@ from kit.errors import Failure, Kind
 from services.orders.payments.port import Intent, IntentState
 from tests.component.stripe_adapter.conftest import Adapting, Paying, id_of, start
 from tests.fixtures.free_ports import free_ports
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.payments import run_payment_sandbox
 
 CREATE = "/payment_intents"
@@ -24,7 +25,7 @@ UNCLEAR: dict[str, dict[str, Any]] = {
     "424": {"kind": "error", "status": 424},
     "timeout": {"kind": "timeout"},
     "timeout after": {"kind": "timeout", "effect": "done"},
-    "slow": {"kind": "slow", "delay_seconds": 30},
+    "slow": {"kind": "slow", "delay_seconds": 2 * PATIENCE},
     "conflict": {"kind": "conflict"},
     "html": {"kind": "html"},
     "empty": {"kind": "empty"},
@@ -34,6 +35,14 @@ UNCLEAR: dict[str, dict[str, Any]] = {
 
 # Those of them after which it was carried out.
 DONE = ("answer cut", "500 after", "timeout after", "slow", "empty")
+# Seconds after which the adapter gives up a request without an answer. Any other request is answered, and may
+# take longer on a busy machine.
+GIVE_UP = 3
+
+
+def seconds(fault: str) -> float:
+    """Return how long the adapter waits for the answer to a request with that fault."""
+    return GIVE_UP if fault in ("timeout", "timeout after", "slow") else PATIENCE
 
 
 async def failing(call: Awaitable[object]) -> Failure:
@@ -47,9 +56,9 @@ async def failing(call: Awaitable[object]) -> Failure:
 async def test_a_start_of_unclear_outcome_is_repeated_or_found(
     paying: Paying, adapting: Adapting, fault: str
 ) -> None:
-    port, wanted = adapting(timeout=1), start()
+    port, wanted = paying.port, start()
     await paying.fault(path=CREATE, **UNCLEAR[fault])
-    failure = await failing(port.start_intent(wanted))
+    failure = await failing(adapting(timeout=seconds(fault)).start_intent(wanted))
     assert (failure.kind, failure.reason) == (Kind.UNCLEAR, "PAYMENT_OUTCOME_UNKNOWN")
     again: Intent | None
     if fault == "500 after":
@@ -68,7 +77,7 @@ async def test_a_start_of_unclear_outcome_is_repeated_or_found(
 async def test_a_capture_of_unclear_outcome_takes_the_money_once(
     paying: Paying, adapting: Adapting, fault: str
 ) -> None:
-    intent, port = await paying.authorized(), adapting(timeout=1)
+    intent, port = await paying.authorized(), adapting(timeout=seconds(fault))
     await paying.fault(path=f"{CREATE}/*/capture", **UNCLEAR[fault])
     if fault in DONE:
         # The intent itself says that it was captured, also while its key brings a stored 500.
@@ -76,8 +85,8 @@ async def test_a_capture_of_unclear_outcome_takes_the_money_once(
     else:
         failure = await failing(port.capture(intent.id, id_of(intent)))
         assert failure.kind is Kind.UNCLEAR
-        assert (await port.get_intent(intent.id)).state is IntentState.AUTHORIZED
-    read = await port.capture(intent.id, id_of(intent))
+        assert (await paying.port.get_intent(intent.id)).state is IntentState.AUTHORIZED
+    read = await paying.port.capture(intent.id, id_of(intent))
     assert (read.state, read.received) == (IntentState.PAID, Decimal("12.50"))
     [charge] = await paying.objects("charges")
     assert charge["amount_captured"] == 1250
@@ -88,9 +97,9 @@ async def test_an_end_of_unclear_outcome_is_read(
     paying: Paying, adapting: Adapting, fault: str
 ) -> None:
     """A stored 500 is no outcome: for a day, each repeat would bring it again."""
-    port = adapting(timeout=1)
-    intent = await port.start_intent(start())
-    session = await port.start_checkout(start(return_url="https://shop.example/paid"))
+    port = adapting(timeout=seconds(fault))
+    intent = await paying.port.start_intent(start())
+    session = await paying.port.start_checkout(start(return_url="https://shop.example/paid"))
     for path in (f"{CREATE}/*/cancel", "/checkout/sessions/*/expire"):
         await paying.fault(path=path, **UNCLEAR[fault])
     if fault not in DONE:
@@ -143,7 +152,7 @@ async def test_reads_that_fail_are_unavailable(
 ) -> None:
     intent = await paying.port.start_intent(start())
     await paying.fault(fault, f"{CREATE}/*")
-    failure = await failing(adapting(timeout=1).get_intent(intent.id))
+    failure = await failing(adapting(timeout=seconds(fault)).get_intent(intent.id))
     assert failure.kind is Kind.UNAVAILABLE
     assert (await paying.port.get_intent(intent.id)).id == intent.id
 

@@ -20,6 +20,7 @@ from services.orders.payments.stripe.api import API
 from services.orders.payments.stripe.settings import StripeSettings
 from services.orders.payments.stripe.transport import MAX_ANSWER
 from tests.component.stripe_adapter.conftest import start
+from tests.fixtures.patience import PATIENCE
 
 DEEP = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
 ERROR = {"error": {"type": "invalid_request_error", "code": "x", "message": "sk_test_key"}}
@@ -70,7 +71,7 @@ async def odd(http: aiohttp.ClientSession, server: Odd) -> AsyncIterator[Stripe]
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    settings = StripeSettings("sk_test_key", f"http://127.0.0.1:{port}", timeout=5)
+    settings = StripeSettings("sk_test_key", f"http://127.0.0.1:{port}", timeout=PATIENCE)
     try:
         yield Stripe(API(http, settings), settings)
     finally:
@@ -127,7 +128,7 @@ async def test_a_compressed_answer_is_read(http: aiohttp.ClientSession) -> None:
 async def test_a_listing_that_never_ends_is_given_up(http: aiohttp.ClientSession) -> None:
     refund = {"object": "refund", "id": "re_1", "amount": 1, "currency": "eur", "status": "pending"}
     page = json.dumps({"object": "list", "data": [refund], "has_more": True}).encode()
-    async with odd(http, Odd(page)) as port, asyncio.timeout(10):
+    async with odd(http, Odd(page)) as port, asyncio.timeout(PATIENCE):
         assert {one.id for one in await port.list_refunds("pi_1")} == {"re_1"}
 
 

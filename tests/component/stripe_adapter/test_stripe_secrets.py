@@ -25,8 +25,8 @@ async def test_a_failure_and_its_traceback_show_no_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with metrics.separate_registry() as registry, tracing.root_span("a purchase"):
-        port, wanted = adapting(timeout=1), start()
-        intent = await port.start_intent(wanted)
+        port, wanted = adapting(**({"timeout": 1} if fault == "timeout" else {})), start()
+        intent = await paying.port.start_intent(wanted)
         await paying.fault(fault, "/payment_intents/*", count=0, effect="done")
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: port.get_intent(intent.id),
