@@ -160,7 +160,8 @@ async def test_readers_of_a_table_in_use_do_not_wait_behind_a_migration(
             runner.migrate(databases.admin_url, migrations=[*files.find(), change])
         )
         await databases.until("select exists (select from pg_locks where not granted)")
-        await reader.execute("set lock_timeout = '10s'; select from orders.esim_orders limit 1")
+        await reader.execute(f"set lock_timeout = '{PATIENCE}s'")
+        await reader.execute("select from orders.esim_orders limit 1")
         async with asyncio.timeout(PATIENCE):
             await export.execute("rollback")
             assert await migrating == [change.name]

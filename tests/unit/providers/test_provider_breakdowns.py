@@ -9,6 +9,7 @@ import pytest
 
 from kit.errors import Failure, Kind
 from providers.esim_go.client import Provider, ProviderSettings
+from tests.fixtures.patience import PATIENCE
 from tests.unit.providers.fake_provider import KEY, Answer, FakeProvider
 
 pytestmark = pytest.mark.usefixtures("no_back_off")
@@ -104,7 +105,7 @@ async def test_a_read_without_an_answer_is_unavailable(
 ) -> None:
     fake.will(Answer(hang=True))
     with pytest.raises(Failure) as raised:
-        await fake.client(http).get("/orders", timeout=1, retry=False)
+        await fake.client(http).get("/orders", timeout=2, retry=False)
     assert (raised.value.kind, raised.value.reason) == (Kind.UNAVAILABLE, "PROVIDER_TIMEOUT")
 
 
@@ -200,7 +201,7 @@ async def test_a_caller_with_a_short_deadline_does_not_open_the_circuit(
     fake.will(Answer(hang=True))
     client = fake.client(http, circuit_threshold=1, attempts=1)
     with pytest.raises(Failure, match="PROVIDER_TIMEOUT"):
-        await client.get("/orders", timeout=0.5)
+        await client.get("/orders", timeout=2)  # a shorter one than is judged
     assert circuit_of(client) == "closed"
 
 
@@ -261,10 +262,12 @@ async def test_a_failure_is_logged_with_context_and_without_secrets(
 async def test_one_item_in_progress_does_not_delay_another_at_the_same_path(
     http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
-    client = fake.client(http)
-    fake.will(Answer(status=503, headers={"Retry-After": "60"}), Answer({"ready": True}))
+    client = fake.client(http, longest_hold=3 * PATIENCE)
+    fake.will(
+        Answer(status=503, headers={"Retry-After": f"{3 * PATIENCE:.0f}"}), Answer({"ready": True})
+    )
     with pytest.raises(Failure, match="PROVIDER_PROCESSING"):
-        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
-    assert await client.get("/esims/assignments", {"reference": "two"}, timeout=5)
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=PATIENCE)
+    assert await client.get("/esims/assignments", {"reference": "two"}, timeout=PATIENCE)
     with pytest.raises(Failure, match="PROVIDER_RATE_LIMITED"):
-        await client.get("/esims/assignments", {"reference": "one"}, timeout=5)
+        await client.get("/esims/assignments", {"reference": "one"}, timeout=PATIENCE)

@@ -8,6 +8,7 @@ import pytest
 
 from kit.errors import Failure
 from providers.esim_go import client as provider_client
+from tests.fixtures.patience import PATIENCE
 from tests.unit.providers.fake_provider import Answer, FakeProvider
 
 CALLS = 200
@@ -16,13 +17,13 @@ CALLS = 200
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of connections at once take a slow machine longer than any one may take."""
-    monkeypatch.setattr(provider_client, "CONNECT_TIMEOUT", 60.0)
+    monkeypatch.setattr(provider_client, "CONNECT_TIMEOUT", PATIENCE)
 
 
 async def flood(fake: FakeProvider, http: aiohttp.ClientSession, *paths: str) -> set[str]:
     """Return the reasons why many calls of one client failed."""
     # Less than the requested pause, and more than any response takes.
-    client = fake.client(http, timeout=20)
+    client = fake.client(http, timeout=PATIENCE, longest_hold=2 * PATIENCE)
     outcomes = await asyncio.gather(
         *(client.get(path, retry=False) for _ in range(CALLS) for path in paths),
         return_exceptions=True,
@@ -34,7 +35,7 @@ async def flood(fake: FakeProvider, http: aiohttp.ClientSession, *paths: str) ->
 async def test_exhausted_tokens_are_logged_once_per_endpoint(
     fake: FakeProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fake.will(Answer(status=429, headers={"Retry-After": "30"}))
+    fake.will(Answer(status=429, headers={"Retry-After": f"{2 * PATIENCE:.0f}"}))
     assert await flood(fake, http, "/organisation", "/catalogue") == {"PROVIDER_RATE_LIMITED"}
     lines = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(lines) == 3
