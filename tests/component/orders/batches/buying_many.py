@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
 
+from kit.values import timestamps
 from protos.orders.v1 import batches_pb2 as pb
 from protos.orders.v1 import batches_pb2_grpc, orders_pb2_grpc
 from tests.component.orders.shop import Metadata, Shop
@@ -51,6 +53,26 @@ class Bulk:
     ) -> pb.Batch:
         request = pb.CreateBatchRequest(batch=self.input(items, **fields), idempotency_key=key)
         return (await self.batches.CreateBatch(request, metadata=self.buyer)).batch
+
+    async def schedule(
+        self, items: Sequence[pb.BatchItemInput], key: str = "batch-1", **fields: Any
+    ) -> pb.Batch:
+        """Create a batch that does not begin before `begin`, however slow the machine is."""
+        later = timestamps.to_proto(datetime.now(UTC) + timedelta(days=1))
+        batch = await self.create(items, key, not_before=later, **fields)
+        assert batch.status == pb.BATCH_STATUS_SCHEDULED
+        return batch
+
+    async def begin(self, batch: pb.Batch, seconds: float = 0.0) -> datetime:
+        """Let a scheduled batch begin after that time; return when it begins."""
+        begins: datetime = await self.shop.databases.admin.fetchval(
+            "update orders.batches set not_before = now() + $2 * interval '1 second',"
+            " next_run_at = now() + $2 * interval '1 second'"
+            " where id = $1::text::uuid returning not_before",
+            batch.id,
+            seconds,
+        )
+        return begins
 
     async def validate(
         self, items: Sequence[pb.BatchItemInput], **fields: Any

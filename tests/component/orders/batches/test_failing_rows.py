@@ -1,13 +1,11 @@
 """A row that fails fails alone, or stops its batch; a retry buys only what is missing."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
 import pytest
 
 from kit.errors import Failure, Kind
-from kit.values import timestamps
 from protos.orders.v1 import batches_pb2 as pb
 from tests.component.orders.batches.buying_many import bulk, refusal
 from tests.component.orders.shop import Shop
@@ -50,12 +48,13 @@ async def test_a_retry_buys_the_failed_rows_only(shop: Shop) -> None:
 
 async def test_the_first_failure_stops_a_batch_that_wants_it(shop: Shop) -> None:
     async with bulk(shop) as many:
-        batch = await many.create(
+        batch = await many.schedule(
             [many.item(plan=n, quantity=3) for n in range(4)],
             error_policy=pb.BATCH_ERROR_POLICY_STOP_ON_FAILURE,
         )
         # The catalogue withdraws the second plan before its turn.
         shop.catalogue.withdrawn.add(many.plan(1))
+        await many.begin(batch)
         done = await many.finished(batch)
         rows = await many.items(done)
         assert [row.status for row in rows] == [DELIVERED, FAILED, CANCELLED, CANCELLED]
@@ -67,9 +66,9 @@ async def test_the_first_failure_stops_a_batch_that_wants_it(shop: Shop) -> None
 async def test_a_fault_of_another_service_does_not_refuse_a_row(shop: Shop) -> None:
     fault = Failure(Kind.INTERNAL, "INTERNAL", "id 1")
     async with bulk(shop) as many:
-        soon = timestamps.to_proto(datetime.now(UTC) + timedelta(seconds=2))
-        batch = await many.create([many.item(quantity=2)], not_before=soon)
+        batch = await many.schedule([many.item(quantity=2)])
         shop.catalogue.failure = fault
+        await many.begin(batch)
         await shop.databases.until("select tries = 1 from orders.batch_orders")
         shop.catalogue.failure = None
         await shop.databases.admin.execute("update orders.batch_orders set retry_at = now()")
@@ -81,10 +80,10 @@ async def test_a_fault_of_another_service_does_not_refuse_a_row(shop: Shop) -> N
 async def test_rows_whose_price_rose_fail_and_are_bought_by_a_retry(shop: Shop) -> None:
     async with bulk(shop) as many:
         shop.catalogue.stored_price = Decimal(1)
-        soon = timestamps.to_proto(datetime.now(UTC) + timedelta(seconds=2))
-        batch = await many.create([many.item(quantity=2)], not_before=soon)
+        batch = await many.schedule([many.item(quantity=2)])
         assert (await many.get(batch)).status == pb.BATCH_STATUS_SCHEDULED
         shop.catalogue.stored_price = Decimal(2)
+        await many.begin(batch)
         done = await many.finished(batch)
         [row] = await many.items(done)
         assert (row.status, row.code) == (FAILED, "PRICE_CHANGED")

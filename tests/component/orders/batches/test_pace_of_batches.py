@@ -1,7 +1,7 @@
 """Orders of batches keep their distance in all processes, and wait for the balance instead of failing."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
 
@@ -94,9 +94,8 @@ async def test_a_watcher_sees_the_batch_until_its_end(shop: Shop) -> None:
 
 async def test_a_scheduled_batch_begins_at_its_time(shop: Shop) -> None:
     async with bulk(shop) as many:
-        begins = datetime.now(UTC) + timedelta(seconds=3)
-        batch = await many.create([many.item()], not_before=timestamps.to_proto(begins))
-        assert batch.status == pb.BATCH_STATUS_SCHEDULED
+        batch = await many.schedule([many.item()])
+        begins = await many.begin(batch, seconds=2)
         assert (await many.finished(batch)).status == pb.BATCH_STATUS_COMPLETED
         [at] = await moments(shop)
         assert at >= begins
@@ -106,7 +105,7 @@ async def test_a_row_that_causes_an_unexpected_error_does_not_keep_the_others_ba
     shop: Shop,
 ) -> None:
     async with bulk(shop) as many:
-        batch = await many.create([many.item(plan=n, quantity=3) for n in range(3)])
+        batch = await many.schedule([many.item(plan=n, quantity=3) for n in range(3)])
         # No claim of this order can be recorded.
         await shop.databases.admin.execute(
             """
@@ -123,6 +122,7 @@ async def test_a_row_that_causes_an_unexpected_error_does_not_keep_the_others_ba
             "create trigger poison before insert on orders.esim_orders for each row"
             " execute function orders.poison()"
         )
+        await many.begin(batch)
 
         async def others_are_done() -> bool:
             return (await many.get(batch)).counts.delivered >= 2
@@ -137,13 +137,9 @@ async def test_an_order_that_can_not_be_examined_now_does_not_keep_the_others_ba
     shop: Shop,
 ) -> None:
     async with bulk(shop) as many:
-        later = timestamps.to_proto(datetime.now(UTC) + timedelta(days=1))
-        items = [many.item(plan=n, quantity=2) for n in range(3)]
-        batch = await many.create(items, not_before=later)
+        batch = await many.schedule([many.item(plan=n, quantity=2) for n in range(3)])
         shop.catalogue.unreachable.add(many.plan(0))
-        await shop.databases.admin.execute(
-            "update orders.batches set not_before = now(), next_run_at = now()"
-        )
+        await many.begin(batch)
 
         async def others_are_done() -> bool:
             return (await many.get(batch)).counts.delivered >= 2

@@ -41,11 +41,12 @@ async def test_malformed_rows_are_not_bought_without_their_malformed_part(shop: 
 
 async def test_a_row_that_stays_impossible_does_not_stop_the_retry(shop: Shop) -> None:
     async with bulk(shop) as many:
-        batch = await many.create(
+        batch = await many.schedule(
             [many.item(plan=n, quantity=3) for n in range(4)],
             error_policy=pb.BATCH_ERROR_POLICY_STOP_ON_FAILURE,
         )
         shop.catalogue.withdrawn.add(many.plan(1))
+        await many.begin(batch)
         await many.finished(batch)
         await many.retry(batch)
         done = await many.finished(batch)

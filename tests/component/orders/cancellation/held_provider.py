@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
+
+from tests.component.orders.shop import Shop
 
 
 @dataclass
@@ -16,6 +19,7 @@ class Held:
 
     method: str
     path: str
+    skip: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -30,15 +34,21 @@ class HeldProvider:
         self._held: list[Held] = []
         self.url = ""
 
-    def hold(self, method: str, path: str) -> Held:
-        """Hold the next request with this method whose path ends like this, before it is forwarded."""
-        held = Held(method, path)
+    def hold(self, method: str, path: str, skip: int = 0) -> Held:
+        """Hold the next request with this method whose path ends like this, before it is forwarded.
+
+        As many of these requests as `skip` are forwarded before it.
+        """
+        held = Held(method, path, skip)
         self._held.append(held)
         return held
 
     async def answer(self, request: web.Request) -> web.Response:
         for held in self._held:
             if request.method == held.method and request.path.endswith(held.path):
+                if held.skip:
+                    held.skip -= 1
+                    continue
                 self._held.remove(held)
                 held.arrived.set()
                 await held.release.wait()
@@ -58,6 +68,7 @@ class HeldProvider:
             return web.Response(
                 body=await answer.read(),
                 status=answer.status,
+                headers={k: v for k, v in answer.headers.items() if k == "Retry-After"},
                 content_type=answer.content_type,
                 charset=answer.charset,
             )
@@ -80,3 +91,12 @@ async def held_provider(target: str) -> AsyncIterator[HeldProvider]:
             yield provider
         finally:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def through_proxy(shop: Shop, **changes: Any) -> AsyncIterator[tuple[Any, HeldProvider]]:
+    """Run the service, with some settings changed, and a provider whose requests can be held."""
+    async with held_provider(shop.sandbox.url) as provider:
+        settings = replace(shop.settings.provider, base_url=provider.url)
+        async with shop.open(provider=settings, **changes) as orders:
+            yield orders, provider

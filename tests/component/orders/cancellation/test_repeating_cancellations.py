@@ -1,32 +1,19 @@
 """A cancellation is safe to repeat while it runs: all calls answer as the one that revokes the bundles."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
 
 import grpc
 import pytest
 
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.cancellation.cancelling import REFUNDED, bought, cancel, states
-from tests.component.orders.cancellation.held_provider import HeldProvider, held_provider
+from tests.component.orders.cancellation.held_provider import through_proxy
 from tests.component.orders.shop import Shop
 from tests.fixtures.patience import until
 from tests.fixtures.rpc.refusals import reason_of
 
 # The reads of the check that all bundles are unused, and the validation of each revocation.
 READ, VALIDATION = ("GET", "/bundles"), ("DELETE", "")
-
-
-@asynccontextmanager
-async def through_proxy(shop: Shop) -> AsyncIterator[tuple[Any, HeldProvider]]:
-    """Run the service with a provider whose requests can be held."""
-    async with held_provider(shop.sandbox.url) as provider:
-        changed = replace(shop.settings.provider, base_url=provider.url)
-        async with shop.open(provider=changed) as orders:
-            yield orders, provider
 
 
 @pytest.mark.parametrize("step", [READ, VALIDATION], ids=["read", "validation"])

@@ -13,8 +13,9 @@ from kit.auth.sessions import Role, Session
 from kit.values import money
 from protos.orders.v1 import orders_pb2
 from services.orders.operators.backfill import Backfill
+from tests.component.orders.cancellation.held_provider import through_proxy
 from tests.component.orders.coupons.coupon_shop import list_price, open_coupons
-from tests.component.orders.shop import Shop, reaches, request
+from tests.component.orders.shop import Shop, outcomes, reaches, request
 from tests.fixtures.patience import until
 
 COSTS = (
@@ -166,15 +167,17 @@ async def forget(shop: Shop) -> None:
 async def test_an_older_order_that_is_open_is_completed_without_a_recorded_cost(shop: Shop) -> None:
     buyer = await shop.session("buyer@example.com")
     await shop.fault(method="POST", path="/orders", status=429, headers={"Retry-After": "1"})
-    async with shop.open() as orders:
+    async with through_proxy(shop) as (orders, provider):
+        # Before its second attempt the order is read again.
+        first = provider.hold("POST", "/orders")
         buying: Any = asyncio.ensure_future(orders.CreateOrder(request(shop), metadata=buyer))
-        await shop.databases.until(
-            "select count(*) > 0 from orders.order_attempts where outcome = 'NOT_SENT'"
-        )
+        await first.arrived.wait()
         await forget(shop)
         async with shop.databases.open("orders") as database:
             assert await Backfill(database, stop=asyncio.Event()).record() == 0
+            first.release.set()
             order = (await buying).order
+            assert await outcomes(shop) == ["NOT_SENT", "PLACED"]
             assert order.status == orders_pb2.ORDER_STATUS_COMPLETED
             assert await Backfill(database, stop=asyncio.Event()).record() == 1
     row = await shop.row(order.id)

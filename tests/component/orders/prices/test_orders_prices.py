@@ -8,6 +8,7 @@ import pytest
 
 from kit.values import money
 from protos.orders.v1 import orders_pb2
+from tests.component.orders.cancellation.held_provider import through_proxy
 from tests.component.orders.prices.confirming import NEW, OLD, charged, reprice
 from tests.component.orders.shop import (
     Metadata,
@@ -117,13 +118,16 @@ async def test_before_a_later_attempt_the_limit_is_checked_again(
     await shop.fault(
         method="POST", path="/orders", skip=1, status=429, headers={"Retry-After": "1"}
     )
-    async with shop.open() as orders:
+    async with through_proxy(shop) as (orders, provider):
+        again = provider.hold("POST", "/orders", skip=2)
         buying = asyncio.ensure_future(
             orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)
         )
-        await shop.databases.until(NOT_SENT)
+        await again.arrived.wait()
         await reprice(shop, NEW)
+        again.release.set()
         order = (await buying).order
+        assert await outcomes(shop) == ["NOT_SENT"]
     assert order.status == FAILED
     assert order.failure_reason == "PRICE_CHANGED"
     assert "not been charged" in order.status_reason
@@ -136,12 +140,15 @@ async def test_a_later_attempt_within_the_limit_expects_the_new_price(
     await shop.fault(
         method="POST", path="/orders", skip=1, status=429, headers={"Retry-After": "1"}
     )
-    async with shop.open() as orders:
+    async with through_proxy(shop) as (orders, provider):
+        again = provider.hold("POST", "/orders", skip=2)
         buying = asyncio.ensure_future(
             orders.CreateOrder(request(shop, quantity=2, max_price=usd("10")), metadata=buyer)
         )
-        await shop.databases.until(NOT_SENT)
+        await again.arrived.wait()
+        assert await outcomes(shop) == ["NOT_SENT"]
         await reprice(shop, NEW)
+        again.release.set()
         order = (await buying).order
         assert "charged above the expected price" not in await steps(shop, orders, order.id)
     assert order.status == COMPLETED
@@ -155,17 +162,18 @@ async def test_a_later_attempt_waits_until_the_price_is_confirmed(
 ) -> None:
     busy = {"method": "POST", "path": "/orders", "status": 429, "headers": {"Retry-After": "1"}}
     await shop.fault(**busy, skip=1)
-    async with shop.open(purchase_wait=0.0) as orders:
+    async with through_proxy(shop, purchase_wait=0.0) as (orders, provider):
+        again = provider.hold("POST", "/orders", skip=2)
         order = (await orders.CreateOrder(request(shop, max_price=usd("2")), metadata=buyer)).order
-        await shop.databases.until(NOT_SENT)
-        await shop.fault(**{**busy, "status": 503, "headers": {}})
+        await again.arrived.wait()
+        assert await outcomes(shop) == ["NOT_SENT"]
+        await shop.fault(**busy | {"status": 503, "headers": {}, "count": 0})
+        again.release.set()
         await is_explained(shop, order.id, "confirm the price")
         assert shop.charges == 0
+        await shop.http.delete(f"{shop.sandbox.control_url}/faults")
         await reaches(shop, order.id, "COMPLETED")
     assert shop.charges == 1
-
-
-NOT_SENT = "select count(*) > 0 from orders.order_attempts where outcome = 'NOT_SENT'"
 
 
 @pytest.mark.parametrize("limited", [False, True])
