@@ -84,6 +84,10 @@ class CheckedShop:
 
 @asynccontextmanager
 async def checked(shop: PaidShop, **changes: Any) -> AsyncIterator[CheckedShop]:
+    """Run the service; it does not read the payment provider's balance or compare the books itself."""
+    await shop.shop.databases.admin.execute(
+        "update orders.books set balance_due_at = 'infinity', check_due_at = 'infinity'"
+    )
     buyer, customer = await buyer_id(shop)
     async with shop.open(**changes) as service:
         # The books stub needs a channel of the same server: it is the one of the other stubs.
