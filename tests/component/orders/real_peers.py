@@ -15,7 +15,7 @@ from kit.values.env import Env
 from protos.catalogue.v1 import catalogue_pb2, catalogue_pb2_grpc, prices_pb2_grpc
 from protos.esims.v1 import esims_pb2, esims_pb2_grpc
 from protos.orders.v1 import coupons_pb2_grpc, orders_pb2, orders_pb2_grpc
-from tests.component.orders.shop import Metadata, Shop, request
+from tests.component.orders.shop import Metadata, Shop, patient_channel, request
 
 
 def environment(shop: Shop) -> dict[str, str]:
@@ -29,6 +29,7 @@ def environment(shop: Shop) -> dict[str, str]:
         "CATALOGUE_ADDRESS": shop.settings.catalogue_address,
         "ESIMS_ADDRESS": shop.settings.esims_address,
         "ORDERS_PEER_SECONDS": "60",  # a slow machine is not a failure
+        "ESIM_GO_TIMEOUT": "120",
         "ORDERS_PURCHASE_WAIT": "25",
         "DRAIN_SECONDS": "0",
     }
@@ -72,8 +73,8 @@ async def platform(shop: Shop, **changes: Any) -> AsyncIterator[Platform]:
     async with (
         shop.serving(services.catalogue.__main__.serve, catalogue_settings) as catalogue_port,
         shop.serving(services.esims.__main__.serve, esims_settings) as esims_port,
-        grpc.aio.insecure_channel(f"127.0.0.1:{catalogue_port}") as to_catalogue,
-        grpc.aio.insecure_channel(f"127.0.0.1:{esims_port}") as to_esims,
+        patient_channel(catalogue_port) as to_catalogue,
+        patient_channel(esims_port) as to_esims,
         shop.channel(
             catalogue_address=f"127.0.0.1:{catalogue_port}",
             esims_address=f"127.0.0.1:{esims_port}",

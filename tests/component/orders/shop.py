@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from providers.esim_go.client import ProviderSettings
 from sandbox.settings import Settings as SandboxSettings
 from sandbox.switches import Switches
 from services.orders.__main__ import serve
+from services.orders.purchase import claim_store
 from services.orders.settings import Settings
 from tests.component.orders.stand_ins import (
     CatalogueStandIn,
@@ -42,6 +44,11 @@ class Patient(grpc.aio.UnaryUnaryClientInterceptor):
         if details.timeout is None:
             details = details._replace(timeout=PATIENCE)
         return await continuation(details, request)
+
+
+def patient_channel(port: int) -> grpc.aio.Channel:
+    """Return a channel to a service of this machine whose calls have a generous deadline."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[Patient()])
 
 
 @dataclass
@@ -67,7 +74,7 @@ class Shop:
         """Run the service with some settings changed."""
         async with (
             self.serving(serve, replace(self.settings, **changes)) as port,
-            grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=[Patient()]) as channel,
+            patient_channel(port) as channel,
         ):
             yield channel
 
@@ -111,9 +118,15 @@ class Shop:
 
 @pytest.fixture
 async def shop(
-    databases: Databases, auth: Auth, http: aiohttp.ClientSession, serving: Serving
+    databases: Databases,
+    auth: Auth,
+    http: aiohttp.ClientSession,
+    serving: Serving,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Shop]:
     """A shop whose orders service isn't started yet."""
+    # On a slow machine, several clicks at once may take longer than a customer's double click.
+    monkeypatch.setattr(claim_store, "DUPLICATE_WINDOW", timedelta(seconds=PATIENCE))
     switches = Switches(tokens_per_second=0, async_seconds=0)
     running = await sandbox.server.start(SandboxSettings(port=0, switches=switches))
     # Otherwise another test's server may share the port and take half of the calls.

@@ -106,7 +106,7 @@ async def test_an_order_in_review_is_settled_as_not_bought(shop: Shop) -> None:
 
 async def test_a_provider_reference_settles_one_order_and_must_match_it(shop: Shop) -> None:
     operator = await shop.session("ops@example.com", admin=True)
-    async with shop.open(purchase_wait=5) as orders:
+    async with shop.open() as orders:
         buyer = await shop.session("a@example.com")
         taken = (await orders.CreateOrder(request(shop), metadata=buyer)).order
         double = (

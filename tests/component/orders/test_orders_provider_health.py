@@ -6,7 +6,7 @@ import grpc
 
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
-from tests.component.orders.shop import Shop
+from tests.component.orders.shop import Shop, patient_channel
 from tests.fixtures.patience import until
 from tests.fixtures.rpc.health import NOT_SERVING, SERVING, health
 
@@ -14,7 +14,7 @@ from tests.fixtures.rpc.health import NOT_SERVING, SERVING, health
 async def test_an_open_circuit_is_reported_while_the_service_is_healthy(shop: Shop) -> None:
     async with (
         shop.serving(serve, shop.settings) as port,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        patient_channel(port) as channel,
     ):
 
         async def shown(wanted: int) -> bool:

@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc
 import pytest
 
 from protos.catalogue.v1 import catalogue_pb2
 from protos.esims.v1 import esims_pb2
 from protos.orders.v1 import orders_pb2
 from tests.component.orders.real_peers import environment, platform
-from tests.component.orders.shop import Shop, reaches, request
+from tests.component.orders.shop import Shop, patient_channel, reaches, request
 from tests.fixtures.patience import until
 
 
@@ -85,7 +84,7 @@ async def test_a_purchase_whose_process_was_killed_is_found_and_charged_once(sho
     await shop.fault(method="POST", path="/orders", delay_seconds=3600, effect="done")
     async with (
         process(shop) as (running, port),
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        patient_channel(port) as channel,
     ):
         create: Any = channel.unary_unary(
             "/orders.v1.OrdersService/CreateOrder",

@@ -23,8 +23,9 @@ from tests.component.orders.shop import Shop
 from tests.fixtures.patience import PATIENCE
 from tests.fixtures.rpc.refusals import refused
 
-NOW = datetime.now(UTC)
-HOUR = timedelta(hours=1)
+
+def tomorrow() -> Timestamp | None:
+    return timestamps.to_proto(datetime.now(UTC) + timedelta(days=1))
 
 
 async def test_the_finance_staff_creates_lists_and_disables_coupons(shop: Shop) -> None:
@@ -34,7 +35,7 @@ async def test_the_finance_staff_creates_lists_and_disables_coupons(shop: Shop) 
         wanted = pb.Coupon(
             code="spring-26",
             amount=of("5.50"),
-            ends_at=timestamps.to_proto(NOW + HOUR),
+            ends_at=tomorrow(),
             countries=["FR", "DE"],
             minimum=of("20"),
             max_uses=10,
@@ -107,7 +108,7 @@ async def use_up(running: CouponShop, shop: Shop) -> None:
     """Create a code for each reason why a code can't be used."""
     await running.create("DISABLED")
     await running.create("EXPIRED")
-    await running.create("EARLY", starts_at=timestamps.to_proto(NOW + HOUR))
+    await running.create("EARLY", starts_at=tomorrow())
     await running.create("USED", max_uses=1)
     await running.create("SPENT", budget=of("0.50"))
     admin = shop.databases.admin

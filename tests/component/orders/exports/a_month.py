@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import grpc
-
 from protos.orders.v1 import orders_pb2_grpc, payments_pb2, payments_pb2_grpc
 from protos.orders.v1 import organizations_pb2 as organizations
 from services.orders.__main__ import serve
@@ -16,7 +14,7 @@ from services.orders.payments.stripe.api import API
 from tests.component.orders.coupons.coupon_shop import list_price
 from tests.component.orders.payments.paid_shop import REQUIRED, WALLET, Open, PaidShop, buyer_id
 from tests.component.orders.refunds.bought import bought, settled, usd, wanted
-from tests.component.orders.shop import reaches, request
+from tests.component.orders.shop import patient_channel, reaches, request
 from tests.fixtures.organizations import create_organization
 
 PLAN = "esim_1GB_7D_GB_V2"
@@ -53,7 +51,7 @@ async def a_month(shop: PaidShop) -> AsyncIterator[Month]:
     settings = replace(shop.shop.settings, payments=REQUIRED, stripe=shop.stripe)
     async with (
         shop.shop.serving(serve, settings) as port,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        patient_channel(port) as channel,
     ):
         service = Open(
             orders_pb2_grpc.OrdersServiceStub(channel),

@@ -76,7 +76,8 @@ async def test_an_order_has_its_price_plan_and_cost(shop: Shop) -> None:
     assert amount(row.cost) == (cost, "USD")
     assert amount(row.converted_cost) == (money.plain(round(cost * Decimal("0.9"), 2)), "EUR")
     assert row.exchange_rate == "0.9"
-    assert row.sold_day == row.created_day
+    assert row.created_day == row.created_at.ToDatetime(UTC).date().isoformat()
+    assert {row.sold_day} == {fact.day for fact in facts}
     assert (row.payment_id, row.paid_by) == ("", "")
     assert not row.HasField("captured")
     # It is a reference of a person, not of an organization.

@@ -6,10 +6,13 @@ from decimal import Decimal
 import pytest
 
 from protos.orders.v1 import orders_pb2
+from services.orders.purchase import claim_store
 from tests.component.orders.shop import Shop, orders_recorded, price, request, usd
 from tests.fixtures.rpc.refusals import refused
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
+# The shop of the tests has a longer one.
+WINDOW = claim_store.DUPLICATE_WINDOW
 
 
 async def test_fifty_concurrent_calls_with_one_key_are_charged_once(shop: Shop) -> None:
@@ -23,7 +26,9 @@ async def test_fifty_concurrent_calls_with_one_key_are_charged_once(shop: Shop) 
     assert shop.charges == 1
 
 
-async def test_concurrent_clicks_are_one_order_with_the_double_click_guard(shop: Shop) -> None:
+async def test_concurrent_clicks_are_one_order_with_the_double_click_guard(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     buyer = await shop.session("b@example.com")
     wanted = request(shop, idempotency_key="", prevent_duplicates=True)
     async with shop.open() as one, shop.open() as two:
@@ -37,6 +42,7 @@ async def test_concurrent_clicks_are_one_order_with_the_double_click_guard(shop:
         await one.CreateOrder(wanted, metadata=await shop.session("c@example.com"))
         await one.CreateOrder(request(shop, idempotency_key=""), metadata=buyer)
         assert shop.charges == 4
+        monkeypatch.setattr(claim_store, "DUPLICATE_WINDOW", WINDOW)
         await shop.databases.admin.execute(
             "update orders.esim_orders set created_at = created_at - interval '31 seconds'"
         )

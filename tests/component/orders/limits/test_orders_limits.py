@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -79,18 +80,26 @@ async def test_a_spending_refusal_says_when_enough_spending_expires(shop: Shop) 
     buyer = await shop.session("ann@example.com")
     most = 3 * price(shop)
     async with shop.open(purchase_limits=parse(f"customer_hour_amount={most}")) as orders:
-        for key, minutes in (("1", 50), ("2", 40), ("3", 10)):
+        for key in ("1", "2", "3"):
             await buying(shop, orders, buyer, key)
+        for key, minutes in (("1", 50), ("2", 40), ("3", 10)):
             await shop.databases.admin.execute(
                 "update orders.esim_orders set created_at = now() - $1::int * interval '1 minute'"
                 " where idempotency_key = $2",
                 minutes,
                 key,
             )
-        one = await refusal(buying(shop, orders, buyer, "4"))
-        two = await refusal(buying(shop, orders, buyer, "5", quantity=2))
-    assert 500 < (one.retry_after or 0) <= 600
-    assert 1100 < (two.retry_after or 0) <= 1200
+        for freed_by, wanted in (("1", {}), ("2", {"quantity": 2})):
+            expires: datetime = await shop.databases.admin.fetchval(
+                "select created_at + interval '1 hour' from orders.esim_orders"
+                " where idempotency_key = $1",
+                freed_by,
+            )
+            before = datetime.now(UTC)
+            failure = await refusal(buying(shop, orders, buyer, "4", **wanted))
+            # It is rounded up to full seconds.
+            least, most = expires - datetime.now(UTC), expires - before + timedelta(seconds=1)
+            assert least <= timedelta(seconds=failure.retry_after or 0) < most
 
 
 async def test_failed_orders_do_not_count_towards_limits(shop: Shop) -> None:

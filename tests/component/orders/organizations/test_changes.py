@@ -56,6 +56,13 @@ class Running:
         )
         return answer
 
+    async def next(self, cursor: str = "") -> pb.ReadChangesResponse:
+        """Read once there are changes."""
+        async with asyncio.timeout(PATIENCE):
+            while not (answer := await self.read(cursor, wait_seconds=20)).changes:
+                cursor = answer.cursor
+        return answer
+
     async def types(self, cursor: str = "") -> list[str]:
         return [change.type for change in (await self.read(cursor)).changes]
 
@@ -99,7 +106,7 @@ async def test_changes_of_a_slow_transaction_are_not_skipped(shop: Shop) -> None
         await shop.databases.admin.execute(INSERT, "fast", uuid4())
         early = await feed.read()
         assert list(early.changes) == []  # the later one has to wait for the earlier one
-        waiting = asyncio.ensure_future(feed.read(early.cursor, wait_seconds=20))
+        waiting = asyncio.ensure_future(feed.next(early.cursor))
         await transaction.commit()
         answer = await waiting
         assert [change.type for change in answer.changes] == ["slow", "fast"]
@@ -111,7 +118,7 @@ async def test_a_rolled_back_change_is_never_read(shop: Shop) -> None:
         transaction = other.transaction()
         await transaction.start()
         await other.execute(INSERT, "undone", uuid4())
-        waiting = asyncio.ensure_future(feed.read(wait_seconds=20))
+        waiting = asyncio.ensure_future(feed.next())
         await transaction.rollback()
         await shop.databases.admin.execute(INSERT, "done", uuid4())
         assert [change.type for change in (await waiting).changes] == ["done"]

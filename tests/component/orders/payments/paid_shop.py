@@ -13,6 +13,7 @@ import pytest
 
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc, payments_pb2, payments_pb2_grpc
 from services.orders.payment import PaymentMethod
+from services.orders.payments.refunds import refund_order
 from services.orders.payments.settings import PaymentMode, PaymentSettings
 from services.orders.payments.stripe.settings import StripeSettings
 from tests.component.orders.shop import Metadata, Shop, request
@@ -171,7 +172,10 @@ async def buyer_id(shop: PaidShop, email: str = "b@example.com") -> tuple[Metada
 
 
 @pytest.fixture
-def paid_shop(shop: Shop, payment_provider: PaymentSandbox) -> PaidShop:
+def paid_shop(
+    shop: Shop, payment_provider: PaymentSandbox, monkeypatch: pytest.MonkeyPatch
+) -> PaidShop:
+    monkeypatch.setattr(refund_order, "WAIT", PATIENCE)  # a slow machine is not a failure
     return PaidShop(shop, payment_provider)
 
 

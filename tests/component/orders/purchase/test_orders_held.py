@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 
 from cli.operators.orders import Orders
@@ -15,7 +14,14 @@ from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from services.orders.__main__ import serve
 from services.orders.status_reasons import MESSAGE_HELD
 from tests.component.orders.coupons.coupon_shop import list_price
-from tests.component.orders.shop import Shop, is_explained, outcomes, reaches, request
+from tests.component.orders.shop import (
+    Shop,
+    is_explained,
+    outcomes,
+    patient_channel,
+    reaches,
+    request,
+)
 from tests.fixtures.patience import until
 from tests.fixtures.rpc.health import NOT_SERVING, health
 
@@ -63,7 +69,7 @@ async def test_a_pause_is_reported_to_customers_operators_and_health(shop: Shop)
     settings = replace(shop.settings, provider=believing(shop, 3600), purchase_wait=0.2)
     async with (
         shop.serving(serve, settings) as port,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        patient_channel(port) as channel,
     ):
         orders = orders_pb2_grpc.OrdersServiceStub(channel)
         made = [
@@ -138,12 +144,13 @@ async def test_a_price_of_a_list_is_not_sold_while_its_cost_is_not_confirmed(
 
     shop.catalogue.adjust = adjust
     shop.catalogue.confirmed_at = datetime.now(UTC) - timedelta(days=1)
-    await shop.fault(method="POST", path="/orders", status=503, count=2)
+    await shop.fault(method="POST", path="/orders", status=503, count=0)
     buyer = await shop.session("b@example.com")
     async with shop.open(price_ttl=300.0, purchase_wait=0.0) as orders:
         order = (await orders.CreateOrder(request(shop), metadata=buyer)).order
         await is_explained(shop, order.id, "confirm the price")
         assert (await outcomes(shop), shop.charges) == ([], 0)
+        await shop.http.delete(f"{shop.sandbox.control_url}/faults")
         await reaches(shop, order.id, "COMPLETED")
     row = await shop.row(order.id)
     assert datetime.now(UTC) - row["price_confirmed_at"] < timedelta(minutes=5)

@@ -136,7 +136,7 @@ async def test_a_top_up_listed_without_its_esim_is_not_bought_again(shop: Shop, 
         await shop.fault(method="GET", path="/orders", status=200, body=[listed], count=0)
         order = await services.buy(buyer, plan_id=plan.id, esim_id=esim.id)
         await shop.databases.until(
-            "select recovery_point <> 'ATTEMPTED' from orders.esim_orders"
+            "select recovery_point not in ('CLAIMED', 'ATTEMPTED') from orders.esim_orders"
             " where id = $1::text::uuid",
             order.id,
         )

@@ -3,7 +3,7 @@
 from opentelemetry.trace import StatusCode
 
 from tests.component.orders.shop import Shop, reaches, request
-from tests.fixtures.tracing import Spans, arrives, orphans
+from tests.fixtures.tracing import Spans, arrives, joined
 
 ORDERS = "orders.v1.OrdersService/"
 
@@ -47,4 +47,4 @@ async def test_a_lost_response_and_its_settlement_are_traced(shop: Shop, spans: 
     assert lost.context.trace_id == server.context.trace_id
     happened = [e.name for s in spans.ended if s.name == "work on order" for e in s.events]
     assert happened.index("outcome unclear") < happened.index("found at the provider")
-    assert orphans(spans) == []
+    await joined(spans)
