@@ -98,8 +98,9 @@ async def test_a_spending_refusal_says_when_enough_spending_expires(shop: Shop) 
             before = datetime.now(UTC)
             failure = await refusal(buying(shop, orders, buyer, "4", **wanted))
             # It is rounded up to full seconds.
-            least, most = expires - datetime.now(UTC), expires - before + timedelta(seconds=1)
-            assert least <= timedelta(seconds=failure.retry_after or 0) < most
+            longest = expires - before + timedelta(seconds=1)
+            wait = timedelta(seconds=failure.retry_after or 0)
+            assert expires - datetime.now(UTC) <= wait < longest
 
 
 async def test_failed_orders_do_not_count_towards_limits(shop: Shop) -> None:
