@@ -92,15 +92,15 @@ async def erase(orders: Any, request: orders_pb2.EraseCustomerRequest, shop: Sho
 async def test_a_group_gets_a_member_under_locks_by_user(shop: Shop) -> None:
     """As a removal locks the member and all owners."""
     async with shop.channel() as channel:
-        acme = await create_organization(shop.auth, channel)
-        owner, number = acme.owner.user_id, 0
-        while True:
-            member = await add_member(
-                shop.auth, acme, MemberRole.BUYER, f"member{number}@example.com"
-            )
-            if member.user_id < owner:
-                break
-            number += 1
+        acme = await create_organization(shop.auth, channel, roles=())
+        emails = {
+            await shop.auth.user_id(email): email for email in ("a@example.com", "b@x.example")
+        }
+        owner, smaller = max(emails), min(emails)
+        acme.members[MemberRole.OWNER] = await add_member(
+            shop.auth, acme, MemberRole.OWNER, emails[owner]
+        )
+        member = await add_member(shop.auth, acme, MemberRole.BUYER, emails[smaller])
         creating = pb.CreateGroupRequest(organization_id=acme.id, name="Sales")
         group = (await acme.service.CreateGroup(creating, metadata=acme.owner.metadata)).group
         adding = pb.AddGroupMemberRequest(group_id=group.id, user_id=str(member.user_id))

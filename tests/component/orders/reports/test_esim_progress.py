@@ -15,6 +15,7 @@ from kit.values import timestamps
 from protos.changes.v1 import changes_pb2 as pb
 from services.orders.reports import progress_store
 from services.orders.reports.progress import SOURCE, ESIMProgress
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 
 ROWS = "select esim_id, order_id, installed_at, first_used_at, version from orders.esim_progress"
@@ -132,6 +133,6 @@ async def test_pages_in_any_order_end_in_the_newest_state(databases: Databases) 
         @examples(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
         @given(order=versions, size=st.integers(1, 7))
         def any_order(order: list[tuple[int, int]], size: int) -> None:
-            asyncio.run_coroutine_threadsafe(one(order, size), loop).result(60)
+            asyncio.run_coroutine_threadsafe(one(order, size), loop).result(PATIENCE)
 
         await asyncio.to_thread(any_order)
