@@ -175,7 +175,7 @@ async def test_the_number_of_concurrent_purchases_of_a_customer_is_limited(shop:
     ann, bob = await shop.session("ann@example.com"), await shop.session("bob@example.com")
     day = {"Retry-After": "86400"}
     await shop.fault(method="POST", path="/orders", status=429, headers=day, count=0)
-    held = replace(shop.settings.provider, longest_hold=3600, timeout=4)
+    held = replace(shop.settings.provider, longest_hold=3600, timeout=60)
     async with shop.open(provider=held, purchase_wait=0.1) as orders:
         outcomes = await asyncio.gather(
             *(buying(shop, orders, ann, str(number)) for number in range(12)),

@@ -31,8 +31,8 @@ HOLD = 2.5
 
 
 def believing(shop: Shop, seconds: float) -> Any:
-    """Provider settings that believe pauses up to this length and queue no call."""
-    return replace(shop.settings.provider, longest_hold=seconds, timeout=4)
+    """Provider settings that believe pauses up to this length, which a slow call does not exceed."""
+    return replace(shop.settings.provider, longest_hold=seconds, timeout=60)
 
 
 @pytest.mark.parametrize("status", [429, 503])
