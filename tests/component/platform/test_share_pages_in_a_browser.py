@@ -12,26 +12,7 @@ from PIL import Image
 
 from tests.component.platform.traveling import ASSIGN, company
 from tests.fixtures.browser.chromium import Browser
-from tests.fixtures.patience import PATIENCE
 from tests.fixtures.platform import Platform
-
-
-async def click(browser: Browser, selector: str) -> None:
-    """Click the middle of an element, and wait for the page that it opens.
-
-    Chromium ignores clicks on a page until it has drawn it, which taking a picture waits for.
-    """
-    await browser.picture()
-    root = (await browser.call("DOM.getDocument"))["root"]
-    node = await browser.call("DOM.querySelector", nodeId=root["nodeId"], selector=selector)
-    box = (await browser.call("DOM.getBoxModel", nodeId=node["nodeId"]))["model"]["content"]
-    x, y = sum(box[::2]) / 4, sum(box[1::2]) / 4
-    browser._loaded.clear()
-    for kind in ("mousePressed", "mouseReleased"):
-        await browser.call(
-            "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-        )
-    await asyncio.wait_for(browser._loaded.wait(), PATIENCE)
 
 
 async def text(browser: Browser) -> str:
@@ -67,10 +48,10 @@ async def test_a_traveler_needs_neither_account_nor_javascript(
         await browser.visit(f"{platform.client.url}{urlsplit(made['url']).path}")
         await picture(browser, "pin")
         await browser.write("000000" if made["pin"] != "000000" else "000001")
-        await click(browser, "button")
+        await browser.click("button")
         assert "This PIN is wrong" in await text(browser)
         await browser.write(made["pin"])
-        await click(browser, "button")
+        await browser.click("button")
         shown = await text(browser)
         assert "Zoë Müller 王小明, here is your eSIM" in shown
         (code,) = zxingcpp.read_barcodes(await picture(browser, "code"))
