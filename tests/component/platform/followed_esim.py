@@ -16,6 +16,9 @@ from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from tests.fixtures.sockets import Socket, connected
 
+# The provider's documents don't name the type of Profile Status Change, so the sandbox sends whichever
+# type the test sets, and the platform recognizes the callback by its content.
+WITH_PROFILES = {"profile_status_type": "ProfileStatusChange"}
 STATUS = """subscription($id: ID!) { esimStatusUpdated(esimId: $id) {
     status profileStatus dataUsed dataRemaining deletionDate } }"""
 

@@ -189,6 +189,7 @@ async def test_web_sockets_take_keys(acme: Company) -> None:
         )
         assert (await socket.receive())["type"] == "connection_ack"
         await socket.subscribe("subscription { myESIMsUpdated { id } }")
+        assert await socket.data() == {"myESIMsUpdated": []}
         await socket.subscribe('subscription { orderUpdated(orderId: "x") { id } }')
         assert "orders:read" in (await socket.error())["message"]
     async with opened(acme.platform.client) as socket:
