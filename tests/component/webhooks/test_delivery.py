@@ -128,12 +128,14 @@ async def test_old_events_are_deleted_except_dead_letters(
 
 
 async def test_a_stall_is_logged_when_it_begins_and_when_it_ends(
-    platform: Platform, caplog: pytest.LogCaptureFixture
+    serve_webhooks: ServeWebhooks, databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
-    low = await platform.post.send(LOW)  # no process listens at the address of orders
-    admin = platform.databases.admin
+    # A running process would measure too.
+    async with serve_webhooks() as post:
+        low = await post.send(LOW)  # no process listens at the address of orders
+    admin = databases.admin
     await admin.execute("update webhooks.deliveries set created_at = now() - interval '6 minutes'")
-    async with platform.databases.open("webhooks") as database:
+    async with databases.open("webhooks") as database:
         upkeep = Upkeep(database, Metrics(), retention_days=90, stop=asyncio.Event())
         for _ in range(3):
             await upkeep.measure()

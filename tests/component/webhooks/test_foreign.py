@@ -92,8 +92,10 @@ async def test_an_event_is_foreign_after_a_short_wait_regardless_of_attempts(
         ) as post,
     ):
         event = await post.send(attached(STRANGE))
-        row = await post.until(event, lambda row: row["attempts"] == 1)
+        # On a slow machine, a pending one may have been tried again.
+        row = await post.until(event, lambda row: row["attempts"] > 0)
         assert row["state"] == state
+        assert row["attempts"] == 1 or state == "PENDING"
 
 
 async def test_foreign_events_can_be_replayed_by_state(platform: Platform) -> None:
@@ -112,7 +114,10 @@ async def test_an_unknown_esim_is_not_foreign_early_by_a_wrong_clock(
     set_ahead(timedelta(minutes=10))
     async with (
         open_esims() as (_, port),
-        serve_webhooks(esims_address=f"127.0.0.1:{port}", foreign_seconds=60) as post,
+        # Shorter than the clock is ahead, and with more attempts than a slow machine may see at once.
+        serve_webhooks(
+            esims_address=f"127.0.0.1:{port}", foreign_seconds=300, max_attempts=100
+        ) as post,
     ):
         event = await post.send(attached(STRANGE))
         row = await post.until(event, lambda row: row["attempts"] >= 1)

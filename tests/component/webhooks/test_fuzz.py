@@ -13,6 +13,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tests.component.webhooks.conftest import KEY
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
@@ -84,7 +85,7 @@ async def test_no_body_or_header_causes_an_error_and_no_forgery_is_stored(
         @given(body=BODIES, in_base64=st.booleans(), data=st.data())
         def fuzz(body: bytes, in_base64: bool, data: Any) -> None:
             wrong = data.draw(forged(body))
-            asyncio.run_coroutine_threadsafe(one(body, wrong, in_base64), loop).result(30)
+            asyncio.run_coroutine_threadsafe(one(body, wrong, in_base64), loop).result(PATIENCE)
 
         await asyncio.to_thread(fuzz)
     rows = await databases.admin.fetch("select body, signed from webhooks.inbox")

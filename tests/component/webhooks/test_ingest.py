@@ -10,6 +10,7 @@ import pytest
 from kit.net.client_address import networks
 from tests.component.webhooks.conftest import ServeWebhooks, sign
 from tests.component.webhooks.received import BODY, stored
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
 from webhooks.__main__ import serve
@@ -218,7 +219,7 @@ async def test_a_stopping_process_is_not_ready_but_still_accepts_callbacks(
     stop = asyncio.Event()
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     # Longer than the test takes, which ends the process when it has seen enough.
-    draining = replace(settings, drain_seconds=60)
+    draining = replace(settings, drain_seconds=PATIENCE)
     serving = asyncio.create_task(serve(draining, stop, started.set_result))
     url = f"http://127.0.0.1:{await started}"
     stop.set()
