@@ -28,13 +28,18 @@ from tests.fixtures.sandboxes import ProviderSandbox
 
 
 class SteppedClock(Clock):
-    """Wall time that a test steps forward; waiting still takes real time."""
+    """Wall time that a test steps forward, and may stop in between; waiting still takes real time."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self._stopped: datetime | None = None
 
     def wall(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self._stopped or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """Let no more time pass than the test says, however slow the machine is."""
+        self._stopped = datetime.now(UTC)
 
 
 @dataclass

@@ -19,6 +19,7 @@ async def test_an_esim_that_activates_on_delivery_is_polled_until_its_bundle_is_
     parts: Parts,
 ) -> None:
     (esim,) = await parts.deliver(auto_activate=True)
+    parts.clock.stop()
     assert await parts.poller.poll() == 1
     assert await parts.poller.poll() == 0  # not due again yet
     assert await parts.status(esim.id) == "ASSIGNED"
@@ -205,6 +206,7 @@ async def test_a_poll_of_which_one_request_fails_is_repeated(parts: Parts, path:
 async def test_a_bundle_that_does_not_lapse_is_polled_ever_less_often(parts: Parts) -> None:
     (esim,) = await parts.deliver()
     await parts.fetcher.refresh_all([esim])
+    parts.clock.stop()
     parts.clock.ahead += timedelta(days=365, minutes=1)
     hours = []
     for _ in range(12):
@@ -227,6 +229,7 @@ async def test_a_reference_that_came_with_the_order_is_sent_to_the_provider(part
 
 async def test_a_reference_that_could_not_be_sent_is_sent_later(parts: Parts) -> None:
     (esim,) = await parts.deliver(customer_ref="Rome")
+    parts.clock.stop()
     await parts.provider.control(
         "POST", "/faults", {"method": "PUT", "path": "/esims", "status": 500}
     )

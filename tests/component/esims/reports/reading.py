@@ -9,13 +9,15 @@ from protos.esims.v1 import reports_pb2 as pb
 from tests.component.esims.running import Service
 from tests.fixtures.patience import PATIENCE
 
+# When the tests began: midnight may pass between what a test does and its report.
+TODAY = datetime.now(UTC).date()
+
 
 def days(first: str = "", last: str = "") -> days_pb2.DayRange:
-    """Return a range; by default of today, and of tomorrow in case midnight passes."""
-    today = datetime.now(UTC).date()
+    """Return a range; by default of the day when the tests began, and of the next."""
     return days_pb2.DayRange(
-        from_day=first or today.isoformat(),
-        to_day=last or (today + timedelta(days=1)).isoformat(),
+        from_day=first or TODAY.isoformat(),
+        to_day=last or (TODAY + timedelta(days=1)).isoformat(),
     )
 
 
