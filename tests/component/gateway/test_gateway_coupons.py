@@ -78,6 +78,7 @@ async def test_anyone_checks_a_coupon_and_the_answer_is_not_cached(gateway: Gate
     assert found["error"] == "unknown"
 
 
+@pytest.mark.usefixtures("no_refill")
 async def test_an_address_checks_ten_codes_a_minute_whatever_the_operations(
     gateway: Gateway,
 ) -> None:
@@ -91,7 +92,7 @@ async def test_an_address_checks_ten_codes_a_minute_whatever_the_operations(
         assert (await client.ask(CHECK, code="x")).data["checkCoupon"]
         refused = await client.ask(CHECK, code="x")
         assert refused.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
-        assert 0 < refused.error["extensions"]["retryAfter"] <= 60 / COUPON_RATE
+        assert refused.error["extensions"]["retryAfter"] == 60 / COUPON_RATE
         # Other operations go on.
         assert (await client.ask("{ __typename }")).data
     assert gateway.coupons.calls["CheckCoupon"] == TRIES
@@ -100,34 +101,36 @@ async def test_an_address_checks_ten_codes_a_minute_whatever_the_operations(
             assert (await client.ask(CHECK, code="x")).data["checkCoupon"]
 
 
+@pytest.mark.usefixtures("no_refill")
 async def test_a_user_tries_ten_unusable_codes_in_purchases_and_any_number_of_usable_ones(
     gateway: Gateway, ann: Client, auth: Auth
 ) -> None:
     bought = orders_pb2.CreateOrderResponse(order=order())
     gateway.orders.answers["CreateOrder"] = lambda request: _bought_with(request, bought)
-    for code in (None, "", "GOOD"):
-        for _ in range(2 * TRIES):
-            assert (await ann.ask(BUY, code=code)).data["purchaseESIM"]["success"]
-    assert gateway.orders.requests[-1].coupon_code == "GOOD"
-    # Quotes and purchases count together.
-    gateway.orders.answers["QuoteOrder"] = WRONG
-    for _ in range(TRIES // 2):
-        refused = (await ann.ask(BUY, code="WRONG")).data["purchaseESIM"]
-        assert refused == {"success": False, "code": "COUPON_NOT_VALID"}
-        quoted = await ann.ask(QUOTE, code="WRONG")
-        assert quoted.error["extensions"]["reason"] == "COUPON_NOT_VALID"
-    calls = gateway.orders.calls["CreateOrder"]
-    for query, code in ((BUY, "WRONG"), (BUY, "GOOD"), (QUOTE, "GOOD")):
-        answer = await ann.ask(query, code=code)
-        assert answer.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
-    assert gateway.orders.calls["CreateOrder"] == calls
-    # Another user of this address, which costs nothing to create, has no tries of its own.
-    other = gateway.client.signed_in(await auth.token("other@example.com"))
-    refused = await other.ask(BUY, code="GOOD")
-    assert refused.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
-    # Purchases without a code are not concerned.
-    for client in (ann, other):
-        assert (await client.ask(BUY, code=None)).data["purchaseESIM"]["success"]
+    async with gateway.another(ann) as client:
+        for code in (None, "", "GOOD"):
+            for _ in range(2 * TRIES):
+                assert (await client.ask(BUY, code=code)).data["purchaseESIM"]["success"]
+        assert gateway.orders.requests[-1].coupon_code == "GOOD"
+        # Quotes and purchases count together.
+        gateway.orders.answers["QuoteOrder"] = WRONG
+        for _ in range(TRIES // 2):
+            refused = (await client.ask(BUY, code="WRONG")).data["purchaseESIM"]
+            assert refused == {"success": False, "code": "COUPON_NOT_VALID"}
+            quoted = await client.ask(QUOTE, code="WRONG")
+            assert quoted.error["extensions"]["reason"] == "COUPON_NOT_VALID"
+        calls = gateway.orders.calls["CreateOrder"]
+        for query, code in ((BUY, "WRONG"), (BUY, "GOOD"), (QUOTE, "GOOD")):
+            answer = await client.ask(query, code=code)
+            assert answer.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
+        assert gateway.orders.calls["CreateOrder"] == calls
+        # Another user of this address, which costs nothing to create, has no tries of its own.
+        other = client.signed_in(await auth.token("other@example.com"))
+        refused = await other.ask(BUY, code="GOOD")
+        assert refused.error["extensions"]["reason"] == "TOO_MANY_REQUESTS"
+        # Purchases without a code are not concerned.
+        for one in (client, other):
+            assert (await one.ask(BUY, code=None)).data["purchaseESIM"]["success"]
 
 
 def _bought_with(

