@@ -16,6 +16,7 @@ settings.load_profile("no-deadline")
 
 pytest_plugins = [
     "tests.fixtures.postgres",
+    "tests.fixtures.days",
     "tests.fixtures.sandboxes",
     "tests.fixtures.payments",
     "tests.fixtures.local.one_machine",

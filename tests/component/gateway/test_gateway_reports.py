@@ -4,9 +4,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 
+# Its reports are of today.
+pytestmark = pytest.mark.usefixtures("one_day")
 SALES = """query($range: DateRange!, $interval: Interval, $by: [SalesDimension!], $currency: String) {
   salesReport(range: $range, interval: $interval, groupBy: $by, currency: $currency,
       compareTo: PREVIOUS_PERIOD, orderBy: {field: MARGIN}, filter: {sources: [SHOP]}) {

@@ -3,12 +3,15 @@
 from typing import Any
 
 import grpc
+import pytest
 
 from services.orders.organizations.membership import Billing
 from services.orders.organizations.messages import BILLINGS
 from tests.fixtures.organizations import create_organization
 from tests.fixtures.platform import Platform
 
+# The budget is that of this month.
+pytestmark = pytest.mark.usefixtures("one_day")
 SET = """mutation($input: BudgetInput!) { setBudget(input: $input) { success error code budget {
     id organizationId scope groupId userId period amount warnPercent spent reserved left currency
     startsOn endsOn warned } } }"""

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pypdfium2
+import pytest
 
 from kit.values import currencies, money
 from services.orders.organizations.membership import Billing
@@ -22,6 +23,8 @@ from tests.fixtures.organizations import create_organization
 from tests.fixtures.platform import Platform
 from tests.fixtures.postgres import Databases
 
+# The statement is that of this month.
+pytestmark = pytest.mark.usefixtures("one_day")
 PLAN = '{ dataPlans(filter: { country: "FR" }) { id title priceExact } }'
 BUY = """mutation($plan: ID!, $input: PurchaseInput) { purchaseESIM(planId: $plan, input: $input) {
     success code error order { id payment { method status } } } }"""
@@ -45,7 +48,7 @@ ISSUER = StatementSettings("Example GmbH\nHauptstr. 1", "IBAN DE02 1203 0000", d
 async def issue(databases: Databases) -> None:
     """Issue the statements of this month, as it will be done after its end."""
     async with databases.open("orders") as database:
-        later = datetime.now(UTC) + timedelta(days=32)
+        later = datetime.now(UTC).replace(day=1) + timedelta(days=32)
         assert await Statements(database, ISSUER, StatementMetrics(), now=lambda: later).round()
 
 

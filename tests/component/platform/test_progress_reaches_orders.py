@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import grpc
+import pytest
 
 import services.esims.__main__
 from kit.changes.deletion import Deletion
@@ -25,6 +26,8 @@ from tests.fixtures.settings import service_settings
 
 __all__ = ["shop"]
 
+# The funnel is that of today.
+pytestmark = pytest.mark.usefixtures("one_day")
 INSTALL = "update esims.esims set installed_at = coalesce(installed_at, now()) where iccid = $1"
 FOLLOWED = """
 select count(*) = $1 from orders.esim_progress where installed_at is not null
