@@ -58,6 +58,10 @@ class Episodes:
             key = OTHERS
         now = self._clock.now()
         episode = self._open.get(key)
+        if episode is not None and episode.timer is None and not lasting:
+            # A thread without an event loop recorded it, so that no timer ends it.
+            self._end_if_quiet(key, episode)
+            episode = self._open.get(key)
         if episode is None:
             self._open[key] = episode = _Episode(level, now, now)
             self._logger.log(level, message, *arguments, exc_info=error)

@@ -66,3 +66,14 @@ async def test_the_first_line_has_the_traceback(
 ) -> None:
     episodes.record("a fault", "it failed", level=logging.ERROR, error=ValueError("why"))
     assert "ValueError: why" in caplog.text
+
+
+def test_an_episode_in_a_thread_without_an_event_loop_ends_too(
+    episodes: Episodes, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        episodes.record("a fault", "it failed")
+    clock.passed += QUIET
+    episodes.record("a fault", "it failed later")
+    over = "a fault: over (3 times in 0 s)"
+    assert caplog.messages == ["it failed", over, "it failed later"]
