@@ -123,7 +123,7 @@ async def test_a_stopping_gateway_closes_the_connection(cached: CachedGateway) -
 async def test_a_repeated_request_has_a_span(cached: CachedGateway, spans: Spans) -> None:
     for _ in range(3):
         await cached.post(BODY)
-    spans.ended.clear()
+    spans.forget()
     traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await cached.post(BODY, **{"X-Request-Id": "mine", "traceparent": traceparent})
     span = await arrives(spans, "POST /graphql")

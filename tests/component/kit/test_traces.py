@@ -55,7 +55,7 @@ async def test_a_purchase_is_one_trace_from_the_operation_to_the_provider(
 ) -> None:
     customer = await platform.customer("ada@example.com")
     plan_id = await plan(customer)
-    spans.ended.clear()
+    spans.forget()
     bought = await customer.ask(BUY, id=plan_id)
     order = bought.data["purchaseESIM"]["order"]
     assert order["status"] == "COMPLETED"
@@ -143,7 +143,7 @@ async def test_a_callback_is_a_trace_and_its_delivery_another_linked_to_it(
 ) -> None:
     order = await platform.buy(await platform.customer("ada@example.com"))
     iccid = order["esims"][0]["iccid"]
-    spans.ended.clear()
+    spans.forget()
     data = {"iccid": iccid, "activated_date": "2026-01-01T11:00:00Z"}
     await webhook_endpoint.post(json.dumps({"event": "esim.activated", "data": data}).encode())
     delivery = await arrives(spans, "deliver to esims")
@@ -175,7 +175,7 @@ async def test_every_provider_attempt_has_a_span_with_its_error(
 ) -> None:
     customer = await platform.customer("ada@example.com")
     (esim,) = (await platform.buy(customer))["esims"]
-    spans.ended.clear()
+    spans.forget()
     await platform.provider.control("POST", "/faults", {"path": "/esims/*/bundles", "status": 500})
     read = "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed } } }"
     assert (await customer.ask(read, id=esim["id"])).data["esimDetails"]["usage"] is not None
@@ -199,7 +199,7 @@ async def test_spans_of_sockets_and_subscriptions_end_once_they_have_started(
 ) -> None:
     customer = await platform.customer("ada@example.com")
     order = await platform.buy(customer)
-    spans.ended.clear()
+    spans.forget()
     async with connected(customer) as socket:
         await socket.subscribe(FOLLOW, id=order["id"])
         await socket.data()
@@ -233,7 +233,7 @@ async def test_a_client_trace_is_linked_and_continued_only_if_trusted(
     linked = await arrives(spans, "POST /graphql")
     assert linked.parent is None
     assert [f"{link.context.trace_id:032x}" for link in linked.links] == [theirs]
-    spans.ended.clear()
+    spans.forget()
     async with platform.another(trust_traceparent=True) as client:
         await client.ask("{ featuredPlans { id } }", headers)
     assert f"{(await arrives(spans, 'POST /graphql')).context.trace_id:032x}" == theirs

@@ -23,7 +23,7 @@ async def test_work_resumed_after_a_crash_is_linked_to_the_trace_of_the_purchase
         " next_run_at = now()"
     )
     await admin.execute("set session_replication_role = default")
-    spans.ended.clear()
+    spans.forget()
     async with shop.open():
         await reaches(shop, answer.order.id, "COMPLETED")
         resumed = await arrives(spans, "work on order")
