@@ -124,7 +124,7 @@ async def aside(run: Callable[[], None]) -> None:
 
 async def test_every_request_that_the_schema_allows_gets_a_response(asked: Asked) -> None:
     def run() -> None:
-        schema = schemathesis.graphql.from_url(asked.url)
+        schema = schemathesis.graphql.from_url(asked.url, timeout=PATIENCE)
         found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok() and fails here, as it should
         # Every query and mutation; schemathesis knows no subscriptions.
         assert {operation.label for operation in found} >= {"Query.plans", "Mutation.cancelOrder"}
@@ -136,7 +136,7 @@ async def test_every_request_that_the_schema_allows_gets_a_response(asked: Asked
         @SETTINGS
         @given(case=operation.as_strategy(), who=TOKENS)
         def one(case: Any, who: str) -> None:
-            answer = case.call(headers=asked.headers(who))
+            answer = case.call(headers=asked.headers(who), timeout=PATIENCE)
             asked.check(answer.status_code, answer.text)
 
         one()

@@ -160,7 +160,7 @@ def test_responses_to_valid_input_match_the_contract(
             case.path_parameters = aimed(case.path_parameters, known)
             case.query = aimed(case.query, known)
             case.body = aimed(case.body, known)
-        answer = case.call(base_url=target.url, headers=HEADERS)
+        answer = case.call(base_url=target.url, headers=HEADERS, timeout=PATIENCE)
         statuses.add(answer.status_code)
         case.validate_response(answer, checks=CHECKS)
 
@@ -180,7 +180,7 @@ def test_bad_input_is_refused(target: Target, operations: dict[str, Any], name: 
     @SETTINGS
     @given(case=operations[name].as_strategy(GenerationMode.NEGATIVE, headers=HEADERS))
     def run(case: Any) -> None:
-        answer = case.call(base_url=target.url, headers=HEADERS)
+        answer = case.call(base_url=target.url, headers=HEADERS, timeout=PATIENCE)
         case.validate_response(answer, checks=[*CHECKS, negative_data_rejection])
 
     run()
@@ -191,7 +191,7 @@ def test_unsupported_methods_are_405(target: Target, operations: dict[str, Any])
     @given(case=operations["listCatalogue"].as_strategy(GenerationMode.POSITIVE))
     def run(case: Any) -> None:
         case.method = "PATCH"
-        answer = case.call(base_url=target.url, headers=HEADERS)
+        answer = case.call(base_url=target.url, headers=HEADERS, timeout=PATIENCE)
         assert answer.status_code == 405
         assert "GET" in str(answer.headers["allow"])
         case.validate_response(answer, checks=[not_a_server_error, unsupported_method])
