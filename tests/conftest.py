@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
+from kit.process import garbage
 from kit.telemetry import metrics
 
 # No deadlines, because slowness of the machine is not a failure.
@@ -37,6 +38,11 @@ pytest_plugins = [
     "tests.fixtures.markers",
     "tests.fixtures.wrong_clock",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage as the processes do: scanning all modules again and again takes long."""
+    garbage.settle()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """Builds the schema: the queries, mutations and subscriptions of all types in one Federation 2 subgraph."""
 
 from collections.abc import Iterable
+from copy import copy
+from functools import cache
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -240,11 +242,9 @@ def _representation(index: int, given: Any) -> Any:
     return {"__typename": kind, "id": id_}
 
 
-def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
-    """Build the schema; `max_depth` limits the nesting of an operation's fields.
-
-    With `defence`, operations are admitted by their cost, purchases and use of introspection.
-    """
+@cache
+def typed(errors: int) -> Schema:
+    """Return the schema's types, built once: most of the time of a build, and most of its objects."""
     schema = Schema(
         query=Query,
         mutation=Mutation,
@@ -252,19 +252,28 @@ def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
         federation_version="2.3",
         scalar_overrides=SCALARS,
         execution_context_class=Completing,
-        extensions=[lambda: Admitted(schema.prepare, schema.admission)],
     )
-    core, bounds = schema._schema, defence.work if defence else WorkSettings()
+    schema.errors = errors
+    index_positions()
+    accept_null(schema._schema)
+    cache_arguments(schema._schema, schema)
+    return schema
+
+
+def build(max_depth: int, defence: DefenceSettings | None = None) -> Schema:
+    """Build the schema; `max_depth` limits the nesting of an operation's fields.
+
+    With `defence`, operations are admitted by their cost, purchases and use of introspection.
+    """
+    bounds = defence.work if defence else WorkSettings()
+    schema = copy(typed(bounds.errors))
+    schema.extensions = (lambda: Admitted(schema.prepare, schema.admission),)
     schema.admission = Admission(defence) if defence else None
     validation = Validation(
-        core,
+        schema._schema,
         errors=bounds.errors - 1,  # graphql-core appends one which says that it stopped
         comparisons=bounds.comparisons,
         suggestions=defence is None or defence.introspection,
     )
-    schema.prepare = preparation(core, max_depth, validation)
-    schema.errors = bounds.errors
-    index_positions()
-    accept_null(schema._schema)
-    cache_arguments(schema._schema, schema)
+    schema.prepare = preparation(schema._schema, max_depth, validation)
     return schema

@@ -7,16 +7,13 @@ import pytest
 from gateway.documents.bounded_cache import LONGEST, bounded_cache, characters
 from gateway.execution.completion import resolving
 from gateway.http import answer
-from gateway.schema.assembly import Schema, build
+from gateway.schema.assembly import Schema
 from kit.net import client_address
 from tests.fixtures.answers.random_services import context
+from tests.unit.gateway.own_schema import own_schema
 
 SHORT = "query($t: String) { dataPlans(filter: {text: $t}) { id } }"
 LONG = f"{SHORT} # {'x' * LONGEST}"
-
-
-def schema() -> Schema:
-    return build(max_depth=12)
 
 
 def methods(made: Schema) -> list[resolving.Method]:
@@ -70,7 +67,7 @@ def test_the_length_of_nested_strings_counts() -> None:
 
 @pytest.mark.parametrize(("text", "kept"), [(SHORT, 1), (LONG, 0)])
 async def test_no_long_operation_is_cached(text: str, kept: int) -> None:
-    made = schema()
+    made = own_schema()
     for _ in range(2):
         result = await made.execute(text, context_value=context(seed=1, invalid=0))
         assert result.errors is None
@@ -89,7 +86,7 @@ async def test_no_long_operation_is_cached(text: str, kept: int) -> None:
     ],
 )
 async def test_no_long_arguments_are_cached(filter_: dict[str, Any], kept: int) -> None:
-    made = schema()
+    made = own_schema()
     query = "query($f: DataPlanFilter) { dataPlans(filter: $f, first: 3) { id } }"
     for _ in range(2):
         result = await made.execute(query, {"f": filter_}, context_value=context(seed=1, invalid=0))

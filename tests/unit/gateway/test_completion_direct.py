@@ -9,12 +9,12 @@ import pytest
 from strawberry.types.execution import ExecutionResult
 
 from gateway.execution.completion.executor import Completing
-from gateway.schema.assembly import build
 from gateway.upstream.caller import Caller
 from gateway.upstream.context import Context
 from kit.auth.sessions import ANONYMOUS
 from kit.errors import Failure
 from tests.fixtures.answers.random_services import context
+from tests.unit.gateway.own_schema import own_schema
 
 EXECUTED: Counter[str] = Counter()
 CALLS: Counter[str] = Counter()
@@ -28,7 +28,7 @@ class Counting(Completing):
         EXECUTED[self.operation.operation.value] += 1
 
 
-SCHEMA = build(max_depth=12)
+SCHEMA = own_schema()
 SCHEMA.execution_context_class = Counting
 ORDER = """query One($id: ID!) {
   orderDetails(id: $id) { id esims { iccid activationCode } dataPlan { name } }
@@ -88,7 +88,7 @@ async def test_every_caller_receives_their_own_data() -> None:
     asked = {seed: await ask(ORDER, asking(seed), VARIABLES) for seed in range(2, 12)}
     assert EXECUTED == {}
     for seed, answered in asked.items():
-        fresh = build(max_depth=12)
+        fresh = own_schema()
         alone = await fresh.execute(ORDER, VARIABLES, asking(seed))
         assert answered.data == alone.data
 

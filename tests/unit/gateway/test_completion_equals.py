@@ -17,17 +17,18 @@ from strawberry.types.graphql import OperationType
 
 from gateway import errors
 from gateway.http import answer
-from gateway.schema.assembly import Schema, build
+from gateway.schema.assembly import Schema
 from tests.fixtures.answers.random_services import context
 from tests.fixtures.random_documents import Documents
+from tests.unit.gateway.own_schema import own_schema
 
-COMPILED = build(max_depth=30)
+COMPILED = own_schema(max_depth=30)
 CORE = COMPILED._schema
 
 
 def stock() -> Schema:
     """The same schema without our extensions of Strawberry and graphql-core."""
-    schema = build(max_depth=30)
+    schema = own_schema(max_depth=30)
     schema.execution_context_class = StrawberryGraphQLCoreExecutionContext
     assert schema._schema.query_type is not None
     for field in schema._schema.query_type.fields.values():
