@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.component.platform.followed_esim import WITH_PROFILES, FollowedESIM
+from tests.component.platform.followed_esim import FollowedESIM
 from tests.fixtures.postgres import Databases
 
 
@@ -33,10 +33,8 @@ async def test_a_wrong_callback_is_corrected_live_by_the_next_refresh(
     act = f"/esims/{followed.esim['iccid']}"
     # On a slow machine, a refresh in the background could be what corrects it: one of those for subscribers
     # until an eSIM is installed, or the one half a minute after an uncertain callback.
-    await followed.control("POST", "/switches", WITH_PROFILES)
     await followed.control("POST", f"{act}/use-data", {"megabytes": 250, "country": "GB"})
-    await followed.both_receive(status="ACTIVE", dataUsed=250.0)
-    await followed.both_receive(profileStatus="INSTALLED")
+    await followed.both_receive(status="ACTIVE", dataUsed=250.0, profileStatus="INSTALLED")
     await databases.admin.execute("update esims.esims set follow_at = null")
     about = await followed.details()
     await followed.control("POST", "/callbacks/send", wrong(about))
