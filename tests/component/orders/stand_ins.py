@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -20,6 +21,12 @@ AWAY = Failure(Kind.UNAVAILABLE, "SERVICE_UNAVAILABLE", "away")
 PLANS = UUID("00000000-0000-0000-0000-00000000cafe")
 
 
+@cache
+def id_of(name: str) -> str:
+    """Return the id of a plan or eSIM, by the provider's name for it."""
+    return str(uuid5(PLANS, name))
+
+
 class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
     """Plans of the sandbox's catalogue by id.
 
@@ -27,7 +34,7 @@ class CatalogueStandIn(prices_pb2_grpc.PricesServiceServicer):
     """
 
     def __init__(self, running: sandbox.server.Running) -> None:
-        self.bundles = {str(uuid5(PLANS, b.name)): b for b in running.world.catalogue.all()}
+        self.bundles = {id_of(b.name): b for b in running.world.catalogue.all()}
         self.withdrawn: set[str] = set()
         self.unreachable: set[str] = set()
         self.failure: Failure | None = None  # of all plans
@@ -91,7 +98,7 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         return esims_pb2.BatchListOrderESIMsResponse(
             esims=[
                 esims_pb2.ESIM(
-                    id=str(uuid5(PLANS, esim.iccid)),
+                    id=id_of(esim.iccid),
                     iccid=esim.iccid,
                     order_id=order_id,
                     profile_status="Installed" if esim.iccid in self.installed else "Released",
@@ -110,11 +117,11 @@ class ESIMsStandIn(esims_pb2_grpc.ESIMsServiceServicer):
         if self.bundles:
             return esims_pb2.BatchListBundlesResponse(bundles=self.bundles)
         names = {
-            str(uuid5(PLANS, esim.iccid)): order.bundle_name
+            id_of(esim.iccid): order.bundle_name
             for order in self.registered.values()
             for esim in order.esims
         }
-        used = {str(uuid5(PLANS, iccid)) for iccid in self.used}
+        used = {id_of(iccid) for iccid in self.used}
         return esims_pb2.BatchListBundlesResponse(
             bundles=[
                 esims_pb2.ESIMBundle(
