@@ -77,7 +77,7 @@ async def cells(
     first = given.add(wanted.first)
     shown = [f"case when rank <= {first} then c.{name} else '' end as {name}" for name in names]
     positions = [2 + n for n in range(2 + len(names))]
-    sums = (*COUNTS, *AMOUNTS, "unconverted")
+    sums = Figures.__slots__
     other = 3 + len(names) + 2
     query = RANKED.format(
         cells=" union all ".join(parts),
@@ -94,7 +94,7 @@ async def cells(
         finals=", ".join(map(str, (1, *positions, other))),
         rows=given.add(limit),
     )
-    return [_cell(row, names) for row in await connection.fetch(query, *given.values)]
+    return [_cell(row, len(names)) for row in await connection.fetch(query, *given.values)]
 
 
 def _cells(
@@ -194,21 +194,19 @@ def _listed(items: Sequence[str]) -> str:
     return "".join(f", {item}" for item in items)
 
 
-def _cell(row: Any, names: Sequence[str]) -> Cell:
+def _cell(row: Any, named: int) -> Cell:
+    """Read a row with values of `named` dimensions, by place: names take longer in thousands of rows."""
+    number, period, currency, *values = row[: 3 + named]
+    bundle_name, other, *figures, rank = row[3 + named :]
     return Cell(
-        is_previous=row["range"] == 1,
-        period=row["period"] - 1,
-        currency=row["currency"],
-        values=tuple(row[name] for name in names),
-        bundle_name=row["bundle_name"],
-        other=row["other"],
-        rank=row["rank"],
-        figures=Figures(
-            orders=row["orders"],
-            esims=row["esims"],
-            unconverted=row["unconverted"],
-            **{name: row[name] for name in AMOUNTS},
-        ),
+        number == 1,
+        period - 1,
+        currency,
+        tuple(values),
+        bundle_name,
+        other,
+        rank,
+        Figures(*figures),
     )
 
 
