@@ -200,7 +200,7 @@ class Cancellation:
                 validate=False,
             )
         except Failure as failure:
-            if failure.kind is not Kind.REFUSED:
+            if not _is_final(failure):
                 raise
             if not await self._is_revoked(revocation):
                 text = failure.details.get("provider_message", failure.reason)
@@ -211,8 +211,16 @@ class Cancellation:
         await self._mark(work, revocation, "REVOKED", refund, answer or None)
 
     async def _is_revoked(self, revocation: Revocation) -> bool:
-        """Return whether the provider lists the bundle as revoked, or no longer lists it."""
-        bundles = await self._datasource.get_bundles(revocation.iccid)
+        """Return whether the provider lists the bundle as revoked, or no longer lists it.
+
+        False for a bundle of an eSIM that was deleted at the provider: nothing of it can be returned.
+        """
+        try:
+            bundles = await self._datasource.get_bundles(revocation.iccid)
+        except Failure as failure:
+            if _is_final(failure):
+                return False
+            raise
         names = ("", revocation.bundle_name)
         if any(not b.assignment_id and b.bundle_name in names for b in bundles):
             raise bad_answer("an assignment lacks id")
@@ -285,6 +293,11 @@ class Cancellation:
                 )
             await revocation_store.withdraw(connection, work.order.id)
             await work.step(event, reason=message, connection=connection)
+
+
+def _is_final(failure: Failure) -> bool:
+    """Return whether the provider refused a call, or doesn't know the eSIM: repeating it is no use."""
+    return failure.kind in (Kind.REFUSED, Kind.NOT_FOUND)
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:

@@ -88,3 +88,26 @@ async def test_an_unreadable_bundle_of_another_plan_does_not_prevent_the_cancell
         answer = await cancel(orders, order, buyer)
     assert answer.order.status == REFUNDED
     assert states(shop, order) == ["revoked"]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_esim_deleted_at_the_provider_ends_its_cancellation(
+    shop: Shop, status: int
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer, quantity=2)
+        deleted, left = [
+            a.iccid
+            for a in shop.sandbox.world.assignments
+            if a.reference.startswith(order.reference)
+        ]
+        # Deleted after the checks, which read and validate its bundle once.
+        gone = {"status": status, "count": 0, "skip": 1}
+        await shop.fault(method="DELETE", path=f"/esims/{deleted}/bundles/*", **gone)
+        await shop.fault(method="GET", path=f"/esims/{deleted}/bundles", **gone)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
+    assert [one.iccid for one in answer.revoked] == [left]
+    assert "1 of 2 bundles were cancelled" in answer.order.status_reason
