@@ -7,6 +7,7 @@ from aiohttp import web_app
 from hypothesis import HealthCheck, settings
 
 from kit.process import garbage
+from kit.rpc import readiness
 from kit.telemetry import metrics
 
 # No deadlines, because slowness of the machine is not a failure.
@@ -56,7 +57,8 @@ def clear_middleware_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_metrics() -> Iterator[None]:
-    """Give each test its own metrics, which start at 0 whatever ran before it in the same process."""
+def own_metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test its own metrics and readiness, whatever ran before it in the same process."""
+    monkeypatch.setattr(readiness, "_servers", set())
     with metrics.separate_registry():
         yield
