@@ -120,7 +120,9 @@ def _unlimited(shape: dict[str, Any], amount: str) -> bool:
 
 
 def _is_minus_one(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value == -1
+    if not isinstance(value, int | Decimal) or isinstance(value, bool):
+        return False
+    return Decimal(value).is_finite() and value == -1  # a signaling NaN can't be compared
 
 
 def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | None:

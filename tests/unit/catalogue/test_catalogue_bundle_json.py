@@ -157,6 +157,7 @@ def test_countries_keep_their_order() -> None:
         {**LEAST, "duration": Decimal("9" * 5000)},
         {**LEAST, "dataAmount": "1000"},
         {**LEAST, "dataAmount": -5},
+        {**LEAST, "dataAmount": Decimal("sNaN")},
         {**LEAST, "dataAmount": Decimal("9" * 5000)},
         {**LEAST, "dataAmount": [1000]},
     ],
