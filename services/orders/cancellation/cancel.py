@@ -29,8 +29,7 @@ from services.orders.order import (
 )
 from services.orders.organizations import membership
 from services.orders.peers import ESIMs
-from services.orders.provider.provider_bundle import REVOKED_STATE, read_refund
-from services.orders.provider.provider_order import bad_answer
+from services.orders.provider.provider_bundle import read_refund
 from services.orders.work import Pause, Work
 
 logger = logging.getLogger(__name__)
@@ -38,11 +37,6 @@ episodes = Episodes(logger)
 
 # Seconds until a revoke, or the esims service, is tried again.
 TRY_AGAIN = Pause(3.0)
-# What the provider's history calls the refunds of a bundle.
-REFUND_EVENTS = {
-    "bundle refunded to balance": Refund.BALANCE,
-    "bundle refunded to inventory": Refund.INVENTORY,
-}
 
 
 class Cancellation:
@@ -180,8 +174,10 @@ class Cancellation:
 
         Raises Failure when the provider can't be reached, or its answer was lost.
         """
-        if revocation.state == "STARTED" and await self._is_revoked(revocation):
-            await self._mark(work, revocation, "REVOKED", await self._refund_in_history(revocation))
+        if revocation.state == "STARTED" and await self._examination.is_revoked(revocation):
+            await self._mark(
+                work, revocation, "REVOKED", await self._examination.refund_in_history(revocation)
+            )
             return
         async with self._database.system() as connection:
             to_balance = await revocation_store.to_balance(
@@ -200,51 +196,15 @@ class Cancellation:
                 validate=False,
             )
         except Failure as failure:
-            if not _is_final(failure):
+            if failure.kind not in (Kind.REFUSED, Kind.NOT_FOUND):
                 raise
-            if not await self._is_revoked(revocation):
+            if not await self._examination.is_revoked(revocation):
                 text = failure.details.get("provider_message", failure.reason)
                 await self._mark(work, revocation, "REFUSED", None, text)
                 return
             answer = ""
-        refund = read_refund(answer) or await self._refund_in_history(revocation)
+        refund = read_refund(answer) or await self._examination.refund_in_history(revocation)
         await self._mark(work, revocation, "REVOKED", refund, answer or None)
-
-    async def _is_revoked(self, revocation: Revocation) -> bool:
-        """Return whether the provider lists the bundle as revoked, or no longer lists it.
-
-        False for a bundle of an eSIM that was deleted at the provider: nothing of it can be returned.
-        """
-        try:
-            bundles = await self._datasource.get_bundles(revocation.iccid)
-        except Failure as failure:
-            if _is_final(failure):
-                return False
-            raise
-        names = ("", revocation.bundle_name)
-        if any(not b.assignment_id and b.bundle_name in names for b in bundles):
-            raise bad_answer("an assignment lacks id")
-        found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
-        return all(b.state == REVOKED_STATE for b in found)
-
-    async def _refund_in_history(self, revocation: Revocation) -> Refund | None:
-        """Read the refund from the eSIM's history, when the answer itself was lost or unclear.
-
-        None when several bundles of that name were refunded in different ways.
-        """
-        try:
-            events = await self._datasource.get_events(revocation.iccid)
-        except Failure as failure:
-            logger.warning("refund of a revoked bundle is not known: %s", failure)
-            return None
-        refunds = {
-            REFUND_EVENTS[name.lower()]
-            for name, bundle in events
-            if bundle == revocation.bundle_name and name.lower() in REFUND_EVENTS
-        }
-        if not refunds:
-            return Refund.NONE
-        return refunds.pop() if len(refunds) == 1 else None
 
     async def _mark(
         self,
@@ -293,11 +253,6 @@ class Cancellation:
                 )
             await revocation_store.withdraw(connection, work.order.id)
             await work.step(event, reason=message, connection=connection)
-
-
-def _is_final(failure: Failure) -> bool:
-    """Return whether the provider refused a call, or doesn't know the eSIM: repeating it is no use."""
-    return failure.kind in (Kind.REFUSED, Kind.NOT_FOUND)
 
 
 def _own(order: Order, planned: list[Revocation]) -> list[str]:

@@ -1,6 +1,7 @@
 """Finds out from the provider which bundles of an order can be revoked, and what would be refunded."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,16 @@ from services.orders.datasource import OrdersDataSource
 from services.orders.order import DeliveredESIM, Order, Refund
 from services.orders.provider.provider_bundle import REVOKED_STATE, BundleOnESIM, read_refund
 from services.orders.provider.provider_order import bad_answer
+
+logger = logging.getLogger(__name__)
+
+# Reasons why the provider lists no bundles of an eSIM that was deleted there.
+DELETED = ("PROVIDER_NOT_FOUND", "PROVIDER_GONE")
+# What the provider's history calls the refunds of a bundle.
+REFUND_EVENTS = {
+    "bundle refunded to balance": Refund.BALANCE,
+    "bundle refunded to inventory": Refund.INVENTORY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,42 @@ class Examination:
         if accepted is None:
             raise not_taken_back() from refusal
         return Choice(revocation, accepted, Refund.NONE)
+
+    async def is_revoked(self, revocation: Revocation) -> bool:
+        """Return whether the provider lists the bundle as revoked, or no longer lists it.
+
+        False for one on a deleted eSIM, unless the answer to an earlier revoke may have been lost.
+        """
+        try:
+            bundles = await self._datasource.get_bundles(revocation.iccid)
+        except Failure as failure:
+            if failure.reason in DELETED and revocation.state == "PLANNED":
+                return False
+            raise
+        names = ("", revocation.bundle_name)
+        if any(not b.assignment_id and b.bundle_name in names for b in bundles):
+            raise bad_answer("an assignment lacks id")
+        found = [b for b in bundles if b.assignment_id == revocation.assignment_id]
+        return all(b.state == REVOKED_STATE for b in found)
+
+    async def refund_in_history(self, revocation: Revocation) -> Refund | None:
+        """Read the refund from the eSIM's history, when the answer itself was lost or unclear.
+
+        None when several bundles of that name were refunded in different ways.
+        """
+        try:
+            events = await self._datasource.get_events(revocation.iccid)
+        except Failure as failure:
+            logger.warning("refund of a revoked bundle is not known: %s", failure)
+            return None
+        refunds = {
+            REFUND_EVENTS[name.lower()]
+            for name, bundle in events
+            if bundle == revocation.bundle_name and name.lower() in REFUND_EVENTS
+        }
+        if not refunds:
+            return Refund.NONE
+        return refunds.pop() if len(refunds) == 1 else None
 
 
 def _planned(iccid: str, bundle: BundleOnESIM) -> Revocation:

@@ -19,11 +19,14 @@ def cancel(orders: Any, order: orders_pb2.Order, buyer: Metadata) -> Any:
     return orders.CancelOrder(orders_pb2.CancelOrderRequest(order_id=order.id), metadata=buyer)
 
 
+def assignments(shop: Shop, order: orders_pb2.Order) -> list[Any]:
+    """The order's bundles at the provider."""
+    return [a for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)]
+
+
 def states(shop: Shop, order: orders_pb2.Order) -> list[str]:
     """The states of the order's bundles at the provider."""
-    return [
-        a.state for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
-    ]
+    return [one.state for one in assignments(shop, order)]
 
 
 WHOLE = orders_pb2.CANCELLATION_EXTENT_WHOLE

@@ -10,6 +10,7 @@ from protos.orders.v1 import orders_pb2
 from tests.component.orders.cancellation.cancelling import (
     REFUNDED,
     WHOLE,
+    assignments,
     bought,
     cancel,
     preview,
@@ -33,9 +34,7 @@ async def odd_listings(
 ) -> None:
     """Make the provider list the bundles of an order in an odd way."""
     key = {"X-API-Key": shop.settings.provider.api_key}
-    for bought_here in shop.sandbox.world.assignments:
-        if not bought_here.reference.startswith(order.reference):
-            continue
+    for bought_here in assignments(shop, order):
         path = f"/esims/{bought_here.iccid}/bundles"
         async with shop.http.get(f"{shop.sandbox.url}{path}", headers=key) as answer:
             [listed] = (await answer.json())["bundles"]
@@ -72,9 +71,7 @@ async def test_an_unreadable_bundle_of_another_plan_does_not_prevent_the_cancell
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer)
-        [own] = [
-            a for a in shop.sandbox.world.assignments if a.reference.startswith(order.reference)
-        ]
+        [own] = assignments(shop, order)
         queued = {"id": own.id, "bundleState": "queued", "assignmentReference": own.reference}
         listed = {"name": own.bundle, "assignments": [queued]}
         listing = {"method": "GET", "path": f"/esims/{own.iccid}/bundles", "status": 200}
@@ -98,11 +95,7 @@ async def test_an_esim_deleted_at_the_provider_ends_its_cancellation(
     buyer = await shop.session("b@example.com")
     async with shop.open() as orders:
         order = await bought(shop, orders, buyer, quantity=2)
-        deleted, left = [
-            a.iccid
-            for a in shop.sandbox.world.assignments
-            if a.reference.startswith(order.reference)
-        ]
+        deleted, left = (one.iccid for one in assignments(shop, order))
         # Deleted after the checks, which read and validate its bundle once.
         gone = {"status": status, "count": 0, "skip": 1}
         await shop.fault(method="DELETE", path=f"/esims/{deleted}/bundles/*", **gone)
@@ -111,3 +104,18 @@ async def test_an_esim_deleted_at_the_provider_ends_its_cancellation(
     assert answer.order.status == orders_pb2.ORDER_STATUS_COMPLETED
     assert [one.iccid for one in answer.revoked] == [left]
     assert "1 of 2 bundles were cancelled" in answer.order.status_reason
+
+
+async def test_a_forbidden_call_is_repeated_until_it_is_allowed_again(shop: Shop) -> None:
+    """As while the API key is replaced: nothing is known of the bundle."""
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        # After the checks, which read and validate the bundle once: the revoke and the read that follows.
+        forbidden = {"status": 403, "skip": 1}
+        await shop.fault(method="DELETE", path="/esims/*/bundles/*", **forbidden)
+        await shop.fault(method="GET", path="/esims/*/bundles", **forbidden)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"]
