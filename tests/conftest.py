@@ -57,7 +57,7 @@ def clear_middleware_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_metrics_and_readiness(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test its own metrics and readiness, whatever ran before it in the same process."""
     monkeypatch.setattr(readiness, "_servers", set())
     with metrics.separate_registry():

@@ -244,7 +244,7 @@ def _representation(index: int, given: Any) -> Any:
 
 @cache
 def typed(errors: int) -> Schema:
-    """Return the schema's types, built once: most of the time of a build, and most of its objects."""
+    """Build the types, once per process, as this takes most of the time; each schema is a copy with them."""
     schema = Schema(
         query=Query,
         mutation=Mutation,

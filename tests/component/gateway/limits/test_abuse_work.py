@@ -76,4 +76,5 @@ async def test_an_attack_is_executed_without_its_limit(
         operation_seconds=PATIENCE,
     )
     answers = await run(gateway, attack, defence)
+    assert answers
     assert answers <= {"answered", "BAD_USER_INPUT INVALID_ARGUMENT"}

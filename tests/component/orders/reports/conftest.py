@@ -2,10 +2,6 @@
 
 import pytest
 
-from tests.fixtures.days import one_day
-
-__all__ = ["one_day"]
-
 
 @pytest.fixture(autouse=True)
 def within_one_day(one_day: None) -> None:
