@@ -26,7 +26,7 @@ from services.orders.payments import access as payments_access
 from services.orders.settings import Settings
 from services.orders.wiring import wired
 
-NEEDS = "078_erase_notes_of_corrections"
+NEEDS = "079_record_sales_by_keys"
 # Seconds that running rounds of background work get when the process stops.
 LOOP_GRACE = 10.0
 

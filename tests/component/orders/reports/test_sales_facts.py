@@ -33,6 +33,21 @@ from orders.sales_by_day where time_zone = 'UTC' group by 1, 2 order by 1, 2
 """
 
 
+# Other ledger transactions, as after a restore: PostgreSQL has no statistics about them.
+OTHERS = """
+with others as (
+    insert into orders.ledger_transactions (kind, key, actor)
+    select 'COST', 'other:' || n, 'test' from generate_series(1, 2000) n returning id
+)
+insert into orders.ledger_entries (transaction_id, n, account, amount, currency)
+select id, e.n, e.account, e.amount, 'USD' from others
+cross join (values (1, 'cost', 1), (2, 'clearing:provider', -1)) e (n, account, amount)
+"""
+READ_WHOLE = """
+select seq_tup_read from pg_stat_xact_user_tables where relid = 'orders.ledger_entries'::regclass
+"""
+
+
 async def same(admin: Any) -> None:
     """Facts agree with the ledger, and the sums by day with the facts."""
     await admin.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
@@ -153,6 +168,20 @@ async def test_writers_of_the_same_sums_in_any_order_do_not_deadlock(databases: 
         )
     assert await databases.admin.fetchval("select sum(orders) from orders.sales_by_day") == 54
     await same(databases.admin)
+
+
+async def test_a_sale_does_not_read_the_whole_ledger(databases: Databases) -> None:
+    await databases.admin.execute("set session_replication_role = replica")
+    await databases.admin.execute(OTHERS)
+    await databases.admin.execute("reset session_replication_role")
+    async with databases.open("orders") as database:
+        order = await order_of(databases, database, "10")
+        async with database.system() as connection:
+            wanted = postings.sold(order, paid_here=False), postings.cost(order)
+            await store.post(connection, *wanted, actor="test")
+            await connection.execute("set constraints all immediate")
+            assert await connection.fetchval(READ_WHOLE) == 0
+            assert await connection.fetchval("select count(*) from orders.sales_facts") == 2
 
 
 async def test_facts_never_change(databases: Databases) -> None:
