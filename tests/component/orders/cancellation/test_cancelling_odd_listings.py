@@ -119,3 +119,21 @@ async def test_a_forbidden_call_is_repeated_until_it_is_allowed_again(shop: Shop
         answer = await cancel(orders, order, buyer)
     assert answer.order.status == REFUNDED
     assert states(shop, order) == ["revoked"]
+
+
+async def test_a_revoke_whose_answer_was_lost_is_not_given_up_if_its_esim_seems_deleted(
+    shop: Shop,
+) -> None:
+    """It may have succeeded, so its refund is looked up once the eSIM is found again."""
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        # After the checks, which read and validate the bundle once.
+        lost = {"drop": True, "effect": "done", "skip": 1}
+        await shop.fault(method="DELETE", path="/esims/*/bundles/*", **lost)
+        gone = {"status": 404, "skip": 1}
+        await shop.fault(method="GET", path="/esims/*/bundles", **gone)
+        answer = await cancel(orders, order, buyer)
+    assert answer.order.status == REFUNDED
+    assert states(shop, order) == ["revoked"]
