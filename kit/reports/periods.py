@@ -152,6 +152,15 @@ def year_before(day: date) -> date:
 def shifted(days: Days, first_days: list[date], shift: Shift) -> tuple[Days, list[date]]:
     """Return another range, whose periods begin at the moved days."""
     after = days.last + DAY
-    moved = [shift(day) for day in first_days]
-    # The day before a leap day has no year before of its own.
-    return Days(moved[0], max(moved[0], shift(after) - DAY)), moved
+    later = [_begins(day, shift) for day in (*first_days[1:], after)]
+    moved = [shift(first_days[0]), *later]
+    return Days(moved[0], moved[-1] - DAY), moved[:-1]
+
+
+def _begins(day: date, shift: Shift) -> date:
+    """Return where a period that begins on a day begins after a shift, right after the day before.
+
+    A leap day has no day of its own a year earlier, so the period begins there with the day after it.
+    """
+    moved = shift(day)
+    return moved + DAY if moved == shift(day - DAY) else moved

@@ -125,8 +125,8 @@ def _cells(
 
 def _period(given: Statement, ranged: Ranged, day: str, first: str) -> str:
     """Return the expression of the number of the period, from 1 on."""
-    # A year before, two periods may begin on 28 February, and one may have 29 February too.
-    if len(set(ranged.starts)) == ranged.days.number:
+    # A year before, 29 February has no day, and the day that is compared with 28 February may be two.
+    if len(set(ranged.starts)) == len(ranged.starts) == ranged.days.number:
         return f"s.{day} - {first}::date + 1"
     return f"width_bucket(s.{day}, {given.add(list(ranged.starts))}::date[])"
 

@@ -101,7 +101,12 @@ def _matches(one: Figure, wanted: Filter) -> bool:
 def _moved(days: Sequence[date], wanted: Wanted) -> list[date]:
     """Return the same days of the range that is compared with."""
     if wanted.compare_to is Comparison.YEAR_BEFORE:
-        return [_months_before(day, 12) for day in days]
+        moved = [_months_before(day, 12) for day in days]
+        # 29 February has no such day, so a period that begins with it begins on 1 March, unless it is first.
+        is_leap = [(day.month, day.day) == (2, 29) for day in days]
+        return moved[:1] + [
+            one + timedelta(days=leap) for one, leap in zip(moved[1:], is_leap[1:], strict=True)
+        ]
     first, after = days[0], days[-1]
     months = (after.year - first.year) * 12 + after.month - first.month
     is_whole = first.day == after.day == 1 and wanted.interval not in (Interval.DAY, Interval.WEEK)

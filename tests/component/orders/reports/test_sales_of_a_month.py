@@ -187,3 +187,51 @@ async def test_codes_of_countries_may_be_in_lower_case(shop: Shop) -> None:
             filter=pb.SalesFilter(countries=["fr"]),
         )
     assert amount(report.totals[0].figures.gross) == 20
+
+
+async def test_each_day_of_a_leap_year_is_compared_with_the_same_day(shop: Shop) -> None:
+    """29 February has no such day, and must not move those after it."""
+    days = [(2027, 2, 28), (2027, 3, 1), (2027, 3, 2), (2027, 12, 31)]
+    at = [datetime(*day, 12, tzinfo=UTC) for day in days]
+    await happen(shop.databases.admin, [sold(1, "USD", 10 + n, at=one) for n, one in enumerate(at)])
+    async with reporting(shop) as shown:
+        for as_sold_on in (False, True):
+            for first, last in (("2028-01-01", "2028-12-31"), ("2028-02-28", "2028-03-02")):
+                report = await shown.sales(
+                    range=days_pb2.DayRange(from_day=first, to_day=last),
+                    compare_to=pb.COMPARISON_YEAR_BEFORE,
+                    as_sold_on=as_sold_on,
+                )
+                compared = {
+                    row.period.from_day[5:]: int(amount(row.previous.gross))
+                    for row in report.rows
+                    if amount(row.previous.gross)
+                }
+                expected = {"02-28": 10, "03-01": 11, "03-02": 12, "12-31": 13}
+                assert compared == {day: n for day, n in expected.items() if day <= last[5:]}
+
+
+async def test_a_range_that_ends_before_or_begins_on_29_february_is_compared_whole(
+    shop: Shop,
+) -> None:
+    at = datetime(2027, 2, 28, 12, tzinfo=UTC)
+    await happen(shop.databases.admin, [sold(1, "USD", 10, at=at)])
+    async with reporting(shop) as shown:
+        for first, last in (
+            ("2028-02-01", "2028-02-28"),
+            ("2028-02-01", "2028-02-29"),
+            ("2028-02-28", "2028-02-28"),
+            ("2028-02-29", "2028-02-29"),
+            ("2028-02-29", "2028-03-02"),
+        ):
+            for interval in (
+                days_pb2.INTERVAL_DAY,
+                days_pb2.INTERVAL_WEEK,
+                days_pb2.INTERVAL_RANGE,
+            ):
+                report = await shown.sales(
+                    range=days_pb2.DayRange(from_day=first, to_day=last),
+                    interval=interval,
+                    compare_to=pb.COMPARISON_YEAR_BEFORE,
+                )
+                assert amount(report.totals[0].previous.gross) == 10, (first, last, interval)
