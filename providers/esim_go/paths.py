@@ -12,14 +12,22 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SEPARATOR = re.compile(r"[/\\]")
 
 
+def fits_segment(value: str) -> bool:
+    """True if a decoding proxy can't resolve a value in a path to another path.
+
+    False for one that is empty or only dots, contains a control character, or has a part "." or "..".
+    """
+    parts = SEPARATOR.split(value)
+    odd = value.strip(".") == "" or "." in parts or ".." in parts
+    return not odd and CONTROL.search(value) is None
+
+
 def segment(value: str) -> str:
     """Quote a value for use as a segment of a path; a slash in it becomes %2F.
 
-    Raises Failure INVALID for a value that a decoding proxy could resolve to another path: one that is
-    empty or only dots, contains a control character, or has a part "." or "..".
+    Raises Failure INVALID unless it `fits_segment`.
     """
-    parts = SEPARATOR.split(value)
-    if value.strip(".") == "" or CONTROL.search(value) or "." in parts or ".." in parts:
+    if not fits_segment(value):
         raise invalid({"id": "must be a plain name or number"})
     return quote(value, safe="")
 

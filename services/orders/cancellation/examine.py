@@ -102,7 +102,7 @@ class Examination:
             for b in bundles
             if not b.readable
         ):
-            raise bad_answer("an assignment lacks id or bundleState")
+            raise bad_answer("an assignment lacks id, name or bundleState")
         return [b for b in bundles if b.belongs_to(reference)]
 
     async def choose(

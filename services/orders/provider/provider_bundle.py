@@ -7,6 +7,7 @@ from typing import Any
 
 from kit.values import timestamps
 from kit.values.plain_text import from_json as text
+from providers.esim_go.paths import fits_segment
 from services.orders.order import Refund
 from services.orders.provider.provider_order import amount, bad_answer
 
@@ -20,7 +21,8 @@ NO_REFUND = re.compile(r"\b(not|no|without|never)\b( \w+){0,2} refund|\bnon-?ref
 class BundleOnESIM:
     """One assignment of a bundle on an eSIM, with the order or apply reference it came from.
 
-    `assignment_id` or `state` is empty if the provider lists it in an unknown format.
+    `assignment_id`, `bundle_name` or `state` is empty if the provider lists it in an unknown format, or
+    if it can't be a part of a path.
     """
 
     assignment_id: str
@@ -31,8 +33,8 @@ class BundleOnESIM:
 
     @property
     def readable(self) -> bool:
-        """True if its id and its state are known."""
-        return bool(self.assignment_id and self.state)
+        """True if its id, its name and its state are known."""
+        return bool(self.assignment_id and self.bundle_name and self.state)
 
     @property
     def unused(self) -> bool:
@@ -59,7 +61,7 @@ def read_bundles(shape: Any) -> list[BundleOnESIM]:
         rows = bundle.get("assignments") if isinstance(bundle, Mapping) else None
         if not isinstance(bundle, Mapping) or not isinstance(rows, list | None):
             rows = [None]  # one malformed assignment
-        name = text(bundle.get("name")) if isinstance(bundle, Mapping) else ""
+        name = _name(bundle.get("name")) if isinstance(bundle, Mapping) else ""
         for one in (_assignment(row, name) for row in rows or ()):
             key = one.assignment_id or object()  # those without an id may be different ones
             if key not in found or found[key].unused:
@@ -67,12 +69,18 @@ def read_bundles(shape: Any) -> list[BundleOnESIM]:
     return list(found.values())
 
 
+def _name(value: Any) -> str:
+    """Return a name or an id that can be a part of a path; empty for anything else."""
+    name = text(value)
+    return name if fits_segment(name) else ""
+
+
 def _assignment(row: Any, bundle_name: str) -> BundleOnESIM:
     shape = row if isinstance(row, Mapping) else {}
     first, left = amount(shape.get("initialQuantity")), amount(shape.get("remainingQuantity"))
     used = first is not None and left is not None and 0 <= left < first  # -1: unlimited or unknown
     return BundleOnESIM(
-        assignment_id=text(shape.get("id")),
+        assignment_id=_name(shape.get("id")),
         bundle_name=bundle_name,
         reference=text(shape.get("assignmentReference")),
         # The changelog calls it bundleStatus, the schema bundleState.

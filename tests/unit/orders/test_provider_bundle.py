@@ -79,6 +79,19 @@ def test_an_unreadable_assignment_does_not_hide_others(odd: Any) -> None:
     assert (second.readable, second.assignment_id) == (True, "17")
 
 
+@pytest.mark.parametrize("odd", ["", " ", "..", "a/../b", "a\nb", "\x7f", None, ["b"]])
+def test_an_assignment_that_no_path_can_contain_is_unreadable(odd: Any) -> None:
+    row = {"id": "17", "bundleState": "queued", "assignmentReference": "ref-1-0"}
+    bundles = [
+        {"name": odd, "assignments": [row]},
+        {"name": "b", "assignments": [row | {"id": odd}]},
+    ]
+    for bundle in bundles:
+        (found,) = read_bundles({"bundles": [bundle]})
+        assert (found.readable, found.unused) == (False, False)
+        assert found.belongs_to("ref-1")
+
+
 @pytest.mark.parametrize("shape", [{}, {"bundles": 7}, [], None])
 def test_bundles_may_be_null_but_not_missing(shape: Any) -> None:
     assert read_bundles({"bundles": None}) == []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import pytest
 
 from kit.values import money
@@ -17,6 +18,7 @@ from tests.component.orders.cancellation.cancelling import (
     states,
 )
 from tests.component.orders.shop import Shop
+from tests.fixtures.rpc.refusals import reason_of
 
 ODD_ROWS: list[Callable[[dict[str, Any]], list[Any]]] = [
     lambda row: [row | {"startTime": "0001-01-01T00:00:00Z", "endTime": "0001-01-01T00:00:00Z"}],
@@ -61,6 +63,21 @@ async def test_the_preview_of_an_order_in_an_odd_listing_equals_the_refund(
     assert states(shop, order) == ["revoked"] * 2
     refund = shop.sandbox.world.account.balance - balance
     assert refund == money.from_proto(found.refund_total)
+
+
+@pytest.mark.parametrize("odd", ["", "..", "a\nb"])
+async def test_an_id_that_no_path_can_contain_is_a_fault_of_the_provider(
+    shop: Shop, odd: str
+) -> None:
+    shop.sandbox.world.switches.refunds = True
+    buyer = await shop.session("b@example.com")
+    async with shop.open() as orders:
+        order = await bought(shop, orders, buyer)
+        await odd_listings(shop, order, lambda row: [row | {"id": odd}])
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await cancel(orders, order, buyer)
+    assert reason_of(caught.value) == "PROVIDER_BAD_ANSWER"
+    assert states(shop, order) == ["queued"]
 
 
 @pytest.mark.parametrize("other", ODD_BUNDLES)
