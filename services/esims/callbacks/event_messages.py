@@ -86,7 +86,7 @@ def _change(
 
     match which:
         case "bundle_use":
-            return _bundle_use(checks, path, message.bundle_use)
+            return _bundle_use(checks, path, message.bundle_use, received_at)
         case "activated":
             return events.Activated(past(message.activated, "date"))
         case "country_seen":
@@ -118,21 +118,24 @@ def _change(
             return _code(assigned, past(assigned, "date"))
         case "bundle_activated":
             began = message.bundle_activated
-            return events.BundleActivated(_name(checks, path, began.name), *_period(began))
+            name = _name(checks, path, began.name)
+            return events.BundleActivated(name, *_period(began, received_at))
         case "bundle_expired":
             return events.BundleExpired(_name(checks, path, message.bundle_expired.name))
         case _:
             return events.Unclear()
 
 
-def _bundle_use(checks: Checks, path: str, use: pb.BundleUse) -> events.BundleUse:
+def _bundle_use(
+    checks: Checks, path: str, use: pb.BundleUse, received_at: datetime
+) -> events.BundleUse:
     initial = use.initial_bytes if use.HasField("initial_bytes") else None
     remaining = use.remaining_bytes if use.HasField("remaining_bytes") else None
     if (initial or 0) < 0 or (remaining or 0) < 0:
         checks.fail(path, "must not contain negative quantities")
     if len(use.assignment_id) > MAX_CHARACTERS:
         checks.fail(path, f"must have an id of at most {MAX_CHARACTERS} characters")
-    started_at, ends_at = _period(use)
+    started_at, ends_at = _period(use, received_at)
     return events.BundleUse(
         assignment_id=use.assignment_id or None,
         name=_name(checks, path, use.name),
@@ -164,10 +167,15 @@ def _time(message: Message, name: str) -> datetime | None:
         return None
 
 
-def _period(change: Message) -> tuple[datetime | None, datetime | None]:
-    """Return when a bundle started and ends; None for what is implausible."""
+def _period(change: Message, received_at: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return when a bundle in use started and ends; None for what is implausible.
+
+    A bundle in use has started, so that neither time of a period in the future can be true.
+    """
     started_at = timestamps.believable(_time(change, "start_date"))
     ends_at = timestamps.believable(_time(change, "end_date"))
+    if started_at is not None and timestamps.happened(started_at, received_at) is None:
+        return None, None
     return started_at, timestamps.end_of(ends_at, started_at)
 
 

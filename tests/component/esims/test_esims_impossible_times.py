@@ -38,7 +38,12 @@ async def poison(databases: Databases, iccid: str, time: str) -> None:
         await admin.execute(f"update esims.{table} set {values} where {column} = $1", esim)  # noqa: S608 - constants
 
 
-async def apply(service: Service, esim: pb.ESIM, **change: Any) -> None:
+async def apply(
+    service: Service,
+    esim: pb.ESIM,
+    outcome: events_pb2.EventOutcome.ValueType = events_pb2.EVENT_OUTCOME_APPLIED,
+    **change: Any,
+) -> None:
     received = Timestamp()
     received.GetCurrentTime()
     event = events_pb2.ProviderEvent(
@@ -46,7 +51,7 @@ async def apply(service: Service, esim: pb.ESIM, **change: Any) -> None:
     )
     request = events_pb2.ApplyEventsRequest(events=[event])
     answer = await service.ask(service.stub.ApplyEvents, request, service.auth.service_role_key)
-    assert answer.results[0].outcome == events_pb2.EVENT_OUTCOME_APPLIED
+    assert answer.results[0].outcome == outcome
 
 
 @pytest.mark.parametrize("time", IMPOSSIBLE)
@@ -117,6 +122,34 @@ async def test_a_bundle_does_not_end_when_it_starts(service: Service) -> None:
     await apply(service, esim, bundle_use=use)
     (bundle,) = await service.bundles(esim)
     assert (bundle.state, bundle.remaining_bytes) == (pb.BUNDLE_STATE_ACTIVE, 5)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=400)])
+async def test_a_bundle_in_use_does_not_start_in_the_future(
+    service: Service, ahead: timedelta
+) -> None:
+    used, announced = await service.deliver(2)
+    bundles = {bundle.esim_id: bundle.id for bundle in await service.bundles(used, announced)}
+    await service.provider.control(
+        "POST", "/faults", {"path": "/esims/*", "status": 500, "count": 0}
+    )
+    start, end = Timestamp(), Timestamp()
+    start.FromDatetime(datetime.now(UTC) + ahead)
+    end.FromDatetime(datetime.now(UTC) + ahead + timedelta(days=7))
+    use = events_pb2.BundleUse(
+        assignment_id=bundles[used.id],
+        name=BUNDLE,
+        remaining_bytes=5,
+        start_date=start,
+        end_date=end,
+    )
+    began = events_pb2.BundleActivated(name=BUNDLE, start_date=start, end_date=end)
+    await apply(service, used, bundle_use=use)
+    await apply(
+        service, announced, outcome=events_pb2.EVENT_OUTCOME_READ_QUEUED, bundle_activated=began
+    )
+    stored = await service.databases.admin.fetch("select * from esims.esim_bundles")
+    assert {(b["state"], b["started_at"], b["ends_at"]) for b in stored} == {("active", None, None)}
 
 
 async def test_a_report_dated_in_the_future_does_not_shadow_later_reports(service: Service) -> None:
