@@ -119,7 +119,8 @@ def _parse_accept(accept: str) -> Mapping[str, float]:
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
         try:
-            ratings[kind] = float(quality)
+            given = float(quality)
         except ValueError:
-            ratings[kind] = 1.0
+            given = 1.0
+        ratings[kind] = given if 0 <= given <= 1 else 1.0  # false for NaN too
     return ratings

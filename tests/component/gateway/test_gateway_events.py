@@ -207,6 +207,10 @@ PREFERENCES = [
     (f"{EVENTS}, application/*;q=0.9, */*", EVENTS, EVENTS),
     (f"{EVENTS}, {JSON};q=0", EVENTS, EVENTS),
     (f"{EVENTS};q=0, {JSON}", JSON, JSON),
+    # Not qualities: they count as 1.
+    (f"{JSON};q=nan, {EVENTS};q=inf", JSON, EVENTS),
+    (f"{JSON}, {EVENTS};q=5", JSON, EVENTS),
+    (f"{JSON};q=-1, {EVENTS}", JSON, EVENTS),
     ("*/*", JSON, JSON),
 ]
 
