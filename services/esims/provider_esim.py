@@ -85,7 +85,7 @@ def read_details(answer: Any) -> Details:
         apple_install_url=text(body.get("appleInstallUrl"), MAX_TEXT),
         android_install_url=text(body.get("androidInstallUrl"), MAX_TEXT),
         first_installed=timestamps.from_provider(body.get("firstInstalledDateTime")),
-        msisdn=text(body["msisdn"])[:MAX_WORD] if body.get("msisdn") is not None else None,
+        msisdn=_number(body.get("msisdn")),
     )
 
 
@@ -145,6 +145,13 @@ def read_compatible(answer: Any) -> bool:
     if not isinstance(compatible, bool):
         raise bad_answer("compatible")
     return compatible
+
+
+def _number(value: Any) -> str | None:
+    """Return a phone number, which is empty if the eSIM has none; None for a value that is no number."""
+    number = text(value)
+    none = isinstance(value, str) and not value.strip()
+    return number[:MAX_WORD] if number or none else None
 
 
 def _state(value: Any) -> ProviderState | None:

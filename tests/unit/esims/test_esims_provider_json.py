@@ -223,4 +223,8 @@ def test_the_phone_number_is_known_if_the_details_state_it() -> None:
     assert read_details(DETAILS).msisdn is None
     assert read_details({**DETAILS, "msisdn": None}).msisdn is None
     assert read_details({**DETAILS, "msisdn": ""}).msisdn == ""
+    assert read_details({**DETAILS, "msisdn": " "}).msisdn == ""
+    unreadable: list[Any] = [Decimal("447700900123.5"), True, {}, ["447700900123"], "4" * 5_000]
+    for odd in unreadable:
+        assert read_details({**DETAILS, "msisdn": odd}).msisdn is None
     assert read_details({**DETAILS, "msisdn": 447700900123}).msisdn == "447700900123"
