@@ -86,7 +86,7 @@ class CatalogueDataSource:
         rows, missing = await self._read_pages(progress)
         records = read_records(rows)
         if missing > 0:
-            text = f"{missing} bundles announced by the provider are missing from its pages"
+            text = f"{missing} bundles announced by the provider, or pages, are missing"
             records.unusable.append(Unusable("", text))
         return records
 
@@ -95,13 +95,13 @@ class CatalogueDataSource:
         return rows
 
     async def _read_pages(self, progress: Progress) -> tuple[list[Any], int]:
-        """Return all records, and how many more were announced than the pages contain.
+        """Return all records, and how many more, or else how many more pages, were announced.
 
         The last page is the one that has no new records, has the last number, or is shorter than the page
         before: the requested size says nothing, as the provider may cap it silently.
         """
         rows: dict[str, list[Any]] = {}
-        size, before, listed, announced = PAGE_SIZE, 0, 0, 0
+        size, before, listed, announced, pages = PAGE_SIZE, 0, 0, 0, 0
         for page in range(1, MAX_PAGES + 1):
             try:
                 answer = await self._page(page, size)
@@ -110,7 +110,10 @@ class CatalogueDataSource:
                     raise
                 size = SAFE_PAGE_SIZE
                 answer = await self._page(page, size)
-            bundles, pages, expected = _page_of(answer)
+            if answer is None and page > 1:  # an empty page
+                answer = []
+            bundles, last, expected = _page_of(answer)
+            pages = max(pages, last)
             known = len(rows)
             listed, announced = listed + len(bundles), max(announced, expected)
             for bundle in bundles:
@@ -118,8 +121,9 @@ class CatalogueDataSource:
                 if len(same) < 2 and bundle not in same:  # two are enough to contradict each other
                     same.append(bundle)
             progress(len(rows), expected)
-            if len(rows) == known or page == pages or len(bundles) < before:
-                return [bundle for same in rows.values() for bundle in same], announced - listed
+            if len(rows) == known or page == last or len(bundles) < before:
+                found = [bundle for same in rows.values() for bundle in same]
+                return found, announced - listed if announced else pages - page
             before = len(bundles)
         raise bad_answer("the catalogue has too many pages")
 
@@ -136,9 +140,9 @@ def _page_of(answer: Any) -> tuple[list[Any], int, int]:
     """Return a page's bundles, and the announced numbers of pages and bundles (0: unknown)."""
     if isinstance(answer, list):
         return answer, 0, 0
-    if isinstance(answer, dict) and isinstance(answer.get("bundles"), list):
-        pages, rows = answer.get("pageCount"), answer.get("rows")
-        return answer["bundles"], _count(pages), _count(rows)
+    bundles = answer.get("bundles", ...) if isinstance(answer, dict) else ...
+    if isinstance(bundles, list | None):  # null: an empty list
+        return bundles or [], _count(answer.get("pageCount")), _count(answer.get("rows"))
     raise bad_answer("the catalogue is neither a list nor an object with bundles")
 
 

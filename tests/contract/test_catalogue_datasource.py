@@ -20,6 +20,8 @@ from services.catalogue.plan import Bundle, PlanFilter
 from services.catalogue.provider_bundle import read_bundle
 from tests.fixtures.examples import Examples, each_set
 
+ONE = {"name": "esim_a", "price": 1, "duration": 7}
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
@@ -161,9 +163,28 @@ async def test_reading_the_catalogue_reads_every_page(neighbour: Neighbour) -> N
     assert len(progress_reports) == 3
 
 
+@pytest.mark.parametrize("empty", [{"bundles": None}, {"bundles": []}, [], "null"])
+async def test_an_empty_page_ends_a_catalogue_without_counts(
+    neighbour: Neighbour, empty: Any
+) -> None:
+    await neighbour.answer_with("/catalogue", {"bundles": [ONE], "pageCount": None})
+    await neighbour.answer_with("/catalogue", empty)
+    reading = await neighbour.source.read_catalogue(lambda read, expected: None)
+    assert ([bundle.name for bundle in reading.bundles], reading.complete) == (["esim_a"], True)
+
+
+@pytest.mark.parametrize("counts", [{"pageCount": 3}, {"rows": 3}, {"pageCount": 3, "rows": 2}])
+async def test_a_catalogue_that_ends_before_its_counts_is_incomplete(
+    neighbour: Neighbour, counts: dict[str, int]
+) -> None:
+    await neighbour.answer_with("/catalogue", {"bundles": [ONE], **counts})
+    await neighbour.answer_with("/catalogue", {"bundles": None, **counts})
+    reading = await neighbour.source.read_catalogue(lambda read, expected: None)
+    assert ([bundle.name for bundle in reading.bundles], reading.complete) == (["esim_a"], False)
+
+
 async def test_a_provider_that_ignores_pages_does_not_loop(neighbour: Neighbour) -> None:
-    page = [{"name": "esim_a", "price": 1, "duration": 7}]
-    await neighbour.answer_with("/catalogue", page, count=0)
+    await neighbour.answer_with("/catalogue", [ONE], count=0)
     reading = await neighbour.source.read_catalogue(lambda read, expected: None)
     assert len(reading.bundles) == 1
     assert await neighbour.requests("/catalogue") == 2
