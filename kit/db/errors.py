@@ -38,6 +38,8 @@ REASONS = {
     "57014": SLOW,  # statement_timeout, or canceled by an operator
     "57": UNAVAILABLE,  # shutdowns, starts, dropped databases
     "58": UNAVAILABLE,  # the operating system's errors
+    "XX001": UNAVAILABLE,  # damaged data, such as an invalid page
+    "XX002": UNAVAILABLE,  # a damaged index
 }
 MESSAGES = {
     UNAVAILABLE: "The database is unavailable; try again soon",

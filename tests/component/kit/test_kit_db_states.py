@@ -90,6 +90,8 @@ async def subject(databases: Databases) -> AsyncIterator[Subject]:
         ("08006", "DATABASE_UNAVAILABLE"),
         ("28P01", "DATABASE_UNAVAILABLE"),
         ("3D000", "DATABASE_UNAVAILABLE"),
+        ("XX001", "DATABASE_UNAVAILABLE"),
+        ("XX002", "DATABASE_UNAVAILABLE"),
     ],
 )
 async def test_a_database_state_becomes_a_failure_of_a_known_kind(
