@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+from kit.auth import api_keys
 from kit.db.database import Database
+from kit.errors import invalid
 from kit.rpc import guard as rpc_guard
 from kit.values import checks, timestamps
 from protos.orders.v1 import orders_pb2 as pb
@@ -71,6 +73,10 @@ class Operations:
 
     async def erase_customer(self, request: pb.EraseCustomerRequest) -> pb.EraseCustomerResponse:
         customer_id = checks.one_id("customer_id", request.customer_id)
+        if api_keys.is_id(customer_id):
+            # Reports count what it bought as bought by an API key, and would not any more.
+            text = "is the id of an API key, which is no person: its orders are its organization's"
+            raise invalid({"customer_id": text})
         await customer_store.check(self._database, customer_id)
         await self._departures.end_all(customer_id)
         erased = await customer_store.erase(self._database, customer_id)

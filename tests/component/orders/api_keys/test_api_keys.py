@@ -10,7 +10,7 @@ import pytest
 
 from kit.auth import api_keys
 from protos.orders.v1 import api_keys_pb2 as pb
-from protos.orders.v1 import organizations_pb2
+from protos.orders.v1 import orders_pb2, orders_pb2_grpc, organizations_pb2
 from services.orders.api_keys.servicer import MAX_KEYS
 from services.orders.organizations.membership import MemberRole
 from tests.component.orders.shop import Shop
@@ -182,6 +182,17 @@ async def test_the_database_keeps_api_keys_buyers(shop: Shop) -> None:
             "update orders.members set role = 'OWNER' where user_id = $1::text::uuid",
             created.api_key.id,
         )
+
+
+async def test_an_api_key_is_no_person_to_erase(shop: Shop) -> None:
+    """Its orders would become those of the shop in reports, and differ from the recorded facts."""
+    async with shop.channel() as channel:
+        acme = await create_organization(shop.auth, channel, roles=OWNER)
+        created = await create_key(channel, acme, ["orders:write"])
+        erasure = orders_pb2.EraseCustomerRequest(customer_id=created.api_key.id)
+        stub = orders_pb2_grpc.OrdersServiceStub(channel)
+        details = await invalid_fields(stub.EraseCustomer(erasure, metadata=shop.service_key))
+    assert details.startswith("customer_id: is the id of an API key")
 
 
 async def test_an_organization_has_a_limited_number_of_keys(shop: Shop) -> None:
