@@ -35,8 +35,9 @@ QUOTED = re.compile(rf"(?<!{L})[{OPENING}][^{ENDS}{OPENING}{CLOSING}]{{1,200}}[{
 
 def _spelling(*letters: str) -> re.Pattern[str]:
     """Return a pattern of words of ASCII letters and of `letters`, which are patterns with their contexts."""
-    # Each of them is one letter, so there is nothing to try again: long words take linear time.
-    return re.compile(f"(?:[a-z]|{'|'.join(letters)})++")
+    # Atomic: each of them is one letter, so there is nothing to try again, and long words take linear time. A
+    # possessive `++` says the same, but Python before 3.11.5 fails to match it.
+    return re.compile(f"(?>(?:[a-z]|{'|'.join(letters)})+)")
 
 
 def _vowel(letters: str) -> str:
@@ -99,12 +100,13 @@ OTHERS = {
     "cp1257": (
         # Latvian, whose names end in a vowel or s, and Lithuanian
         re.compile(
-            r"(?!.*(?:[qwxy]|ch))(?:[a-z]|(?<![aeoāēīū])[āēīū](?![aeiouāēīū])"
-            rf"|{_consonant('čšžģ')}|(?:(?<={V})|(?<!.)|(?<=š))ķ(?={V})|ļ(?![sc])|ņ(?!r))++"
+            r"(?!.*(?:[qwxy]|ch))(?>(?:[a-z]|(?<![aeoāēīū])[āēīū](?![aeiouāēīū])"
+            rf"|{_consonant('čšžģ')}|(?:(?<={V})|(?<!.)|(?<=š))ķ(?={V})|ļ(?![sc])|ņ(?!r))+)"
             "(?<=[aeiouāēīūsš])"
         ),
         re.compile(
-            rf"(?!.*(?:[qwx]|ch))(?:[a-z]|(?<!{V})[ėū](?!{V})|(?<!.)ą|(?<={K})ą(?={K})|ų(?!.)|{_consonant('čšž')})++"
+            rf"(?!.*(?:[qwx]|ch))(?>(?:[a-z]|(?<!{V})[ėū](?!{V})|(?<!.)ą|(?<={K})ą(?={K})|ų(?!.)"
+            rf"|{_consonant('čšž')})+)"
             "(?<=[aeiouyėsūų])"
         ),
     ),
