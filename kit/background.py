@@ -46,7 +46,7 @@ def _is_cancelled() -> bool:
 
 
 async def sleep(seconds: float, stop: asyncio.Event) -> None:
-    """Wait for this time, or until the process is asked to stop."""
+    """Wait for this time, or until the process has to stop."""
     with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
 

@@ -120,7 +120,7 @@ async def _connect(url: str) -> Connection:
         raise UnreachableError(_unreachable(url, str(error))) from error
     except (ValueError, OverflowError, asyncpg.InterfaceError) as error:
         # The texts of these errors may contain a part of the password.
-        text = "DATABASE_URL is no address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
+        text = "DATABASE_URL is not an address of PostgreSQL; write / ? # @ in a password as %2F %3F %23 %40"
         raise UnreachableError(text) from error
 
 

@@ -14,12 +14,12 @@ class Metrics:
     def __init__(self) -> None:
         self._received = metrics.counter(
             "esimgo_webhooks_received",
-            "Callbacks that came in, by type and result",
+            "Received callbacks, by type and result",
             ("type", "result"),
         )
         self._signatures = metrics.counter(
             "esimgo_webhooks_signature_failures",
-            "Callbacks refused as not signed by us",
+            "Callbacks that none of the configured keys signed",
             ("result",),
         )
         self._attempts = metrics.counter(
@@ -35,7 +35,7 @@ class Metrics:
         )
         self._age = metrics.histogram(
             "esimgo_webhooks_delivery_age_seconds",
-            "Time from a callback's reception until its owner had taken it in, by type",
+            "Time from receiving a callback until its owner had applied it, by type",
             ("type",),
             buckets=metrics.WORK,
         )

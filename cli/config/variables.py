@@ -26,7 +26,7 @@ MIN_SIMILARITY = 0.8
 
 
 def declared(read: Callable[[Env], object]) -> list[Variable]:
-    """Return every variable that `read` asks for."""
+    """Return every variable that `read` reads."""
     env = Env({})
     read(env)
     return list(env.declared.values())

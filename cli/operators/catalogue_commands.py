@@ -26,7 +26,7 @@ CURRENCY = click.option(
 
 @click.group(cls=Group)
 def catalogue() -> None:
-    """Refresh the provider's catalogue, and control which plans are on sale.
+    """Sync the provider's catalogue, and control which plans are on sale.
 
     PLAN is a plan's id or its bundle name, such as esim_1GB_7D_FR_V2.
 
@@ -35,7 +35,7 @@ def catalogue() -> None:
 
 @catalogue.command()
 def sync() -> None:
-    """Refresh the provider's catalogue now, and show the progress."""
+    """Sync the provider's catalogue now, and show the progress."""
     from cli.operators.catalogue import sync as refresh
 
     async def main(access: Access) -> None:

@@ -59,7 +59,7 @@ class Metrics:
         )
         cache_results = metrics.counter(
             "esimgo_gateway_response_cache",
-            "Operations by what the response cache did: hit, miss, or private when it mustn't keep them",
+            "Operations by what the response cache did: hit, miss, or private if it must not store them",
             ("result",),
         )
         self._cache_results = {

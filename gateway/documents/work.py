@@ -17,8 +17,8 @@ VALUE = 2
 FREE_VALUES = 50
 # Bytes of a long body that are parsed in the time of one unit.
 BYTES = 500
-# Maximum charge before an operation runs; the difference to the actual cost is settled at the end. Usually
-# that is less, but without any charge in advance one caller could start any number of operations at once.
+# Maximum charge before an operation runs; the difference to the actual cost, which is usually
+# lower, is settled at the end. Without any charge in advance one caller could start any number of operations.
 RESERVED = 10_000
 # Operations up to this cost are not charged in advance: a full burst costs less than a second's worth.
 CHEAP = 100

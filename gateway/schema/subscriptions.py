@@ -28,8 +28,8 @@ class ESIMStatusUpdate(View):
     profile_status: ProfileStatus | None = read(
         computed(lambda watched: ESIM.of(watched.esim).profile_status),
         description="Installation status of the profile; null until the provider reports one. If"
-        " the provider sends no callback for an install, it is polled for after 5,"
-        " 10, 20, ... and then every 300 s.",
+        " the provider sends no callback for an install, the platform polls for it after"
+        " 5, 10, 20, ... and then every 300 s.",
     )
     data_used: float | None = read(
         optional("data_used_mb"),

@@ -11,8 +11,8 @@ def read(env: Env) -> str | None:
     """Return the address if it is set. Adds a problem to `env` if the client would reject it."""
     url = env.optional(
         "REDIS_URL",
-        "Redis server of a cache shared by all processes. By default, each process caches in"
-        " its own memory.",
+        "Redis server for caches, clients' rates and persisted queries, shared by all processes. By"
+        " default, each process uses its own memory.",
         secret=True,
     )
     if url is not None and not fits(url):

@@ -80,7 +80,7 @@ class Reader:
             if failure.reason != "CHANGES_DELETED":
                 raise
             logger.warning(
-                "changes of %s that were not read yet are deleted; reading all that are kept",
+                "changes of %s were deleted before they were read; reading the current state",
                 self._source,
             )
             await self._consumer.apply((), "")

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from kit.values.clock import Clock
 
-# How far the clocks of two machines may drift apart: seconds for each second since the database was asked.
+# How far the clocks of two machines may drift apart: seconds for each second since the database was queried.
 DRIFT = 0.001
 
 

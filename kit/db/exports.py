@@ -70,7 +70,7 @@ class Exports:
             raise Failure(
                 Kind.EXHAUSTED,
                 "EXPORTS_BUSY",
-                f"{self._running} exports are running, which is the most at once; try again when one ends",
+                f"{self._running} exports are running, the maximum; try again when one ends",
                 retry_after=10,
             )
         self._running += 1

@@ -33,17 +33,17 @@ class Metrics:
         limit.labels(name).set_function(pool.get_max_size)
         self._wait = metrics.histogram(
             "db_client_connection_wait_time_seconds",
-            "Time until a connection was there",
+            "Time spent waiting for a connection of the pool",
             (POOL,),
             buckets=WAITS,
         ).labels(name)
         self._failures = metrics.counter(
             "esimgo_db_failures",
-            "Transactions that failed by the state of the database, by error and reason",
+            "Transactions that failed because of the database's state, by error and reason",
             (POOL, "error_type", "reason"),
         )
         self._writable = metrics.gauge(
-            "esimgo_db_writable", "1 while the database takes writes, 0 while not", (POOL,)
+            "esimgo_db_writable", "1 while the database accepts writes, else 0", (POOL,)
         )
 
     def waited(self, seconds: float) -> None:

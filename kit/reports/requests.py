@@ -81,7 +81,7 @@ def group_by(checks: Checks, numbers: Sequence[int], known: Mapping[int, T]) -> 
         if number not in known:
             checks.fail(f"group_by[{n}]", f"unknown value {number}")
         elif known[number] in found:
-            checks.fail(f"group_by[{n}]", f"{known[number]} is there twice")
+            checks.fail(f"group_by[{n}]", f"{known[number]} is given twice")
         else:
             found.append(known[number])
     return tuple(found)

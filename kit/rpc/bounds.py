@@ -20,7 +20,7 @@ from kit.rpc.unread_responses import UnreadResponses
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# How many times the limit of metadata is a flood: nobody sends as much by mistake.
+# How many times the limit of metadata is a flood: no client sends as much by mistake.
 FLOOD = 8
 
 

@@ -18,7 +18,7 @@ class ServerMetrics:
     def __init__(self) -> None:
         duration = metrics.histogram(
             "rpc_server_call_duration_seconds",
-            "Time of a call that was answered here; streams are left out",
+            "Duration of a call to this process, without streams",
             CALL,
             buckets=metrics.ANSWERS,
         )
@@ -76,7 +76,7 @@ class ClientMetrics:
     def __init__(self) -> None:
         duration = metrics.histogram(
             "rpc_client_call_duration_seconds",
-            "Time of a call to a peer as its caller sees it; streams are left out",
+            "Duration of a call to another process, measured by the caller, without streams",
             CALL,
             buckets=metrics.ANSWERS,
         )

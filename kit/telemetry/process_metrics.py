@@ -29,7 +29,7 @@ async def measured() -> AsyncIterator[None]:
     metrics.registry().register(ResourceCollector())
     lag = metrics.histogram(
         "esimgo_event_loop_lag_seconds",
-        "How much later than asked for the event loop woke up",
+        "Delay of a timer on the event loop",
         buckets=LAG,
     )
     measuring = background.start(_measure_lag(lag), "measure the event loop")
@@ -59,9 +59,7 @@ class ResourceCollector(Collector):
         processor.add_metric(["user"], used.user)
         processor.add_metric(["system"], used.system)
         yield processor
-        yield GaugeMetricFamily(
-            "process_memory_usage_bytes", "Memory that is resident now", value=_memory()
-        )
+        yield GaugeMetricFamily("process_memory_usage_bytes", "Resident memory", value=_memory())
         collections = CounterMetricFamily(
             "cpython_gc_collections", "Collections of garbage", labels=["cpython_gc_generation"]
         )

@@ -14,7 +14,7 @@ class Metrics:
     def __init__(self) -> None:
         self._duration = metrics.histogram(
             "http_client_request_duration_seconds",
-            "Time of one request to the provider, until its whole answer is here",
+            "Time of one request to the provider, until its response was received completely",
             ("http_request_method", "url_template", "http_response_status_code"),
             buckets=metrics.ANSWERS,
         )
@@ -25,14 +25,14 @@ class Metrics:
         )
         self._failures = metrics.counter(
             "esimgo_provider_failures",
-            "Failed attempts, by endpoint and reason",
+            "Failed requests to the provider, by endpoint and reason",
             ("endpoint", "reason"),
         )
         self._circuit = metrics.gauge("esimgo_provider_circuit", "0 closed, 1 half-open, 2 open")
         self._circuit.set(CIRCUIT_LEVELS["closed"])
         self._held = metrics.gauge(
             "esimgo_provider_held_seconds",
-            "Time until calls to the provider are tried again after it asked for a pause; * is all calls",
+            "Time until calls are tried again after the provider requested a pause; * is all calls",
             ("endpoint",),
         )
         self._held.labels("*").set(0)

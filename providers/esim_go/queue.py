@@ -21,7 +21,7 @@ class Priority(IntEnum):
 
     WRITE = 0  # purchases, suspensions, cancellations, and the reads that they need
     READ = 1  # other requests that customers wait for
-    BULK = 2  # orders of batches, for which nobody waits
+    BULK = 2  # orders of batches, for which no one waits
     SYNC = 3  # the catalogue's sync and other background work
 
 

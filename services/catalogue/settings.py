@@ -39,7 +39,7 @@ class Settings:
             ),
             sync_seconds=env.number(
                 "CATALOGUE_SYNC_SECONDS",
-                "Interval between two refreshes of the provider's catalogue, in seconds.",
+                "Interval between two syncs of the provider's catalogue, in seconds.",
                 HOUR,
                 low=60,
                 high=DAY,
@@ -47,7 +47,7 @@ class Settings:
             allow_shrink=env.flag(
                 "CATALOGUE_ALLOW_SHRINK",
                 "Accept a catalogue that is empty or that lost more than half of its plans"
-                " since the last refresh.",
+                " since the last sync.",
                 default=False,
             ),
             rates_url=env.url(

@@ -88,7 +88,7 @@ update esims.share_links l set revoked_at = coalesce(l.revoked_at, now())
 from esims.esims e
 where e.id = l.esim_id and e.id = any($1::uuid[]) and e.organization_id is null
 """
-# Everything else that names the person, whichever eSIMs were asked for. Rows of the outbox are deleted, as no
+# Everything else that names the person, whichever eSIMs were requested. Rows of the outbox are deleted, as no
 # reader needs the past of somebody who is erased.
 ERASE_PERSON = (
     """

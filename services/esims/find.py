@@ -32,8 +32,8 @@ async def to_change(database: Database, session: Session, esim_id: UUID) -> ESIM
 async def locked_to_change(connection: Connection, session: Session, esim_id: UUID) -> ESIM:
     """Return an eSIM that the session may change, whose row is locked until the transaction ends.
 
-    `connection` is the system's. A change of the session's membership waits for the transaction, or is seen:
-    `to_change` may have passed before it. Raises Failure as `to_change` does.
+    `connection` is the system's. The membership is checked again, under a lock: it may have changed since
+    `to_change`, and can't change until the transaction ends. Raises Failure as `to_change` does.
     """
     esim = await locked(connection, esim_id)
     await _require_change(connection, session, esim, lock=True)

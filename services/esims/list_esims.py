@@ -1,4 +1,4 @@
-"""Lists eSIMs page by page, refreshing stale ones first if the caller asks for it."""
+"""Lists eSIMs page by page, refreshing stale ones first if the caller requests it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -88,7 +88,7 @@ def _conditions(source: Source, first: int) -> list[str]:
 
 
 def _page(source: Source) -> str:
-    """Return the statement of a page: of several conditions, each gives its newest eSIMs."""
+    """Return the statement of a page; with several conditions, it unites the newest eSIMs of each."""
     parts = [f"{part} and {MATCHES} and {FOLLOWS}" for part in _conditions(source, 6)]
     if len(parts) > 1:
         newest = [

@@ -22,7 +22,7 @@ class Metrics:
             "esimgo_orders_attempts", "Calls that may buy, by outcome", ("outcome",)
         )
         self._reconciled = metrics.counter(
-            "esimgo_orders_reconciliations", "Looks for a lost purchase, by result", ("result",)
+            "esimgo_orders_reconciliations", "Settlements of lost answers, by result", ("result",)
         )
         self._completion = metrics.histogram(
             "esimgo_orders_completion_seconds",
@@ -38,11 +38,11 @@ class Metrics:
             ("status",),
         )
         self._unexplained = metrics.counter(
-            "esimgo_orders_unexplained", "Orders of the provider that none here explains"
+            "esimgo_orders_unexplained", "The provider's orders that match no order here"
         )
         self._charged_above = metrics.counter(
             "esimgo_orders_charged_above",
-            "Orders that the provider charged more for than was expected",
+            "Orders for which the provider charged more than expected",
         )
         self._limited = metrics.counter(
             "esimgo_orders_limited", "Purchases refused by a limit, by its name", ("limit",)
@@ -90,7 +90,7 @@ class Metrics:
         # Created by the first report: 0 would fire the alert for a low balance.
         metrics.gauge(
             "esimgo_provider_balance",
-            "The organisation's balance at the provider, as last reported",
+            "The shop's balance at the provider, as last reported",
         ).set(float(amount))
 
     def low_balance(self, threshold: float) -> None:

@@ -21,7 +21,7 @@ def wallets() -> None:
 
 
 ORGANIZATION = click.option(
-    "--organization", is_flag=True, help="The id is that of an organization, not of an account."
+    "--organization", is_flag=True, help="OWNER is the id of an organization, not of an account."
 )
 
 
@@ -45,7 +45,7 @@ def show(token: str | None, as_json: bool, limit: int, organization: bool, owner
 @click.option(
     "--received",
     is_flag=True,
-    help="The money reached the shop in another way, such as a bank transfer, or was paid back so.",
+    help="The money reached the shop in another way, such as a bank transfer, or left it that way.",
 )
 @click.option("--note", required=True, help="Reason, recorded with the correction.")
 @click.argument("owner", type=click.UUID)

@@ -79,7 +79,9 @@ def validate(token: str | None, as_json: bool, sheet: Path, **options: str | Non
     default="",
     help="Unique key, with which a repeated command buys only once. Default: a digest of the sheet.",
 )
-@click.option("--skip-invalid", is_flag=True, help="Buy the others if rows can't be bought.")
+@click.option(
+    "--skip-invalid", is_flag=True, help="Skip rows that can't be bought, and buy the others."
+)
 @SHEET
 def create(
     token: str | None,

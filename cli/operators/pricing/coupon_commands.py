@@ -40,12 +40,15 @@ def list_coupons(token: str | None, as_json: bool, limit: int) -> None:
 @click.option(
     "--currency", help="Currency of all amounts, such as EUR; only orders in it can use the coupon."
 )
-@click.option("--minimum", type=AMOUNT, help="Least value of an order before the discount.")
+@click.option("--minimum", type=AMOUNT, help="Minimum value of an order before the discount.")
 @click.option("--budget", type=AMOUNT, help="Maximum sum of all discounts.")
 @click.option("--max-loss", type=AMOUNT, help="Maximum loss on one order. Default: no loss.")
-@click.option("--max-uses", type=click.IntRange(1), default=None, help="Number of orders.")
+@click.option("--max-uses", type=click.IntRange(1), default=None, help="Maximum number of orders.")
 @click.option(
-    "--per-customer", type=click.IntRange(1), default=None, help="Number of orders of one customer."
+    "--per-customer",
+    type=click.IntRange(1),
+    default=None,
+    help="Maximum number of orders of one customer.",
 )
 @click.option("--first-purchase", is_flag=True, help="Only for customers who have bought nothing.")
 @click.option("--starts", type=MOMENT, help="When it can first be used.")

@@ -102,7 +102,7 @@ def set_rules(
 @JSON
 @click.argument("plan")
 def explain(currency: str, token: str | None, as_json: bool, plan: str) -> None:
-    """Show how the price of PLAN came about, step by step."""
+    """Show how the price of PLAN was computed, step by step."""
     _print(token, as_json, lambda found: found.explain(plan, currency))
 
 

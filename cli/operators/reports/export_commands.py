@@ -56,7 +56,7 @@ def export(
     """Export orders, esims, sales, usage, the ledger or customers into a file.
 
     KIND is orders, esims, sales, usage, ledger or customers. Without days, all esims or customers are
-    exported. The file appears when it is whole; an existing one is replaced.
+    exported. The file appears when it is complete; an existing one is replaced.
 
     """
 

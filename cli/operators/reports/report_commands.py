@@ -18,7 +18,7 @@ TOKEN = token(
 
 @click.group(cls=Group)
 def reports() -> None:
-    """Show the sales of a month, and count again what reports are made of."""
+    """Show the sales of a month, and count again the data behind reports."""
 
 
 @reports.command()

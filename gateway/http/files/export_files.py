@@ -26,9 +26,9 @@ MAX_EXPORTS = 3
 # Seconds to wait for another one to end, and until the client may try again.
 WAIT = 5.0
 RETRY_AFTER = 15.0
-# Messages that are read ahead of the renderer, some 5 MB. Once half of them wait, one is read every PAUSE
-# seconds: the services end an export whose messages are not read for some seconds, but a slow client may take
-# longer to receive a group of rows, during which the renderer reads nothing.
+# Messages that are read ahead of the renderer, some 5 MB. While a slow client receives a group of rows, the
+# renderer reads nothing. The service would end an export that is not read for some seconds, so the second
+# half is read slowly: one message every PAUSE seconds.
 AHEAD = 40
 PAUSE = 2.0
 STUBS: dict[str, Any] = {ORDERS: OrdersExportsStub, ESIMS: ESIMsExportsStub}

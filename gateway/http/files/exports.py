@@ -110,14 +110,12 @@ def _export(request: web.Request) -> Export:
     problems: dict[str, str] = {}
     for name, value in request.query.items():
         if name in given:
-            problems[name] = "is there twice"
+            problems[name] = "is given twice"
         elif name in FIELDS and not value:
             problems[name] = "must not be empty; leave out the parameter instead"
         elif name not in FIELDS and name != "bom":
             known = ", ".join((*FIELDS, "bom"))
-            problems[plain_text.quoted(name[:64])] = (
-                f"is no parameter of exports; there are {known}"
-            )
+            problems[plain_text.quoted(name[:64])] = f"is not a parameter of exports; use {known}"
         given[name] = value
     bom = SWITCHES.get(given.pop("bom", "").lower())
     if bom is None:

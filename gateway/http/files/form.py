@@ -61,7 +61,7 @@ async def read(
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The form did not arrive in time; try again") from error
     except MALFORMED as error:
-        raise web.HTTPBadRequest(text="The request body is no complete form") from error
+        raise web.HTTPBadRequest(text="The request body is not a complete form") from error
     if form.file is None:
         raise _invalid(file, "is required: send the file in this field")
     return form

@@ -111,7 +111,7 @@ class SharePages:
         except Failure as failure:
             episodes.record(
                 "share pages without titles",
-                "pages of share links do without the plan's title: %s",
+                "pages of share links are shown without the plan's title: %s",
                 failure.reason,
                 level=logging.INFO,
             )

@@ -48,7 +48,7 @@ class CouponInput:
         " Empty: all plans.",
     )
     minimum: str | None = strawberry.field(
-        default=None, description="Least value of an order before the discount."
+        default=None, description="Minimum value of an order before the discount."
     )
     max_uses: int | None = strawberry.field(
         default=None, description="Number of orders that can use it. Omit for no limit."

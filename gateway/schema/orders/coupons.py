@@ -72,7 +72,7 @@ class Coupon(View):
     )
     minimum: str | None = read(
         exact_amount("minimum", optional=True),
-        description="Least value of an order before the discount; null if none.",
+        description="Minimum value of an order before the discount; null if none.",
     )
     max_uses: int | None = read(
         _limit("max_uses"), description="Number of orders that can use it; null if unlimited."

@@ -124,7 +124,7 @@ class Order(View):
         computed(
             lambda order: SoldPlan.of(order.sold_plan) if order.HasField("sold_plan") else None
         ),
-        description="The plan as it was sold; null for an order from before this was recorded.",
+        description="The plan as it was sold; null for an order of a release that did not record it.",
     )
     cost: OrderCost | None = read(
         computed(lambda order: OrderCost.of(order.cost) if order.HasField("cost") else None),

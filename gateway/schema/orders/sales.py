@@ -50,7 +50,7 @@ class SoldPlan(View):
     proto: strawberry.Private[orders_pb2.SoldPlan]
 
 
-@strawberry.type(description="What an order costs the shop, and how its price came about.")
+@strawberry.type(description="What an order costs the shop, and how its price was computed.")
 class OrderCost(View):
     expected: float = read(
         float_amount("expected"),

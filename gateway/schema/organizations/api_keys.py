@@ -81,10 +81,11 @@ class APIKey(View):
         description="When it was last used, accurate to a minute; null if never.",
     )
     revoked_at: datetime | None = read(
-        optional_time("revoked_at"), description="When it was revoked; null if it is not."
+        optional_time("revoked_at"), description="When it was revoked; null if it was not."
     )
     revoked_by: strawberry.ID | None = read(
-        text("revoked_by"), description="Id of the account that revoked it; null if it is not."
+        text("revoked_by"),
+        description="Id of the account that revoked it; null if it was not revoked.",
     )
     proto: strawberry.Private[api_keys_pb2.APIKey]
 

@@ -86,8 +86,8 @@ class BatchInput:
     )
     error_policy: BatchErrorPolicy = strawberry.field(
         default=BatchErrorPolicy.SKIP_FAILED,
-        description="What a failure of one row means for the others. No policy buys all or nothing: the"
-        " provider has no such thing.",
+        description="What a failure of one row means for the others. No policy buys all or nothing,"
+        " because the provider can't.",
     )
     max_total: str | None = strawberry.field(
         default=None,

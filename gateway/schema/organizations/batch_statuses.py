@@ -10,7 +10,7 @@ class BatchErrorPolicy(Enum):
     REJECT_ALL = strawberry.enum_value(
         "REJECT_ALL",
         description="A row that can't be bought refuses the batch before anything is bought. A row that fails"
-        " later fails alone: no policy buys all or nothing, because the provider has no such thing.",
+        " later fails alone: no policy buys all or nothing, because the provider can't.",
     )
     SKIP_FAILED = strawberry.enum_value(
         "SKIP_FAILED", description="Rows that can't be bought fail, and the others are bought."

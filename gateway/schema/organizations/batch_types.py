@@ -61,7 +61,7 @@ class BatchCounts(View):
 class BatchDownloads:
     csv: str = strawberry.field(description="Sheet with a line for each eSIM.")
     zip: str = strawberry.field(description="QR codes as pictures, with the sheet.")
-    pdf: str = strawberry.field(description="A page with the installation of each eSIM.")
+    pdf: str = strawberry.field(description="PDF with an installation page for each eSIM.")
 
 
 @strawberry.type(description="A row of a batch.")

@@ -8,7 +8,7 @@ from gateway.execution.views import View, listed, read
 from protos.orders.v1 import batches_pb2 as pb
 
 
-@strawberry.type(description="A fault of a row or a batch, or something that deserves a look.")
+@strawberry.type(description="An error or a warning about a row or a batch.")
 class BatchProblem(View):
     field: str | None = read(
         computed(lambda row: argument(row.field) if row.field else None),

@@ -142,7 +142,7 @@ class BudgetResult:
     success: bool = strawberry.field(description="True if the budget was set, or deleted.")
     budget: Budget | None = strawberry.field(
         default=None,
-        description="The budget, as it is now or was at its end; null if the request was refused.",
+        description="The budget after the change, or before its deletion; null if the request was refused.",
     )
     error: str | None = results.error()
     code: str | None = results.code("BUDGET_BELOW_SPENT")

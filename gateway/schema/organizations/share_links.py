@@ -53,7 +53,7 @@ class ShareLink(View):
         enum("status", ShareLinkStatus, travelers_pb2.ShareLinkStatus, "SHARE_LINK_STATUS_"),
         description="What it does when it is opened.",
     )
-    has_pin: bool = read("has_pin", description="True if it asks for a PIN.")
+    has_pin: bool = read("has_pin", description="True if it requires a PIN.")
     expires_at: datetime | None = read(
         optional_time("expires_at"), description="When it ends; null if it ends with the eSIM."
     )

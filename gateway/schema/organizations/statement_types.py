@@ -41,9 +41,7 @@ class CreditAccount(View):
         " owes it.",
     )
     available: str = read(exact_amount("available"), description="What it can still buy.")
-    unbilled: str = read(
-        exact_amount("unbilled"), description="What its next statement has so far."
-    )
+    unbilled: str = read(exact_amount("unbilled"), description="What is on no statement yet.")
     currency: str = read("owed.currency_code", description="ISO 4217 code of the amounts.")
     proto: strawberry.Private[pb.CreditAccount]
 

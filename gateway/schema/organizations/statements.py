@@ -161,8 +161,8 @@ class StatementMutations:
         return StatementResult.of(answer.statement)
 
     @finance_field(
-        description="Issues a credit note for a statement, which itself never changes. A credited amount that"
-        " is paid already reduces other statements of the organization instead. Refused with"
+        description="Issues a credit note for a statement, which itself never changes. If the credited"
+        " amount is paid already, it reduces other statements of the organization instead. Refused with"
         " CREDIT_ABOVE_TOTAL for more than can still be credited: all credit notes of a statement together"
         " are at most its total, and together with the refunds of its orders at most what it charges for"
         " these orders."

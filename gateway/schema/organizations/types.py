@@ -109,7 +109,7 @@ class Organization(View):
             organizations_pb2.OrganizationStatus,
             "ORGANIZATION_STATUS_",
         ),
-        description="Whether it can buy.",
+        description="Status of the organization; only an ACTIVE one can buy.",
     )
     locale: str = read("locale", description="BCP 47 tag of its language, such as de-AT.")
     time_zone: str = read(

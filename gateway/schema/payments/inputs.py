@@ -15,7 +15,7 @@ from protos.common.v1 import money_pb2
 )
 class PaymentFilter:
     status: list[PaymentStatus] = strawberry.field(
-        default_factory=list, description="Only payments with one of these. Empty: all."
+        default_factory=list, description="Only payments with one of these statuses. Empty: all."
     )
     customer_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only payments of this account."

@@ -193,7 +193,7 @@ class Payment(View):
     )
     failure: str | None = read(
         text("failure"),
-        description="Why the last try to pay failed, for the customer; null if none did.",
+        description="Why the last attempt to pay failed, described for the customer; null if none did.",
     )
     card_last4: str | None = read(
         text("card_last4"), description="Last four digits of the card; null if not known."
@@ -259,8 +259,12 @@ class PaymentInput:
         default=False,
         description="With CARD: the customer's prepaid balance pays first, and the card pays the rest.",
     )
-    return_url: str | None = strawberry.field(default=None, description="With CARD: " + RETURN_URL)
-    save_payment_method: bool = strawberry.field(default=False, description="With CARD: " + SAVE)
+    return_url: str | None = strawberry.field(
+        default=None, description="Only with CARD. " + RETURN_URL
+    )
+    save_payment_method: bool = strawberry.field(
+        default=False, description="Only with CARD. " + SAVE
+    )
 
     def to_proto(self, context: Context) -> payments_pb2.PaymentChoice:
         """Return the service's message, with the client's address for its limits."""

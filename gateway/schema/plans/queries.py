@@ -141,7 +141,7 @@ class CountrySummary(View):
 
 FilterArgument = Annotated[
     DataPlanFilter | None,
-    strawberry.argument(description="Filter for the plans to return. Omit to return all."),
+    strawberry.argument(description="Filter for the plans. Omit to include all."),
 ]
 FirstArgument = Annotated[
     int | None,

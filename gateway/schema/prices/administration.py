@@ -130,7 +130,7 @@ class PriceQueries:
         )
         return PricePreview.of(found)
 
-    @finance_field(description="How the current price of a plan came about, step by step.")
+    @finance_field(description="How the current price of a plan was computed, step by step.")
     async def explain_price(
         self, info: Info, plan_id: PlanIdArgument, currency: CurrencyArgument = None
     ) -> PriceExplanation | None:

@@ -158,7 +158,7 @@ class PriceStep(View):
     proto: strawberry.Private[prices_pb2.PriceStep]
 
 
-@strawberry.type(description="How the current price of a plan came about.")
+@strawberry.type(description="How the current price of a plan was computed.")
 class PriceExplanation(View):
     price: PlanPrice = read(
         computed(lambda found: PlanPrice.of(found.price)), description="The price."

@@ -41,8 +41,8 @@ class PriceListInput:
     )
     min_margin_to_absorb: str = strawberry.field(
         default="0",
-        description="If the provider's price rose since the price was computed, a purchase goes ahead"
-        " while it leaves this margin, as an amount.",
+        description="Margin, as an amount, that must be left for a purchase to go ahead after the"
+        " provider's price rose.",
     )
     payment_fee_percent: str = strawberry.field(
         default="0",

@@ -93,8 +93,8 @@ class PriceList(View):
     )
     min_margin_to_absorb: str = read(
         computed(lambda one: one.min_margin_to_absorb or "0"),
-        description="If the provider's price rose since the price was computed, a purchase goes ahead"
-        " while it leaves this margin, as an amount.",
+        description="Margin, as an amount, that must be left for a purchase to go ahead after the"
+        " provider's price rose.",
     )
     payment_fee_percent: str = read(
         computed(lambda one: one.payment_fee_percent or "0"),

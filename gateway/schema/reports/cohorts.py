@@ -43,7 +43,7 @@ class CohortCell(View):
     percent: float = read(
         "percent", description="Their share of the cohort in percent, with two decimal places."
     )
-    orders: int = read("orders", description="What they bought, as a number of orders.")
+    orders: int = read("orders", description="Number of orders that they bought.")
     net: str | None = read(
         exact_amount("net", optional=True),
         description="gross - tax - refunds - disputes of their orders, each amount on its own day; null"
@@ -81,7 +81,7 @@ class CohortReport(View):
     cohorts: list[Cohort] = listed(
         "cohorts",
         Cohort,
-        description="One for each period of the range, also without customers.",
+        description="One for each period of the range, including those without customers.",
     )
     time_zone: str = read("time_zone", description="IANA name of the zone in which days begin.")
     as_of: datetime = read(timestamp("as_of"), description="When the report was made.")

@@ -64,7 +64,7 @@ class ExpiryReport(View):
     )
     delivered: int = read(
         "delivered",
-        description="eSIMs that were delivered in the range, without those of canceled orders.",
+        description="eSIMs that were delivered in the range, without those of cancelled orders.",
     )
     never_installed: int = read(
         "never_installed",
@@ -73,7 +73,7 @@ class ExpiryReport(View):
     )
     waiting: int = read(
         "waiting",
-        description="Of the delivered eSIMs, those that were not used so far, and can still be.",
+        description="Of the delivered eSIMs, those that are unused so far, but can still be used.",
     )
     at_risk: int = read(
         "at_risk",

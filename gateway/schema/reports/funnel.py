@@ -14,7 +14,7 @@ from protos.orders.v1 import reports_pb2 as pb
 
 
 @strawberry.type(
-    description="Orders that reached a step, also those that were cancelled or refunded later."
+    description="Orders that reached a step, including those that were cancelled or refunded later."
 )
 class FunnelStep(View):
     orders: int = read("orders", description="Number of orders.")

@@ -70,7 +70,7 @@ class SalesFigures(View):
         " currency.",
     )
     orders: int = read(
-        "orders", description="Orders that were sold, also if they were refunded later."
+        "orders", description="Orders that were sold, even if they were refunded later."
     )
     esims: int = read("esims", description="eSIMs and top-ups in these orders.")
     gross: str = read(exact_amount("gross"), description="What was sold, with tax.")

@@ -29,7 +29,7 @@ from protos.orders.v1 import reports_pb2 as pb
 )
 class SpendingFigures(View):
     currency: str = read("gross.currency_code", description="ISO 4217 code of the amounts.")
-    orders: int = read("orders", description="Orders, also if they were refunded later.")
+    orders: int = read("orders", description="Orders, even if they were refunded later.")
     esims: int = read("esims", description="eSIMs and top-ups in these orders.")
     gross: str = read(exact_amount("gross"), description="What was bought, with tax.")
     refunds: str = read(exact_amount("refunds"), description="What was given back, with tax.")

@@ -11,7 +11,7 @@ from protos.orders.v1 import reports_pb2 as pb
 
 
 @strawberry.enum(
-    description="Length of the periods of a report. The first and the last one are cut at the range."
+    description="Length of the periods of a report. The first and the last one are cut to the range."
 )
 class Interval(Enum):
     DAY = strawberry.enum_value("DAY", description="A day.")

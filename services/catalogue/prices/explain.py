@@ -43,7 +43,7 @@ def no_plan(name: str) -> Failure:
 async def explain(
     connection: Connection, plan: UUID, currency: str, name: str
 ) -> pb.ExplainPriceResponse:
-    """Return how the current price of a plan came about; raises Failure NOT_FOUND, and as `chosen`.
+    """Return how the current price of a plan was computed; raises Failure NOT_FOUND, and as `chosen`.
 
     The price is computed again, with the exchange rate and the tax that it was computed with. The transaction
     is a snapshot.
@@ -101,7 +101,7 @@ async def history(
 async def listing(
     connection: Connection, currency: str, after: str, limit: int, *, only_unsellable: bool
 ) -> list[pb.PlanPrice]:
-    """Return the prices of a list by name of the plan after one of them; raises Failure as `chosen`.
+    """Return a page of the prices of a list, by the plans' names; raises Failure as `chosen`.
 
     The transaction is a snapshot.
     """

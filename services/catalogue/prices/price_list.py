@@ -66,7 +66,7 @@ class PriceList:
 def price_list(checks: Checks, at: str, given: pb.PriceList, *, stored: bool = False) -> PriceList:
     """Return a list, and add its problems to `checks`; `at` is the path of its fields.
 
-    What is true of currencies and countries today is not asked of a `stored` one.
+    A `stored` list is not checked against today's currencies and countries.
     """
 
     def name(field: str) -> str:

@@ -139,7 +139,7 @@ def tax_rates(request: pb.SetTaxRatesRequest) -> dict[str, Decimal | None]:
             text = f'must be an ISO 3166-1 alpha-2 code such as "DE", not {shown}'
             checks.fail(f"{at}.country", text)
         elif given.country in found:
-            checks.fail(f"{at}.country", f"must not be twice in the request, as {given.country} is")
+            checks.fail(f"{at}.country", f"must not be repeated, as {given.country} is")
         found[given.country] = (
             checks.decimal(f"{at}.percent", given.percent, 0, 100, price_list.PLACES)
             if given.percent

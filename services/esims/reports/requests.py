@@ -28,7 +28,7 @@ def usage(request: pb.GetUsageRequest) -> Wanted:
 
 
 def organization_usage(request: pb.GetOrganizationUsageRequest) -> tuple[UUID, Wanted]:
-    """Check a report of an organization, which is no part of the filter yet; raises Failure INVALID."""
+    """Check a report of an organization, whose filter does not name it yet; raises Failure INVALID."""
     checks = Checks()
     organization_id = checks.uuid("organization_id", request.organization_id)
     wanted = _wanted(checks, request)

@@ -71,7 +71,7 @@ class Fetcher:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lookups = metrics.counter(
             "esimgo_esims_looks",
-            "eSIMs requested by callers, by what was stored of them",
+            "eSIMs that clients read, by whether the stored data was fresh",
             ("outcome",),
         )
 

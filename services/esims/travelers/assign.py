@@ -63,7 +63,7 @@ async def _check_account(connection: Connection, esim: ESIM, traveler: Traveler)
     if (await membership_store.role_of(connection, esim.organization_id, traveler.user_id)) is None:
         raise invalid(
             {
-                "traveler.user_id": "is no member of the eSIM's organization; invite the person first, or"
+                "traveler.user_id": "is not a member of the eSIM's organization; invite the person first, or"
                 " omit it and create a share link"
             }
         )

@@ -128,5 +128,5 @@ def not_found() -> Failure:
     return Failure(
         Kind.NOT_FOUND,
         "ORGANIZATION_NOT_FOUND",
-        "You are a member of no organization with this id; list your organizations",
+        "You are not a member of an organization with this id; list your organizations",
     )

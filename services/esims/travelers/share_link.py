@@ -14,7 +14,7 @@ PIN_DIGITS = 6
 # After so many wrong PINs in a row the link is locked for this time, so guessing a PIN takes years.
 MAX_WRONG_PINS = 5
 LOCKED_FOR = timedelta(hours=1)
-# How long the activation code of an installed eSIM is shown after its owner asked for that.
+# How long the activation code of an installed eSIM is shown after its owner requested that.
 SHOWN_AGAIN_FOR = timedelta(hours=24)
 
 

@@ -74,7 +74,7 @@ async def assign(connection: Connection, owner: Owner, travelers: Mapping[UUID, 
 
 
 async def set_traveler(connection: Connection, esim_id: UUID, traveler: Traveler | None) -> None:
-    """Set the stored traveler of an eSIM, whose row is locked; None: nobody."""
+    """Set the stored traveler of an eSIM, whose row is locked; None: no traveler."""
     traveler_id, user_id = (traveler.id, traveler.user_id) if traveler else (None, None)
     await connection.execute(ASSIGN, [esim_id], [traveler_id], [user_id])
 

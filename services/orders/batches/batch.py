@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def named(self) -> str:
-        """The message where no field is beside it: after the field, unless it is a sentence."""
+        """The message with its field in front; a whole sentence stays as it is."""
         return f"{self.field}: {self.message}" if self.message[:1].islower() else self.message
 
 

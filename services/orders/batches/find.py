@@ -30,8 +30,8 @@ async def own(database: Database, session: Session, batch_id: UUID) -> Batch:
         raise Failure(
             Kind.FORBIDDEN,
             "STAFF_MAY_ONLY_READ",
-            "Not allowed: of another customer's batch, support and finance staff can read the batch itself,"
-            " but no activation codes, and can't change it; ask an administrator",
+            "Not allowed: support and finance staff can read another customer's batch, but not its"
+            " activation codes, and can't change it; ask an administrator",
         )
     return batch
 

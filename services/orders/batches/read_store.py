@@ -172,7 +172,7 @@ async def items(
 
 
 def read_traveler(row: Any) -> Traveler | None:
-    """Return the traveler of a row; None if it names nobody."""
+    """Return the traveler of a row; None if it names no one."""
     if row["traveler_id"] is None:
         return None
     return Traveler(row["traveler_name"], row["traveler_email"], row["traveler_user_id"])

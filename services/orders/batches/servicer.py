@@ -149,7 +149,7 @@ class BatchesServicer(batches_pb2_grpc.BatchesServiceServicer):
         session = rpc_guard.session()
         batch_id = checks.one_id("batch_id", request.batch_id)
         if session.role is not Role.SERVICE:
-            # A retry buys. Who may buy can have changed since the batch was created.
+            # A retry buys, and the caller's right to buy may have changed since the batch was created.
             batch = await find.own(self._database, session, batch_id)
             self._buyers.check(session, str(batch.organization_id or ""))
         found = await self._changes.retry(session, batch_id)

@@ -12,8 +12,8 @@ FIELD = "traveler.user_id"
 NO_MEMBER = Problem(
     FIELD,
     "TRAVELER_NOT_MEMBER",
-    "The account of this traveler is no member of the organization; invite the person first, or omit it and"
-    " create a share link",
+    "The account of this traveler is not a member of the organization; invite the person first, or omit it"
+    " and create a share link",
 )
 PRIVATE = Problem(
     FIELD,

@@ -91,7 +91,7 @@ def _account(row: Any) -> Difference:
     if row["credit_owed"] != row["owed"]:
         owed, ledger = shown(row["credit_owed"], currency), shown(row["owed"], currency)
         return _of(
-            "CREDIT_LEDGER_DIFFERS", row["id"], f"it owes {owed}, but {ledger} by the ledger"
+            "CREDIT_LEDGER_DIFFERS", row["id"], f"it owes {owed}, but the ledger says {ledger}"
         )
     reserved, payments = shown(row["credit_reserved"], currency), shown(row["reserved"], currency)
     return _of(

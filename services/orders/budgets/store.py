@@ -91,7 +91,7 @@ for update
 CHANGE = """
 update orders.budgets set amount = $2, warn_percent = $3, updated_by = $4, updated_at = now() where id = $1
 """
-# After a change that leaves room below the share again, a warning may follow again.
+# If less than the warning share is used after a change, another warning may follow.
 WARN_AGAIN = """
 update orders.budget_periods p set warned_at = null
 from orders.budgets b
@@ -120,7 +120,7 @@ async def count(connection: Connection, organization_id: UUID) -> int:
 
 
 async def lock(connection: Connection, target: BudgetTarget) -> UUID | None:
-    """Return a budget that nothing is taken from until the transaction ends."""
+    """Lock a budget until the transaction ends, and return its id; nothing is taken from it meanwhile."""
     found = await connection.fetchval(LOCK, *_of(target))
     return UUID(str(found)) if found else None
 

@@ -63,7 +63,7 @@ LATE = Offer(
 UNREADABLE = Offer(
     Extent.UNKNOWN,
     "INTERNAL",
-    "It could not be determined what can be cancelled of this order; try again later",
+    "It is not known at the moment what can be cancelled of this order; try again later",
 )
 ENDED = Offer(Extent.NOTHING, "ORDER_CANCELLED", "This order has already been cancelled")
 UNDER_WAY = Offer(

@@ -59,7 +59,7 @@ class Discounts:
             coupon = await store.find(connection, request.coupon_code)
             amount = discount_of(coupon, sale, self._database.now())
             customer = Customer.of(request)
-            # A service that asks for a quote names no customer.
+            # A service that requests a quote names no customer.
             if coupon is not None and customer.id.int:
                 await _check_customer(connection, coupon, customer)
         return Discount(amount, coupon)

@@ -104,7 +104,7 @@ async def check(connection: Connection, member: Membership, group_id: UUID | Non
         raise Failure(
             Kind.FORBIDDEN,
             "NOT_IN_GROUP",
-            "You are no member of this group, so you can't buy for it; ask an owner or manager",
+            "You are not a member of this group, so you can't buy for it; ask an owner or manager",
         )
     if archived:
         raise Failure(

@@ -1,4 +1,4 @@
-"""Checks the format of tax ids by the rules of each country; whether an id is registered is not asked."""
+"""Checks the format of tax ids by the rules of each country; whether an id is registered is not checked."""
 
 import re
 from collections.abc import Iterator

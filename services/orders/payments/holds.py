@@ -105,7 +105,7 @@ class Holds:
                 status_reasons.MESSAGE_REJECTED,
                 event="held too long",
                 actor=ACTOR,
-                detail=f"nobody released the order in time; it was held: {payment.held_reason}",
+                detail=f"the order was not released in time; it was held: {payment.held_reason}",
             )
 
     async def _unclear(self, payment: Payment, standing: Standing, until: datetime) -> float | None:

@@ -28,7 +28,7 @@ ZERO = Decimal(0)
 
 
 def refund(request: pb.RefundOrderRequest) -> RefundRequest:
-    """Return what the staff asks for; raises Failure INVALID."""
+    """Return what the staff requests; raises Failure INVALID."""
     checks = Checks()
     order_id = checks.uuid("order_id", request.order_id)
     amount, currency = None, ""

@@ -200,7 +200,7 @@ class Observation:
             await self._buying.buy(connection, changed, event=event, actor=ACTOR)
 
     async def _mismatched(self, payment: Payment, why: str) -> None:
-        """Fail the order of a payment that is not what was asked for; the money is given back next."""
+        """Fail the order of a payment that is not what was requested; the money is given back next."""
         logger.error("the payment of order %s does not match: %s", payment.order_id, why)
         self._metrics.mismatched()
         await self._fail(
@@ -252,7 +252,7 @@ UNPAID = (FailureReason.PAYMENT_EXPIRED, status_reasons.MESSAGE_UNPAID, "payment
 
 
 def mismatch(payment: Payment, intent: Intent) -> str:
-    """Return how an intent differs from what was asked for, for operators; empty if it does not."""
+    """Return how an intent differs from what was requested, for operators; empty if it does not."""
     if intent.payment_id != str(payment.id):
         return f"{intent.id} belongs to the payment {intent.payment_id or 'of another program'}"
     amounts = {intent.amount}

@@ -50,7 +50,7 @@ MESSAGES = {
     Shortfall.FEE: "A fee is kept",
     Shortfall.DISPUTED: "The payment of this order is disputed at the bank, which decides about the money",
     Shortfall.CREDITED: "The statement of this order was credited; ask the shop's support",
-    Shortfall.UNKNOWN: "It could not be found out whether this order can be given back; try again later",
+    Shortfall.UNKNOWN: "It is not known at the moment whether this order can be given back; try again later",
 }
 
 

@@ -177,7 +177,7 @@ class PaymentPort(Protocol):
     async def get_checkout(self, session_id: str) -> Checkout: ...
 
     async def end_checkout(self, session_id: str) -> Checkout:
-        """Expire an open session, so that nobody can pay on it any more; return it as it is then.
+        """Expire an open session, so that it can't be paid any more; return it as it is then.
 
         As `capture` and `cancel`, raises UNCLEAR only if the object does not tell the outcome either.
         """

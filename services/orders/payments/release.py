@@ -152,7 +152,7 @@ class Releases:
             await order_store.promise_refund(connection, _order_id(payment))
 
     async def _return_foreign(self, payment: Payment, intent: Intent, why: str) -> None:
-        """Refund an amount that is not the one that was asked for, as far as that is possible.
+        """Refund an amount that is not the requested one, as far as that is possible.
 
         It fits no refund of the payment, so it is recorded in the payment's details only.
         """

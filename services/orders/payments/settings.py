@@ -143,8 +143,8 @@ def _mode(env: Env, provider_url: str) -> PaymentMode:
     text = env.text(
         "PAYMENTS",
         "required: customers pay before anything is bought for them. off: signed-in users buy at your"
-        " cost, such as in a company. Without it, customers can't buy from eSIM Go's real address;"
-        " with any other address it is off. CreateOrderForCustomer is not affected.",
+        " cost, such as in a company. Empty: off, except with eSIM Go's real address, where customers"
+        " then can't buy. CreateOrderForCustomer is not affected.",
         "",
     ).lower()
     if text not in ("", "off", "required"):
@@ -214,7 +214,7 @@ def _policy(env: Env) -> RefundPolicy:
 def _top_ups(env: Env) -> TopUpLimits:
     text = env.text(
         "WALLET_TOP_UPS",
-        "Smallest and largest top-up of a wallet by currency, as USD=5-500,EUR=5-500. Only these"
+        "Smallest and largest top-up of a wallet by currency, such as USD=5-500,EUR=5-500. Only these"
         " currencies can be topped up. Empty: all, from the smallest amount that a card can pay.",
         "",
     )

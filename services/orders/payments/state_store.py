@@ -8,7 +8,7 @@ from services.orders.payment import Payment, PaymentState
 from services.orders.payments.port import Intent
 from services.orders.payments.store import COLUMNS, read_row
 
-# Conditional on the state, so that nobody gets a secret for a payment that was given up meanwhile, and on
+# Conditional on the state, so that no client gets a secret for a payment that was given up meanwhile, and on
 # the time, as an expired payment is given up next.
 REQUEST = f"""
 update orders.payments p set requested_at = coalesce(p.requested_at, now()), updated_at = now()

@@ -20,7 +20,7 @@ from services.orders.payments.port import PaymentPort
 logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
-# Seconds between looks for due reports; an event wakes the loop.
+# Seconds between polls for due reports; an event wakes the loop.
 READ_EVERY = 5.0
 BATCH = 10
 # Longer than all calls for the reports of one batch usually take; a read that is repeated does no harm.
@@ -55,7 +55,7 @@ class DisputeWatch:
         return [self._reader, self._finder]
 
     def wake(self) -> None:
-        """Look for due reports now."""
+        """Read due reports now."""
         self._reader.wake()
 
     async def _read_due(self) -> bool:

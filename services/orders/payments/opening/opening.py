@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 episodes = Episodes(logger)
 
 NOTHING = Decimal(0)
-# If the process dies before it has asked the payment provider, another one does after this time.
+# If the process dies before it has called the payment provider, another one does after this time.
 FIRST_LOOK = timedelta(seconds=10)
 # How long an order may wait for a review if it is not paid by card; the hold of a card would end earlier.
 MAX_HELD = timedelta(days=7)
@@ -205,7 +205,7 @@ class Openings:
             account_created_at=await payers.account_created_at(connection, session, customer_id)
             or now,
             policy=self._policy,
-            # The payment provider is asked right after the claim: see Starts.first.
+            # The payment provider is called right after the claim: see Starts.first.
             requested_at=now if card else None,
             next_run_at=None if paid else expires_at if manual else now + FIRST_LOOK,
             created_at=now,

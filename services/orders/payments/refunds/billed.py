@@ -203,7 +203,7 @@ async def _of(connection: Connection, statement_ids: Sequence[UUID]) -> dict[UUI
 
 
 def _promised(row: Any) -> Decimal:
-    """Return what a cancellation gives back if the provider accepts all bundles that it asks for."""
+    """Return what a cancellation gives back if the provider accepts the return of all its bundles."""
     whole = due(row["captured"], row["percents"], row["quantity"], row["currency"])
     amount: Decimal = min(row["captured"] - row["refunded"], whole - row["cancelled"])
     return max(amount, NOTHING)

@@ -1,4 +1,4 @@
-"""What a refund policy asks about orders: when they were bought, and which bundles are installed or used."""
+"""What a refund policy depends on: when orders were bought, and which bundles are installed or used."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An order's payment with what a policy asks about the order."""
+    """An order's payment with what a policy depends on."""
 
     payment: Payment
     sold: Sold

@@ -25,7 +25,7 @@ WAIT = 8.0
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """What the staff asks for; `amount` None is everything that is left, `to` None where it came from."""
+    """What the staff requests; `amount` None is everything that is left, `to` None where it came from."""
 
     order_id: UUID
     amount: Decimal | None
@@ -76,8 +76,8 @@ class OrderRefunds:
             raise Failure(
                 Kind.REFUSED,
                 "ORDER_NOT_FINISHED",
-                "This order is still being processed, and gives its payment back itself if it fails; wait"
-                " until it ends, or settle it (`esimgo orders resolve`)",
+                "This order is still being processed, and its payment goes back automatically if it fails;"
+                " wait until it ends, or settle it (`esimgo orders resolve`)",
             )
         if wanted.amount is not None and wanted.currency != payment.currency:
             raise Failure(

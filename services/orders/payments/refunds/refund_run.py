@@ -113,7 +113,7 @@ class RefundRuns:
                 )
                 pause = max(failure.retry_after or 0.0, AFTER_FAILURE)
             except Exception:
-                logger.exception("the look at refund %s failed, and is repeated later", refund_id)
+                logger.exception("work on refund %s failed, and is repeated later", refund_id)
                 pause = AFTER_ERROR
             await self._put_back(refund_id, run, pause)
 

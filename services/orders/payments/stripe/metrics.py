@@ -9,7 +9,7 @@ class Metrics:
     def __init__(self) -> None:
         self._duration = metrics.histogram(
             "http_client_request_duration_seconds",
-            "Time of one request to the provider, until its whole answer is here",
+            "Time of one request to the provider, until its response was received completely",
             ("http_request_method", "url_template", "http_response_status_code"),
             buckets=metrics.ANSWERS,
         )

@@ -36,7 +36,7 @@ FIRST_PAUSE, MAX_PAUSE, PROCESSING_PAUSE = 10.0, 300.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A top-up that a customer asks for."""
+    """A top-up that a customer requests."""
 
     amount: Decimal
     currency: str
@@ -143,7 +143,7 @@ class TopUps:
         return await self._apply(started)
 
     async def _apply(self, started: Started, *, ended: bool = False) -> float | None:
-        """`ended` is True once the payment provider was asked to end the payment."""
+        """`ended` is True once the payment provider was requested to end the payment."""
         payment, intent = started.payment, started.intent
         if intent is None:
             if started.session_open and not self._expired(payment):
@@ -234,7 +234,7 @@ class TopUps:
     async def _expire(
         self, started: Started, *, ended: bool, why: str = "it was not paid in time"
     ) -> float | None:
-        """End an unpaid top-up at the payment provider first, so that nobody can pay it any more."""
+        """End an unpaid top-up at the payment provider first, so that it can't be paid any more."""
         payment, port = started.payment, self._starts.port
         if ended:
             # Its intent can't be paid any more without the session, or is about to be canceled.

@@ -31,7 +31,7 @@ class TopUpLimits:
             match = FORM.fullmatch(part)
             if match is None or not currencies.is_known(match[1]):
                 raise TopUpLimitsError(
-                    f'"{part}" must be a currency with two amounts, as USD=5-500'
+                    f'"{part}" must be a currency with two amounts, such as USD=5-500'
                 )
             low, high = Decimal(match[2]), Decimal(match[3])
             if not 0 < low <= high:
