@@ -46,7 +46,7 @@ class SalesOrderField(Enum):
     ESIMS = strawberry.enum_value("ESIMS", description="By the number of eSIMs.")
     REFUNDS = strawberry.enum_value("REFUNDS", description="By what was refunded.")
     COST = strawberry.enum_value("COST", description="By the cost.")
-    NAME = strawberry.enum_value("NAME", description="By the values of the groups.")
+    NAME = strawberry.enum_value("NAME", description="By the labels of the groups.")
 
 
 @strawberry.input(description="Order of the groups of a report.")

@@ -143,7 +143,7 @@ class _SalesFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SalesField
     SALES_FIELD_REFUNDS: _SalesField.ValueType  # 6
     SALES_FIELD_COST: _SalesField.ValueType  # 7
     SALES_FIELD_NAME: _SalesField.ValueType  # 8
-    """By the values of the groups."""
+    """By the labels of the groups."""
 
 class SalesField(_SalesField, metaclass=_SalesFieldEnumTypeWrapper):
     """By which figure groups are ordered, each over the whole range."""
@@ -158,7 +158,7 @@ SALES_FIELD_ESIMS: SalesField.ValueType  # 5
 SALES_FIELD_REFUNDS: SalesField.ValueType  # 6
 SALES_FIELD_COST: SalesField.ValueType  # 7
 SALES_FIELD_NAME: SalesField.ValueType  # 8
-"""By the values of the groups."""
+"""By the labels of the groups."""
 Global___SalesField: _TypeAlias = SalesField  # noqa: Y015
 
 class _CohortBy:

@@ -23,6 +23,13 @@ VALUES = {
     Dimension.COUPON: "d.coupon_code",
     Dimension.SOURCE: "d.source",
 }
+# What NAME orders by if a value, `{0}`, is an id: its label, whose case does not count.
+LABELS = {
+    Dimension.PLAN: "lower(coalesce(nullif(bundle_name, ''), {0}))",
+    Dimension.ORGANIZATION: """
+        lower(coalesce((select o.name from orders.organizations o where o.id = nullif({0}, '')::uuid), {0}))
+    """,
+}
 NET = "sum(gross) - sum(tax) - sum(refunds) - sum(disputes)"
 ORDERS = {
     Field.GROSS: "sum(gross)",
@@ -48,7 +55,9 @@ RANKED = """
 with cells as ({cells}),
 ranks as (
     select currency{names}, row_number() over (partition by currency order by {order}{ordered}) as rank
-    from (select currency{names}, {totals} from cells group by currency{names}) t
+    from (
+        select currency{names}, max(bundle_name) as bundle_name, {totals} from cells group by currency{names}
+    ) t
 )
 select range, period, c.currency{shown}, max(bundle_name) as bundle_name, rank > {limit} as other,
     {sums}, min(rank) as rank
@@ -182,7 +191,7 @@ def _order(wanted: Wanted) -> str:
         values = [
             f"coalesce(nullif(v{n}, '')::integer, 0)"
             if one is Dimension.DURATION
-            else f'v{n} collate "C"'
+            else f'{LABELS.get(one, "{0}").format(f"v{n}")} collate "C"'
             for n, one in enumerate(wanted.group_by)
         ]
         return ", ".join(f"{value} {direction}" for value in values) or "currency"

@@ -172,7 +172,7 @@ def _ranks(wanted: Wanted, now: Cells, before: Cells) -> dict[tuple[str, Values]
 
 def _name(wanted: Wanted, values: Values) -> list[Any]:
     return [
-        int(value or 0) if dimension is Dimension.DURATION else value
+        int(value or 0) if dimension is Dimension.DURATION else NAMES.get(value, value)
         for dimension, value in zip(wanted.group_by, values, strict=True)
     ]
 

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from cli.operators.sales.month import Month, Reader
 from cli.operators.service import Service
@@ -10,9 +11,10 @@ from protos.common.v1 import days_pb2
 from protos.orders.v1 import reports_pb2 as pb
 from services.orders.books import postings
 from services.orders.books.postings import Moved
-from tests.component.orders.reports.business import Sold, happen, post
+from tests.component.orders.reports.business import Sold, happen, plan_of, post
 from tests.component.orders.reports.reporting import Reporting, amount, reporting
 from tests.component.orders.shop import Shop
+from tests.fixtures.organizations import create_organization
 
 FIRST = date(2026, 10, 1)
 
@@ -177,6 +179,33 @@ async def test_durations_are_ordered_as_numbers(shop: Shop) -> None:
                 ascending=ascending,
             )
             assert [row.groups[0].value for row in report.rows] == days
+
+
+async def test_plans_and_organizations_are_ordered_by_their_names(shop: Shop) -> None:
+    """Their values are ids, whose order says nothing to people."""
+    async with shop.channel() as channel:
+        names = ["Zebra", "acme", "Beta"]
+        owned = [UUID((await create_organization(shop.auth, channel, n)).id) for n in names]
+    assert [str(one) for one in sorted(map(plan_of, range(5)))] != [
+        str(plan_of(n)) for n in range(5)
+    ]
+    orders = [sold(5, "USD", 20, plan=n, organization=owned[n % 3]) for n in range(5)]
+    await happen(shop.databases.admin, [*orders, sold(5, "USD", 20, plan=0)])
+    async with reporting(shop) as shown:
+        for dimension, labels in (
+            (pb.SALES_DIMENSION_PLAN, [f"esim_{n}" for n in range(5)]),
+            (pb.SALES_DIMENSION_ORGANIZATION, ["", "acme", "Beta", "Zebra"]),
+        ):
+            for ascending in (True, False):
+                report = await shown.sales(
+                    range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-31"),
+                    interval=days_pb2.INTERVAL_RANGE,
+                    group_by=[dimension],
+                    order_by=pb.SALES_FIELD_NAME,
+                    ascending=ascending,
+                )
+                expected = labels if ascending else labels[::-1]
+                assert [row.groups[0].label for row in report.rows] == expected
 
 
 async def test_codes_of_countries_may_be_in_lower_case(shop: Shop) -> None:
