@@ -28,7 +28,9 @@ def days(checks: Checks, given: pb.DayRange) -> Days:
     first = day(checks, "range.from", given.from_day)
     last = day(checks, "range.to", given.to_day)
     if not checks.problems and last < first:
-        checks.fail("range.to", f"must not be before range.from ({first}); both days are included")
+        checks.fail(
+            "range.to", f"must not be before the first day, {first}; both days are included"
+        )
     return Days(first, last)
 
 

@@ -28,7 +28,7 @@ FIELDS = {
     "timeZone": "time_zone",
     "organizationId": "organization_id",
 }
-SWITCHES = {"1": True, "true": True, "0": False, "false": False, "": False}
+SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 MAX_TOKEN = 100
 
 
@@ -117,7 +117,7 @@ def _export(request: web.Request) -> Export:
             known = ", ".join((*FIELDS, "bom"))
             problems[plain_text.quoted(name[:64])] = f"is not a parameter of exports; use {known}"
         given[name] = value
-    bom = SWITCHES.get(given.pop("bom", "").lower())
+    bom = SWITCHES.get(given.pop("bom", "0").lower())
     if bom is None:
         problems["bom"] = "must be 1 for a byte order mark, or 0"
     if problems:
