@@ -94,9 +94,9 @@ class Access:
         return self.service_role_key
 
 
-def load(environment: Mapping[str, str] = os.environ) -> Access:
+def load() -> Access:
     """Read the environment over .env; raise SettingsError, or SecretsError for a damaged file."""
-    env = Env(merged(environment))
+    env = Env(merged(os.environ))
     access = Access.read(env)
     env.finish()
     return access

@@ -51,17 +51,17 @@ def known() -> frozenset[str]:
     return frozenset({*names, *files, *compose_names()})
 
 
-def compose_names(file: Path = COMPOSE_FILE) -> frozenset[str]:
+def compose_names() -> frozenset[str]:
     """Return the names that deploy/compose.yaml reads from its environment."""
-    text = file.read_text() if file.is_file() else ""  # the image has no deploy/
+    text = COMPOSE_FILE.read_text() if COMPOSE_FILE.is_file() else ""  # the image has no deploy/
     return frozenset(
         {*(match[1] or match[2] for match in INTERPOLATED.finditer(text)), *OF_COMPOSE}
     )
 
 
-def compose_profiles(file: Path = COMPOSE_FILE) -> list[str]:
+def compose_profiles() -> list[str]:
     """Return the profiles of deploy/compose.yaml."""
-    return sorted(set(PROFILES.findall(file.read_text())))
+    return sorted(set(PROFILES.findall(COMPOSE_FILE.read_text())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The WebSocket connections of a process: admission, limits and shutdown."""
 
 import asyncio
-import logging
 
 from aiohttp import web
 
@@ -12,8 +11,6 @@ from gateway.http.rate_limits import RateLimits
 from gateway.http.socket_protocol import GOING_AWAY, PROTOCOL, Connection
 from gateway.settings import Settings
 from kit.http.connection import MAX_HEADER
-
-logger = logging.getLogger(__name__)
 
 # Seconds between pings, which keep proxies from closing an idle connection (most wait 60) and detect lost
 # clients.

@@ -98,11 +98,8 @@ class ServiceSettings:
         return self.listen_database_url or self.database_url
 
     @classmethod
-    def read(cls, env: Env, name: str, port: int, *, listens: bool) -> "ServiceSettings":
-        """Read the settings of the service `name`, whose variables start with its upper-case name.
-
-        `listens` is True for a service that receives PostgreSQL notifications.
-        """
+    def read(cls, env: Env, name: str, port: int) -> "ServiceSettings":
+        """Read the settings of the service `name`, whose variables start with its upper-case name."""
         upper = name.upper()
         pooled = read_pooled(env)
         listening = f"{upper}_LISTEN_DATABASE_URL"
@@ -116,10 +113,8 @@ class ServiceSettings:
                 secret=True,
             )
             or None
-            if listens
-            else None
         )
-        if listens and pooled and listen_url is None:
+        if pooled and listen_url is None:
             env.problems.append(
                 f"DATABASE_POOLER=transaction does not support LISTEN/NOTIFY: set {listening} to"
                 " PostgreSQL directly, or to the pooler in session mode"

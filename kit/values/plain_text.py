@@ -66,9 +66,9 @@ def fold(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-def quoted(text: str, most: int = 60) -> str:
+def quoted(text: str) -> str:
     """Return a text of a caller in quotes, for a message: cut, and without odd characters."""
-    return json.dumps(text if len(text) <= most else f"{text[: most - 3]}...", ensure_ascii=False)
+    return json.dumps(text if len(text) <= 60 else f"{text[:57]}...", ensure_ascii=False)
 
 
 def is_plain(text: str) -> bool:

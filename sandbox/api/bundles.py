@@ -27,7 +27,7 @@ def apply_bundle(call: Call) -> Answer:
             "several bundles always go to new eSIMs; send a single bundle to apply it to an iccid"
         )
     applications = [_application(call, item) for item in call.body.get("bundles", [call.body])]
-    return _applied(call.world, apply(call.world, applications, call.source_ip, call.at))
+    return _applied(apply(call.world, applications, call.source_ip, call.at))
 
 
 def _application(call: Call, item: dict[str, Any]) -> Application:
@@ -44,7 +44,7 @@ def _application(call: Call, item: dict[str, Any]) -> Application:
     )
 
 
-def _applied(world: World, order: Order) -> Answer:
+def _applied(order: Order) -> Answer:
     esims = [
         {"iccid": iccid, "status": "ACTIVE", "bundle": line.bundle}
         for line in order.lines

@@ -57,10 +57,6 @@ class Bundle:
     profile: str
     allowances: tuple[Allowance, ...]
 
-    def covers(self, iso: str) -> bool:
-        """Return True if data can be used in that country."""
-        return any(place.iso == iso for place in (*self.countries, *self.roaming))
-
     @property
     def has_number(self) -> bool:
         """True if it includes voice or SMS, so that its eSIM has a phone number."""

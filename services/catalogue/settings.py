@@ -32,7 +32,7 @@ class Settings:
     def read(cls, env: Env) -> Self:
         """Declare and read the variables; problems are reported to `env`."""
         return cls(
-            service=ServiceSettings.read(env, "catalogue", 50051, listens=True),
+            service=ServiceSettings.read(env, "catalogue", 50051),
             provider=ProviderSettings.read(env),
             orders_address=env.text(
                 "ORDERS_ADDRESS", "Address of the orders service.", "localhost:50052"

@@ -31,7 +31,7 @@ class Settings:
     def read(cls, env: Env) -> "Settings":
         """Declare and read the variables."""
         return cls(
-            service=ServiceSettings.read(env, "esims", PORT, listens=True),
+            service=ServiceSettings.read(env, "esims", PORT),
             provider=ProviderSettings.read(env),
             orders_address=env.text(
                 "ORDERS_ADDRESS", "Address of the orders service.", "localhost:50052"

@@ -16,7 +16,6 @@ UNUSED = frozenset({esims_pb2.BUNDLE_STATE_PROCESSING, esims_pb2.BUNDLE_STATE_IN
 class ESIMState:
     """An eSIM, and how many bundles of its order's plan on it are in use (or were), and are not."""
 
-    iccid: str
     installed: bool
     used: int
     unused: int
@@ -37,7 +36,7 @@ def read(
     for order_id, esim in esims:
         bundles = [b for b in by_esim.get(esim.id, ()) if b.name == names[order_id]]
         used = sum(map(_is_used, bundles))
-        state = ESIMState(esim.iccid, is_installed(esim), used, len(bundles) - used)
+        state = ESIMState(is_installed(esim), used, len(bundles) - used)
         states.setdefault(order_id, []).append(state)
     return states
 

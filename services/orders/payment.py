@@ -173,5 +173,4 @@ class Refund:
     failure: str
     started_at: datetime | None
     settled_at: datetime | None
-    looks: int
     created_at: datetime

@@ -59,7 +59,7 @@ class Settings:
         # Long but flat: one declaration after the other, in the order of docs/configuration.md.
         provider, stripe = ProviderSettings.read(env), StripeSettings.read(env)
         return cls(
-            service=ServiceSettings.read(env, "orders", PORT, listens=True),
+            service=ServiceSettings.read(env, "orders", PORT),
             provider=provider,
             catalogue_address=env.text(
                 "CATALOGUE_ADDRESS", "Address of the catalogue service.", "localhost:50051"

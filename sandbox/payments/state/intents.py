@@ -32,10 +32,10 @@ _COPIED = (
 )
 
 
-def find(world: World, id_: str, param: str = "intent") -> PaymentIntent:
+def find(world: World, id_: str) -> PaymentIntent:
     """Return a PaymentIntent; raise ApiError if it is unknown."""
     if (intent := world.intents.get(id_)) is None:
-        raise not_found("payment_intent", id_, param)
+        raise not_found("payment_intent", id_, "intent")
     return intent
 
 

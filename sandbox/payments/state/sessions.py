@@ -33,10 +33,10 @@ _COPIED = (
 )
 
 
-def find(world: World, id_: str, param: str = "session") -> Session:
+def find(world: World, id_: str) -> Session:
     """Return a Checkout Session; raise ApiError if it is unknown."""
     if (session := world.sessions.get(id_)) is None:
-        raise not_found("checkout.session", id_, param)
+        raise not_found("checkout.session", id_, "session")
     return session
 
 

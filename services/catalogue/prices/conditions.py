@@ -70,12 +70,10 @@ class RuleChecks:
     def fail(self, field: str, text: str) -> None:
         self._checks.fail(f"{self._at}.{field}", text + self._of)
 
-    def decimal(
-        self, field: str, text: str, low: Decimal | int, high: Decimal | int, places: int
-    ) -> Decimal:
-        """Parse a decimal number, as Checks.decimal does."""
+    def decimal(self, field: str, text: str, high: Decimal | int, places: int) -> Decimal:
+        """Parse a decimal number from 0, as Checks.decimal does."""
         own = Checks()
-        value = own.decimal(field, text, low, high, places)
+        value = own.decimal(field, text, 0, high, places)
         for name, problem in own.problems.items():
             self.fail(name, problem)
         return value

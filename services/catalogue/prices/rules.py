@@ -128,7 +128,7 @@ def _value(mine: RuleChecks, kind: Kind, given: pb.PriceRule, places: int) -> De
         most = MAX_PERCENT
     elif kind is Kind.TARGET_MARGIN:
         most = MAX_TARGET_MARGIN
-    value = mine.decimal("value", given.value, 0, most, places)
+    value = mine.decimal("value", given.value, most, places)
     return value if kind in AMOUNTS else value / HUNDRED
 
 
@@ -151,6 +151,6 @@ def _matrix(
             mine.fail(f"{at}.from_days", f"must be from 0 to {MAX_DAYS}, not {cell.from_days}")
         if (cell.group, cell.from_days) in cells:
             mine.fail(at, "must not repeat group and from_days of another cell")
-        amount = mine.decimal(f"{at}.amount", cell.amount, 0, MAX_AMOUNT, places)
+        amount = mine.decimal(f"{at}.amount", cell.amount, MAX_AMOUNT, places)
         cells[cell.group, cell.from_days] = Cell(cell.group, cell.from_days, amount)
     return tuple(cells.values())

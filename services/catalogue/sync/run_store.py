@@ -39,13 +39,11 @@ class Run:
     withheld: int
     problems: list[str]
     error: str
-    dead: bool
 
 
-COLUMNS = f"""
+COLUMNS = """
     id, started_at, finished_at, plans_read as read, plans_expected as expected, plan_count, added,
-    changed, withdrawn, skipped, withheld, problems, error,
-    finished_at is null and seen_at < now() - interval '{DEAD_AFTER} seconds' as dead
+    changed, withdrawn, skipped, withheld, problems, error
 """
 
 END_DEAD = f"""

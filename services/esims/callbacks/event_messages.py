@@ -81,14 +81,14 @@ def _event(checks: Checks, path: str, message: pb.ProviderEvent) -> Event | None
 def _change(
     checks: Checks, path: str, message: pb.ProviderEvent, which: str, received_at: datetime
 ) -> Change:
-    def past(change: Message, name: str) -> datetime | None:
-        return timestamps.happened(_time(change, name), received_at)
+    def past(change: Message) -> datetime | None:
+        return timestamps.happened(_time(change, "date"), received_at)
 
     match which:
         case "bundle_use":
             return _bundle_use(checks, path, message.bundle_use, received_at)
         case "activated":
-            return events.Activated(past(message.activated, "date"))
+            return events.Activated(past(message.activated))
         case "country_seen":
             seen = message.country_seen
             code, name = _word(checks, path, seen.code), _word(checks, path, seen.name)
@@ -107,15 +107,13 @@ def _change(
             removed = _word(checks, path, message.number_disabled.msisdn)
             return events.NumberChanged("", removed)
         case "message_failed":
-            return events.MessageFailed(past(message.message_failed, "date"))
+            return events.MessageFailed(past(message.message_failed))
         case "profile_changed":
             changed = message.profile_changed
-            return events.ProfileChanged(
-                _word(checks, path, changed.profile_status), past(changed, "date")
-            )
+            return events.ProfileChanged(_word(checks, path, changed.profile_status), past(changed))
         case "code_assigned":
             assigned = message.code_assigned
-            return _code(assigned, past(assigned, "date"))
+            return _code(assigned, past(assigned))
         case "bundle_activated":
             began = message.bundle_activated
             name = _name(checks, path, began.name)

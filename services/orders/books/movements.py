@@ -1,7 +1,6 @@
 """Records the movements of the payment provider's balance, and posts their fees once."""
 
 import asyncio
-import logging
 from datetime import datetime, timedelta
 
 from kit.background import Loop
@@ -9,8 +8,6 @@ from kit.db.database import Database
 from kit.errors import Failure
 from services.orders.books import movement_store, postings, store
 from services.orders.payments.port import BalanceTransaction, PaymentPort
-
-logger = logging.getLogger(__name__)
 
 ACTOR = "books"
 EVERY = timedelta(hours=1)

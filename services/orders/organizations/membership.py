@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -49,7 +48,6 @@ class Membership:
     groups: frozenset[UUID]
     currency: str
     billing: Billing
-    credit_limit: Decimal
     suspended: bool
     time_zone: str
 
@@ -71,7 +69,7 @@ class Membership:
 
 
 FIND = """
-select m.role, o.currency, o.billing, o.credit_limit, o.status, o.time_zone,
+select m.role, o.currency, o.billing, o.status, o.time_zone,
     array(
         select g.group_id from orders.group_members g
         where g.user_id = m.user_id and g.organization_id = m.organization_id
@@ -101,7 +99,6 @@ async def find(
         frozenset(row["groups"]),
         row["currency"],
         Billing(row["billing"]),
-        row["credit_limit"],
         row["status"] == "SUSPENDED",
         row["time_zone"],
     )
@@ -123,7 +120,7 @@ async def check_acts(
 
 
 OF_BATCH = """
-select currency, billing, credit_limit, status, time_zone from orders.organizations where id = $1
+select currency, billing, status, time_zone from orders.organizations where id = $1
 """
 
 
@@ -139,7 +136,6 @@ async def of_batch(connection: Connection, organization_id: UUID, user_id: UUID)
         frozenset(),
         row["currency"],
         Billing(row["billing"]),
-        row["credit_limit"],
         row["status"] == "SUSPENDED",
         row["time_zone"],
     )

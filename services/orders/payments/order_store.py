@@ -15,13 +15,12 @@ from services.orders.store import ALL_COLUMNS, read_row
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Status and recovery point of the order of a payment. `busy` is True while a run works on it."""
+    """Status and recovery point of the order of a payment."""
 
     order_id: UUID
     status: OrderStatus
     point: RecoveryPoint
     created_at: datetime
-    busy: bool
 
     @property
     def unpaid(self) -> bool:
@@ -32,8 +31,7 @@ class Standing:
 
 
 STANDING = """
-select id, status, recovery_point, created_at, coalesce(leased_until > now(), false) as busy
-from orders.esim_orders where id = $1
+select id, status, recovery_point, created_at from orders.esim_orders where id = $1
 """
 
 
@@ -55,7 +53,6 @@ def _standing(row: Any) -> Standing:
         OrderStatus(row["status"]),
         RecoveryPoint(row["recovery_point"]),
         row["created_at"],
-        row["busy"],
     )
 
 

@@ -7,7 +7,6 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import Any
 
-from kit.values import money
 from services.orders.payment import Payment, PaymentState, RefundDestination, payable_unit
 
 NONE = Decimal(0)
@@ -246,21 +245,6 @@ def _nothing(
     if until is not None and now >= until:
         return Shortfall.WINDOW_OVER
     return Shortfall.UNKNOWN if sold.items is None else None
-
-
-def describe(policy: RefundPolicy) -> str:
-    """Return the policy in words, for people who have to judge a dispute."""
-    parts = [
-        "at any time"
-        if policy.window_days is None
-        else f"within {policy.window_days} days of the purchase"
-    ]
-    if policy.only_if_not_installed:
-        parts.append("if the eSIM is not installed")
-    if policy.only_if_unused:
-        parts.append("if the plan is unused")
-    kept = f", less {money.plain(policy.fee):f} %" if policy.fee else ""
-    return f"The price is refunded {', '.join(parts)}{kept}."
 
 
 def _days(name: str, value: str) -> int | None:

@@ -15,7 +15,7 @@ from kit.logs.episodes import Episodes
 from services.orders.books.postings import paid_manually
 from services.orders.order import OrderStatus
 from services.orders.payment import Payment, PaymentState
-from services.orders.payments import lease_store, store
+from services.orders.payments import lease_store
 from services.orders.payments.holds import Holds
 from services.orders.payments.metrics import PaymentMetrics
 from services.orders.payments.observe import CHANGED, Observation
@@ -74,7 +74,6 @@ class Payments:
         self._releases = releases
         self._holds = holds
         self._metrics = metrics
-        self._stop = stop
         self._required = required
         self._top_up = top_up
         self._running: dict[UUID, asyncio.Task[None]] = {}
@@ -221,11 +220,6 @@ class Payments:
         if payment.state in (PaymentState.AUTHORIZED, PaymentState.PAID):
             return await self._holds.look(payment, standing)
         return None
-
-    async def find(self, payment_id: UUID) -> Payment | None:
-        """Return a payment as it is now."""
-        async with self._database.system() as connection:
-            return await store.get(connection, payment_id)
 
 
 def _may_hold(payment: Payment) -> bool:

@@ -1,6 +1,5 @@
 """Starts payments at the payment provider, and returns what a client needs to pay."""
 
-import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -11,8 +10,6 @@ from services.orders.order import Order
 from services.orders.payment import Payment, PaymentMethod, PaymentState
 from services.orders.payments import state_store
 from services.orders.payments.port import Checkout, Intent, PaymentPort, Start
-
-logger = logging.getLogger(__name__)
 
 # Keys of requests are good for 24 hours: after this time, what was requested is only searched.
 KEYS_END = timedelta(hours=23)

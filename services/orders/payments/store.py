@@ -6,15 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from kit.db.database import Connection
-from services.orders.payment import (
-    Payment,
-    PaymentMethod,
-    PaymentState,
-    Refund,
-    RefundDestination,
-    RefundReason,
-    RefundState,
-)
+from services.orders.payment import Payment, PaymentMethod, PaymentState, Refund
+from services.orders.payments.refunds import refund_store
 
 COLUMNS = """p.id, p.order_id, p.customer_id, p.method, p.amount, p.wallet_amount, p.currency, p.state,
     p.captured, p.refunded, p.refunded_to_card, p.hosted, p.requested_at, p.session_id, p.intent_id,
@@ -79,7 +72,6 @@ async def insert(connection: Connection, new: Payment) -> Payment:
 
 GET = f"select {COLUMNS} from orders.payments p where p.id = $1"  # noqa: S608 - only COLUMNS goes in
 OF_ORDERS = f"select {COLUMNS} from orders.payments p where p.order_id = any($1::uuid[])"  # noqa: S608 - the same
-BY_INTENT = f"select {COLUMNS} from orders.payments p where p.intent_id = $1"  # noqa: S608 - the same
 
 
 async def get(connection: Connection, payment_id: UUID) -> Payment | None:
@@ -97,16 +89,10 @@ async def of_order(connection: Connection, order_id: UUID) -> Payment | None:
     return (await of_orders(connection, [order_id])).get(order_id)
 
 
-async def by_intent(connection: Connection, intent_id: str) -> Payment | None:
-    row = await connection.fetchrow(BY_INTENT, intent_id)
-    return read_row(row) if row else None
-
-
-REFUNDS = """
-select id, payment_id, order_id, customer_id, amount, currency, destination, reason, note, requested_by,
-    state, provider_id, failure, started_at, settled_at, looks, created_at
-from orders.refunds where payment_id = any($1::uuid[]) order by created_at, id
-"""
+REFUNDS = f"""
+select {refund_store.COLUMNS} from orders.refunds r
+where r.payment_id = any($1::uuid[]) order by r.created_at, r.id
+"""  # noqa: S608 - only COLUMNS goes in
 DISPUTED = "select distinct payment_id from orders.disputes where payment_id = any($1::uuid[])"
 
 
@@ -121,10 +107,6 @@ class Attached:
 async def attached(connection: Connection, payment_ids: Sequence[UUID]) -> Attached:
     found: dict[UUID, list[Refund]] = {}
     for row in await connection.fetch(REFUNDS, list(payment_ids)):
-        values = dict(row)
-        values["destination"] = RefundDestination(values["destination"])
-        values["reason"] = RefundReason(values["reason"])
-        values["state"] = RefundState(values["state"])
-        found.setdefault(row["payment_id"], []).append(Refund(**values))
+        found.setdefault(row["payment_id"], []).append(refund_store.read_row(row))
     disputed = await connection.fetch(DISPUTED, list(payment_ids))
     return Attached(found, frozenset(row["payment_id"] for row in disputed))

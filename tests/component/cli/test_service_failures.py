@@ -1,6 +1,6 @@
 """What operators' commands advise if a service refuses or fails."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -15,7 +15,6 @@ from kit.rpc.errors import to_status
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
 from tests.fixtures.free_ports import free_ports
 
-Ask = Callable[[grpc.Status | grpc.StatusCode | None], Awaitable[str]]
 MALFORMED = Failure(
     Kind.UNAUTHENTICATED,
     "TOKEN_MALFORMED",

@@ -16,7 +16,6 @@ USAGE = """query($range: DateRange!, $interval: Interval, $by: [UsageDimension!]
 EXPIRY = """query($range: DateRange!) { expiryReport(range: $range) { range { from to } timeZone asOf
     ended endedUnused endedUnlimited endedUnknown shares { fromPercent bundles } dataIncluded dataUsed
     delivered neverInstalled waiting atRisk } }"""
-SEEN = "query($id: ID!) { esimDetails(id: $id) { usage { totalUsed } } }"
 PLANS = f'{{ dataPlans(filter: {{text: "{BUNDLE}"}}) {{ id name }} }}'
 OF_ORGANIZATION = """query($id: ID!, $range: DateRange!) {
   organizationUsage(organizationId: $id, range: $range) { totals { dataUsed } } }"""

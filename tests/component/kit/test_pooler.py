@@ -85,5 +85,5 @@ async def test_processes_share_rate_limit_tokens_through_a_pooler(
 
 def test_a_listening_service_requires_a_direct_database_url() -> None:
     env = Env({"DATABASE_POOLER": "transaction"})
-    ServiceSettings.read(env, "orders", 50052, listens=True)
+    ServiceSettings.read(env, "orders", 50052)
     assert any("set ORDERS_LISTEN_DATABASE_URL to PostgreSQL" in text for text in env.problems)

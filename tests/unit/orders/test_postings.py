@@ -44,7 +44,6 @@ def refund(amount: Decimal, currency: str = "USD", **changes: Any) -> Refund:
         "failure": "",
         "started_at": None,
         "settled_at": None,
-        "looks": 0,
         "created_at": NOW,
     }
     return Refund(**(values | changes))

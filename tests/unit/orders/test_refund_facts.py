@@ -11,10 +11,10 @@ from services.orders.payments.policy import Item
 from services.orders.payments.refunds.refund_facts import _items
 from tests.unit.orders.sold import order
 
-FRESH = ESIMState("1", installed=False, used=0, unused=1)
-INSTALLED = ESIMState("2", installed=True, used=0, unused=1)
-USED = ESIMState("3", installed=True, used=1, unused=0)
-GONE = ESIMState("4", installed=False, used=0, unused=0)
+FRESH = ESIMState(installed=False, used=0, unused=1)
+INSTALLED = ESIMState(installed=True, used=0, unused=1)
+USED = ESIMState(installed=True, used=1, unused=0)
+GONE = ESIMState(installed=False, used=0, unused=0)
 TARGET = {"target_esim_id": uuid4(), "target_iccid": "5"}
 
 
@@ -34,7 +34,7 @@ def test_bundles_that_are_not_known_yet_are_no_refusal() -> None:
 
 def test_the_esim_of_a_top_up_was_installed_before() -> None:
     top_up = order(quantity=2, **TARGET)
-    both = ESIMState("5", installed=True, used=1, unused=1)
+    both = ESIMState(installed=True, used=1, unused=1)
     assert _items(top_up, [both], 0) == [
         Item(installed=False, used=False),
         Item(installed=False, used=True, returnable=False),
@@ -66,7 +66,7 @@ def test_what_counts_as_used(fields: dict[str, object], used: int) -> None:
         ),
     ]
     assert esim_states.read([bought], [(bought.id, esim)], bundles) == {
-        bought.id: [ESIMState("1", installed=False, used=used, unused=1 - used)]
+        bought.id: [ESIMState(installed=False, used=used, unused=1 - used)]
     }
 
 

@@ -12,7 +12,7 @@ from services.orders.books.postings import paid_manually
 from services.orders.payment import Payment, PaymentState
 from services.orders.payments.port import ProviderDispute
 
-COLUMNS = """d.id, d.payment_id, p.order_id, d.amount, d.currency, d.reason, d.status, d.respond_by,
+COLUMNS = """d.id, p.order_id, d.amount, d.currency, d.reason, d.status, d.respond_by,
     d.withdrawn, d.created_at, d.closed_at"""
 
 
@@ -21,7 +21,6 @@ class Dispute:
     """One dispute as it was read last; `order_id` is None if a top-up is disputed."""
 
     id: str
-    payment_id: UUID
     order_id: UUID | None
     amount: Decimal
     currency: str

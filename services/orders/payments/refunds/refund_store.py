@@ -16,7 +16,7 @@ from services.orders.store import ALL_COLUMNS
 from services.orders.store import read_row as read_order
 
 COLUMNS = """r.id, r.payment_id, r.order_id, r.customer_id, r.amount, r.currency, r.destination, r.reason,
-    r.note, r.requested_by, r.state, r.provider_id, r.failure, r.started_at, r.settled_at, r.looks,
+    r.note, r.requested_by, r.state, r.provider_id, r.failure, r.started_at, r.settled_at,
     r.created_at"""
 
 

@@ -16,8 +16,6 @@ from protos.orders.v1 import reports_pb2 as pb
 from tests.component.orders.coupons.coupon_shop import list_price
 from tests.component.orders.shop import Metadata, Shop, reaches, request
 
-NOTHING_WAITS = "select not exists (select from orders.unposted_orders)"
-
 
 def today() -> days_pb2.DayRange:
     day = datetime.now(UTC).date().isoformat()

@@ -23,8 +23,6 @@ from kit.values import money
 from protos.orders.v1 import exports_pb2 as pb
 from tests.unit.gateway.sheets.exports.rows import AT, FORMULA, ICCID, entry, esim, made, order
 
-MONTH = {"from_day": "2026-11-01", "to_day": "2026-11-30"}
-
 
 def cells(file: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline="")))
