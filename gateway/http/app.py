@@ -86,8 +86,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
             )
         watching = revision.watch(peers, cache.drop if cache is not None else None)
         parts.callback(background.start(watching, "watch the catalogue's revision").cancel)
-        issuer = issuers.of_api_keys(orders, settings.sessions.service_role_key)
-        verifier = settings.sessions.verifier(http, [issuer])
+        keys = issuers.api_keys(orders, settings.sessions.service_role_key)
+        verifier = settings.sessions.verifier(http, keys)
         yield _build(settings, peers, verifier, persisted, limits, cache)
 
 

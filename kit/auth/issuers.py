@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from kit.auth import jwks, tokens
+from kit.auth import api_keys, jwks, tokens
 from kit.auth.jwks import KeySet, KeySource
 
 PEOPLE_UNAVAILABLE = (
@@ -26,15 +26,6 @@ class Issuer:
     algorithms: frozenset[str]
     keys: KeySet
     check: Callable[..., tokens.User]
-
-
-@dataclass(frozen=True, slots=True)
-class APIKeyIssuer:
-    """An issuer of the tokens that API keys are exchanged for, and where its keys are."""
-
-    name: str
-    audience: str
-    source: KeySource
 
 
 def of_people(
@@ -59,19 +50,19 @@ def of_people(
 
 
 def of_api_keys(
-    trusted: APIKeyIssuer, *, ttl: float, cooldown: float, clock: Callable[[], float]
+    source: KeySource, *, ttl: float, cooldown: float, clock: Callable[[], float]
 ) -> Issuer:
-    """Return an issuer of API keys' tokens, which can carry no platform role and no person's id."""
+    """Return the issuer of API keys' tokens, which can carry no platform role and no person's id."""
     keys = KeySet(
-        trusted.source,
+        source,
         ttl=ttl,
         cooldown=cooldown,
         clock=clock,
         unavailable=API_KEYS_UNAVAILABLE,
     )
     return Issuer(
-        trusted.name,
-        trusted.audience,
+        api_keys.ISSUER,
+        api_keys.AUDIENCE,
         frozenset({"ES256"}),
         keys,
         tokens.check_api_key_claims,

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,8 +15,8 @@ from uuid import UUID
 import aiohttp
 
 from kit.auth import tokens
-from kit.auth.issuers import APIKeyIssuer, Issuer, of_api_keys, of_people
-from kit.auth.jwks import PublicKey
+from kit.auth.issuers import Issuer, of_api_keys, of_people
+from kit.auth.jwks import KeySource, PublicKey
 
 
 class Role(StrEnum):
@@ -77,7 +77,7 @@ ANONYMOUS = Session(Role.ANONYMOUS, None, MappingProxyType({}), "", None)
 _MIN_SECRET_BYTES = 32
 # How long a revoked key may still be accepted: half the auth server's own cache time of 600 s.
 _JWKS_TTL_SECONDS = 300.0
-# The same for the keys of other issuers, which are in the platform itself and withdraw a key at once.
+# The same for the keys of API keys' issuer, which is in the platform itself and withdraws a key at once.
 _OWN_JWKS_TTL_SECONDS = 60.0
 # How long an unknown key id is refused without another fetch.
 _COOLDOWN_SECONDS = 2.0
@@ -98,8 +98,8 @@ class Verifier:
 
     `jwt_secret` enables HS256, for Supabase projects that still sign with a shared secret. `issuer` is
     the expected `iss` claim, by default Supabase Auth at `supabase_url`; keys always come from there.
-    `others` are the issuers of API keys' tokens that are trusted too, each with its own keys: a token is
-    verified with the keys of the issuer that it names, and no other. `clock` returns seconds since 1970.
+    With `api_keys`, where the keys of their issuer are, API keys' tokens are trusted too: a token is verified
+    with the keys of the issuer that it names, and no other. `clock` returns seconds since 1970.
     Raises ValueError for insecure settings.
     """
 
@@ -111,7 +111,7 @@ class Verifier:
         jwt_secret: str | None = None,
         issuer: str | None = None,
         audience: str = tokens.AUDIENCE,
-        others: Sequence[APIKeyIssuer] = (),
+        api_keys: KeySource | None = None,
         http: aiohttp.ClientSession,
         clock: Callable[[], float] = time.time,
         jwks_ttl: float = _JWKS_TTL_SECONDS,
@@ -132,13 +132,10 @@ class Verifier:
             cooldown=cooldown,
             clock=clock,
         )
-        self._others = {
-            other.name: of_api_keys(
-                other, ttl=_OWN_JWKS_TTL_SECONDS, cooldown=cooldown, clock=clock
-            )
-            for other in others
-        }
-        if self._people.name in self._others or len(self._others) < len(others):
+        self._api_keys = api_keys and of_api_keys(
+            api_keys, ttl=_OWN_JWKS_TTL_SECONDS, cooldown=cooldown, clock=clock
+        )
+        if self._api_keys is not None and self._api_keys.name == self._people.name:
             raise ValueError("two issuers have the same name; set another SUPABASE_JWT_ISSUER")
         self._service_role_key = service_role_key.encode()
         self._secret = jwt_secret.encode() if jwt_secret else None
@@ -212,9 +209,9 @@ class Verifier:
 
     def _issuer(self, token: str) -> Issuer:
         """Return the issuer whose keys must verify the token, which `check` compares with its claims."""
-        if not self._others:
-            return self._people
-        return self._others.get(tokens.unverified_issuer(token) or "", self._people)
+        if self._api_keys and tokens.unverified_issuer(token) == self._api_keys.name:
+            return self._api_keys
+        return self._people
 
 
 async def _key(issuer: Issuer, header: tokens.Header) -> PublicKey:

@@ -1,12 +1,10 @@
-"""The issuer of the tokens of API keys, as the processes that verify such tokens reach it."""
+"""The keys of API keys' tokens, as the processes that verify such tokens fetch them."""
 
 from typing import TYPE_CHECKING
 
 import grpc
 
-from kit.auth import api_keys
-from kit.auth.issuers import APIKeyIssuer
-from kit.auth.jwks import FETCH_SECONDS
+from kit.auth.jwks import FETCH_SECONDS, KeySource
 from kit.rpc import client as rpc_client
 from protos.auth.v1 import issuer_pb2
 from protos.auth.v1.issuer_pb2_grpc import IssuerServiceStub
@@ -15,8 +13,8 @@ if TYPE_CHECKING:  # the asynchronous stub exists only as a type hint
     from protos.auth.v1.issuer_pb2_grpc import IssuerServiceAsyncStub
 
 
-def of_api_keys(channel: grpc.aio.Channel, service_role_key: str) -> APIKeyIssuer:
-    """Return the issuer behind a channel; the channel connects when the first such token arrives."""
+def api_keys(channel: grpc.aio.Channel, service_role_key: str) -> KeySource:
+    """Return the source behind a channel; the channel connects when the first such token arrives."""
     stub: IssuerServiceAsyncStub = IssuerServiceStub(channel)
 
     async def fetch() -> bytes:
@@ -28,4 +26,4 @@ def of_api_keys(channel: grpc.aio.Channel, service_role_key: str) -> APIKeyIssue
         )
         return answer.jwks
 
-    return APIKeyIssuer(api_keys.ISSUER, api_keys.AUDIENCE, fetch)
+    return fetch

@@ -10,7 +10,7 @@ import aiohttp
 import grpc
 
 from kit import background
-from kit.auth.issuers import APIKeyIssuer
+from kit.auth.jwks import KeySource
 from kit.background import Loop
 from kit.cache.cache import Cache
 from kit.db.database import Database
@@ -27,7 +27,7 @@ from kit.rpc.health import Health
 from kit.telemetry import metrics
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
     """The connections of a service. `closing` closes them, and what the service adds, in reverse order.
 
@@ -42,8 +42,8 @@ class Opened:
     cache: Cache
     health: Health = field(default_factory=Health)
     loops: list[Loop] = field(default_factory=list)
-    # Whose tokens are trusted besides those of Supabase Auth.
-    issuers: list[APIKeyIssuer] = field(default_factory=list)
+    # Where the keys of API keys' tokens are, if those are trusted besides the tokens of Supabase Auth.
+    api_keys: KeySource | None = None
 
     async def notifications(self, channel: str) -> Notifications:
         """Listen to a channel of PostgreSQL notifications."""
@@ -72,7 +72,7 @@ class Opened:
     def trust_api_keys(self, address: str) -> None:
         """Trust the tokens of API keys, which the service at that address issues."""
         key = self.settings.sessions.service_role_key
-        self.issuers.append(issuers.of_api_keys(self.peer(address), key))
+        self.api_keys = issuers.api_keys(self.peer(address), key)
 
     @asynccontextmanager
     async def serving(
@@ -88,7 +88,7 @@ class Opened:
             *services,
             host=settings.host,
             port=settings.port,
-            verifier=settings.sessions.verifier(self.http, self.issuers),
+            verifier=settings.sessions.verifier(self.http, self.api_keys),
             tls=settings.tls,
             connection_age=settings.connection_age,
             limits=settings.limits,

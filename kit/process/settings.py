@@ -1,11 +1,10 @@
 """The settings that all gRPC services share. Each service's own settings contain one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from kit.auth.issuers import APIKeyIssuer
+from kit.auth.jwks import KeySource
 from kit.auth.sessions import Verifier
 from kit.auth.tokens import AUDIENCE
 from kit.cache import redis_settings
@@ -54,12 +53,10 @@ class SessionSettings:
             ),
         )
 
-    def verifier(
-        self, http: aiohttp.ClientSession, others: Sequence[APIKeyIssuer] = ()
-    ) -> Verifier:
+    def verifier(self, http: aiohttp.ClientSession, api_keys: KeySource | None = None) -> Verifier:
         """Create a verifier, which fetches Supabase's signing keys through `http`.
 
-        It trusts the tokens of `others` too.
+        With `api_keys`, where their issuer's keys are, it trusts the tokens of API keys too.
         """
         return Verifier(
             supabase_url=self.supabase_url,
@@ -67,7 +64,7 @@ class SessionSettings:
             jwt_secret=self.jwt_secret,
             issuer=self.issuer,
             audience=self.audience,
-            others=others,
+            api_keys=api_keys,
             http=http,
         )
 

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-from kit.auth import api_keys
-from kit.auth.issuers import APIKeyIssuer
 from kit.process.service import Opened
 from kit.rpc.guard import Service
 from protos.auth.v1 import issuer_pb2, issuer_pb2_grpc
@@ -22,7 +20,7 @@ def services(opened: Opened, propagation: Propagation, *, live: bool) -> list[Se
     """
     signing_keys = SigningKeys(opened.database, opened.settings.sessions.service_role_key)
     # The process reads its own keys from the database, without a call to itself.
-    opened.issuers.append(APIKeyIssuer(api_keys.ISSUER, api_keys.AUDIENCE, signing_keys.key_set))
+    opened.api_keys = signing_keys.key_set
     servicer = APIKeysServicer(
         opened.database,
         Exchange(opened.database, signing_keys),

@@ -12,7 +12,6 @@ import pytest
 from gateway.upstream.api_keys import CACHED_FOR, APIKeySessions
 from gateway.upstream.peers import Peers
 from kit.auth import api_keys
-from kit.auth.sessions import Verifier
 from kit.errors import Failure, Kind
 from kit.process import issuers
 from kit.rpc import client as rpc_client
@@ -153,9 +152,9 @@ async def test_invalid_keys_are_refused_with_a_status_and_a_reason(acme: Company
 async def test_a_revoked_key_counts_within_a_minute_at_the_gateway(acme: Company) -> None:
     program = await acme.key("ORDERS_READ")
     sessions, clock = acme.platform.gateway_settings.sessions, SteppedClock()
-    issuer = issuers.of_api_keys(acme.channel, sessions.service_role_key)
+    keys = issuers.api_keys(acme.channel, sessions.service_role_key)
     peers = Peers(catalogue=acme.channel, orders=acme.channel, esims=acme.channel)
-    verifier = sessions.verifier(acme.platform.client.http, [issuer])
+    verifier = sessions.verifier(acme.platform.client.http, keys)
     known = APIKeySessions(peers, verifier, sessions.service_role_key, clock)
     session = await known.session(str(program.token), "127.0.0.1")
     clock.passed = CACHED_FOR - 1
@@ -250,8 +249,3 @@ async def test_people_are_served_while_orders_is_down(gateway: Gateway, auth: An
     answer = await program.ask("{ me { id } }")
     assert (answer.status, answer.code) == (503, "UNAVAILABLE")
     assert (await person.ask("{ me { id } }")).data["me"]["id"]
-
-
-def test_a_verifier_without_other_issuers_trusts_supabase_alone(http: Any) -> None:
-    verifier = Verifier(supabase_url="http://auth.example", service_role_key="key", http=http)
-    assert verifier._others == {}

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import jwt
 
 from kit.auth import api_keys
-from kit.auth.issuers import APIKeyIssuer
 from kit.auth.signing import SigningKey, key_set
 from tests.unit.kit.auth.local_issuer import Issuer
 
@@ -29,9 +28,6 @@ class KeyIssuer:
         if self.failure is not None:
             raise self.failure
         return key_set([one.public() for one in self.published])
-
-    def trusted(self) -> APIKeyIssuer:
-        return APIKeyIssuer(api_keys.ISSUER, api_keys.AUDIENCE, self.fetch)
 
     def token(self, *scopes: str, key_id: UUID = KEY_ID) -> str:
         """Return a token as the orders service signs it."""
