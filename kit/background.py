@@ -54,9 +54,9 @@ async def sleep(seconds: float, stop: asyncio.Event) -> None:
 class Loop:
     """Work that is repeated until `stop` is set. `name` identifies it in the log.
 
-    If a round returns a true value, the next round starts immediately. Otherwise it starts after `every`
-    seconds or when `wake` is called; without `every`, only when `wake` is called. A failed round is
-    logged and retried after the same interval, regardless of `wake`.
+    If a round returns a true value, the next round starts after `rest` seconds. Otherwise it starts after
+    `every` seconds or when `wake` is called; without `every`, only when `wake` is called. A failed round
+    is logged and retried after the same interval, regardless of `wake`.
     """
 
     def __init__(
@@ -66,11 +66,13 @@ class Loop:
         stop: asyncio.Event,
         *,
         every: float | None,
+        rest: float = 0,
     ) -> None:
         self.name = name
         self._work = work
         self._stop = stop
         self._every = every
+        self._rest = rest
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -103,6 +105,8 @@ class Loop:
             else:
                 if not busy:
                     await self._pause()
+                elif self._rest:
+                    await sleep(self._rest, self._stop)
                 continue
             await sleep(self._every or RETRY, self._stop)
 

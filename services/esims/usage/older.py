@@ -1,9 +1,10 @@
 """Records the first use of eSIMs that were delivered before first use was recorded."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from kit.background import Loop, sleep
+from kit.background import Loop
 from kit.db.database import Database
 
 # eSIMs of one step, and seconds between steps: callbacks and purchases go on meanwhile.
@@ -52,40 +53,26 @@ DONE_UNTIL = "update esims.usage_state set older_until = $1"
 DONE = "update esims.usage_state set older_done = true"
 
 
-class OlderESIMs:
-    """Records the first use of older eSIMs, and reports each that was installed or used, in small steps."""
+def loop(database: Database, stop: asyncio.Event) -> Loop:
+    name = "record the first use of older eSIMs"
+    return Loop(name, partial(record, database), stop, every=LOOK_EVERY, rest=PAUSE)
 
-    def __init__(self, database: Database, *, stop: asyncio.Event, step: int = STEP) -> None:
-        self._database = database
-        self._stop = stop
-        self._step = step
-        self._done = False
 
-    def loop(self) -> Loop:
-        return Loop("record the first use of older eSIMs", self.round, self._stop, every=LOOK_EVERY)
+async def record(database: Database, step: int = STEP) -> bool:
+    """Record the first use of some older eSIMs, and report each that was installed or used.
 
-    async def round(self) -> bool:
-        """Do one step, safely in several replicas at once; True if more is left."""
-        if self._done or not await self.record():
+    Returns False if another replica is at it, or nothing is left.
+    """
+    async with database.system() as connection:
+        state: Any = await connection.fetchrow(TAKE)
+        if state is None:
             return False
-        await sleep(PAUSE, self._stop)
-        return True
-
-    async def record(self) -> bool:
-        """Do one step; False if another replica is at it, or nothing is left."""
-        async with self._database.system() as connection:
-            state: Any = await connection.fetchrow(TAKE)
-            if state is None:
-                return False
-            rows = await connection.fetch(
-                BATCH, state["recorded_since"], state["older_until"], self._step
-            )
-            ids = [row["id"] for row in rows]
-            used = [row["id"] for row in await connection.fetch(USED, ids)]
-            await connection.execute(REPORT, ids, used)
-            if len(rows) == self._step:
-                await connection.execute(DONE_UNTIL, ids[-1])
-                return True
-            await connection.execute(DONE)
-        self._done = True
-        return False
+        rows = await connection.fetch(BATCH, state["recorded_since"], state["older_until"], step)
+        ids = [row["id"] for row in rows]
+        used = [row["id"] for row in await connection.fetch(USED, ids)]
+        await connection.execute(REPORT, ids, used)
+        if len(rows) == step:
+            await connection.execute(DONE_UNTIL, ids[-1])
+            return True
+        await connection.execute(DONE)
+    return False

@@ -4,9 +4,8 @@ import asyncio
 
 from kit.background import Loop
 from kit.db.database import Database
-from services.esims.usage import sums
+from services.esims.usage import older, sums
 from services.esims.usage.check import UsageCheck
-from services.esims.usage.older import OlderESIMs
 
 
 def loops(
@@ -17,5 +16,5 @@ def loops(
         sums.UsageSums(database, time_zone, stop=stop, step=sums.STEP).loop(),
         sums.UsageDeletion(database, days=sample_days, stop=stop).loop(),
         UsageCheck(database).loop(stop),
-        OlderESIMs(database, stop=stop).loop(),
+        older.loop(database, stop),
     ]

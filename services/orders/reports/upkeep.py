@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from kit.background import Loop, sleep
+from kit.background import Loop
 from kit.db.database import Connection, Database
 from kit.reports.periods import day_of
 from kit.telemetry import metrics
@@ -39,43 +40,32 @@ where state = 'REVOKED' and refund = 'INVENTORY'
 """
 
 
-class OlderSales:
-    """Records the facts of ledger transactions from before there were facts, in small steps."""
+def older_sales(database: Database, stop: asyncio.Event) -> Loop:
+    """Return the loop that records the facts of ledger transactions from before there were facts."""
+    name = "record sales of older orders"
+    return Loop(name, partial(record_older, database), stop, every=LOOK_EVERY, rest=PAUSE)
 
-    def __init__(self, database: Database, *, stop: asyncio.Event, step: int = STEP) -> None:
-        self._database = database
-        self._stop = stop
-        self._step = step
-        self._done = False
 
-    def loop(self) -> Loop:
-        return Loop("record sales of older orders", self.round, self._stop, every=LOOK_EVERY)
+async def record_older(database: Database, step: int = STEP) -> bool:
+    """Record the facts of some older ledger transactions.
 
-    async def round(self) -> bool:
-        """Record one step, safely in several replicas at once; True if more is left."""
-        if self._done or not await self.record():
+    Returns False if another replica is at it, or nothing is left.
+    """
+    async with database.system() as connection:
+        state: Any = await connection.fetchrow(TAKE)
+        if state is None:
             return False
-        await sleep(PAUSE, self._stop)
-        return True
-
-    async def record(self) -> bool:
-        """Record one step; False if another replica is at it, or nothing is left."""
-        async with self._database.system() as connection:
-            state: Any = await connection.fetchrow(TAKE)
-            if state is None:
-                return False
-            rows = await connection.fetch(
-                OLDER, state["recorded_until"], state["to_record_until"], self._step
-            )
-            await rebuild_store.record(connection, [row["id"] for row in rows])
-            if len(rows) == self._step:
-                await connection.execute(RECORDED, rows[-1]["n"])
-                return True
-            returned = await connection.fetchval(RETURNED)
-            await rebuild_store.record_inventory(connection, returned or [])
-            await connection.execute(RECORDED, state["to_record_until"])
-        self._done = True
-        return False
+        rows = await connection.fetch(
+            OLDER, state["recorded_until"], state["to_record_until"], step
+        )
+        await rebuild_store.record(connection, [row["id"] for row in rows])
+        if len(rows) == step:
+            await connection.execute(RECORDED, rows[-1]["n"])
+            return True
+        returned = await connection.fetchval(RETURNED)
+        await rebuild_store.record_inventory(connection, returned or [])
+        await connection.execute(RECORDED, state["to_record_until"])
+    return False
 
 
 ADD = "insert into orders.sales_zones (time_zone, ready) values ($1, false) on conflict do nothing"

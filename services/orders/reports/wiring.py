@@ -17,7 +17,7 @@ from services.orders.reports.rebuild import Rebuild
 from services.orders.reports.sales import Sales
 from services.orders.reports.servicer import ReportsServicer
 from services.orders.reports.survey import SalesSurvey
-from services.orders.reports.upkeep import OlderSales, WeeklyCheck, Zone
+from services.orders.reports.upkeep import WeeklyCheck, Zone, older_sales
 
 # The last migration whose tables reports and exports read.
 NEEDS = "073_sum_areas_by_either_day"
@@ -41,7 +41,7 @@ def service(
     )
     opened.loops.extend(
         [
-            OlderSales(database, stop=stop).loop(),
+            older_sales(database, stop),
             Zone(database, zone, stop=stop).loop(),
             WeeklyCheck(database, rebuild).loop(stop),
             progress.loop(),

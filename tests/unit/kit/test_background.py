@@ -114,6 +114,24 @@ async def test_busy_rounds_run_without_a_pause_and_beside_other_loops() -> None:
     assert left == [0]
 
 
+async def test_a_busy_loop_rests_between_rounds_until_it_has_to_stop() -> None:
+    stop, begun = asyncio.Event(), asyncio.Queue[None]()
+
+    async def work() -> bool:
+        begun.put_nowait(None)
+        await asyncio.sleep(0)
+        return True
+
+    async with asyncio.timeout(PATIENCE):
+        loop = Loop("record old rows", work, stop, every=None, rest=86_400)
+        async with background.running(loop, grace=PATIENCE):
+            await begun.get()
+            for _ in range(10):  # turns of the event loop, in which another round would begin
+                await asyncio.sleep(0)
+            stop.set()
+    assert begun.empty()
+
+
 async def test_wake_starts_a_round_even_during_one() -> None:
     stop, begun, let_go, rounds = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 
-from services.esims.usage.older import OlderESIMs
+from services.esims.usage import older
 from tests.component.esims.usage.parts import MB, START, Reports, at
 
 SINCE = """
@@ -22,8 +22,7 @@ async def before_the_migration(reports: Reports) -> int:
 
 
 async def record_all(reports: Reports, step: int) -> None:
-    older = OlderESIMs(reports.parts.database, stop=asyncio.Event(), step=step)
-    while await older.record():
+    while await older.record(reports.parts.database, step):
         pass
 
 
@@ -62,15 +61,15 @@ async def test_older_esims_that_were_installed_or_used_are_reported_once(reports
 
 
 async def test_newer_esims_are_left_out(reports: Reports) -> None:
-    (older,) = await reports.parts.deliver()
-    await reports.used(older, 5, 0)
+    (first,) = await reports.parts.deliver()
+    await reports.used(first, 5, 0)
     last = await before_the_migration(reports)
     (newer,) = await reports.parts.deliver()
     await reports.used(newer, 5, 0)
     await record_all(reports, step=10)
     rows = await reports.admin.fetch(SINCE, last)
     # Registration and first use of the newer one, and the older one.
-    assert [row["subject_id"] for row in rows] == [newer.id, newer.id, older.id]
+    assert [row["subject_id"] for row in rows] == [newer.id, newer.id, first.id]
 
 
 async def test_replicas_share_the_work(reports: Reports) -> None:
@@ -78,8 +77,7 @@ async def test_replicas_share_the_work(reports: Reports) -> None:
     for esim in esims:
         await reports.used(esim, 5, 0)
     last = await before_the_migration(reports)
-    workers = [OlderESIMs(reports.parts.database, stop=asyncio.Event(), step=1) for _ in range(3)]
     while not await reports.admin.fetchval("select older_done from esims.usage_state"):
-        await asyncio.gather(*(worker.record() for worker in workers))
+        await asyncio.gather(*(older.record(reports.parts.database, 1) for _ in range(3)))
     rows = await reports.admin.fetch(SINCE, last)
     assert sorted(row["subject_id"] for row in rows) == sorted(esim.id for esim in esims)

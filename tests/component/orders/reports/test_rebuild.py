@@ -11,7 +11,7 @@ from kit.errors import Failure
 from services.orders.reports import upkeep
 from services.orders.reports.difference import Counts
 from services.orders.reports.rebuild import Rebuild
-from services.orders.reports.upkeep import OlderSales, WeeklyCheck, Zone
+from services.orders.reports.upkeep import WeeklyCheck, Zone
 from tests.component.orders.reports.reporting import reporting
 from tests.component.orders.shop import Shop
 from tests.fixtures.patience import PATIENCE
@@ -140,8 +140,7 @@ async def test_older_ledger_transactions_get_their_facts_in_steps(
         assert (empty.totals[0].figures.orders, empty.complete) == (0, False)
         assert (await shown.rebuild(check=True))[0] == []
         async with shop.databases.open("orders") as database:
-            older = OlderSales(database, stop=asyncio.Event(), step=2)
-            while await older.round():
+            while await upkeep.record_older(database, step=2):
                 pass
         after = await shown.sales()
         assert (after.totals, after.complete) == (before.totals, True)
