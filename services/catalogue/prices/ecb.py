@@ -68,14 +68,18 @@ async def fetch(http: aiohttp.ClientSession, url: str, today: date) -> DailyRate
 def read(body: bytes, today: date) -> DailyRates:
     """Parse the file. Of several days, the newest counts. Raises UnusableFileError.
 
-    Rows that are invalid or contradict each other are skipped and described; unknown currencies are ignored.
+    Days and rows that are invalid or contradict each other are skipped and described; unknown currencies are
+    ignored.
     """
-    days = _Reader().read(body)
-    if not days:
-        raise UnusableFileError("it contains no day of rates")
-    newest = days[max(days)]
-    if newest.day > today:
-        raise UnusableFileError(f"its day {newest.day} is in the future")
+    reader = _Reader()
+    days = reader.read(body)
+    odd = [f"its day {day} is in the future" for day in sorted(days) if day > today]
+    odd += reader.problems
+    past = [day for day in days if day <= today]
+    if not past:
+        raise UnusableFileError("; ".join(odd[:MAX_PROBLEMS]) or "it contains no day of rates")
+    newest = days[max(past)]
+    newest.problems[:0] = odd
     if (today - newest.day).days > MAX_DAYS:
         raise UnusableFileError(f"its day {newest.day} is over {MAX_DAYS} days ago")
     if not newest.rates:
@@ -89,6 +93,7 @@ class _Reader:
     """Collects the rates by day while expat parses the document."""
 
     def __init__(self) -> None:
+        self.problems: list[str] = []  # of whole days
         self._days: dict[date, DailyRates] = {}
         self._day: DailyRates | None = None
         # Currencies with two different rates on a day.
@@ -124,8 +129,10 @@ class _Reader:
         except ValueError:
             day = None
         if day is None:
-            raise UnusableFileError(f"a day is not a date: {time[:20]!r}")
-        self._day = self._days.setdefault(day, DailyRates(day))
+            self.problems.append(f"a day is not a date: {time[:20]!r}")
+            self._day = DailyRates(date.min)  # its rows are skipped with it
+        else:
+            self._day = self._days.setdefault(day, DailyRates(day))
 
     def _row(self, attributes: dict[str, str]) -> None:
         if self._day is None:

@@ -156,6 +156,20 @@ def test_a_day_in_the_future_is_refused(day: str) -> None:
         read(file("USD=1.08", day=day), TODAY)
 
 
+@pytest.mark.parametrize(
+    ("odd", "problem"),
+    [("27.11.2026", "not a date"), ("2027-11-27", "2027-11-27 is in the future")],
+)
+def test_an_odd_day_hides_no_other_day(odd: str, problem: str) -> None:
+    days = "".join(
+        f"<Cube time='{day}'><Cube currency='USD' rate='{rate}'/></Cube>"
+        for day, rate in (("2026-11-25", "1.25"), (odd, "9"), ("2026-11-26", "1.26"), (odd, "8"))
+    )
+    found = read(FILE.replace("{days}", days).encode(), TODAY)
+    assert (found.day.day, found.rates) == (26, {"USD": Decimal("1.26")})
+    assert problem in found.problems[0]
+
+
 def test_a_day_up_to_four_days_ago_is_read_and_an_older_one_refused() -> None:
     assert read(file("USD=1.08", day="2026-11-23"), TODAY).day == date(2026, 11, 23)
     for day in ("2026-11-22", "1999-01-04", "0001-01-01"):
