@@ -1,6 +1,7 @@
 """Token-bucket rate limits per user and per network address, in memory or shared through Redis."""
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
 from functools import lru_cache, partial
@@ -8,14 +9,13 @@ from typing import cast
 
 from aiohttp import hdrs, web
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.defence_settings import DefenceSettings
 from gateway.documents.work import Share, Work
 from gateway.upstream.caller import Caller
 from gateway.upstream.code_guesses import CodeGuesses
 from kit.auth.sessions import Session
-from kit.cache import redis_metrics
+from kit.cache import redis_errors, redis_metrics
 from kit.errors import Failure, Kind
 from kit.net import client_address
 from kit.net.optional_dependency import OptionalDependency
@@ -43,7 +43,9 @@ local now = time[1] * 1000 + time[2] / 1000
 local wait, fresh = 0, {}
 for i = 1, #KEYS do
     local step, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-    local empty = math.max(now, tonumber(redis.call('GET', KEYS[i]) or now) or now) + step
+    local empty = math.max(now, tonumber(redis.call('GET', KEYS[i]) or now) or now)
+    -- A later time is from before the clock was set back.
+    empty = math.min(empty, now + burst) + step
     wait = math.max(wait, empty - now - burst)
     fresh[i] = empty
 end
@@ -106,7 +108,7 @@ class RateLimits:
             "rate limits: Redis is unavailable",
             "each process counts separately",
             "rate limits: Redis is available again",
-            errors=(RedisError, OSError, TimeoutError),
+            errors=redis_errors.ERRORS,
             clock=self._clock,
             failures=redis_metrics.failures(),
         )
@@ -234,10 +236,15 @@ class RateLimits:
         arguments = [
             f"{n * 1000:.3f}" for bucket in buckets for n in (bucket.step * units, bucket.burst)
         ]
-        milliseconds = await self._absence.attempt(
-            lambda: cast("Awaitable[str]", redis.eval(TAKE, len(keys), *keys, *arguments))
-        )
-        return None if milliseconds is None else float(milliseconds) / 1000
+
+        async def take() -> float:
+            answer = await cast("Awaitable[object]", redis.eval(TAKE, len(keys), *keys, *arguments))
+            seconds = float(answer) / 1000 if isinstance(answer, str) else math.nan
+            if not math.isfinite(seconds):
+                raise ValueError("not an answer of the script")
+            return seconds
+
+        return await self._absence.attempt(take)
 
 
 # Few distinct addresses send many requests.

@@ -10,9 +10,8 @@ from aiocache.plugins import BasePlugin
 from aiocache.serializers import BaseSerializer
 from opentelemetry.trace import SpanKind
 from redis.asyncio.connection import SSLConnection, parse_url
-from redis.exceptions import RedisError
 
-from kit.cache import redis_metrics, redis_settings
+from kit.cache import redis_errors, redis_metrics, redis_settings
 from kit.net.optional_dependency import OptionalDependency
 from kit.telemetry import tracing
 from kit.values import exact_json
@@ -35,10 +34,10 @@ class ExactJSON(BaseSerializer):  # type: ignore[misc]  # its base is untyped
         """Encode an entry; Decimals keep their digits."""
         return exact_json.dumps(value)
 
-    def loads(self, value: str | bytes | None) -> Any:
+    def loads(self, value: Any) -> Any:
         """Decode an entry; return None if it isn't JSON."""
         try:
-            return None if value is None else exact_json.loads(value)
+            return exact_json.loads(value) if isinstance(value, str | bytes) else None
         except ValueError:
             return None
 
@@ -101,7 +100,7 @@ class RedisStore:
             "cache: Redis is unavailable",
             "continuing without it",
             "cache: Redis is available again",
-            errors=(RedisError, OSError, TimeoutError),
+            errors=redis_errors.ERRORS,
             clock=clock,
             failures=redis_metrics.failures(),
         )

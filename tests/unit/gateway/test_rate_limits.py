@@ -19,6 +19,7 @@ from gateway.http.rate_limits import BURST, Bucket, Memory, RateLimits
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.net import optional_dependency
+from tests.fixtures.programs.odd_redis import ODD_ANSWERS, odd_redis
 from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.stepped_clock import SteppedClock
 
@@ -176,6 +177,28 @@ async def test_without_redis_each_process_counts_separately_and_refuses_no_clien
     with caplog.at_level(logging.WARNING):
         await limits.take(of("203.0.113.7"))
     assert caplog.messages[-1].startswith("rate limits: Redis is available again (")
+    await limits.close()
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
+async def test_a_server_that_does_not_answer_as_redis_is_done_without(
+    answer: bytes, clock: SteppedClock
+) -> None:
+    async with odd_redis(answer) as url:
+        limits = RateLimits(SETTINGS, url, clock, timeout=PATIENCE)
+        for _ in range(WORK_BURST):
+            await limits.take(of("203.0.113.7"))
+        assert await refused(limits, of("203.0.113.7")) == 0.5
+        await limits.close()
+
+
+@pytest.mark.parametrize("stored", ["9e15", "inf", "1e400"])
+async def test_after_redis_clock_was_set_back_nobody_waits_longer(
+    redis_server: RedisServer, stored: str
+) -> None:
+    redis_server.redis.set("esimgo:gateway:rate:address:203.0.113.7", stored)
+    limits = RateLimits(SETTINGS, redis_server.url, timeout=PATIENCE)
+    assert await refused(limits, of("203.0.113.7")) == 0.5
     await limits.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from kit.cache.cache import Cache
 from kit.telemetry import metrics
+from tests.fixtures.programs.odd_redis import ODD_ANSWERS, odd_redis
 from tests.fixtures.programs.redis_server import RedisServer
 from tests.fixtures.stepped_clock import SteppedClock
 
@@ -118,3 +119,17 @@ def test_an_address_that_is_not_redis_is_refused_without_showing_it(url: str) ->
     with pytest.raises(ValueError, match=r"redis://host:6379/0") as raised:
         Cache.open(url, namespace="test")
     assert url == "redis://" or url not in str(raised.value)
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
+async def test_a_server_that_does_not_answer_as_redis_is_done_without(
+    answer: bytes, clock: SteppedClock
+) -> None:
+    source = Source()
+    async with odd_redis(answer) as url:
+        cache = Cache.open(url, namespace="test", clock=clock)
+        for _ in range(2):
+            assert await cache.get_or_load("plans", "all", 100, source.load) == "value"
+        await cache.drop("plans", "all")
+        await cache.close()
+    assert source.loads == 2
