@@ -96,7 +96,8 @@ class SalesGroup(View):
 class SalesFilter:
     countries: list[str] = strawberry.field(
         default_factory=list,
-        description="Plans for exactly one country, which is one of these, by ISO code or English name.",
+        description="Plans for exactly one country, which is one of these, by ISO code or English name. An"
+        " empty text: plans for several.",
     )
     areas: list[str] = strawberry.field(
         default_factory=list, description="Areas, as the dimension AREA has them."

@@ -160,7 +160,8 @@ def _measures(given: Statement, currency: str) -> tuple[str, str]:
 
 
 CONDITIONS = {
-    "countries": "d.country = any({}::text[])",
+    # Sums by area have an empty text where dimensions have null; both match an empty value of the filter.
+    "countries": "coalesce(d.country, '') = any({}::text[])",
     "areas": "d.area = any({}::text[])",
     "regions": "d.region = any({}::text[])",
     "plans": "(d.plan_id::text = any({0}::text[]) or d.bundle_name = any({0}::text[]))",

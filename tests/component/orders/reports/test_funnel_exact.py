@@ -36,6 +36,7 @@ FILTERS = st.one_of(
     st.sampled_from(
         [
             Filter(countries=("FR",)),
+            Filter(countries=("",)),
             Filter(areas=("FR", "Europe")),
             Filter(areas=("MULTIPLE", "UNKNOWN")),
             Filter(regions=("Global",)),

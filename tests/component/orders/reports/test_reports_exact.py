@@ -79,14 +79,14 @@ def some(*values: Any) -> st.SearchStrategy[tuple[Any, ...]]:
 
 FILTERS = st.builds(
     Filter,
-    countries=some("FR", "DE", "XX"),
+    countries=some("FR", "DE", "XX", ""),
     areas=some("FR", "Europe", "MULTIPLE", "UNKNOWN"),
-    regions=some("Europe", "Global"),
+    regions=some("Europe", "Global", ""),
     plans=some("esim_0", "esim_1", str(plan_of(2)), str(plan_of(3))),
     durations=some(1, 7, 30),
     currencies=some("USD", "EUR", "JPY"),
     organization_ids=some(*ORGANIZATIONS),
-    coupon_codes=some("SPRING"),
+    coupon_codes=some("SPRING", ""),
     sources=some("SHOP", "API", "BATCH", "NONE"),
     unlimited=st.sampled_from([None, None, None, None, None, True, False]),
 )

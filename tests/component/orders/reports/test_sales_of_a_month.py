@@ -208,6 +208,26 @@ async def test_plans_and_organizations_are_ordered_by_their_names(shop: Shop) ->
                 assert [row.groups[0].label for row in report.rows] == expected
 
 
+async def test_an_empty_country_finds_plans_of_several_countries_in_every_report(
+    shop: Shop,
+) -> None:
+    """As reports by country show them. Each of these reports reads another table."""
+    several = sold(6, "USD", 30, countries=["DE", "FR"])
+    await happen(shop.databases.admin, [sold(5, "USD", 20), several])
+    async with reporting(shop) as shown:
+        for fields in (
+            {"group_by": [pb.SALES_DIMENSION_COUNTRY]},
+            {"group_by": [pb.SALES_DIMENSION_PLAN]},
+            {"group_by": [pb.SALES_DIMENSION_COUNTRY], "time_zone": "Asia/Kolkata"},
+        ):
+            report = await shown.sales(
+                range=days_pb2.DayRange(from_day="2026-10-01", to_day="2026-10-31"),
+                filter=pb.SalesFilter(countries=[""]),
+                **fields,
+            )
+            assert amount(report.totals[0].figures.gross) == 30
+
+
 async def test_codes_of_countries_may_be_in_lower_case(shop: Shop) -> None:
     await happen(shop.databases.admin, [sold(5, "USD", 20), sold(6, "USD", 30, countries=["DE"])])
     async with reporting(shop) as shown:
