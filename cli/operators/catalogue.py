@@ -1,4 +1,4 @@
-"""Operations of `esimgo catalogue`: refreshing the catalogue, listing plans, hiding and featuring them."""
+"""Operations of `esimgo catalogue`: syncing the catalogue, listing plans, hiding and featuring them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,9 +19,9 @@ TITLES = ("id", "name", "price", "days", "data", "state", "region")
 
 
 async def sync(access: Access) -> AsyncIterator[str]:
-    """Refresh the provider's catalogue, and yield a line for each progress and one for the result.
+    """Sync the provider's catalogue, and yield a line for each progress and one for the result.
 
-    Raises CommandError if the service does not answer or the refresh failed.
+    Raises CommandError if the service does not answer or the sync failed.
     """
     async with connect(access, "catalogue", CatalogueServiceStub, timeout=SYNC_TIMEOUT) as service:
         printed = 0

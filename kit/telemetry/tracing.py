@@ -37,7 +37,7 @@ FAULTS = frozenset({Kind.UNAVAILABLE, Kind.DEADLINE, Kind.INTERNAL, Kind.UNCLEAR
 NO_PARENT = Context()
 
 _tracer = trace.get_tracer("esimgo")
-# The provider in use. Asking OpenTelemetry for it takes two microseconds.
+# The provider in use. Reading it from OpenTelemetry takes two microseconds.
 _providers: list[TracerProvider] = []
 
 

@@ -35,7 +35,7 @@ class Page:
 class Listed:
     """The eSIMs of a page, whether more follow, their bundles, and the count of all pages.
 
-    `bundles` is empty and `total` is 0 where the page does not ask for them.
+    `bundles` is empty and `total` is 0 where the page does not request them.
     """
 
     esims: list[ESIM]

@@ -26,7 +26,7 @@ episodes = Episodes(logging.getLogger(__name__))
 # Bytes of the form with the PIN.
 MAX_FORM = 1_024
 FORM = "application/x-www-form-urlencoded"
-# Seconds. The page does without the plan's title.
+# Seconds. After them, the page is shown without the plan's title.
 TITLE_TIMEOUT = 2.0
 # Reasons for which the form is shown.
 PIN_REQUIRED, PIN_WRONG = "SHARE_LINK_PIN_REQUIRED", "SHARE_LINK_PIN_WRONG"

@@ -183,7 +183,7 @@ class PriceList(_message.Message):
     min_margin_percent: _builtins.str
     """Least margin in percent of the price without tax."""
     min_margin_to_absorb: _builtins.str
-    """If the provider's price rose since the price was computed, a purchase goes ahead while it leaves this margin."""
+    """Margin that must be left for a purchase to go ahead after the provider's price rose."""
     payment_fee_percent: _builtins.str
     """Fee of the payment provider: in percent of what the customer pays, and as an amount for each payment."""
     payment_fee: _builtins.str

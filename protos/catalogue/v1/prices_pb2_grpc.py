@@ -151,7 +151,7 @@ class PricesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainPrice(self, request, context):
-        """Returns how the current price of a plan came about, step by step.
+        """Returns how the current price of a plan was computed, step by step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

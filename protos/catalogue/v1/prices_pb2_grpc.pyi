@@ -57,7 +57,7 @@ class PricesServiceStub:
     as SetPriceRules does.
     """
     ExplainPrice: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ExplainPriceRequest, _prices_pb2.ExplainPriceResponse]
-    """Returns how the current price of a plan came about, step by step."""
+    """Returns how the current price of a plan was computed, step by step."""
     ListPriceHistory: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListPriceHistoryRequest, _prices_pb2.ListPriceHistoryResponse]
     """Lists the prices that a plan has had in a list, the newest first."""
     ListPlanPrices: _grpc.UnaryUnaryMultiCallable[_prices_pb2.ListPlanPricesRequest, _prices_pb2.ListPlanPricesResponse]
@@ -109,7 +109,7 @@ class PricesServiceAsyncStub(PricesServiceStub):
     as SetPriceRules does.
     """
     ExplainPrice: _aio.UnaryUnaryMultiCallable[_prices_pb2.ExplainPriceRequest, _prices_pb2.ExplainPriceResponse]  # type: ignore[assignment]
-    """Returns how the current price of a plan came about, step by step."""
+    """Returns how the current price of a plan was computed, step by step."""
     ListPriceHistory: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListPriceHistoryRequest, _prices_pb2.ListPriceHistoryResponse]  # type: ignore[assignment]
     """Lists the prices that a plan has had in a list, the newest first."""
     ListPlanPrices: _aio.UnaryUnaryMultiCallable[_prices_pb2.ListPlanPricesRequest, _prices_pb2.ListPlanPricesResponse]  # type: ignore[assignment]
@@ -188,7 +188,7 @@ class PricesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _prices_pb2.ExplainPriceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_prices_pb2.ExplainPriceResponse, _abc.Awaitable[_prices_pb2.ExplainPriceResponse]]:
-        """Returns how the current price of a plan came about, step by step."""
+        """Returns how the current price of a plan was computed, step by step."""
 
     @_abc_1.abstractmethod
     def ListPriceHistory(

@@ -49,9 +49,8 @@ class ChangesServiceServicer:
     def ReadChanges(self, request, context):
         """Returns changes in the order in which they became visible, each once. A change is returned only after every
         transaction that could still add an earlier one has ended, so a reader that continues from `cursor` misses none.
-        Repeat it after a failure: nothing is consumed. FAILED_PRECONDITION (CHANGES_DELETED): changes after the cursor are
-        not kept any more; start again without one. Of a membership and an eSIM, the newest change is always
-        kept.
+        Repeat it after a failure: nothing is consumed. FAILED_PRECONDITION (CHANGES_DELETED): changes after the cursor
+        were deleted; start again without one. The newest change of each membership and of each eSIM is never deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

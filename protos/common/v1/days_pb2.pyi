@@ -35,7 +35,7 @@ class _IntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Interval.Val
     """One period: the whole range."""
 
 class Interval(_Interval, metaclass=_IntervalEnumTypeWrapper):
-    """Length of the periods of a report. The first and the last period are cut at the range."""
+    """Length of the periods of a report. The first and the last period are cut to the range."""
 
 INTERVAL_UNSPECIFIED: Interval.ValueType  # 0
 """The same as INTERVAL_DAY."""

@@ -168,7 +168,7 @@ class ESIMRow(_message.Message):
 
     @_builtins.property
     def deletion_announced_at(self) -> _timestamp_pb2.Timestamp:
-        """When the provider announced to delete it for want of use."""
+        """When the provider announced its deletion, because it was not used."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:

@@ -95,19 +95,21 @@ class UsageFigures(_message.Message):
     VISITS_FIELD_NUMBER: _builtins.int
     COVERAGE_PERCENT_FIELD_NUMBER: _builtins.int
     bytes: _builtins.int
-    """Data of bundles with an allowance, base 10, on the day on which the growth was seen."""
+    """Data of bundles with an allowance, base 10, on the day on which the platform learned of it."""
     known_bytes: _builtins.int
-    """The part of `bytes` that was used in the six hours before it was seen."""
+    """The part of `bytes` that was used in the six hours before the platform learned of it."""
     samples: _builtins.int
-    """How often growth was seen."""
+    """Number of reports that showed that more data was used."""
     widest_gap_seconds: _builtins.int
     """The longest time between two samples; 0 without any."""
     bundles_started: _builtins.int
-    """Bundles that began to be used, also unlimited ones."""
+    """Bundles that began to be used, including unlimited ones."""
     unlimited_started: _builtins.int
     """Of these, the unlimited ones, whose data is not measured."""
     visits: _builtins.int
-    """eSIMs that registered in a country that was not their last one."""
+    """Stays in a country that began. A stay ends when the eSIM is seen in another country, or was not seen for three
+    days.
+    """
     coverage_percent: _builtins.float
     """known_bytes / bytes in percent, with two decimal places; absent without bytes."""
     def __init__(
@@ -435,9 +437,9 @@ class GetExpiryResponse(_message.Message):
     AT_RISK_FIELD_NUMBER: _builtins.int
     time_zone: _builtins.str
     ended: _builtins.int
-    """Bundles that ended in the range: used up, out of time, or never begun in time. Not those that were revoked."""
+    """Bundles that ended in the range: used up, out of time, or not started in time. Not those that were revoked."""
     ended_unused: _builtins.int
-    """Of `ended`, those that were never begun, or of whose allowance nothing was used."""
+    """Of `ended`, those that were not started, or of whose allowance nothing was used."""
     ended_unlimited: _builtins.int
     """Of `ended`, the unlimited ones. They are in none of `shares`."""
     ended_unknown: _builtins.int
@@ -446,13 +448,13 @@ class GetExpiryResponse(_message.Message):
     """What the bundles in `shares` included, and what of it was used."""
     used_bytes: _builtins.int
     delivered: _builtins.int
-    """eSIMs that were delivered in the range, without those that were canceled."""
+    """eSIMs that were delivered in the range, without those of cancelled orders."""
     never_installed: _builtins.int
-    """Of `delivered`, those that no device has installed so far."""
+    """Of `delivered`, those that no device has installed and that have used nothing, so far."""
     waiting: _builtins.int
-    """Of `delivered`, those that were not used so far, and can still be."""
+    """Of `delivered`, those that are unused so far, but can still be used."""
     at_risk: _builtins.int
-    """eSIMs of any day that can still be used, and that the provider announced to delete."""
+    """eSIMs of any day that can still be used, but whose deletion the provider has announced."""
     @_builtins.property
     def range(self) -> _days_pb2.DayRange: ...
     @_builtins.property

@@ -354,7 +354,7 @@ class ShareLink(_message.Message):
     esim_id: _builtins.str
     status: Global___ShareLinkStatus.ValueType
     has_pin: _builtins.bool
-    """True if the link asks for a PIN."""
+    """True if the link requires a PIN."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Absent: it works until the eSIM ends."""

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class TravelersServiceStub:
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 
@@ -95,8 +95,8 @@ class TravelersServiceStub:
 
 
 class TravelersServiceServicer:
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 
@@ -180,9 +180,9 @@ class TravelersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseTravelers(self, request, context):
-        """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
-        without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
-        role key only.
+        """Erases travelers with these e-mail addresses, which are those of an erased customer. A traveler without an account
+        is removed from their eSIMs, whose links are revoked; one with an account only loses the address. Idempotent.
+        Service role key only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -255,8 +255,8 @@ def add_TravelersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TravelersService:
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class TravelersServiceStub:
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 
@@ -72,15 +72,15 @@ class TravelersServiceStub:
     version that is not higher than the recorded one changes nothing. Service role key only.
     """
     EraseTravelers: _grpc.UnaryUnaryMultiCallable[_travelers_pb2.EraseTravelersRequest, _travelers_pb2.EraseTravelersResponse]
-    """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
-    without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
-    role key only.
+    """Erases travelers with these e-mail addresses, which are those of an erased customer. A traveler without an account
+    is removed from their eSIMs, whose links are revoked; one with an account only loses the address. Idempotent.
+    Service role key only.
     """
 
 @_typing.type_check_only
 class TravelersServiceAsyncStub(TravelersServiceStub):
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 
@@ -121,14 +121,14 @@ class TravelersServiceAsyncStub(TravelersServiceStub):
     version that is not higher than the recorded one changes nothing. Service role key only.
     """
     EraseTravelers: _aio.UnaryUnaryMultiCallable[_travelers_pb2.EraseTravelersRequest, _travelers_pb2.EraseTravelersResponse]  # type: ignore[assignment]
-    """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
-    without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
-    role key only.
+    """Erases travelers with these e-mail addresses, which are those of an erased customer. A traveler without an account
+    is removed from their eSIMs, whose links are revoked; one with an account only loses the address. Idempotent.
+    Service role key only.
     """
 
 class TravelersServiceServicer(metaclass=_abc_1.ABCMeta):
-    """An eSIM is given to a traveler, and shared by links, by who may change it: the customer who bought it for themself,
-    and for an organization's its owners and managers, and the buyer who bought it. A traveler who may only see it is
+    """The people who may change an eSIM name its traveler and create its links: the customer who bought it for themself, or
+    for an eSIM of an organization its owners and managers, and the buyer who bought it. A traveler who may only see it is
     refused with FORBIDDEN (TRAVELER_MAY_ONLY_READ). Errors are as in ESIMsService.
     """
 
@@ -233,9 +233,9 @@ class TravelersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _travelers_pb2.EraseTravelersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_travelers_pb2.EraseTravelersResponse, _abc.Awaitable[_travelers_pb2.EraseTravelersResponse]]:
-        """Erases the travelers with these e-mail addresses, of a customer who is erased: eSIMs have no traveler instead of one
-        without an account, and their links are revoked; one with an account only loses the address. Idempotent. Service
-        role key only.
+        """Erases travelers with these e-mail addresses, which are those of an erased customer. A traveler without an account
+        is removed from their eSIMs, whose links are revoked; one with an account only loses the address. Idempotent.
+        Service role key only.
         """
 
 def add_TravelersServiceServicer_to_server(servicer: TravelersServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -62,8 +62,8 @@ class _BatchStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchStat
     BATCH_STATUS_PROCESSING: _BatchStatus.ValueType  # 2
     """Orders are being placed, or wait for their eSIMs."""
     BATCH_STATUS_WAITING_FOR_BALANCE: _BatchStatus.ValueType  # 3
-    """The wallet, the credit or the shop's balance at the provider is too low for the next order. The batch continues by
-    once it suffices.
+    """The wallet, the credit or the shop's balance at the provider is too low for the next order. The batch continues
+    automatically once it suffices.
     """
     BATCH_STATUS_PAUSED: _BatchStatus.ValueType  # 4
     """The organization is suspended, or a purchase limit is reached. The batch continues automatically afterwards."""
@@ -84,8 +84,8 @@ BATCH_STATUS_SCHEDULED: BatchStatus.ValueType  # 1
 BATCH_STATUS_PROCESSING: BatchStatus.ValueType  # 2
 """Orders are being placed, or wait for their eSIMs."""
 BATCH_STATUS_WAITING_FOR_BALANCE: BatchStatus.ValueType  # 3
-"""The wallet, the credit or the shop's balance at the provider is too low for the next order. The batch continues by
-once it suffices.
+"""The wallet, the credit or the shop's balance at the provider is too low for the next order. The batch continues
+automatically once it suffices.
 """
 BATCH_STATUS_PAUSED: BatchStatus.ValueType  # 4
 """The organization is suspended, or a purchase limit is reached. The batch continues automatically afterwards."""
@@ -255,7 +255,7 @@ Global___BatchInput: _TypeAlias = BatchInput  # noqa: Y015
 
 @_typing.final
 class BatchProblem(_message.Message):
-    """A fault of a row, or something about it that deserves a look."""
+    """An error or a warning about a row."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

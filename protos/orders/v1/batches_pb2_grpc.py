@@ -31,7 +31,7 @@ class BatchesServiceStub:
     the service role key can read all. To others, a batch is reported as NOT_FOUND (BATCH_NOT_FOUND). Errors are as in
     OrdersService.
 
-    An organization is bought for by OWNER, MANAGER and BUYER, and a BUYER buys only for their groups. NOT_FOUND:
+    OWNER, MANAGER and BUYER may buy for an organization, a BUYER only for their groups. NOT_FOUND:
     ORGANIZATION_NOT_FOUND (also if the caller is no member), GROUP_NOT_FOUND. PERMISSION_DENIED:
     MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP.
     """
@@ -95,7 +95,7 @@ class BatchesServiceServicer:
     the service role key can read all. To others, a batch is reported as NOT_FOUND (BATCH_NOT_FOUND). Errors are as in
     OrdersService.
 
-    An organization is bought for by OWNER, MANAGER and BUYER, and a BUYER buys only for their groups. NOT_FOUND:
+    OWNER, MANAGER and BUYER may buy for an organization, a BUYER only for their groups. NOT_FOUND:
     ORGANIZATION_NOT_FOUND (also if the caller is no member), GROUP_NOT_FOUND. PERMISSION_DENIED:
     MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP.
     """
@@ -237,7 +237,7 @@ class BatchesService:
     the service role key can read all. To others, a batch is reported as NOT_FOUND (BATCH_NOT_FOUND). Errors are as in
     OrdersService.
 
-    An organization is bought for by OWNER, MANAGER and BUYER, and a BUYER buys only for their groups. NOT_FOUND:
+    OWNER, MANAGER and BUYER may buy for an organization, a BUYER only for their groups. NOT_FOUND:
     ORGANIZATION_NOT_FOUND (also if the caller is no member), GROUP_NOT_FOUND. PERMISSION_DENIED:
     MEMBER_ROLE_INSUFFICIENT, NOT_IN_GROUP.
     """

@@ -60,7 +60,7 @@ class LedgerTransaction(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     kind: _builtins.str
-    """Such as CAPTURE, SALE, COST, FEE, REFUND, TOP_UP or DISPUTE."""
+    """Such as TAKE, SALE, COST, FEE, REFUND, TOP_UP or DISPUTE."""
     order_id: _builtins.str
     payment_id: _builtins.str
     actor: _builtins.str

@@ -76,7 +76,7 @@ class Coupon(_message.Message):
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """Window in which it can be used; absent: no bound."""
+        """Period in which it can be used; absent: no bound."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -92,7 +92,7 @@ class Coupon(_message.Message):
     def countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def minimum(self) -> _money_pb2.Money:
-        """Least value of the order before the discount; the coupon then applies to orders in its currency only."""
+        """Minimum value of the order before the discount; the coupon then applies to orders in its currency only."""
 
     @_builtins.property
     def budget(self) -> _money_pb2.Money:

@@ -30,29 +30,29 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_STATUS_UNSPECIFIED: _OrderStatus.ValueType  # 0
     ORDER_STATUS_PROCESSING: _OrderStatus.ValueType  # 1
-    """Recorded; waiting for the provider's answer or for the eSIMs."""
+    """Recorded; waiting for the payment, for the provider's answer or for the eSIMs."""
     ORDER_STATUS_COMPLETED: _OrderStatus.ValueType  # 2
     """Paid, and the eSIMs were delivered."""
     ORDER_STATUS_FAILED: _OrderStatus.ValueType  # 3
-    """Failed; nothing was charged."""
+    """Failed; nothing was charged, or it is given back."""
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 4
-    """Cancelled after payment, without a refund."""
+    """Cancelled after payment, without a refund of the whole price."""
     ORDER_STATUS_REFUNDED: _OrderStatus.ValueType  # 5
-    """Cancelled, and refunded by the provider."""
+    """Cancelled, and refunded: to the customer who paid here, otherwise by the provider."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper): ...
 
 ORDER_STATUS_UNSPECIFIED: OrderStatus.ValueType  # 0
 ORDER_STATUS_PROCESSING: OrderStatus.ValueType  # 1
-"""Recorded; waiting for the provider's answer or for the eSIMs."""
+"""Recorded; waiting for the payment, for the provider's answer or for the eSIMs."""
 ORDER_STATUS_COMPLETED: OrderStatus.ValueType  # 2
 """Paid, and the eSIMs were delivered."""
 ORDER_STATUS_FAILED: OrderStatus.ValueType  # 3
-"""Failed; nothing was charged."""
+"""Failed; nothing was charged, or it is given back."""
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 4
-"""Cancelled after payment, without a refund."""
+"""Cancelled after payment, without a refund of the whole price."""
 ORDER_STATUS_REFUNDED: OrderStatus.ValueType  # 5
-"""Cancelled, and refunded by the provider."""
+"""Cancelled, and refunded: to the customer who paid here, otherwise by the provider."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 class _RefundResult:
@@ -303,7 +303,7 @@ Global___SoldPlan: _TypeAlias = SoldPlan  # noqa: Y015
 
 @_typing.final
 class OrderCost(_message.Message):
-    """What an order costs the shop, and how its price came about."""
+    """What an order costs the shop, and how its price was computed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -230,7 +230,7 @@ class Payment(_message.Message):
     redirect_url: _builtins.str
     """Page of the payment provider; as above."""
     failure: _builtins.str
-    """Why the last try failed, in words for the customer; empty if none did."""
+    """Why the last attempt to pay failed, described for the customer; empty if none did."""
     card_last4: _builtins.str
     customer_id: _builtins.str
     """The following are for staff and services."""
@@ -986,7 +986,7 @@ class CorrectWalletRequest(_message.Message):
     (ORGANIZATION_NOT_FOUND).
     """
     received: _builtins.bool
-    """True if the money reached the shop in another way, such as a bank transfer, or was paid back so:
+    """True if the money reached the shop in another way, such as a bank transfer, or left it that way:
     posted to `clearing:manual`.
     False: a goodwill or an error, posted to `losses`.
     """

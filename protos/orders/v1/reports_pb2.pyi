@@ -925,7 +925,7 @@ class GetCohortsRequest(_message.Message):
     """
     @_builtins.property
     def range(self) -> _days_pb2.DayRange:
-        """Cohorts of these days, observed until the last one. The first and the last period are cut at the range. At most 120 periods."""
+        """Cohorts of these days, observed until the last one. The first and the last period are cut to the range. At most 120 periods."""
 
     def __init__(
         self,

@@ -169,7 +169,7 @@ class Statement(_message.Message):
 
     @_builtins.property
     def left(self) -> _money_pb2.Money:
-        """What is left to pay; negative if too much was paid or credited, which the next statement takes over."""
+        """What is left to pay; negative if too much was paid or credited, which is carried to another statement."""
 
     @_builtins.property
     def issued_at(self) -> _timestamp_pb2.Timestamp: ...

@@ -24,7 +24,7 @@ class Intent:
     """A payment as the payment provider reports it; amounts in units of `currency`, in upper case.
 
     `payment_id` is the one that was sent with the request, "" if there is none: compare it, and the amount.
-    `reason` is why a canceled intent ended. `failure` is why the last try failed, as a message for the
+    `reason` is why a canceled intent ended. `failure` is why the last attempt failed, as a message for the
     customer.
     """
 
