@@ -58,7 +58,12 @@ async def _page(
     address = f"{url.rstrip('/')}/auth/v1/admin/users"
     try:
         async with http.get(
-            address, params=query, headers=headers, timeout=TIMEOUT, auto_decompress=False
+            address,
+            params=query,
+            headers=headers,
+            timeout=TIMEOUT,
+            allow_redirects=False,  # never send the service role key elsewhere
+            auto_decompress=False,
         ) as answer:
             content = json.loads(await bounded_body.read(answer, MAX_BYTES))
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -45,6 +45,7 @@ async def _post(
             json=body,
             headers={**headers, **bounded_body.ACCEPT_ENCODING},
             timeout=TIMEOUT,
+            allow_redirects=False,  # never send a password elsewhere
             auto_decompress=False,
         ) as answer:
             content = json.loads(await bounded_body.read(answer, MAX_BYTES))

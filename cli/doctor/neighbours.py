@@ -14,7 +14,7 @@ from cli.config.settings import LocalSettings
 from cli.doctor.finding import Finding
 from cli.local import probes
 from cli.local.postgres import LocalPostgres
-from kit.cache import redis_settings
+from kit.cache import redis_errors, redis_settings
 from kit.db import errors as db_errors
 from kit.db import health as db_health
 from kit.logs import log
@@ -28,6 +28,8 @@ TIMEOUT = 10
 CLOCK_TOLERANCE = 10
 # Seconds. An ordinary rate limit of the provider pauses calls for about a second.
 LONG_PAUSE = 10.0
+# Written to Redis for a millisecond; no process reads it.
+TRIAL_KEY = "esimgo:doctor:trial"
 FREE_SPACE = "free disk space on the machine of the database"
 REAL_PROVIDER = "https://api.esim-go.com/v2.5"
 
@@ -137,20 +139,23 @@ async def provider(http: aiohttp.ClientSession, values: Mapping[str, str]) -> li
 
 
 async def cache(url: str) -> Finding:
-    """Check that the Redis of REDIS_URL answers."""
+    """Check that the Redis of REDIS_URL answers and accepts writes."""
     if not redis_settings.fits(url):
         return Finding("REDIS_URL is not the URL of a Redis server", redis_settings.FORM)
     client = redis.asyncio.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
     try:
-        await client.ping()
-    except (redis.RedisError, OSError) as error:
+        if not await client.ping():
+            raise ValueError("what answers at its address is no Redis")
+        await client.set(TRIAL_KEY, "1", px=1)
+    except redis_errors.ERRORS as error:
+        what = "accept writes" if isinstance(error, redis.ResponseError) else "answer"
         return Finding(
-            f"Redis does not answer: {log.redact(str(error), [url])}",
+            f"Redis does not {what}: {log.redact(str(error), [url])}",
             "check REDIS_URL, or remove it: then each process caches in its own memory",
         )
     finally:
         await client.aclose()
-    return Finding("Redis answers")
+    return Finding("Redis answers and accepts writes")
 
 
 async def processes(http: aiohttp.ClientSession, settings: LocalSettings) -> list[Finding]:
@@ -225,7 +230,8 @@ async def get(
     """Return status and headers; the status is None if the server does not answer."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     try:
-        async with http.get(url, headers=headers, timeout=timeout) as answer:
+        # A redirect would take the keys elsewhere, and the services follow none either.
+        async with http.get(url, headers=headers, timeout=timeout, allow_redirects=False) as answer:
             return answer.status, answer.headers
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return None, {}
