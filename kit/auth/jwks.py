@@ -201,21 +201,32 @@ def at_url(url: str, http: aiohttp.ClientSession) -> KeySource:
 def parse_keys(body: bytes) -> dict[str, PublicKey]:
     """Return the usable keys of a JWKS document by key id; raises ValueError if it isn't one.
 
-    Other kinds of keys (shared secrets, encryption keys, other curves) are skipped.
+    Other kinds of keys (shared secrets, encryption keys, other curves) are skipped, and so are malformed
+    ones beside usable ones. Without usable ones, the document can't say that the known keys were revoked.
     """
     document = json.loads(body)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("the answer is not a key set")  # noqa: TRY004 - bad data, not a wrong argument type
     keys: dict[str, PublicKey] = {}
+    malformed = False
     for entry in entries:
-        key = _parse_key(entry) if isinstance(entry, dict) else None
-        if key is not None:
-            keys.setdefault(key.key_id, key)
+        try:
+            key = _parse_key(entry)
+        except ValueError:
+            malformed = True
+        else:
+            if key is not None:
+                keys.setdefault(key.key_id, key)
+    if malformed and not keys:
+        raise ValueError("none of its keys can be read")
     return keys
 
 
-def _parse_key(entry: Mapping[str, Any]) -> PublicKey | None:
+def _parse_key(entry: Any) -> PublicKey | None:
+    """Return a usable key, or None for one of another kind; raises ValueError if it is malformed."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("kty"), str):
+        raise ValueError("not a key")  # noqa: TRY004 - bad data, not a wrong argument type
     if entry.get("kty") == "EC" and entry.get("crv") == "P-256":
         algorithm = "ES256"
     elif entry.get("kty") == "RSA":
@@ -232,13 +243,13 @@ def _parse_key(entry: Mapping[str, Any]) -> PublicKey | None:
     key_id = entry.get("kid")
     public = {name: entry.get(name) for name in _PUBLIC_MEMBERS[algorithm]}
     if not (isinstance(key_id, str) and key_id):
-        return None
+        raise ValueError("a key without an id")
     if not all(isinstance(value, str) and value for value in public.values()):
-        return None
+        raise ValueError("a key without its public part")
     try:
         key = jwt.PyJWK.from_dict(public, algorithm).key
-    except (jwt.PyJWTError, ValueError):
-        return None
+    except jwt.PyJWTError as error:
+        raise ValueError("an invalid key") from error
     if not isinstance(key, EllipticCurvePublicKey | RSAPublicKey):
         return None
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:

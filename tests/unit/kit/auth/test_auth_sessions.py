@@ -207,6 +207,8 @@ async def test_no_text_contains_the_token(
         (302, None, "the server answered HTTP 302"),
         (200, "<html>", "Expecting value"),
         (200, "[]", "the answer is not a key set"),
+        (200, '{"keys": [null]}', "none of its keys can be read"),
+        (200, '{"keys": [{}, {"kty": "EC", "crv": "P-256"}]}', "none of its keys can be read"),
         (200, " " * 70_000, "more than 65536 bytes"),
     ],
 )

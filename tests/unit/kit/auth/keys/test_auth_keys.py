@@ -184,6 +184,29 @@ async def test_an_empty_key_set_is_accepted(verifier: Verifier, issuer: Issuer) 
     assert not await accepted(verifier, token)
 
 
+@pytest.mark.parametrize(
+    "body",
+    ['{"keys": [null]}', '{"keys": [{}, 5]}', '{"keys": [{"kty": "RSA", "kid": "rsa", "n": "!"}]}'],
+)
+async def test_a_key_set_without_a_readable_key_revokes_none(
+    verifier: Verifier, issuer: Issuer, body: str
+) -> None:
+    token = issuer.token()
+    assert await accepted(verifier, token)
+    issuer.clock.now += 301  # the keys have expired
+    issuer.body = body
+    assert await accepted(verifier, issuer.token())
+
+
+def test_keys_of_other_kinds_alone_are_no_malformed_key_set() -> None:
+    other_curve = ec.generate_private_key(ec.SECP384R1())
+    entries: list[Any] = [
+        {"kty": "oct", "kid": "secret", "k": "c2VjcmV0", "alg": "HS256"},
+        to_jwk("another curve", other_curve) | {"alg": "ES384"},
+    ]
+    assert parse_keys(json.dumps({"keys": entries}).encode()) == {}
+
+
 def test_unusable_keys_are_skipped() -> None:
     usable = to_jwk("good", EC_KEY)
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - too small on purpose
