@@ -52,13 +52,11 @@ class Days:
 
 def starts(days: Days, interval: Interval) -> list[date]:
     """Return the first day of each period; raises Failure INVALID (RANGE_TOO_LONG) for too many."""
-    if _least(days, interval) > MAX_POINTS:
+    if number(days, interval) > MAX_POINTS:
         raise _too_long(days, interval)
     found = [days.first]
     while (following := _next(found[-1], interval)) is not None and following <= days.last:
         found.append(following)
-    if len(found) > MAX_POINTS:
-        raise _too_long(days, interval)
     return found
 
 
@@ -85,18 +83,26 @@ def _next(day: date, interval: Interval) -> date | None:
             return None
 
 
-LENGTHS = {
-    Interval.DAY: 1,
-    Interval.WEEK: 7,
-    Interval.MONTH: 31,
-    Interval.QUARTER: 92,
-    Interval.YEAR: 366,
-}
+def number(days: Days, interval: Interval) -> int:
+    """Return how many periods a range has, without listing them."""
+    first, last = days.first, days.last
+    match interval:
+        case Interval.DAY:
+            return days.number
+        case Interval.WEEK:
+            return (days.number + first.weekday() + 6) // 7
+        case Interval.MONTH:
+            return _months(last) - _months(first) + 1
+        case Interval.QUARTER:
+            return _months(last) // 3 - _months(first) // 3 + 1
+        case Interval.YEAR:
+            return last.year - first.year + 1
+        case Interval.RANGE:
+            return 1
 
 
-def _least(days: Days, interval: Interval) -> int:
-    """Return the least number of periods, without counting them."""
-    return days.number // LENGTHS.get(interval, days.number)
+def _months(day: date) -> int:
+    return day.year * 12 + day.month - 1
 
 
 def _too_long(days: Days, interval: Interval) -> Failure:
@@ -104,7 +110,7 @@ def _too_long(days: Days, interval: Interval) -> Failure:
     fits = next(
         longer
         for longer in finer[finer.index(interval) + 1 :]
-        if _least(days, longer) + 2 <= MAX_POINTS
+        if number(days, longer) <= MAX_POINTS
     )
     text = (
         f"The range has {days.number} days, which are more than {MAX_POINTS} periods of one"
@@ -121,8 +127,7 @@ def _too_long(days: Days, interval: Interval) -> Failure:
 
 def _months_later(day: date, months: int) -> date:
     """Return the same day some months later, or the last of that month if it is shorter."""
-    count = day.year * 12 + day.month - 1 + months
-    year, month = divmod(count, 12)
+    year, month = divmod(_months(day) + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 

@@ -72,14 +72,10 @@ class Lifecycle:
 
 
 def _starts(wanted: WantedCohorts) -> list[date]:
-    days, interval = wanted.days, wanted.by.interval
-    # Without counting them: a range may have a thousand years.
-    if days.number <= (MAX_PERIODS + 1) * periods.LENGTHS[interval]:
-        starts = periods.starts(days, interval)
-        if len(starts) <= MAX_PERIODS:
-            return starts
-    month = CohortBy.FIRST_PURCHASE_MONTH
-    fits = wanted.by is not month and days.number <= (MAX_PERIODS - 2) * 28
+    days, interval, month = wanted.days, wanted.by.interval, CohortBy.FIRST_PURCHASE_MONTH
+    if periods.number(days, interval) <= MAX_PERIODS:
+        return periods.starts(days, interval)
+    fits = periods.number(days, month.interval) <= MAX_PERIODS
     text = (
         f"The range has more than {MAX_PERIODS} periods of one {interval}: use"
         f" {month if fits else 'a shorter range'}"

@@ -18,6 +18,7 @@ from tests.component.orders.shop import Shop, reaches, request
 from tests.fixtures.rpc.refusals import reason_of
 
 YEARS = days_pb2.DayRange(from_day="2000-01-01", to_day="2999-12-31")
+TEN_YEARS = days_pb2.DayRange(from_day="2017-01-01", to_day="2026-12-31")
 THREE_YEARS = days_pb2.DayRange(from_day="2024-01-01", to_day="2026-12-31")
 REVENUE = pb.COHORT_MEASURE_REVENUE
 
@@ -124,6 +125,7 @@ WRONG_COHORTS: list[tuple[dict[str, Any], str, str]] = [
     ({"range": YEARS}, "RANGE_TOO_LONG", "a shorter range"),
     ({"range": YEARS, "by": WEEK}, "RANGE_TOO_LONG", "a shorter range"),
     ({"range": THREE_YEARS, "by": WEEK}, "RANGE_TOO_LONG", "use FIRST_PURCHASE_MONTH"),
+    ({"range": TEN_YEARS, "by": WEEK}, "RANGE_TOO_LONG", "use FIRST_PURCHASE_MONTH"),
     ({"by": 7}, "", "by"),
     ({"measure": 7}, "", "measure"),
     ({"currency": "USD"}, "", "must be empty for REPEAT_PURCHASE"),
