@@ -42,14 +42,18 @@ def esimgo() -> None:
 @esimgo.command()
 def up() -> None:
     """Start everything, report when it is ready, and stop it on Ctrl-C."""
-    from cli.config import variables
+    from cli.config import settings, variables
     from cli.local.up import Up
 
     console = Console(sys.stdout, os.environ)
-    # Before the settings are read: a misspelled name may be why a required one is missing.
-    for name in variables.in_use():
-        console.say(OWN_NAME, f"warning: {name}")
-    run_local(lambda settings: Up(settings, console).run())
+
+    async def start() -> None:
+        # Before the settings are read: a misspelled name may be why a required one is missing.
+        for name in variables.in_use():
+            console.say(OWN_NAME, f"warning: {name}")
+        await Up(settings.load(), console).run()
+
+    run(start())
 
 
 @esimgo.command()

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from cli.config import env_files
 from cli.config.processes import PROCESSES
 from kit.net.tls import PLAIN, TLS
 from kit.telemetry.settings import read_metrics_port
@@ -107,7 +106,7 @@ def merged(
     environment: Mapping[str, str] = os.environ, file: Path = ROOT / ".env"
 ) -> dict[str, str]:
     """Return the environment over the file .env; an empty value counts as absent."""
-    return {**_filled(dotenv_values(file)), **_filled(environment)}
+    return {**_filled(env_files.read(file)), **_filled(environment)}
 
 
 def load(environment: Mapping[str, str] = os.environ) -> LocalSettings:

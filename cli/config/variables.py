@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from cli.config import env_files
 from cli.config.access import Access
 from cli.config.processes import PROCESSES
 from cli.config.settings import ROOT, LocalSettings
@@ -100,6 +99,6 @@ def in_use(
     # A name without an underscore, such as BASH, belongs to another program.
     environment = {name: value for name, value in environment.items() if "_" in name}
     return [
-        *misspelled(dotenv_values(file), file.name, names),
+        *misspelled(env_files.read(file), file.name, names),
         *misspelled(environment, "the environment", {name for name in names if "_" in name}),
     ]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
-from dotenv import dotenv_values
 
+from cli.config import env_files
 from cli.config.settings import ROOT
 from cli.config.variables import compose_names, compose_profiles
 from cli.errors import CommandError
@@ -137,8 +137,8 @@ def load(
         raise CommandError(
             f"there is no file {env_file}: copy deploy/real.env.example, or use deploy/sandbox.env"
         )
-    chosen = _set(dotenv_values(env_file))
-    machine = _set(dotenv_values(machine_file))
+    chosen = _set(env_files.read(env_file))
+    machine = _set(env_files.read(machine_file))
     of_machine = {name: value for name, value in machine.items() if name in compose_names()}
     ignored = tuple(name for name in ACCOUNTS if name in machine)
     values = {**of_machine, **chosen, **environment}

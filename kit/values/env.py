@@ -64,7 +64,7 @@ class Env:
 
     def _from_file(self, name: str, file: str) -> str:
         try:
-            text = Path(file).read_text().strip()
+            text = Path(file).read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not valid UTF-8 text"
             self.problems.append(f"{name}{FILE_SUFFIX}: {file} can't be read: {why}")

@@ -16,6 +16,11 @@ def test_a_secret_is_read_from_the_file_that_is_named(tmp_path: Path) -> None:
     assert key({"API_KEY_FILE": str(tmp_path / "key")}) == ("s3cret", [])
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("s3cret\r\n", "utf-8-sig")
+    assert key({"API_KEY_FILE": str(tmp_path / "key")}) == ("s3cret", [])
+
+
 def test_an_empty_file_counts_as_absent(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("\n")
     env = Env({"API_KEY_FILE": str(tmp_path / "key")})
