@@ -18,6 +18,7 @@ from services.orders import delivery_store
 from services.orders.batches import worker_store
 from services.orders.callbacks import event_store
 from services.orders.order import DeliveredESIM, OrderStatus, RecoveryPoint, is_complete
+from services.orders.provider.provider_order import bare_host
 
 logger = logging.getLogger(__name__)
 
@@ -147,5 +148,5 @@ def _esim(delivered: pb.DeliveredProfile) -> DeliveredESIM:
     return DeliveredESIM(
         iccid=iccid.normalize(delivered.iccid) or delivered.iccid,
         matching_id=code["matching_id"] if code else "",
-        smdp_address=code["host"] if code else "",
+        smdp_address=bare_host(code["host"]) if code else "",
     )

@@ -153,13 +153,21 @@ async def test_a_completed_order_creates_the_esims_of_an_order_that_waits_for_th
         {"iccid": f"894450000000000000{n}", "qr_code": f"LPA:1$smdp.example$CODE-{n}"}
         for n in range(6)
     ]
-    # References and ICCIDs in unusual spellings.
-    written = [e | {"iccid": f"{e['iccid'][:9]} {e['iccid'][9:]}F"} for e in esims]
+    # References, ICCIDs and addresses in unusual spellings.
+    written = [
+        {
+            "iccid": f"{e['iccid'][:9]} {e['iccid'][9:]}F",
+            "qr_code": e["qr_code"].replace("smdp.example", "https://smdp.example/"),
+        }
+        for e in esims
+    ]
     data = {"order_reference": f" {reference.upper()} ", "esims": written}
     await webhook_endpoint.post(json.dumps({"event": "order.completed", "data": data}).encode())
     order = await buying
     assert {e["iccid"] for e in order["esims"]} == {e["iccid"] for e in esims}
     assert {e["activationCode"] for e in order["esims"]} == {e["qr_code"] for e in esims}
+    stored = await admin.fetch("select smdp_address from orders.order_esims")
+    assert {row["smdp_address"] for row in stored} == {"smdp.example"}
 
 
 async def test_an_order_with_other_esims_is_a_dead_letter_and_one_not_placed_here_is_foreign(
