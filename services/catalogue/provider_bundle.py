@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from kit.errors import Failure, Kind
-from kit.values import money, plain_text
+from kit.values import money, plain_text, quantities
 from providers.esim_go.countries import code_of
 from services.catalogue.plan import Allowance, Bundle, Country
 
@@ -15,6 +15,7 @@ MAX_DAYS = 36_500
 MAX_PRICE = 10**12
 # Decimal places of money in messages.
 MAX_PLACES = 9
+BYTES_PER_MB = 10**6
 # Far above the largest bundle in MB, and within 64 bits.
 MAX_AMOUNT = 10**15
 # Characters of a bundle's name, which becomes a part of URLs, and of other names that indexes contain; the
@@ -129,8 +130,10 @@ def _data_mb(amount: Any, allowance: Allowance | None, bundle: str) -> int | Non
     """Return `dataAmount`, or the data allowance that the provider replaces it with."""
     if (found := _amount(amount)) is not None:
         return found
-    if allowance is not None and allowance.unit == "MB" and allowance.amount:
-        return allowance.amount
+    if allowance is not None and allowance.unit and allowance.amount:
+        in_bytes = quantities.in_bytes(allowance.amount, allowance.unit)
+        if in_bytes and in_bytes % BYTES_PER_MB == 0:
+            return in_bytes // BYTES_PER_MB
     if amount is None or _is_minus_one(amount):
         return None
     raise bad_answer(f"bundle {bundle} has an invalid amount of data")

@@ -83,6 +83,21 @@ def test_allowances_replace_deprecated_fields() -> None:
     assert (bundle.unlimited, bundle.data_mb, bundle.allowances[0].amount) == (True, None, 0)
 
 
+@pytest.mark.parametrize(
+    ("amount", "unit", "data_mb"),
+    [
+        *((3, "GB", 3000), (3000, "mb", 3000), (3_000_000_000, "BYTES", 3000), (1, "TB", 10**6)),
+        *((30, "MINUTES", None), (30, "GiB", None), (30, "", None), (1500, "KB", None)),
+    ],
+)
+def test_the_data_of_an_allowance_is_in_its_unit(
+    amount: int, unit: str, data_mb: int | None
+) -> None:
+    allowance = {"type": "DATA", "amount": amount, "unit": unit}
+    bundle = read_bundle({**LEAST, "allowances": [allowance]})
+    assert (bundle.data_mb, bundle.unlimited) == (data_mb, False)
+
+
 def test_unknown_keys_and_malformed_optional_ones_are_ignored() -> None:
     odd = {
         **LEAST,
