@@ -14,18 +14,19 @@ from tests.component.esims.running import BUNDLE
 from tests.component.webhooks.conftest import Platform
 from tests.fixtures.patience import PATIENCE
 
-BEGAN = datetime(2026, 2, 3, 9, 12, 44, tzinfo=UTC)
 GB = 10**9
 
 
-def at(minutes: int) -> Timestamp:
-    stamp = timestamps.to_proto(BEGAN + timedelta(minutes=minutes))
-    assert stamp is not None
-    return stamp
+def life(iccid: str, assignment_id: str, began: datetime) -> list[pb.ProviderEvent]:
+    """All events of one eSIM from its activation code to its deletion, each with its time of reception.
 
+    `began` is the time of its assignment: no bundle starts before that, or after the callback about it.
+    """
 
-def life(iccid: str, assignment_id: str) -> list[pb.ProviderEvent]:
-    """All events of one eSIM from its activation code to its deletion, each with its time of reception."""
+    def at(seconds: int) -> Timestamp:
+        stamp = timestamps.to_proto(began + timedelta(seconds=seconds))
+        assert stamp is not None
+        return stamp
 
     def use(remaining: int, known: str) -> pb.BundleUse:
         return pb.BundleUse(
@@ -76,14 +77,14 @@ SEEN = (
 OF_BUNDLE = ("name", "state", "initial_bytes", "remaining_bytes", "started_at", "ends_at")
 
 
-async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
+async def state_after(platform: Platform, seed: int | None, began: datetime) -> tuple[Any, Any]:
     esim = await platform.esim()
     await platform.read(esim)
     (known,) = await platform.bundles(esim)
     # The provider does not know of this life: a refresh would end it.
     silent = {"path": "/esims/*", "status": 403, "count": 0}
     await platform.provider.control("POST", "/faults", silent)
-    events = life(esim.iccid, known["assignment_id"])
+    events = life(esim.iccid, known["assignment_id"], began)
     if seed is not None:
         rng = random.Random(seed)
         events += rng.sample(events, 6)
@@ -104,10 +105,11 @@ async def state_after(platform: Platform, seed: int | None) -> tuple[Any, Any]:
 async def test_any_order_with_repeats_leads_to_the_same_state(
     platform: Platform, seed: int
 ) -> None:
-    expected = await state_after(platform, None)
+    began = datetime.now(UTC).replace(microsecond=0)
+    expected = await state_after(platform, None, began)
     await platform.provider.control("DELETE", "/faults")
     assert expected[0][0] == "CANCELLED"
     assert expected[1] == [
-        [BUNDLE, "expired", GB, 0, BEGAN + timedelta(minutes=10), BEGAN + timedelta(minutes=10_000)]
+        [BUNDLE, "expired", GB, 0, began + timedelta(seconds=10), began + timedelta(seconds=10_000)]
     ]
-    assert await state_after(platform, seed) == expected
+    assert await state_after(platform, seed, began) == expected
