@@ -230,7 +230,7 @@ class Provider:
             raise refusal(
                 call.endpoint,
                 response.status,
-                body.decode(errors="replace"),
+                responses.text(body),
                 write=call.write,
                 retry_after=retry_after(
                     response.headers, self._clock.wall(), self._settings.longest_hold

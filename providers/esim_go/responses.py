@@ -1,5 +1,6 @@
 """Sending of one request to the provider without aiohttp's retries, and bounded reading of its response."""
 
+import json
 from typing import Any
 
 import aiohttp
@@ -55,4 +56,12 @@ def parse(body: bytes, limit: int) -> Any:
     if sum(map(body.count, JSON_MARKS)) > limit // BYTES_PER_VALUE:
         raise ValueError("more JSON values than fit in memory")
     # Lenient, because one NaN or invalid character must not make a whole page of records unreadable.
-    return exact_json.loads(body.decode(errors="replace"), lenient=True)
+    return exact_json.loads(text(body), lenient=True)
+
+
+def text(body: bytes) -> str:
+    """Decode a body in any encoding of JSON, without its byte order mark.
+
+    Invalid characters become U+FFFD.
+    """
+    return body.decode(json.detect_encoding(body), errors="replace")

@@ -185,3 +185,28 @@ async def test_one_nan_or_invalid_character_does_not_affect_the_rest_of_a_respon
         {"price": None},
         {"price": Decimal("2.28")},
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+async def test_responses_are_read_in_every_encoding_of_json(
+    http: aiohttp.ClientSession, fake: FakeProvider, encoding: str
+) -> None:
+    text = '{"message": "Zoë"}'.encode(encoding)
+    fake.will(Answer(raw=text), Answer(status=400, raw=text))
+    assert await fake.client(http).get("/orders") == {"message": "Zoë"}
+    with pytest.raises(Failure) as raised:
+        await fake.client(http).get("/orders")
+    assert raised.value.details["provider_message"] == "Zoë"
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b"\x00", b"\xfe\xff\xd8"])
+async def test_text_that_is_invalid_in_its_encoding_is_a_fault_of_the_provider(
+    http: aiohttp.ClientSession, fake: FakeProvider, body: bytes
+) -> None:
+    fake.will(Answer(raw=b'{"a": "\xff"}'), Answer(raw=body), Answer(status=400, raw=body))
+    client = fake.client(http)
+    assert await client.get("/orders") == {"a": "\ufffd"}
+    for reason in ("PROVIDER_BAD_ANSWER", "PROVIDER_BAD_REQUEST"):
+        with pytest.raises(Failure) as raised:
+            await client.get("/orders", retry=False)
+        assert raised.value.reason == reason
