@@ -39,13 +39,16 @@ from tests.fixtures.postgres import Databases
 
 EXAMPLES = int(os.environ.get("REPORT_EXAMPLES", "3"))
 # Time zones whose days are summed, and when business begins. Within two weeks daylight saving ends, at night,
-# at midnight or by half an hour, a day is skipped, or the clocks are set from 23:30 to midnight for good.
+# at midnight or by half an hour, a day is skipped, or the clocks are set from 23:30 to midnight for good. In
+# the last two, the year after or the year itself has a 29 February.
 ERAS = [
     ("America/St_Johns", BEGIN.date()),
     ("America/Havana", BEGIN.date()),
     ("Australia/Lord_Howe", date(2026, 3, 30)),
     ("Pacific/Apia", date(2011, 12, 24)),
     ("Asia/Pyongyang", date(2018, 4, 28)),
+    ("Europe/Lisbon", date(2023, 2, 21)),
+    ("America/New_York", date(2024, 2, 21)),
 ]
 ZONES = ["UTC", "Asia/Kolkata", "Asia/Kathmandu", *(zone for zone, _ in ERAS)]
 FIRST = BEGIN.date() - timedelta(days=1)
