@@ -62,11 +62,11 @@ def read(path: Path, *, only: bool) -> TrustedDocuments:
     or an object with a list of `operations` that have `id` and `body` (Apollo).
     """
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_bytes())  # in any encoding of JSON
     except OSError as error:
         raise ManifestError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ManifestError(f"{path} is not valid JSON in UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{path} is not valid JSON") from error
     try:
         return TrustedDocuments(_by_id(found), only)
     except (KeyError, TypeError, ValueError, GraphQLError) as error:

@@ -101,8 +101,19 @@ def test_the_manifest_format_of_apollo_is_accepted(tmp_path: Path) -> None:
     assert trusted.read(file, only=False).named("a1") == operation["body"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_manifest_may_have_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps({"a1": PLANS + PLAN}), encoding)
+    assert trusted.read(file, only=False).named("a1") == PLANS + PLAN
+
+
+NESTED = "[" * 100_000
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"a": 1}', '{"a": ""}', '{"a": "{"}', '{"operations": [{"id": "a"}]}']
+    "text",
+    ["", "[]", '{"a": 1}', '{"a": ""}', '{"a": "{"}', '{"operations": [{"id": "a"}]}', NESTED],
 )
 def test_starting_with_an_invalid_manifest_is_refused_with_a_message(
     tmp_path: Path, text: str
