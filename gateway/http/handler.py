@@ -98,7 +98,7 @@ class Handler:
         self, request: web.Request, operation: requests.Operation, caller: Caller
     ) -> web.StreamResponse:
         allowed = (*ALLOWED[request.method], OperationType.SUBSCRIPTION)
-        key = request.headers.get(IDEMPOTENCY_KEY)
+        key = _idempotency_key(request)
         results = self.execution.results(operation, caller, request_id.current(), allowed, key)
         address = self.limits.client(request)
         with self.metrics.connected("sse"):
@@ -118,7 +118,7 @@ class Handler:
         if self.public is not None:
             key = self.public.key(request, prepared, operation.variables, session)
         if self.public is None or key is None:
-            context = self.execution.context(caller, request.headers.get(IDEMPOTENCY_KEY))
+            context = self.execution.context(caller, _idempotency_key(request))
             executed = await run(context)
         else:
             public = partial(run, self.execution.public_context(caller))
@@ -181,3 +181,14 @@ class Handler:
         self.metrics.answered(prepared if executed else None, bounded.errors, took)
         response = answer.respond(request, bounded.text, 200 if executed else 400)
         return response, not bounded.errors
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    """Return the key of a request's header; raise web.HTTPBadRequest for several different ones.
+
+    A repeat of the request with another of them first would buy twice.
+    """
+    keys = set(request.headers.getall(IDEMPOTENCY_KEY, ()))
+    if len(keys) > 1:
+        raise web.HTTPBadRequest(text=f"Send one {IDEMPOTENCY_KEY} header, not {len(keys)}")
+    return keys.pop() if keys else None

@@ -1,6 +1,7 @@
 """Buying, cancelling and changing through the gateway: successes, refusals and faults."""
 
 import pytest
+from multidict import CIMultiDict
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2
@@ -131,6 +132,25 @@ async def test_an_invalid_idempotency_header_is_refused(
     assert answer.data["purchaseESIM"]["code"] == "INVALID_ARGUMENT"
     assert "Idempotency-Key: must" in answer.data["purchaseESIM"]["error"]
     assert not gateway.orders.requests
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_several_idempotency_headers_are_refused_unless_they_are_equal(
+    gateway: Gateway, ann: Client, accept: str
+) -> None:
+    query = 'mutation { purchaseESIM(planId: "1") { success error code } }'
+    for second, status in (("k-2", 400), ("k-1", 200)):
+        keys = [("Idempotency-Key", "k-1"), ("Idempotency-Key", second)]
+        headers = CIMultiDict([*keys, ("Accept", accept), ("Authorization", f"Bearer {ann.token}")])
+        async with ann.http.post(
+            f"{ann.url}/graphql", json={"query": query}, headers=headers
+        ) as answer:
+            assert answer.status == status
+            text = await answer.text()
+        if status == 400:
+            assert "Send one Idempotency-Key header" in text
+            assert not gateway.orders.requests
+    assert gateway.orders.requests[-1].idempotency_key == "k-1"
 
 
 async def test_an_empty_idempotency_key_is_refused(gateway: Gateway, ann: Client) -> None:
