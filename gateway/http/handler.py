@@ -28,6 +28,7 @@ from gateway.schema.assembly import Schema
 from gateway.settings import Settings
 from gateway.upstream.caller import Caller
 from gateway.upstream.context import Context
+from kit.auth import tokens
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
 from kit.logs import request_id
@@ -72,7 +73,8 @@ class Handler:
                     return await self.sockets.serve(request, request_id.current())
             csrf.check(request, self.pages, plain_get=self.settings.defence.plain_get)
             address = partial(self.limits.address, request)
-            verifying = self.execution.session(request.headers.get("Authorization"), address)
+            header = tokens.joined(request.headers.getall("Authorization", ()))
+            verifying = self.execution.session(header, address)
             session = await self.limits.counted(request, verifying)
             return await self._operation(request, session)
         except Failure as failure:

@@ -10,6 +10,7 @@ from gateway.documents.metrics import Metrics
 from gateway.http import answer
 from gateway.http.execution import Execution
 from gateway.http.rate_limits import RateLimits
+from kit.auth import tokens
 from kit.auth.sessions import Role, Session
 from kit.errors import Failure, Kind
 from kit.logs import request_id
@@ -47,7 +48,9 @@ class Rest:
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            session = await self.session(request, request.headers.get("Authorization"))
+            session = await self.session(
+                request, tokens.joined(request.headers.getall("Authorization", ()))
+            )
             return await handler(request, session)
 
         return self.answered(handle)

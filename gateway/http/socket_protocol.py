@@ -15,6 +15,7 @@ from gateway.documents import request as requests
 from gateway.http.connection_limits import ConnectionLimits
 from gateway.http.execution import Execution
 from gateway.http.rate_limits import Bucket, Memory, RateLimits
+from kit.auth import tokens
 from kit.auth.sessions import ANONYMOUS, Session
 from kit.errors import Failure, Kind
 from kit.http.refusals import refused
@@ -201,7 +202,7 @@ class Connection:
             raise _Refused(INVALID, "Authorization and authToken must be strings")
         if header is None and token:
             header = f"Bearer {token}"
-        return header or self._request.headers.get("Authorization")
+        return header or tokens.joined(self._request.headers.getall("Authorization", ()))
 
     async def _subscribe(self, id_: str, payload: dict[str, Any]) -> None:
         if self._session is None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -75,6 +75,11 @@ def bearer(authorization: str) -> str:
     if len(token) > MAX_TOKEN_BYTES:
         refuse("TOKEN_MALFORMED", f"the token is longer than {MAX_TOKEN_BYTES} bytes")
     return token
+
+
+def joined(values: Iterable[str]) -> str | None:
+    """Return the Authorization header of a request, or None; different ones joined, which is no token."""
+    return ", ".join(dict.fromkeys(values)) or None
 
 
 def read_header(token: str) -> Header:

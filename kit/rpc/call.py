@@ -25,8 +25,12 @@ def time_left() -> float | None:
 
 
 def header(context: Context, name: str) -> str | None:
-    """Return the first value of a metadata key, or None."""
-    return next((str(v) for k, v in context.invocation_metadata() or () if k == name), None)
+    """Return the value of a metadata key, or None.
+
+    Different values are joined as in HTTP, so that no token or id matches them.
+    """
+    values = dict.fromkeys(str(v) for k, v in context.invocation_metadata() or () if k == name)
+    return ", ".join(values) if values else None
 
 
 def seconds(context: Any, session: str | None, deadline: float | None) -> float | None:

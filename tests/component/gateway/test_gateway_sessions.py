@@ -1,6 +1,7 @@
 """Sessions at the gateway: guarded fields, entities, and lists limited to the caller's own rows."""
 
 import pytest
+from multidict import CIMultiDict
 
 from kit.errors import Failure, Kind
 from protos.esims.v1 import esims_pb2
@@ -99,3 +100,15 @@ async def test_mutations_are_refused_by_get(gateway: Gateway, ann: Client) -> No
         assert answer.status == 405
         assert answer.headers["Allow"] == "POST"
     assert not gateway.orders.calls
+
+
+async def test_different_sessions_in_one_request_are_refused(ann: Client) -> None:
+    for other, status in (("Bearer x", 401), ("", 401), (f"Bearer {ann.token}", 200)):
+        values = [f"Bearer {ann.token}", other]
+        for headers in (values, reversed(values)):
+            async with ann.http.post(
+                f"{ann.url}/graphql",
+                json={"query": "{ __typename }"},
+                headers=CIMultiDict(("Authorization", value) for value in headers),
+            ) as answer:
+                assert answer.status == status

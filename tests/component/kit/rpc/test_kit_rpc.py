@@ -44,6 +44,20 @@ async def test_a_bad_token_is_refused_even_by_public_methods(
     assert probe.roles == []
 
 
+async def test_different_tokens_in_one_call_are_refused(
+    stub: Any, probe: Probe, auth: Auth
+) -> None:
+    token = f"Bearer {await auth.token('customer@example.com')}"
+    request = orders_pb2.GetOrderRequest()
+    for values in ((token, "Bearer x"), ("Bearer x", token)):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetOrder(request, metadata=[("authorization", value) for value in values])
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert probe.roles == []
+    await stub.GetOrder(request, metadata=[("authorization", token)] * 2)
+    assert len(probe.roles) == 1
+
+
 async def test_each_role_can_call_only_its_methods(stub: Any, probe: Probe, auth: Auth) -> None:
     customer = await auth.token("customer@example.com")
     support, finance, admin = [
