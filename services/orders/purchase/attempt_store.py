@@ -7,6 +7,7 @@ from uuid import UUID
 from kit.db.database import Connection
 from services.orders.order import Order, OrderStatus
 from services.orders.purchase.reconcile import Attempt
+from services.orders.store import LeaseLostError
 
 START = """
 insert into orders.order_attempts (order_id, bundle_name, quantity, target_iccid)
@@ -70,6 +71,18 @@ select distinct source_address from (
 async def own_addresses(connection: Connection) -> frozenset[str]:
     """Return the addresses that this platform bought from in the last day, as the provider reported them."""
     return frozenset(row["source_address"] for row in await connection.fetch(SOURCES))
+
+
+KEEP_LEASE = "select from orders.esim_orders where id = $1 and lease_owner = $2 for no key update"
+
+
+async def keep_lease(connection: Connection, order_id: UUID, run: UUID) -> None:
+    """Let no other run take over the order before the transaction ends.
+
+    Raises LeaseLostError if one did so already.
+    """
+    if await connection.fetchrow(KEEP_LEASE, order_id, run) is None:
+        raise LeaseLostError
 
 
 ABANDONED = """

@@ -50,6 +50,7 @@ class Settlement:
     async def settle(self, work: Work) -> Pause | None:
         """Move an ATTEMPTED order to PLACED, back to CLAIMED, to FAILED, or into review."""
         async with self._database.system() as connection:
+            await attempt_store.keep_lease(connection, work.order.id, work.run)
             # This run has the lease: if an attempt is still open, the process that made it has died.
             await attempt_store.end_abandoned(connection, work.order.id)
             oldest, read_at = await attempt_store.oldest_unclear(connection, work.order)
@@ -62,6 +63,8 @@ class Settlement:
             return Pause(max(failure.retry_after or 0.0, self._max_pause))
         listed = list(history.orders.values())
         async with self._database.system() as connection:
+            # Another run may have settled the attempt during the call.
+            await attempt_store.keep_lease(connection, work.order.id, work.run)
             await attempt_store.lock(connection, work.order)
             unsettled = await attempt_store.unsettled(connection, work.order)
             candidates = await self._candidates(connection, work, listed)

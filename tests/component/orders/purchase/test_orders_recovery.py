@@ -13,7 +13,9 @@ from services.orders import store
 from services.orders.operators import history_store
 from services.orders.order import OrderStatus
 from services.orders.recovery import lease_store
+from tests.component.orders.cancellation.held_provider import through_proxy
 from tests.component.orders.shop import Shop, outcomes, reaches, request
+from tests.fixtures.patience import until
 
 COMPLETED = orders_pb2.ORDER_STATUS_COMPLETED
 PROCESSING = orders_pb2.ORDER_STATUS_PROCESSING
@@ -198,6 +200,28 @@ async def test_a_run_that_ends_preserves_a_retry_requested_meanwhile(shop: Shop)
         assert (owner, due <= datetime.now(UTC)) == (None, True)
         async with database.system() as connection:
             assert await lease_store.take_lease(connection, order_id, uuid4(), lease) is not None
+
+
+async def test_a_run_that_was_taken_over_while_it_read_leaves_the_order_alone(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shop.fault(method="POST", path="/orders", drop=True, effect="done")
+    buyer = await shop.session("b@example.com")
+    admin = shop.databases.admin
+    async with through_proxy(shop) as (orders, provider):
+        held = provider.hold("GET", "/orders")
+        slow = asyncio.ensure_future(orders.CreateOrder(request(shop), metadata=buyer))
+        await held.arrived.wait()
+        await admin.execute("update orders.esim_orders set leased_until = now()")
+        async with shop.open():
+            order_id = await admin.fetchval("select id::text from orders.esim_orders")
+            await reaches(shop, order_id, "COMPLETED")
+        held.release.set()
+        await until(lambda: "was taken over by another run" in caplog.text)
+        assert (await slow).order.status == COMPLETED
+    assert "failed and is retried later" not in caplog.text
+    assert await outcomes(shop) == ["PLACED"]
+    assert shop.charges == 1
 
 
 async def turn(shop: Shop) -> tuple[Any, Any]:
