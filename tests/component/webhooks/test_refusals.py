@@ -4,10 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import aiohttp
-import pytest
 
 from kit.net.client_address import networks
-from tests.component.webhooks.conftest import ServeWebhooks, sign
+from tests.component.webhooks.conftest import sign
 from tests.component.webhooks.received import BODY, stored
 from tests.fixtures.postgres import Databases
 from tests.fixtures.sandboxes import Serving
@@ -17,32 +16,22 @@ from webhooks.settings import Settings
 LARGE = b'"' + b"x" * 10_000_000 + b'"'
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "headers", "expected"),
-    [
-        ("POST", BODY, {}, (401, "UNSIGNED")),
-        ("POST", BODY, sign(BODY, "a-strangers-key"), (401, "BAD_SIGNATURE")),
-        ("POST", LARGE, sign(LARGE), (413, "TOO_LARGE")),
-        ("PUT", BODY, sign(BODY), (405, "METHOD_NOT_ALLOWED")),
-    ],
-    ids=lambda value: value[1] if isinstance(value, tuple) else "",
-)
+REFUSED = [
+    ("POST", LARGE, sign(LARGE), (413, "TOO_LARGE")),
+    ("POST", BODY, {}, (401, "UNSIGNED")),
+    ("POST", BODY, sign(BODY, "a-strangers-key"), (401, "BAD_SIGNATURE")),
+    ("PUT", BODY, sign(BODY), (405, "METHOD_NOT_ALLOWED")),
+]
+
+
 async def test_a_refusal_has_a_code(
-    serve_webhooks: ServeWebhooks,
-    http: aiohttp.ClientSession,
-    databases: Databases,
-    method: str,
-    body: bytes,
-    headers: dict[str, str],
-    expected: tuple[int, str],
+    url: str, http: aiohttp.ClientSession, databases: Databases
 ) -> None:
-    async with (
-        serve_webhooks() as post,
-        http.request(method, post.url, data=body, headers=headers) as answer,
-    ):
-        refusal = await answer.json()
-    assert (answer.status, refusal["code"], refusal["received"]) == (*expected, False)
-    assert refusal["error"]
+    for method, body, headers, expected in REFUSED:
+        async with http.request(method, url, data=body, headers=headers) as answer:
+            refusal = await answer.json()
+        assert (answer.status, refusal["code"], refusal["received"]) == (*expected, False)
+        assert refusal["error"]
     assert await stored(databases) == []
 
 

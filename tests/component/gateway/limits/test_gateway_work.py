@@ -40,6 +40,7 @@ def bounded(gateway: Gateway) -> Bounded:
             defence=DefenceSettings(user_rate=0, address_rate=0, work=work),
             trusted_documents=trusted or gateway.settings.trusted_documents,
             max_body=262_144,
+            http=replace(gateway.settings.http, websocket_rate=10_000_000.0),
         )
 
     return started
