@@ -53,6 +53,7 @@ OF_ORGANIZATIONS: dict[str, dict[str, Any]] = {
 }
 # Queries whose prices are requested in each currency.
 PRICED = frozenset({"dataPlans", "featuredPlans", "plans"})
+CURRENCIES = ("USD", "EUR", "JPY", "KWD")
 
 
 def literal(value: Any) -> str:
@@ -146,8 +147,7 @@ async def everything(shop: Platform, customer: Client) -> Everything:
     return Everything(schema, arguments)
 
 
-@pytest.mark.parametrize("currency", ["USD", "EUR", "JPY", "KWD"])
-async def test_no_query_shows_a_cost(shop: Platform, currency: str) -> None:
+async def test_no_query_shows_a_cost(shop: Platform) -> None:
     customer = await shop.customer("ann@example.com")
     support = shop.client.signed_in(await shop.auth.token("sue@example.com", role="support"))
     found = await everything(shop, customer)
@@ -155,10 +155,15 @@ async def test_no_query_shows_a_cost(shop: Platform, currency: str) -> None:
     readers = zip(answered, (shop.client, customer, support), strict=True)
     for who, reader in readers:
         for name, document in found.queries():
-            text = document.replace("(first", f'(currency: "{currency}", first', 1)
-            answer = await reader.ask(text if name in PRICED else document)
-            assert not COSTS.search(json.dumps(answer.body)), (who, name, answer.body)
-            answered[who] += not answer.body.get("errors")
+            texts = [document]
+            if name in PRICED:
+                texts = [
+                    document.replace("(first", f'(currency: "{c}", first', 1) for c in CURRENCIES
+                ]
+            answers = [await reader.ask(text) for text in texts]
+            for answer in answers:
+                assert not COSTS.search(json.dumps(answer.body)), (who, name, answer.body)
+            answered[who] += not any(answer.body.get("errors") for answer in answers)
     # The other queries were refused, and the refusals show no cost.
     assert min(answered.values()) >= 7, answered
     assert answered["a customer"] >= 14, answered

@@ -155,7 +155,7 @@ async def test_a_lock_timeout_is_unavailable(subject: Subject) -> None:
 
 
 async def test_a_read_only_database_is_detected_and_recovers(
-    subject: Subject, caplog: pytest.LogCaptureFixture
+    subject: Subject, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes = subject.database.writes
     assert await writes.check() is None
@@ -165,6 +165,7 @@ async def test_a_read_only_database_is_detected_and_recovers(
         assert await connection.fetchval("select 1") == 1
     failure = await subject.failure("insert into orders.write_trials values ('x')")
     assert failure.reason == "DATABASE_READ_ONLY"
+    monkeypatch.setattr(db_health, "REMEMBERED", 0.0)
     await subject.read_only(on=False)
     assert await finds(writes, None)
     lines = [r.getMessage() for r in caplog.records if "writes" in r.getMessage()]
@@ -179,11 +180,12 @@ async def test_a_read_only_database_is_detected_and_recovers(
     [("53100", "DATABASE_FULL"), ("53200", "DATABASE_OVERLOADED"), ("57014", "DATABASE_SLOW")],
 )
 async def test_a_database_that_accepts_no_inserts_is_detected_and_recovers(
-    subject: Subject, code: str, reason: str
+    subject: Subject, code: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes = subject.database.writes
     await subject.refuse(code)
     assert await finds(writes, reason)
+    monkeypatch.setattr(db_health, "REMEMBERED", 0.0)
     await subject.heal()
     assert await finds(writes, None)
 

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from kit.db import errors as db_errors
+from kit.db import health as db_health
 from kit.errors import Failure
 from kit.rpc.errors import from_error
 from protos.orders.v1 import orders_pb2, orders_pb2_grpc
@@ -31,7 +32,7 @@ select not exists (select from pg_stat_activity a join cut on cut.pid = a.pid)
 
 
 async def test_a_purchase_during_a_write_outage_is_refused_with_a_reason_and_works_later(
-    shop: Shop,
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buyer = await shop.session("b@example.com")
     async with (
@@ -78,6 +79,7 @@ async def test_a_purchase_during_a_write_outage_is_refused_with_a_reason_and_wor
         assert "nothing was changed; try again" in failure.message
         await until(lambda: shown(NOT_SERVING))
         assert await health(channel) == SERVING  # stored orders are still shown
+        monkeypatch.setattr(db_health, "REMEMBERED", 0.0)
         await shop.databases.admin.execute(READ_ONLY.replace("= on", "= off"))
         await until(lambda: shown(SERVING))
         made = await orders.CreateOrder(second, metadata=buyer)
