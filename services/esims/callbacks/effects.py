@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from kit.values.timestamps import CLOCK_SKEW
 from services.esims.bundle import ANNOUNCED, Assignment, AssignmentState, Bundle
 from services.esims.callbacks.events import (
     OF_BUNDLES,
@@ -164,7 +163,7 @@ def _bundle_used(
         remaining_bytes=None if unlimited else use.remaining_bytes,
         unlimited=bool(unlimited),
         assigned_at=None,
-        started_at=_start(use, base),
+        started_at=use.started_at,
         ends_at=_end(use, base),
     )
     new = base is None or _adds_information(reported, base)
@@ -203,17 +202,6 @@ def _same_reference(use: BundleUse, of_name: Sequence[Bundle]) -> Bundle | None:
     """Return the bundle that has the event's reference, if its id is not the event's."""
     same = [b for b in of_name if use.reference and b.assignment.reference == use.reference]
     return same[0] if len(same) == 1 else None
-
-
-def _start(use: BundleUse, base: Assignment | None) -> datetime | None:
-    """Return when the bundle started; None if that is before it was assigned, so that it is wrong."""
-    assigned_at = None if base is None else base.assigned_at
-    wrong = (
-        use.started_at is not None
-        and assigned_at is not None
-        and use.started_at < assigned_at - CLOCK_SKEW
-    )
-    return None if wrong else use.started_at
 
 
 def _end(use: BundleUse, base: Assignment | None) -> datetime | None:

@@ -147,13 +147,6 @@ def test_a_report_of_less_usage_than_known_is_ignored() -> None:
     assert after(replace(used(6, NOW, "1"), ends_at=None), running) == Effect(ESIM_)
 
 
-def test_a_bundle_can_not_start_before_it_was_assigned() -> None:
-    for start, expected in ((NOW - timedelta(days=400), None), (NOW, NOW)):
-        effect = after(used(5, start, "1"), bundle("1", AssignmentState.QUEUED))
-        assert effect.reported is not None
-        assert (effect.reported.started_at, effect.reported.remaining_bytes) == (expected, 5)
-
-
 def test_usage_of_a_removed_bundle_queries_the_provider() -> None:
     assert after(used(5, NOW, "1"), bundle("1", absent=True)) == Effect(ESIM_, read=True)
 
