@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kit.process.telemetry import version
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +20,7 @@ def runtime_stage() -> list[tuple[str, str]]:
     return COPIED.findall(text.partition("FROM base AS runtime")[2])
 
 
+@pytest.mark.slow
 def test_a_process_in_the_image_knows_its_version(tmp_path: Path) -> None:
     for source, target in runtime_stage():
         if (ROOT / source).is_dir():

@@ -70,6 +70,7 @@ def is_written(phrase: str) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUNBOOKS, ids=lambda path: path.stem)
 def test_every_log_line_in_a_runbook_is_written_by_the_code(path: Path) -> None:
     assert [phrase for phrase in quoted(path.read_text()) if not is_written(phrase)] == []

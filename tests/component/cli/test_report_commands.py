@@ -40,7 +40,7 @@ async def test_sales_are_counted_again(two_customers: TwoCustomers, databases: D
 
 async def test_usage_is_summed_again(two_customers: TwoCustomers, databases: Databases) -> None:
     environment = {**two_customers.environment}
-    await databases.until("select exists (select from esims.usage_zones)")
+    await two_customers.summed()
     await databases.admin.execute(
         """
         insert into esims.usage_samples (bundle_name, at, used_bytes, previous_bytes, source)

@@ -190,6 +190,7 @@ JSON = st.recursive(
 KEYS = [*Bundle.__slots__, "group", "dataAmount", "duration", "speed", "profileName"]
 
 
+@pytest.mark.slow
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, JSON)))
 def test_any_json_is_a_bundle_or_a_failure_with_a_message(odd: dict[str, Any]) -> None:
     try:

@@ -100,6 +100,7 @@ async def test_a_write_without_an_answer_is_unclear(
     assert len(fake.received) == 1
 
 
+@pytest.mark.slow
 async def test_a_read_without_an_answer_is_unavailable(
     http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:
@@ -195,6 +196,7 @@ async def test_a_record_that_fails_again_does_not_reopen_the_circuit(
     assert circuit_of(client) == "closed"
 
 
+@pytest.mark.slow
 async def test_a_caller_with_a_short_deadline_does_not_open_the_circuit(
     http: aiohttp.ClientSession, fake: FakeProvider
 ) -> None:

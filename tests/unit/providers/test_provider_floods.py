@@ -46,6 +46,7 @@ async def test_exhausted_tokens_are_logged_once_per_endpoint(
     }
 
 
+@pytest.mark.slow
 async def test_an_open_circuit_is_logged_once_beside_its_cause(
     fake: FakeProvider, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:

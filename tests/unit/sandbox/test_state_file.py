@@ -110,6 +110,7 @@ def test_another_seed_is_refused(tmp_path: Path) -> None:
         opened(tmp_path / "state", seed=2)
 
 
+@pytest.mark.slow
 def test_a_file_in_use_is_refused(tmp_path: Path) -> None:
     _, store = opened(tmp_path / "state")
     with pytest.raises(StateError, match="another sandbox"):

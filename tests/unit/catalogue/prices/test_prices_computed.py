@@ -3,6 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ def computed(
     return one, matcher.first(matcher.matching(plan), plan, one.id)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(cases())
 def test_no_sellable_plan_has_less_than_the_minimum_margin(
@@ -114,6 +116,7 @@ def _order(found: Found | None) -> list[StepKind]:
     return kinds
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(random.matches(), max_size=8), random.plans())
 def test_the_first_rule_that_matches_wins(match: list[pb.PriceRuleMatch], plan: Facts) -> None:

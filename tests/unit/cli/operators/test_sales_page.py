@@ -132,6 +132,7 @@ def test_names_are_escaped_and_complete() -> None:
     assert "script" not in found.tags
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60))
 def test_no_name_changes_what_the_page_consists_of(name: str) -> None:
     def named(label: str) -> Read:

@@ -27,6 +27,7 @@ async def whole(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
+@pytest.mark.slow
 async def test_an_archive_a_file_of_pages_and_a_report() -> None:
     renderer = Renderer("help@shop.example")
     before = children()
