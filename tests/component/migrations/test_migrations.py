@@ -66,12 +66,12 @@ async def test_a_failing_file_leaves_nothing_behind(empty: str) -> None:
             "postgresql://me:hidden-word@/db?host=/nowhere",
             "the database at /nowhere can't be reached",
         ),
-        ("postgresql://me:hidden-word/s@127.0.0.1:1/db", "no address of PostgreSQL"),
+        ("postgresql://me:hidden-word/s@127.0.0.1:1/db", "not an address of PostgreSQL"),
         (
             "postgresql://me:12/hidden-word@127.0.0.1:1/db",
             "the database at the host of DATABASE_URL",
         ),
-        ("postgresql://me@[hidden-word/db", "no address of PostgreSQL"),
+        ("postgresql://me@[hidden-word/db", "not an address of PostgreSQL"),
     ],
 )
 async def test_an_unreachable_database_is_named_without_its_password(
