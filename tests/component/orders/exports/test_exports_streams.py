@@ -178,7 +178,7 @@ async def test_members_of_organizations_leave_an_export_to_the_staff(databases: 
         async with aclosing(exports.stream(without_end, staff=False)) as first:
             assert await anext(first) == 1
             async with aclosing(exports.stream(without_end, staff=False)) as second:
-                with pytest.raises(Failure, match="running, which is the most"):
+                with pytest.raises(Failure, match="running, the maximum"):
                     await anext(second)
             async with aclosing(exports.stream(without_end)) as of_staff:
                 assert await anext(of_staff) == 1
