@@ -15,16 +15,7 @@ HEX = "57593658f27d9be5134f0029d75d9b1638d29857e8ab37053f2bd93482daacc2"
 BASE64 = "V1k2WPJ9m+UTTwAp112bFjjSmFfoqzcFPyvZNILarMI="
 
 
-URL_SAFE = BASE64.translate(str.maketrans("+/", "-_"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(HEX, HEX.upper(), BASE64, f" {BASE64} ", URL_SAFE, BASE64.rstrip("="), URL_SAFE[:-1]),
-        *(f"sha256={HEX}", f"SHA256= {HEX}", f"sha256={BASE64}"),
-    ],
-)
+@pytest.mark.parametrize("text", [HEX, HEX.upper(), BASE64, f" {BASE64} "])
 def test_hex_and_base64_are_accepted(text: str) -> None:
     assert signature.is_valid(BODY, text, [KEY])
 
@@ -49,19 +40,7 @@ def test_without_a_key_every_callback_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        *(
-            None,
-            "",
-            "x",
-            HEX[:-1],
-            HEX + "0",
-            "ü" * 64,
-            "g" * 64,
-            base64.b64encode(b"short").decode(),
-        ),
-        *("sha256=", f"sha512={HEX}", f"sha256=sha256={HEX}", "=" * 44, f"{BASE64[:-2]}=="),
-    ],
+    [None, "", "x", HEX[:-1], HEX + "0", "ü" * 64, "g" * 64, base64.b64encode(b"short").decode()],
 )
 def test_a_malformed_signature_is_refused(text: str | None) -> None:
     assert not signature.is_valid(BODY, text, [KEY])
