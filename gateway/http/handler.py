@@ -73,8 +73,7 @@ class Handler:
                     return await self.sockets.serve(request, request_id.current())
             csrf.check(request, self.pages, plain_get=self.settings.defence.plain_get)
             address = partial(self.limits.address, request)
-            header = tokens.joined(request.headers.getall("Authorization", ()))
-            verifying = self.execution.session(header, address)
+            verifying = self.execution.session(tokens.authorization(request.headers), address)
             session = await self.limits.counted(request, verifying)
             return await self._operation(request, session)
         except Failure as failure:
@@ -188,7 +187,7 @@ class Handler:
 def _idempotency_key(request: web.Request) -> str | None:
     """Return the key of a request's header; raise web.HTTPBadRequest for several different ones.
 
-    A repeat of the request with another of them first would buy twice.
+    If only one of them counted, a repeat with the keys in another order would buy twice.
     """
     keys = set(request.headers.getall(IDEMPOTENCY_KEY, ()))
     if len(keys) > 1:

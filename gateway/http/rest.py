@@ -48,9 +48,7 @@ class Rest:
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            session = await self.session(
-                request, tokens.joined(request.headers.getall("Authorization", ()))
-            )
+            session = await self.session(request, tokens.authorization(request.headers))
             return await handler(request, session)
 
         return self.answered(handle)

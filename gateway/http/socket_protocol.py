@@ -202,7 +202,7 @@ class Connection:
             raise _Refused(INVALID, "Authorization and authToken must be strings")
         if header is None and token:
             header = f"Bearer {token}"
-        return header or tokens.joined(self._request.headers.getall("Authorization", ()))
+        return header or tokens.authorization(self._request.headers)
 
     async def _subscribe(self, id_: str, payload: dict[str, Any]) -> None:
         if self._session is None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -12,6 +12,7 @@ from uuid import UUID
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from multidict import MultiMapping
 
 from kit.auth.token_size import MAX_TOKEN_BYTES
 from kit.errors import Failure, Kind
@@ -77,9 +78,12 @@ def bearer(authorization: str) -> str:
     return token
 
 
-def joined(values: Iterable[str]) -> str | None:
-    """Return the Authorization header of a request, or None; different ones joined, which is no token."""
-    return ", ".join(dict.fromkeys(values)) or None
+def authorization(headers: MultiMapping[str]) -> str | None:
+    """Return the Authorization header of a request, or None.
+
+    Different ones are joined, as in HTTP, so that none of them is accepted.
+    """
+    return ", ".join(dict.fromkeys(headers.getall("Authorization", ()))) or None
 
 
 def read_header(token: str) -> Header:

@@ -15,6 +15,8 @@ OPENING, CLOSING = frozenset("\u2066\u2067\u2068"), "\u2069"
 MAX_NAME = 800
 # Bytes of any other text, such as a description or a link. No index contains it.
 MAX_TEXT = 4_000
+# Characters of a text that are quoted in a message.
+MAX_QUOTED = 60
 
 
 def problem(text: str) -> str | None:
@@ -68,7 +70,8 @@ def fold(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Return a text of a caller in quotes, for a message: cut, and without odd characters."""
-    return json.dumps(text if len(text) <= 60 else f"{text[:57]}...", ensure_ascii=False)
+    shown = text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
+    return json.dumps(shown, ensure_ascii=False)
 
 
 def is_plain(text: str) -> bool:

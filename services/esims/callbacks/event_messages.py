@@ -168,7 +168,7 @@ def _time(message: Message, name: str) -> datetime | None:
 def _period(change: Message, received_at: datetime) -> tuple[datetime | None, datetime | None]:
     """Return when a bundle in use started and ends; None for what is implausible.
 
-    A bundle in use has started, so that neither time of a period in the future can be true.
+    A bundle in use has started: if its start is in the future, neither of the times is believed.
     """
     started_at = timestamps.believable(_time(change, "start_date"))
     ends_at = timestamps.believable(_time(change, "end_date"))

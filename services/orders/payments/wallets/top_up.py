@@ -143,7 +143,7 @@ class TopUps:
         return await self._apply(started)
 
     async def _apply(self, started: Started, *, ended: bool = False) -> float | None:
-        """`ended` is True once the payment provider was requested to end the payment."""
+        """`ended` is True once the payment provider was told to end the payment."""
         payment, intent = started.payment, started.intent
         if intent is None:
             if started.session_open and not self._expired(payment):
